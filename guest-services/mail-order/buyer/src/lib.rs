@@ -1,0 +1,290 @@
+//! Mail-order: the buyer's half of the terms of business.
+//!
+//! Browse and search, fill a cart, ask whether and when it can be had, get a signed offer,
+//! order with the person's consent, pay, and keep the receipt until the goods are on their way.
+#![no_std]
+// The bindings' export glue is generated unsafe code.
+#![allow(unsafe_code)]
+
+extern crate alloc;
+
+use mail_order_language::{
+    self as language, Article, Availability, Cart, CartLine, Page, Query, kind,
+};
+use semper_guest::prelude::*;
+
+struct MailOrder;
+
+semper_guest::bindings::export_buyer!(MailOrder with_types_in semper_guest::bindings);
+
+/// What is in the cart, with what the person was shown.
+struct Chosen {
+    article: Article,
+    quantity: u32,
+}
+
+impl Guest for MailOrder {
+    fn run() -> Result<(), String> {
+        let mut cart: Vec<Chosen> = Vec::new();
+        loop {
+            match shop(&mut cart)? {
+                Next::Leave => return withdraw("the buyer has left"),
+                Next::Order => {}
+            }
+            if !is_available(&cart)? {
+                cart.clear();
+                continue;
+            }
+            return buy(&cart);
+        }
+    }
+}
+
+enum Next {
+    Order,
+    Leave,
+}
+
+/// Browsing until the person wants to order or to leave.
+fn shop(cart: &mut Vec<Chosen>) -> Result<Next, String> {
+    loop {
+        let Some(query) = ask_query()? else { return Ok(Next::Leave) };
+        let Some(article) = pick(query)? else { continue };
+        let Some(quantity) = ask_quantity(&article)? else { continue };
+        cart.push(Chosen { article, quantity });
+        let says = format!("Your cart:\n{}", describe(cart));
+        let options = ["order now", "search for more", "empty the cart", "leave the shop"];
+        match choose("cart", &says, &options) {
+            Some(0) => return Ok(Next::Order),
+            Some(1) => {}
+            Some(2) => cart.clear(),
+            _ => return Ok(Next::Leave),
+        }
+    }
+}
+
+/// The search form; `None` when the person leaves.
+fn ask_query() -> Result<Option<Query>, String> {
+    let fields = ["words", "category", "size", "colour", "at most"];
+    let fields: Vec<_> = fields.iter().map(|name| (name.to_string(), String::new())).collect();
+    let Ok(filled) = display::form("search", "What are you looking for?", &fields) else {
+        return Ok(None);
+    };
+    let [words, category, size, colour, most] = filled.as_slice() else {
+        return Err("the form came back with other fields".to_owned());
+    };
+    let query = Query {
+        words: words.clone(),
+        category: category.clone(),
+        size: size.clone(),
+        colour: colour.clone(),
+        // Whole units, as people write them; anything else is no limit.
+        most: most.trim().parse::<i64>().ok().and_then(|units| units.checked_mul(100)),
+        offset: 0,
+    };
+    Ok(Some(query))
+}
+
+/// Shows results page by page; the article picked, or `None` to search again.
+fn pick(mut query: Query) -> Result<Option<Article>, String> {
+    loop {
+        information::send(kind::QUERY, &language::encode(&query));
+        let page: Page = expect_information(kind::PAGE)?;
+        if page.articles.is_empty() {
+            display::inform("nothing", "Nothing in the catalogue matches.");
+            return Ok(None);
+        }
+        let mut options: Vec<String> = page.articles.iter().map(label).collect();
+        let shown = query.offset.saturating_add(page.articles.len() as u32);
+        let more = shown < page.total;
+        options.push(if more { "show more" } else { "search again" }.to_owned());
+        let says = format!("{} of {} articles", shown, page.total);
+        let options: Vec<&str> = options.iter().map(String::as_str).collect();
+        match choose("article", &says, &options) {
+            Some(index) if (index as usize) < page.articles.len() => {
+                return Ok(page.articles.into_iter().nth(index as usize));
+            }
+            Some(_) if more => query.offset = shown,
+            _ => return Ok(None),
+        }
+    }
+}
+
+fn ask_quantity(article: &Article) -> Result<Option<u32>, String> {
+    let says = format!("How many of “{}”?", article.title);
+    let fields = [("quantity".to_owned(), "1".to_owned())];
+    let Ok(filled) = display::form("quantity", &says, &fields) else { return Ok(None) };
+    let quantity = filled.first().and_then(|text| text.trim().parse::<u32>().ok());
+    match quantity {
+        Some(quantity) if (1..=10_000).contains(&quantity) => Ok(Some(quantity)),
+        _ => {
+            display::inform("quantity", "That is not a number from 1 to 10,000.");
+            Ok(None)
+        }
+    }
+}
+
+/// Asks the merchant whether and when the cart can be had, and the person whether that suits.
+fn is_available(cart: &[Chosen]) -> Result<bool, String> {
+    let lines = cart
+        .iter()
+        .map(|it| CartLine { article: it.article.number.clone(), quantity: it.quantity })
+        .collect();
+    information::send(kind::CART, &language::encode(&Cart { lines }));
+    let answer: Availability = expect_information(kind::AVAILABILITY)?;
+    if !answer.missing.is_empty() {
+        let says = format!("Not in stock in that quantity: {}", answer.missing.join(", "));
+        display::inform("missing", &says);
+        return Ok(false);
+    }
+    let says = format!("Everything can be with you within {} days.", answer.days);
+    Ok(choose("availability", &says, &["ask for an offer", "shop on"]) == Some(0))
+}
+
+/// From the signed offer to the end.
+fn buy(cart: &[Chosen]) -> Result<(), String> {
+    information::send(kind::OFFER_WANTED, &[]);
+    let offered = expect_statement()?;
+    let offer = match offered.content() {
+        Content::Offer(offer) => offer,
+        Content::Withdrawal(reason) => {
+            display::inform("withdrawn", &format!("The merchant makes no offer: {reason}"));
+            return Ok(());
+        }
+        _ => return Err("the merchant sent another statement than an offer".to_owned()),
+    };
+    if !same(cart, &offer) {
+        return withdraw("the offer is not what was asked for");
+    }
+    display::progress("a signed offer has come");
+    let Some(ship_to) = ask_address()? else { return withdraw("the buyer has left") };
+    let order = Order { offer: offered.digest(), total: offer.total.clone(), ship_to };
+    let order = match consent::sign(&Content::Order(order)) {
+        Ok(consent) => statements::send(consent),
+        Err(reason) => return withdraw(&reason),
+    };
+    display::progress("ordered; the payment is next");
+    pay(&offer.total, &order.digest())
+}
+
+/// Pays, then waits for receipt and shipping note.
+fn pay(total: &Amount, order: &str) -> Result<(), String> {
+    let consent = match consent::pay(total, order) {
+        Ok(consent) => consent,
+        Err(reason) => return withdraw(&format!("not paid: {reason}")),
+    };
+    if let Err(error) = payments::pay(consent) {
+        let why = match error {
+            payments::PaymentError::NoFunds => "there is not enough in the account".to_owned(),
+            payments::PaymentError::Refused(words) => words,
+        };
+        display::inform("payment", &format!("The payment was not made: {why}"));
+        return withdraw(&format!("not paid: {why}"));
+    }
+    display::progress("paid; waiting for the merchant's receipt");
+    match expect_statement()?.content() {
+        Content::Receipt(receipt) if receipt.order == order && same_amount(&receipt.amount, total) => {}
+        _ => return Err("the receipt is not for this order".to_owned()),
+    }
+    display::progress("the receipt is here; waiting for the goods to be sent");
+    match expect_statement()?.content() {
+        Content::ShippingNote(note) if note.order == order => {
+            display::inform("shipped", &format!("On its way: parcel {}", note.parcel));
+        }
+        _ => return Err("the shipping note is not for this order".to_owned()),
+    }
+    let done = consent::sign(&Content::Completion(order.to_owned()))
+        .map_err(|reason| format!("the deal was not completed: {reason}"))?;
+    statements::send(done);
+    Ok(())
+}
+
+/// The order form, with what the person tells merchants by default.
+fn ask_address() -> Result<Option<Address>, String> {
+    let names = ["name", "street", "postcode", "city", "country"];
+    let fields: Vec<(String, String)> = names
+        .iter()
+        .map(|name| ((*name).to_owned(), preferences::get(name).unwrap_or_default()))
+        .collect();
+    let Ok(filled) = display::form("address", "Where shall it go?", &fields) else {
+        return Ok(None);
+    };
+    let [name, street, postcode, city, country] = filled.as_slice() else {
+        return Err("the form came back with other fields".to_owned());
+    };
+    Ok(Some(Address {
+        name: name.clone(),
+        street: street.clone(),
+        postcode: postcode.clone(),
+        city: city.clone(),
+        country: country.clone(),
+    }))
+}
+
+/// Whether the offer is for the articles, quantities and prices that the person chose.
+fn same(cart: &[Chosen], offer: &Offer) -> bool {
+    offer.lines.len() == cart.len()
+        && cart.iter().zip(&offer.lines).all(|(chosen, line)| {
+            line.article == chosen.article.number
+                && line.quantity == chosen.quantity
+                && line.unit.minor <= chosen.article.minor
+                && line.unit.currency == chosen.article.currency
+        })
+}
+
+fn same_amount(a: &Amount, b: &Amount) -> bool {
+    a.minor == b.minor && a.currency == b.currency
+}
+
+/// Leaves the deal, signed.
+fn withdraw(reason: &str) -> Result<(), String> {
+    let consent = consent::sign(&Content::Withdrawal(reason.to_owned()))
+        .map_err(|no| format!("wanted to withdraw ({reason}), but: {no}"))?;
+    statements::send(consent);
+    Ok(())
+}
+
+fn choose(topic: &str, says: &str, options: &[&str]) -> Option<u32> {
+    let options: Vec<String> = options.iter().map(|it| (*it).to_owned()).collect();
+    display::choose(topic, says, &options).ok()
+}
+
+fn expect_information<T>(kind: &str) -> Result<T, String>
+where
+    T: for<'b> language::Readable<'b>,
+{
+    match receive() {
+        Received::Information((got, body)) if got == kind => language::decode(&body),
+        Received::Statement(statement) => match statement.content() {
+            Content::Withdrawal(reason) => Err(format!("the merchant has left: {reason}")),
+            _ => Err("a statement came where an answer was due".to_owned()),
+        },
+        _ => Err("something else came than an answer".to_owned()),
+    }
+}
+
+fn expect_statement() -> Result<Statement, String> {
+    match receive() {
+        Received::Statement(statement) => Ok(statement),
+        _ => Err("something else came than a statement".to_owned()),
+    }
+}
+
+fn label(article: &Article) -> String {
+    let price = Amount { minor: article.minor, currency: article.currency.clone() };
+    format!(
+        "{} · {} {} · {} · {} in stock, {} days",
+        article.number,
+        article.title,
+        article.variant,
+        money::text(&price),
+        article.stock,
+        article.days
+    )
+}
+
+fn describe(cart: &[Chosen]) -> String {
+    let lines: Vec<String> =
+        cart.iter().map(|it| format!("  {} × {}", it.quantity, label(&it.article))).collect();
+    lines.join("\n")
+}

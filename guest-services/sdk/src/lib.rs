@@ -1,0 +1,163 @@
+//! What a guest service is written with.
+//!
+//! A service is two components, one for each side, written as straight-line code: ask, send,
+//! receive, decide. The host keeps the journal, so the code may wait for a year in the middle
+//! of a line. Use exactly one of the features `buyer` and `seller`.
+//!
+//! ```ignore
+//! #![no_std]
+//! extern crate alloc;
+//! use semper_guest::prelude::*;
+//!
+//! struct Service;
+//! impl Guest for Service {
+//!     fn run() -> Result<(), String> {
+//!         let offer = expect_statement()?;
+//!         …
+//!     }
+//! }
+//! export_buyer!(Service with_types_in semper_guest::bindings);
+//! ```
+//!
+//! Components built on this crate import `semper:*` interfaces and nothing else: no WASI, so no
+//! clock, randomness, files or network; that is what lets the host replay them. The crate
+//! brings the allocator and the panic handler that `std` would have brought (a panic ends
+//! the activation as a trap; the deal fails with the state it was in, nothing is half done).
+#![no_std]
+// The allocator's and the bindings' glue is generated unsafe code.
+#![allow(unsafe_code, missing_docs, clippy::all)]
+
+extern crate alloc;
+
+#[cfg(all(feature = "buyer", not(feature = "seller")))]
+pub mod bindings {
+    wit_bindgen::generate!({
+        world: "semper:commerce/buyer-service",
+        path: [
+            "../../wit/items", "../../wit/deal", "../../wit/tinguin", "../../wit/transfer",
+            "../../wit/archive", "../../wit/business", "../../wit/commerce",
+        ],
+        generate_all,
+        pub_export_macro: true,
+        export_macro_name: "export_buyer",
+        default_bindings_module: "semper_guest::bindings",
+    });
+}
+
+#[cfg(all(feature = "seller", not(feature = "buyer")))]
+pub mod bindings {
+    wit_bindgen::generate!({
+        world: "semper:commerce/seller-service",
+        path: [
+            "../../wit/items", "../../wit/deal", "../../wit/tinguin", "../../wit/transfer",
+            "../../wit/archive", "../../wit/business", "../../wit/commerce",
+        ],
+        generate_all,
+        pub_export_macro: true,
+        export_macro_name: "export_seller",
+        default_bindings_module: "semper_guest::bindings",
+    });
+}
+
+/// What most services want in scope.
+#[cfg(any(
+    all(feature = "buyer", not(feature = "seller")),
+    all(feature = "seller", not(feature = "buyer"))
+))]
+pub mod prelude {
+    pub use alloc::borrow::ToOwned;
+    pub use alloc::format;
+    pub use alloc::string::{String, ToString};
+    pub use alloc::vec;
+    pub use alloc::vec::Vec;
+
+    pub use crate::bindings::Guest;
+    #[cfg(feature = "buyer")]
+    pub use crate::bindings::export_buyer;
+    #[cfg(feature = "seller")]
+    pub use crate::bindings::export_seller;
+    #[cfg(feature = "buyer")]
+    pub use crate::bindings::semper::archive::preferences;
+    #[cfg(feature = "seller")]
+    pub use crate::bindings::semper::business::{catalogue, fulfilment};
+    pub use crate::bindings::semper::deal::deal;
+    pub use crate::bindings::semper::items::types::*;
+    pub use crate::bindings::semper::tinguin::consent;
+    #[cfg(feature = "buyer")]
+    pub use crate::bindings::semper::tinguin::display;
+    pub use crate::bindings::semper::transfer::inbox::{Received, receive};
+    pub use crate::bindings::semper::transfer::payments::{self, Payment};
+    pub use crate::bindings::semper::transfer::statements::{self, Statement};
+    pub use crate::bindings::semper::transfer::information;
+    pub use crate::money;
+}
+
+/// Amounts, as people read them and as they add.
+#[cfg(any(
+    all(feature = "buyer", not(feature = "seller")),
+    all(feature = "seller", not(feature = "buyer"))
+))]
+pub mod money {
+    use alloc::format;
+    use alloc::string::{String, ToString};
+
+    use crate::bindings::semper::items::types::Amount;
+
+    /// `19.99 EUR`; currencies with two decimals, others in minor units.
+    pub fn text(amount: &Amount) -> String {
+        let minor = amount.minor.unsigned_abs();
+        let sign = if amount.minor < 0 { "-" } else { "" };
+        format!("{sign}{}.{:02} {}", minor / 100, minor % 100, amount.currency)
+    }
+
+    /// The sum, if both are of one currency and it can be counted.
+    pub fn plus(a: &Amount, b: &Amount) -> Result<Amount, String> {
+        if a.currency != b.currency {
+            return Err(format!("{} and {} do not add", a.currency, b.currency));
+        }
+        let minor = a.minor.checked_add(b.minor).ok_or_else(|| "the sum is too large".to_string())?;
+        Ok(Amount { minor, currency: a.currency.clone() })
+    }
+
+    /// So many times.
+    pub fn times(amount: &Amount, count: u32) -> Result<Amount, String> {
+        let minor = amount.minor.checked_mul(i64::from(count));
+        let minor = minor.ok_or_else(|| "the sum is too large".to_string())?;
+        Ok(Amount { minor, currency: amount.currency.clone() })
+    }
+}
+
+#[cfg(target_arch = "wasm32")]
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
+/// The canonical ABI's allocator entry, which std would have brought (through its libc).
+#[cfg(target_arch = "wasm32")]
+#[unsafe(export_name = "cabi_realloc")]
+unsafe extern "C" fn cabi_realloc(old: *mut u8, len: usize, align: usize, new: usize) -> *mut u8 {
+    use alloc::alloc::{Layout, alloc, realloc};
+    // SAFETY: the canonical ABI calls this with a pointer, length and alignment that came from
+    // here, or with a length of zero for a new allocation; alignments are powers of two.
+    unsafe {
+        let place = match (len, new) {
+            (0, 0) => return align as *mut u8,
+            (0, _) => alloc(Layout::from_size_align_unchecked(new, align)),
+            _ => realloc(old, Layout::from_size_align_unchecked(len, align), new),
+        };
+        if place.is_null() {
+            core::arch::wasm32::unreachable()
+        }
+        place
+    }
+}
+
+// memcmp and its like, which the compiler counts on; none of them imports anything.
+#[cfg(target_arch = "wasm32")]
+#[link(name = "c")]
+unsafe extern "C" {}
+
+#[cfg(all(target_arch = "wasm32", not(test)))]
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    core::arch::wasm32::unreachable()
+}

@@ -1,0 +1,247 @@
+//! Making certificates and requests: what a certification authority and a registrant do.
+
+use std::net::IpAddr;
+use std::str::FromStr;
+use std::time::Duration;
+
+use x509_cert::builder::profile::BuilderProfile;
+use x509_cert::builder::{Builder, CertificateBuilder, RequestBuilder};
+use x509_cert::certificate::TbsCertificate;
+use x509_cert::der::asn1::{Ia5String, OctetString, SetOfVec, Utf8StringRef};
+use x509_cert::der::{Any, Decode, DecodePem, Encode, EncodePem, pem::LineEnding};
+use x509_cert::attr::AttributeTypeAndValue;
+use x509_cert::ext::pkix::name::GeneralName;
+use x509_cert::ext::pkix::{
+    AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage, KeyUsage, KeyUsages,
+    SubjectAltName, SubjectKeyIdentifier,
+};
+use x509_cert::ext::{Extension, ToExtension};
+use x509_cert::name::{Name, RdnSequence, RelativeDistinguishedName};
+use x509_cert::request::CertReq;
+use x509_cert::serial_number::SerialNumber;
+use x509_cert::spki::{ObjectIdentifier, SubjectPublicKeyInfoRef};
+use x509_cert::time::{Time, Validity};
+
+use super::{CertError, Certificate, Role, public_key};
+use crate::clock::Timestamp;
+use crate::digest::Digest;
+use crate::keys::{PublicKey, SigningKey, random};
+
+type Signature = ed25519_dalek::Signature;
+type BuildResult<T> = x509_cert::builder::Result<T>;
+
+/// Years that a root is valid.
+const ROOT_YEARS: u64 = 20;
+
+/// A root certification authority: its certificate and its key.
+#[derive(Debug)]
+pub struct Authority {
+    /// The self-signed root.
+    pub certificate: Certificate,
+    key: SigningKey,
+}
+
+impl Authority {
+    /// A new root named `name`, valid for twenty years from `now`, path length 1.
+    pub fn new(name: &str, key: SigningKey, now: Timestamp) -> Result<Self, CertError> {
+        let profile = Profile {
+            subject: distinguished(name)?,
+            issuer: distinguished(name)?,
+            role: None,
+            names: Vec::new(),
+        };
+        let years = Duration::from_secs(ROOT_YEARS * 365 * 86_400);
+        let certificate = build(profile, &key.public(), now, now.after(years), &key)?;
+        Ok(Self { certificate, key })
+    }
+
+    /// The authority of a stored root and its key.
+    pub fn from_parts(certificate: Certificate, key: SigningKey) -> Result<Self, CertError> {
+        if certificate.key()? == key.public() {
+            Ok(Self { certificate, key })
+        } else {
+            let why = "the key beside it is another's".to_owned();
+            Err(CertError::Path { subject: certificate.subject(), why })
+        }
+    }
+
+    /// Certifies `key` as `name` in `role` until `until`; `names` are the DNS names or IP
+    /// addresses of a server.
+    pub fn issue(
+        &self,
+        name: &str,
+        key: &PublicKey,
+        role: Role,
+        names: &[String],
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Certificate, CertError> {
+        let profile = Profile {
+            subject: distinguished(name)?,
+            issuer: distinguished(&self.certificate.subject())?,
+            role: Some(role),
+            names: names.iter().map(|name| general_name(name)).collect::<Result<_, _>>()?,
+        };
+        let until = until.min(self.certificate.validity().1);
+        build(profile, key, now, until, &self.key)
+    }
+}
+
+/// A PKCS#10 request (RFC 2986): a name, a key, and proof that the sender holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// The name asked for.
+    pub name: String,
+    /// The key to be certified.
+    pub key: PublicKey,
+    pem: String,
+}
+
+impl Request {
+    /// Signs a request for `name`.
+    pub fn new(name: &str, key: &SigningKey) -> Result<Self, CertError> {
+        let built = RequestBuilder::new(distinguished(name)?)
+            .and_then(|builder| builder.build::<_, Signature>(key.inner()))
+            .map_err(form)?;
+        let pem = built.to_pem(LineEnding::LF).map_err(form)?;
+        Ok(Self { name: name.to_owned(), key: key.public(), pem })
+    }
+
+    /// Parses PEM and checks the proof of possession.
+    pub fn from_pem(pem: &str) -> Result<Self, CertError> {
+        let request = CertReq::from_pem(pem).map_err(form)?;
+        let key = public_key(&request.info.public_key)?;
+        let signed = request.info.to_der().map_err(form)?;
+        key.verify(&signed, request.signature.raw_bytes())?;
+        let name = super::common_name(&request.info.subject);
+        check_name(&name)?;
+        Ok(Self { name, key, pem: pem.to_owned() })
+    }
+
+    /// PEM text, as `openssl req -verify` takes it.
+    pub fn pem(&self) -> &str {
+        &self.pem
+    }
+}
+
+struct Profile {
+    subject: Name,
+    issuer: Name,
+    /// `None` for a root.
+    role: Option<Role>,
+    names: Vec<GeneralName>,
+}
+
+impl BuilderProfile for Profile {
+    fn get_issuer(&self, _subject: &Name) -> Name {
+        self.issuer.clone()
+    }
+
+    fn get_subject(&self) -> Name {
+        self.subject.clone()
+    }
+
+    fn build_extensions(
+        &self,
+        spk: SubjectPublicKeyInfoRef<'_>,
+        issuer_spk: SubjectPublicKeyInfoRef<'_>,
+        tbs: &TbsCertificate,
+    ) -> BuildResult<Vec<Extension>> {
+        let mut all: Vec<Extension> = Vec::new();
+        let ca = self.role.is_none();
+        let constraints =
+            BasicConstraints { ca, path_len_constraint: if ca { Some(1) } else { None } };
+        let usage = if ca {
+            KeyUsage(KeyUsages::KeyCertSign | KeyUsages::CRLSign)
+        } else {
+            KeyUsage(KeyUsages::DigitalSignature.into())
+        };
+        all.push(critical(constraints.to_extension(tbs.subject(), &all)?));
+        all.push(critical(usage.to_extension(tbs.subject(), &all)?));
+        all.push(SubjectKeyIdentifier(key_identifier(&spk)?).to_extension(tbs.subject(), &all)?);
+        if let Some(role) = self.role {
+            let authority = AuthorityKeyIdentifier {
+                key_identifier: Some(key_identifier(&issuer_spk)?),
+                ..Default::default()
+            };
+            all.push(authority.to_extension(tbs.subject(), &all)?);
+            let usage = ExtendedKeyUsage(vec![*role.oid()]);
+            // A host that does not know the role must not accept the certificate for it.
+            let usage = usage.to_extension(tbs.subject(), &all)?;
+            all.push(if role == Role::Server { usage } else { critical(usage) });
+        }
+        if !self.names.is_empty() {
+            all.push(SubjectAltName(self.names.clone()).to_extension(tbs.subject(), &all)?);
+        }
+        Ok(all)
+    }
+}
+
+fn critical(extension: Extension) -> Extension {
+    Extension { critical: true, ..extension }
+}
+
+/// The first 160 bits of SHA-256 of the key's bits (RFC 7093 §2, method 1).
+fn key_identifier(spk: &SubjectPublicKeyInfoRef<'_>) -> BuildResult<OctetString> {
+    let digest = Digest::of(spk.subject_public_key.raw_bytes());
+    Ok(OctetString::new(&digest.as_bytes()[..20])?)
+}
+
+fn build(
+    profile: Profile,
+    key: &PublicKey,
+    from: Timestamp,
+    until: Timestamp,
+    signer: &SigningKey,
+) -> Result<Certificate, CertError> {
+    let time = |stamp: Timestamp| Time::try_from(stamp.system()).map_err(form);
+    let validity = Validity::new(time(from)?, time(until)?);
+    let info = {
+        use ed25519_dalek::pkcs8::EncodePublicKey as _;
+        let verifying =
+            ed25519_dalek::VerifyingKey::from_bytes(key.as_bytes()).map_err(form)?;
+        let der = verifying.to_public_key_der().map_err(form)?;
+        x509_cert::spki::SubjectPublicKeyInfoOwned::from_der(der.as_bytes()).map_err(form)?
+    };
+    // 16 random bytes, the first bit clear: RFC 5280 wants positive and at most 20.
+    let mut serial = random()[..16].to_vec();
+    serial[0] = serial[0] & 0x7f | 0x40;
+    let serial = SerialNumber::new(&serial).map_err(form)?;
+    let built = CertificateBuilder::new(profile, serial, validity, info)
+        .and_then(|builder| builder.build::<_, Signature>(signer.inner()))
+        .map_err(form)?;
+    Certificate::from_der(&built.to_der().map_err(form)?)
+}
+
+fn form(error: impl std::fmt::Display) -> CertError {
+    CertError::Form(error.to_string())
+}
+
+fn check_name(name: &str) -> Result<(), CertError> {
+    let fits = (1..=64).contains(&name.chars().count()) && !name.chars().any(char::is_control);
+    if fits { Ok(()) } else { Err(CertError::Name(name.chars().take(64).collect())) }
+}
+
+/// `CN=name, O=semper marketplace`, built rather than parsed: a name may hold commas.
+fn distinguished(name: &str) -> Result<Name, CertError> {
+    check_name(name)?;
+    let common_name = ObjectIdentifier::new_unwrap("2.5.4.3");
+    let value = Any::from(Utf8StringRef::new(name).map_err(form)?);
+    let atv = AttributeTypeAndValue { oid: common_name, value };
+    let rdn = RelativeDistinguishedName::from(SetOfVec::try_from(vec![atv]).map_err(form)?);
+    let names = RdnSequence::from(vec![rdn]).to_der().map_err(form)?;
+    Name::from_der(&names).map_err(form)
+}
+
+fn general_name(name: &str) -> Result<GeneralName, CertError> {
+    if let Ok(address) = IpAddr::from_str(name) {
+        return Ok(GeneralName::from(address));
+    }
+    let shape = !name.is_empty()
+        && name.len() <= 253
+        && name.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-' || c == b'.');
+    if !shape {
+        return Err(CertError::Name(name.chars().take(64).collect()));
+    }
+    Ok(GeneralName::DnsName(Ia5String::new(name).map_err(form)?))
+}

@@ -1,0 +1,103 @@
+//! A statement whose signature and signer have been verified.
+
+use semper_base::cose::{self, CoseError};
+use semper_base::cert::Roots;
+use semper_base::{Certificate, DealId, Digest, Identity, Mend, Role, SigningKey, Timestamp};
+
+use crate::limits;
+use crate::statement::{ContentError, Statement};
+
+/// The domain that statements are signed in.
+pub const DOMAIN: &str = "statement";
+
+/// A statement, the certified identity that signed it, and the bytes that prove both.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedStatement {
+    bytes: Vec<u8>,
+    statement: Statement,
+    signer: Identity,
+    digest: Digest,
+}
+
+/// Why signed bytes are not accepted as a statement.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StatementError {
+    /// Form, signature or certificate.
+    #[error(transparent)]
+    Signature(#[from] CoseError),
+    /// The signature is fine, the content is not.
+    #[error(transparent)]
+    Content(#[from] ContentError),
+    /// A statement of another deal.
+    #[error("the statement belongs to {got}, not to {want}")]
+    OtherDeal {
+        /// What the statement says.
+        got: DealId,
+        /// Where it was presented.
+        want: DealId,
+    },
+}
+
+impl Mend for StatementError {
+    fn mend(&self) -> String {
+        match self {
+            Self::Content(error) => error.mend(),
+            _ => "do not act on it; the sender's host or the way between is at fault".into(),
+        }
+    }
+}
+
+impl SignedStatement {
+    /// Signs a statement with a certified key: for whoever holds keys (the TINGUIN, a bank).
+    pub fn sign(
+        statement: &Statement,
+        key: &SigningKey,
+        chain: Vec<Certificate>,
+    ) -> Result<Vec<u8>, ContentError> {
+        let payload = statement.encode()?;
+        Ok(cose::sign(key, &cose::Signatory::Chain(chain), DOMAIN, &payload))
+    }
+
+    /// Verifies signed bytes: the chain leads to `roots`, the signer may act in `role`, the
+    /// certificate is valid `at` that time, the statement makes sense.
+    pub fn verify(
+        bytes: &[u8],
+        roots: &Roots,
+        role: Role,
+        at: Timestamp,
+    ) -> Result<Self, StatementError> {
+        let parsed = cose::parse(bytes, DOMAIN, limits::SIGNED_STATEMENT)?;
+        let (payload, signer) = parsed.verify_identity(roots, role, at)?;
+        let statement = Statement::decode(&payload)?;
+        Ok(Self { bytes: bytes.to_vec(), statement, signer, digest: Digest::of(&payload) })
+    }
+
+    /// The same statement, if it belongs to `deal`.
+    pub fn of_deal(self, deal: DealId) -> Result<Self, StatementError> {
+        if self.statement.deal == deal {
+            Ok(self)
+        } else {
+            Err(StatementError::OtherDeal { got: self.statement.deal, want: deal })
+        }
+    }
+
+    /// The COSE_Sign1 structure.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// What was declared.
+    pub fn statement(&self) -> &Statement {
+        &self.statement
+    }
+
+    /// Who signed.
+    pub fn signer(&self) -> &Identity {
+        &self.signer
+    }
+
+    /// The digest of the statement (the payload, without the signature): its name.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+}

@@ -1,0 +1,169 @@
+//! A party's home: one directory that only its owner may enter.
+//!
+//! Names from outside are never joined to host paths: everything below the home is opened
+//! through a `cap-std` directory handle, which refuses to leave it.
+
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _, PermissionsExt as _};
+use semper_base::Mend;
+
+/// A home directory whose permissions have been checked.
+#[derive(Debug)]
+pub struct Home {
+    path: PathBuf,
+    dir: Dir,
+}
+
+/// What can be wrong with a home or a file in it.
+#[derive(Debug, thiserror::Error)]
+pub enum HomeError {
+    /// There is none.
+    #[error("there is no home at {}", .0.display())]
+    Missing(PathBuf),
+    /// There is one already.
+    #[error("there is a home at {} already", .0.display())]
+    Exists(PathBuf),
+    /// Others may look in.
+    #[error("{} is open to others (mode {mode:03o})", path.display())]
+    Loose {
+        /// The directory or file.
+        path: PathBuf,
+        /// Its mode bits.
+        mode: u32,
+        /// What it ought to be.
+        want: u32,
+    },
+    /// A file in it is missing.
+    #[error("{} is missing", .0.display())]
+    MissingFile(PathBuf),
+    /// A file in it is larger than anything that belongs there.
+    #[error("{} is too large", .0.display())]
+    TooLarge(PathBuf),
+    /// The operating system's word.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// Where.
+        path: PathBuf,
+        /// What it said.
+        source: io::Error,
+    },
+}
+
+impl Mend for HomeError {
+    fn mend(&self) -> String {
+        match self {
+            Self::Missing(path) => format!("semper init --home {}", path.display()),
+            Self::Exists(path) => {
+                format!("choose another --home, or remove {} first", path.display())
+            }
+            Self::Loose { path, want, .. } => format!("chmod {want:03o} {}", path.display()),
+            Self::MissingFile(path) => format!("restore {} from a backup", path.display()),
+            Self::TooLarge(path) => format!("look at what {} is", path.display()),
+            Self::Io { .. } => "check that the disk has room and the place is yours".into(),
+        }
+    }
+
+    fn is_input(&self) -> bool {
+        true
+    }
+}
+
+/// Largest small file (configuration, key, certificate) that is read, in bytes.
+const SMALL_FILE: u64 = 1024 * 1024;
+
+impl Home {
+    /// Makes a new home, 0700.
+    pub fn create(path: &Path) -> Result<Self, HomeError> {
+        let io = |source| HomeError::Io { path: path.to_owned(), source };
+        let used = path.read_dir().map(|mut entries| entries.next().is_some()).unwrap_or(false);
+        if used {
+            return Err(HomeError::Exists(path.to_owned()));
+        }
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(io)?;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)).map_err(io)?;
+        Self::open(path)
+    }
+
+    /// Opens a home that is there and nobody else's to read.
+    pub fn open(path: &Path) -> Result<Self, HomeError> {
+        let io = |source| HomeError::Io { path: path.to_owned(), source };
+        let meta = match path.metadata() {
+            Ok(meta) if meta.is_dir() => meta,
+            Ok(_) => return Err(HomeError::Missing(path.to_owned())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(HomeError::Missing(path.to_owned()));
+            }
+            Err(error) => return Err(io(error)),
+        };
+        let mode = meta.permissions().mode() & 0o777;
+        if mode & 0o077 != 0 {
+            return Err(HomeError::Loose { path: path.to_owned(), mode, want: 0o700 });
+        }
+        let path = path.canonicalize().map_err(io)?;
+        let dir = Dir::open_ambient_dir(&path, ambient_authority()).map_err(io)?;
+        Ok(Self { path, dir })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether a file of ours is there.
+    pub fn has(&self, name: &str) -> bool {
+        self.dir.exists(name)
+    }
+
+    /// Reads a small text file that may be public (a certificate, a configuration).
+    pub fn read(&self, name: &str) -> Result<String, HomeError> {
+        let path = self.path.join(name);
+        let io = |source: io::Error| match source.kind() {
+            io::ErrorKind::NotFound => HomeError::MissingFile(path.clone()),
+            _ => HomeError::Io { path: path.clone(), source },
+        };
+        let mut text = String::new();
+        let file = self.dir.open(name).map_err(io)?;
+        file.take(SMALL_FILE + 1).read_to_string(&mut text).map_err(io)?;
+        if text.len() as u64 > SMALL_FILE { Err(HomeError::TooLarge(path)) } else { Ok(text) }
+    }
+
+    /// Reads a small secret file; refuses one that others may read.
+    pub fn read_secret(&self, name: &str) -> Result<String, HomeError> {
+        let path = self.path.join(name);
+        if let Ok(meta) = self.dir.metadata(name) {
+            let mode = meta.permissions().mode() & 0o777;
+            if mode & 0o077 != 0 {
+                return Err(HomeError::Loose { path, mode, want: 0o600 });
+            }
+        }
+        self.read(name)
+    }
+
+    /// Writes a file, 0600, whole or not at all: to a second name, synced, then renamed.
+    pub fn write(&self, name: &str, content: &[u8]) -> Result<(), HomeError> {
+        let io = |source| HomeError::Io { path: self.path.join(name), source };
+        if let Some((folder, _)) = name.rsplit_once('/') {
+            self.dir.create_dir_all(folder).map_err(io)?;
+        }
+        let new = format!("{name}.new");
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        let mut file = self.dir.open_with(&new, &options).map_err(io)?;
+        file.write_all(content).map_err(io)?;
+        file.sync_all().map_err(io)?;
+        self.dir.rename(&new, &self.dir, name).map_err(io)?;
+        // The rename itself is durable only once the directory is.
+        self.dir.open(".").and_then(|dir| dir.sync_all()).map_err(io)
+    }
+
+    /// A directory below the home, made when it is missing.
+    pub fn folder(&self, name: &str) -> Result<Dir, HomeError> {
+        let io = |source| HomeError::Io { path: self.path.join(name), source };
+        self.dir.create_dir_all(name).map_err(io)?;
+        self.dir.open_dir(name).map_err(io)
+    }
+}

@@ -1,0 +1,19 @@
+//! The archive: what happened, kept where a crash cannot reach it.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | [`home`] | a party's directory: 0700, its files 0600, opened through `cap-std` |
+//! | [`store`] | one SQLite file per home; typed writes, committed together in groups |
+//! | [`rows`] | what can be written and read: deals, journals, messages, evidence |
+//!
+//! Writes go through one thread that commits whatever waits in one transaction (a *group
+//! commit*, `synchronous=FULL`); a write is durable when [`store::Archive::commit`] returns.
+#![forbid(unsafe_code)]
+
+pub mod home;
+pub mod rows;
+pub mod store;
+
+pub use home::{Home, HomeError};
+pub use rows::{DealRow, DealState, EvidenceRow, JournalRow, MessageRow, OpeningRow, Write};
+pub use store::{Archive, ArchiveError};

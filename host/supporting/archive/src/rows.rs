@@ -1,0 +1,174 @@
+//! What the archive holds, row by row.
+
+use semper_base::{DealId, Digest, Timestamp};
+use serde::Serialize;
+
+/// Where a deal stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DealState {
+    /// Its service runs or waits.
+    Running,
+    /// Done as its terms say.
+    Completed,
+    /// One side left before the order.
+    Withdrawn,
+    /// Ended by a fault, which the reason names.
+    Failed,
+    /// In dispute.
+    Disputed,
+}
+
+impl DealState {
+    const ALL: [(Self, &'static str); 5] = [
+        (Self::Running, "running"),
+        (Self::Completed, "completed"),
+        (Self::Withdrawn, "withdrawn"),
+        (Self::Failed, "failed"),
+        (Self::Disputed, "disputed"),
+    ];
+
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|row| row.0 == self).map_or("running", |row| row.1)
+    }
+
+    /// The state of a word.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|row| row.1 == name).map(|row| row.0)
+    }
+
+    /// Whether nothing more will happen.
+    pub fn is_final(self) -> bool {
+        self != Self::Running
+    }
+}
+
+/// A deal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DealRow {
+    /// Its identifier.
+    pub id: DealId,
+    /// `buyer` or `seller`: which we are.
+    pub side: String,
+    /// The peer's certified name.
+    pub peer: String,
+    /// Where the peer is reached; empty for a buyer, who always connects out.
+    pub address: String,
+    /// The digest of the terms.
+    pub terms: Digest,
+    /// The canonical agreement.
+    #[serde(skip)]
+    pub agreement: Vec<u8>,
+    /// Where it stands.
+    pub state: DealState,
+    /// What it waits for, or why it ended, in words.
+    pub note: String,
+    /// When it was opened.
+    pub opened: Timestamp,
+    /// When it last changed.
+    pub changed: Timestamp,
+}
+
+/// The state of an opening that is under way, as its machine encodes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpeningRow {
+    /// The HELLO's nonce.
+    pub nonce: Digest,
+    /// The deal's id, once an agreement has been drawn up.
+    pub deal: Option<DealId>,
+    /// `buyer` or `seller`.
+    pub side: String,
+    /// Where the peer is reached.
+    pub address: String,
+    /// The machine's state.
+    pub state: Vec<u8>,
+}
+
+/// One record of a deal's journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JournalRow {
+    /// The deal.
+    pub deal: DealId,
+    /// 0, 1, 2 …
+    pub seq: u64,
+    /// The public record, canonical.
+    pub record: Vec<u8>,
+    /// What was asked.
+    pub request: Vec<u8>,
+    /// What was answered; private behind a salted digest in the record.
+    pub result: Vec<u8>,
+}
+
+/// A message sent or received.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MessageRow {
+    /// The deal.
+    pub deal: DealId,
+    /// Whether we sent it.
+    pub sent: bool,
+    /// The sender's number.
+    pub seq: u64,
+    /// The payload's digest.
+    pub digest: Digest,
+    /// The signed message.
+    pub bytes: Vec<u8>,
+    /// The same as it travels (sealed); empty for a received one.
+    pub wire: Vec<u8>,
+}
+
+/// Something signed that is kept as evidence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct EvidenceRow {
+    /// The archive's number for it; 0 before it is stored.
+    pub number: i64,
+    /// The deal, if it belongs to one.
+    pub deal: Option<DealId>,
+    /// `agreement`, `offer`, `order`, `payment-confirmation`, `certificate` …
+    pub kind: String,
+    /// The signed structure's digest: storing it twice changes nothing.
+    pub digest: Digest,
+    /// Who signed.
+    pub signer: String,
+    /// One sentence for people.
+    pub summary: String,
+    /// When it came.
+    pub stored: Timestamp,
+    /// The signed structure.
+    #[serde(skip)]
+    pub bytes: Vec<u8>,
+}
+
+/// A change to the archive. A list of them is carried out together or not at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Write {
+    /// Stores an opening's state.
+    Opening(OpeningRow),
+    /// Stores a new deal; one that is there stays as it is.
+    NewDeal(Box<DealRow>),
+    /// Changes where a deal stands.
+    Deal {
+        /// Which.
+        id: DealId,
+        /// Where it stands now.
+        state: DealState,
+        /// What it waits for or why it ended.
+        note: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// Stores the channel's state, as its machine encodes it.
+    Channel(DealId, Vec<u8>),
+    /// Stores the flow monitor's state.
+    Flow(DealId, Vec<u8>),
+    /// Appends to a journal; a record that is there is an error.
+    Journal(JournalRow),
+    /// Stores a message; one that is there stays as it is.
+    Message(MessageRow),
+    /// Stores evidence; what is there stays as it is.
+    Evidence(EvidenceRow),
+    /// Sets a preference.
+    Preference(String, String),
+    /// Remembers a number that only rises; a lower one is ignored.
+    Highest(String, u64),
+}

@@ -1,0 +1,230 @@
+//! One SQLite file per home, written by one thread in groups, read by any.
+
+mod read;
+mod schema;
+mod write;
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+use rusqlite::{Connection, ErrorCode};
+use semper_base::Mend;
+
+use crate::home::Home;
+use crate::rows::Write;
+
+/// The archive's file in a home.
+pub const FILE: &str = "archive.sqlite";
+
+/// Lists of writes that one commit takes at most.
+const GROUP: usize = 256;
+
+/// What can go wrong with the archive.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ArchiveError {
+    /// No room: nothing of the list was written.
+    #[error("the disk or the archive {} is full; nothing was changed", .0.display())]
+    Full(PathBuf),
+    /// SQLite's own integrity check found damage.
+    #[error("the archive {} is damaged: {detail}", path.display())]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// What the check said.
+        detail: String,
+    },
+    /// Made by a newer semper.
+    #[error("the archive {} has format {found}, this semper knows up to {known}", path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
+    /// A journal record that is there already: two hosts run one deal.
+    #[error("journal record {seq} of {deal} is there already: another host runs this deal")]
+    JournalTaken {
+        /// The deal.
+        deal: String,
+        /// The record.
+        seq: u64,
+    },
+    /// Anything else that SQLite says.
+    #[error("the archive {} cannot be used: {detail}", path.display())]
+    Sqlite {
+        /// The file.
+        path: PathBuf,
+        /// What it said.
+        detail: String,
+    },
+    /// The writer thread has ended.
+    #[error("the archive has been closed")]
+    Closed,
+}
+
+impl Mend for ArchiveError {
+    fn mend(&self) -> String {
+        match self {
+            Self::Full(_) => "make room on the disk; the deal goes on by itself".into(),
+            Self::Corrupt { path, .. } => format!(
+                "stop every semper of this home, keep a copy of {0}, and restore a backup; \
+                 `sqlite3 {0} .recover` shows what is left",
+                path.display()
+            ),
+            Self::Newer { .. } => "use the semper that wrote it, or a newer one".into(),
+            Self::JournalTaken { .. } => "stop all but one host of this home".into(),
+            Self::Sqlite { .. } | Self::Closed => {
+                "check the file's permissions and the disk, then start again".into()
+            }
+        }
+    }
+}
+
+type Reply = SyncSender<Result<(), ArchiveError>>;
+
+struct Job {
+    writes: Vec<Write>,
+    reply: Reply,
+}
+
+/// An open archive. Cloning shares it.
+#[derive(Clone)]
+pub struct Archive {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    path: PathBuf,
+    reader: Mutex<Connection>,
+    jobs: Mutex<Option<SyncSender<Job>>>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl std::fmt::Debug for Archive {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Archive({})", self.shared.path.display())
+    }
+}
+
+impl Archive {
+    /// Opens or makes the archive of a home; migrates an older one; checks its integrity.
+    pub fn open(home: &Home) -> Result<Self, ArchiveError> {
+        Self::open_file(&home.path().join(FILE))
+    }
+
+    /// Opens the archive in this file.
+    pub fn open_file(path: &Path) -> Result<Self, ArchiveError> {
+        let writer = schema::open(path)?;
+        let reader = schema::reader(path)?;
+        // Bounded: whoever writes faster than the disk waits.
+        let (jobs, inbox) = sync_channel::<Job>(GROUP);
+        let file = path.to_owned();
+        let handle = std::thread::Builder::new()
+            .name("archive".into())
+            .spawn(move || write_loop(writer, &inbox, &file))
+            .map_err(|error| ArchiveError::Sqlite {
+                path: path.to_owned(),
+                detail: error.to_string(),
+            })?;
+        let shared = Shared {
+            path: path.to_owned(),
+            reader: Mutex::new(reader),
+            jobs: Mutex::new(Some(jobs)),
+            writer: Mutex::new(Some(handle)),
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Carries the writes out together; durable when it returns.
+    pub fn commit(&self, writes: Vec<Write>) -> Result<(), ArchiveError> {
+        if writes.is_empty() {
+            return Ok(());
+        }
+        let jobs = lock(&self.shared.jobs).clone().ok_or(ArchiveError::Closed)?;
+        let (reply, answer) = sync_channel(1);
+        jobs.send(Job { writes, reply }).map_err(|_| ArchiveError::Closed)?;
+        answer.recv().map_err(|_| ArchiveError::Closed)?
+    }
+
+    pub(crate) fn reader(&self) -> MutexGuard<'_, Connection> {
+        lock(&self.shared.reader)
+    }
+
+    pub(crate) fn failed(&self, error: &rusqlite::Error) -> ArchiveError {
+        translate(&self.shared.path, error)
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        lock(&self.jobs).take();
+        if let Some(writer) = lock(&self.writer).take() {
+            // It ends when the last job is done; its panic would already have been reported.
+            let _ = writer.join();
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Commits whatever waits in one transaction; each list in a savepoint of its own, so that
+/// one that fails does not take the others with it.
+fn write_loop(mut connection: Connection, inbox: &Receiver<Job>, path: &Path) {
+    while let Ok(first) = inbox.recv() {
+        let mut group = vec![first];
+        while group.len() < GROUP {
+            match inbox.try_recv() {
+                Ok(job) => group.push(job),
+                Err(_) => break,
+            }
+        }
+        let results = commit_group(&mut connection, &group, path);
+        for (job, result) in group.into_iter().zip(results) {
+            // The asker may be gone; the write stands all the same.
+            let _ = job.reply.send(result);
+        }
+    }
+}
+
+fn commit_group(
+    connection: &mut Connection,
+    group: &[Job],
+    path: &Path,
+) -> Vec<Result<(), ArchiveError>> {
+    let whole = || -> rusqlite::Result<Vec<Result<(), ArchiveError>>> {
+        let mut transaction = connection.transaction()?;
+        let mut results = Vec::with_capacity(group.len());
+        for job in group {
+            let savepoint = transaction.savepoint()?;
+            let done = write::apply(&savepoint, &job.writes, path);
+            if done.is_ok() {
+                savepoint.commit()?;
+            }
+            results.push(done);
+        }
+        transaction.commit()?;
+        Ok(results)
+    };
+    let mut whole = whole;
+    whole().unwrap_or_else(|error| {
+        let error = translate(path, &error);
+        group.iter().map(|_| Err(error.clone())).collect()
+    })
+}
+
+pub(crate) fn translate(path: &Path, error: &rusqlite::Error) -> ArchiveError {
+    let path = path.to_owned();
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => ArchiveError::Full(path),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            ArchiveError::Corrupt { path, detail: error.to_string() }
+        }
+        _ => ArchiveError::Sqlite { path, detail: error.to_string() },
+    }
+}

@@ -1,0 +1,209 @@
+//! Questions to the archive.
+
+use rusqlite::{OptionalExtension as _, Params, Row, params};
+use semper_base::{DealId, Digest, Timestamp};
+
+use super::{Archive, ArchiveError};
+use crate::rows::{DealRow, DealState, EvidenceRow, JournalRow, MessageRow, OpeningRow};
+
+const DEAL: &str = "id, side, peer, address, terms, agreement, state, note, opened, changed";
+
+impl Archive {
+    /// A deal.
+    pub fn deal(&self, id: DealId) -> Result<Option<DealRow>, ArchiveError> {
+        let sql = format!("SELECT {DEAL} FROM deals WHERE id = ?1");
+        Ok(self.rows(&sql, [id.digest().as_bytes()], deal)?.pop())
+    }
+
+    /// All deals, newest first.
+    pub fn deals(&self) -> Result<Vec<DealRow>, ArchiveError> {
+        self.rows(&format!("SELECT {DEAL} FROM deals ORDER BY opened DESC, id"), [], deal)
+    }
+
+    /// Deals that have not ended, oldest first.
+    pub fn running(&self) -> Result<Vec<DealRow>, ArchiveError> {
+        let sql = format!("SELECT {DEAL} FROM deals WHERE state = 'running' ORDER BY opened, id");
+        self.rows(&sql, [], deal)
+    }
+
+    /// The opening with this nonce.
+    pub fn opening(&self, nonce: Digest) -> Result<Option<OpeningRow>, ArchiveError> {
+        let sql = "SELECT nonce, deal, side, address, state FROM openings WHERE nonce = ?1";
+        Ok(self.rows(sql, [nonce.as_bytes()], opening)?.pop())
+    }
+
+    /// The opening that drew up this deal.
+    pub fn opening_of(&self, deal: DealId) -> Result<Option<OpeningRow>, ArchiveError> {
+        let sql = "SELECT nonce, deal, side, address, state FROM openings WHERE deal = ?1";
+        Ok(self.rows(sql, [deal.digest().as_bytes()], opening)?.pop())
+    }
+
+    /// All openings.
+    pub fn openings(&self) -> Result<Vec<OpeningRow>, ArchiveError> {
+        self.rows("SELECT nonce, deal, side, address, state FROM openings", [], opening)
+    }
+
+    /// A deal's channel state.
+    pub fn channel(&self, id: DealId) -> Result<Option<Vec<u8>>, ArchiveError> {
+        self.blob("SELECT channel FROM deals WHERE id = ?1", [id.digest().as_bytes()])
+    }
+
+    /// A deal's flow state.
+    pub fn flow(&self, id: DealId) -> Result<Option<Vec<u8>>, ArchiveError> {
+        self.blob("SELECT flow FROM deals WHERE id = ?1", [id.digest().as_bytes()])
+    }
+
+    /// A deal's journal, in order.
+    pub fn journal(&self, id: DealId) -> Result<Vec<JournalRow>, ArchiveError> {
+        let sql = "SELECT deal, seq, record, request, result FROM journal WHERE deal = ?1 ORDER BY seq";
+        self.rows(sql, [id.digest().as_bytes()], |row| {
+            Ok(JournalRow {
+                deal: id,
+                seq: number(row, 1)?,
+                record: row.get(2)?,
+                request: row.get(3)?,
+                result: row.get(4)?,
+            })
+        })
+    }
+
+    /// A message by its direction and number.
+    pub fn message(
+        &self,
+        deal: DealId,
+        sent: bool,
+        seq: u64,
+    ) -> Result<Option<MessageRow>, ArchiveError> {
+        let sql = "SELECT deal, sent, seq, digest, bytes, wire FROM messages
+                   WHERE deal = ?1 AND sent = ?2 AND seq = ?3";
+        Ok(self.rows(sql, params![deal.digest().as_bytes(), sent, seq as i64], message)?.pop())
+    }
+
+    /// Messages of a deal in one direction with numbers above `after`, in order, at most 100.
+    pub fn messages(
+        &self,
+        deal: DealId,
+        sent: bool,
+        after: u64,
+    ) -> Result<Vec<MessageRow>, ArchiveError> {
+        let sql = "SELECT deal, sent, seq, digest, bytes, wire FROM messages
+                   WHERE deal = ?1 AND sent = ?2 AND seq > ?3 ORDER BY seq LIMIT 100";
+        self.rows(sql, params![deal.digest().as_bytes(), sent, after as i64], message)
+    }
+
+    /// All evidence, or that of one deal, in the order it came.
+    pub fn evidence(&self, deal: Option<DealId>) -> Result<Vec<EvidenceRow>, ArchiveError> {
+        let columns = "number, deal, kind, digest, signer, summary, stored, bytes";
+        match deal {
+            Some(id) => {
+                let sql = format!("SELECT {columns} FROM evidence WHERE deal = ?1 ORDER BY number");
+                self.rows(&sql, [id.digest().as_bytes()], evidence)
+            }
+            None => {
+                self.rows(&format!("SELECT {columns} FROM evidence ORDER BY number"), [], evidence)
+            }
+        }
+    }
+
+    /// A preference.
+    pub fn preference(&self, key: &str) -> Result<Option<String>, ArchiveError> {
+        Ok(self
+            .rows("SELECT value FROM preferences WHERE key = ?1", [key], |row| row.get(0))?
+            .pop())
+    }
+
+    /// The highest number remembered under a key.
+    pub fn highest(&self, key: &str) -> Result<Option<u64>, ArchiveError> {
+        let sql = "SELECT value FROM highest WHERE key = ?1";
+        Ok(self.rows(sql, [key], |row| number(row, 0))?.pop())
+    }
+
+    fn rows<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        read: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, ArchiveError> {
+        let connection = self.reader();
+        let all = || -> rusqlite::Result<Vec<T>> {
+            connection.prepare_cached(sql)?.query_map(params, |row| read(row))?.collect()
+        };
+        all().map_err(|error| self.failed(&error))
+    }
+
+    fn blob(&self, sql: &str, params: impl Params) -> Result<Option<Vec<u8>>, ArchiveError> {
+        let connection = self.reader();
+        let read = || -> rusqlite::Result<Option<Option<Vec<u8>>>> {
+            connection.prepare_cached(sql)?.query_row(params, |row| row.get(0)).optional()
+        };
+        read().map(Option::flatten).map_err(|error| self.failed(&error))
+    }
+}
+
+fn digest(row: &Row<'_>, column: usize) -> rusqlite::Result<Digest> {
+    Ok(Digest::from_bytes(row.get(column)?))
+}
+
+fn number(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    Ok(row.get::<_, i64>(column)?.cast_unsigned())
+}
+
+fn stamp(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
+    Timestamp::from_millis(number(row, column)?)
+        .map_err(|_| rusqlite::Error::IntegralValueOutOfRange(column, 0))
+}
+
+fn deal(row: &Row<'_>) -> rusqlite::Result<DealRow> {
+    let state: String = row.get(6)?;
+    let state = DealState::parse(&state).ok_or_else(|| {
+        rusqlite::Error::InvalidColumnType(6, state, rusqlite::types::Type::Text)
+    })?;
+    Ok(DealRow {
+        id: DealId::new(digest(row, 0)?),
+        side: row.get(1)?,
+        peer: row.get(2)?,
+        address: row.get(3)?,
+        terms: digest(row, 4)?,
+        agreement: row.get(5)?,
+        state,
+        note: row.get(7)?,
+        opened: stamp(row, 8)?,
+        changed: stamp(row, 9)?,
+    })
+}
+
+fn opening(row: &Row<'_>) -> rusqlite::Result<OpeningRow> {
+    let deal: Option<[u8; 32]> = row.get(1)?;
+    Ok(OpeningRow {
+        nonce: digest(row, 0)?,
+        deal: deal.map(|bytes| DealId::new(Digest::from_bytes(bytes))),
+        side: row.get(2)?,
+        address: row.get(3)?,
+        state: row.get(4)?,
+    })
+}
+
+fn message(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
+    Ok(MessageRow {
+        deal: DealId::new(digest(row, 0)?),
+        sent: row.get(1)?,
+        seq: number(row, 2)?,
+        digest: digest(row, 3)?,
+        bytes: row.get(4)?,
+        wire: row.get(5)?,
+    })
+}
+
+fn evidence(row: &Row<'_>) -> rusqlite::Result<EvidenceRow> {
+    let deal: Option<[u8; 32]> = row.get(1)?;
+    Ok(EvidenceRow {
+        number: row.get(0)?,
+        deal: deal.map(|bytes| DealId::new(Digest::from_bytes(bytes))),
+        kind: row.get(2)?,
+        digest: digest(row, 3)?,
+        signer: row.get(4)?,
+        summary: row.get(5)?,
+        stored: stamp(row, 6)?,
+        bytes: row.get(7)?,
+    })
+}

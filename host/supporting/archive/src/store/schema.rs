@@ -1,0 +1,130 @@
+//! The tables, their migrations, and how a file is opened.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::{ArchiveError, translate};
+
+/// Each entry brings the file from format n to n + 1; entries are never changed, only added.
+const MIGRATIONS: [&str; 1] = ["
+    CREATE TABLE openings (
+        nonce   BLOB PRIMARY KEY CHECK (length(nonce) = 32),
+        deal    BLOB,
+        side    TEXT NOT NULL,
+        address TEXT NOT NULL,
+        state   BLOB NOT NULL
+    ) STRICT;
+    CREATE INDEX openings_by_deal ON openings (deal);
+    CREATE TABLE deals (
+        id        BLOB PRIMARY KEY CHECK (length(id) = 32),
+        side      TEXT NOT NULL CHECK (side IN ('buyer', 'seller')),
+        peer      TEXT NOT NULL,
+        address   TEXT NOT NULL,
+        terms     BLOB NOT NULL,
+        agreement BLOB NOT NULL,
+        state     TEXT NOT NULL,
+        note      TEXT NOT NULL,
+        opened    INTEGER NOT NULL,
+        changed   INTEGER NOT NULL,
+        channel   BLOB,
+        flow      BLOB
+    ) STRICT;
+    CREATE INDEX deals_by_state ON deals (state, opened);
+    CREATE TABLE journal (
+        deal    BLOB NOT NULL REFERENCES deals (id),
+        seq     INTEGER NOT NULL,
+        record  BLOB NOT NULL,
+        request BLOB NOT NULL,
+        result  BLOB NOT NULL,
+        PRIMARY KEY (deal, seq)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE messages (
+        deal   BLOB NOT NULL REFERENCES deals (id),
+        sent   INTEGER NOT NULL,
+        seq    INTEGER NOT NULL,
+        digest BLOB NOT NULL,
+        bytes  BLOB NOT NULL,
+        wire   BLOB NOT NULL,
+        PRIMARY KEY (deal, sent, seq)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE evidence (
+        number  INTEGER PRIMARY KEY,
+        deal    BLOB REFERENCES deals (id),
+        kind    TEXT NOT NULL,
+        digest  BLOB NOT NULL UNIQUE,
+        signer  TEXT NOT NULL,
+        summary TEXT NOT NULL,
+        stored  INTEGER NOT NULL,
+        bytes   BLOB NOT NULL
+    ) STRICT;
+    CREATE INDEX evidence_by_deal ON evidence (deal);
+    CREATE TABLE preferences (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+    CREATE TABLE highest (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
+"];
+
+/// Opens for writing: makes, migrates and checks the file.
+pub(super) fn open(path: &Path) -> Result<Connection, ArchiveError> {
+    let failed = |error: rusqlite::Error| translate(path, &error);
+    make_private(path)?;
+    let mut connection = Connection::open(path).map_err(failed)?;
+    prepare(&connection).map_err(failed)?;
+    check(&connection, path)?;
+    migrate(&mut connection, path)?;
+    Ok(connection)
+}
+
+/// Opens for reading only.
+pub(super) fn reader(path: &Path) -> Result<Connection, ArchiveError> {
+    let failed = |error: rusqlite::Error| translate(path, &error);
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+    connection.busy_timeout(std::time::Duration::from_secs(10)).map_err(failed)?;
+    Ok(connection)
+}
+
+/// An archive holds what nobody else may read; SQLite gives its side files the same mode.
+fn make_private(path: &Path) -> Result<(), ArchiveError> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let made = std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(path);
+    made.map(drop).map_err(|error| ArchiveError::Sqlite {
+        path: path.to_owned(),
+        detail: error.to_string(),
+    })
+}
+
+fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(std::time::Duration::from_secs(10))?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "trusted_schema", false)
+}
+
+fn check(connection: &Connection, path: &Path) -> Result<(), ArchiveError> {
+    let word: String = connection
+        .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
+        .map_err(|error| translate(path, &error))?;
+    if word == "ok" {
+        return Ok(());
+    }
+    Err(ArchiveError::Corrupt { path: path.to_owned(), detail: word })
+}
+
+fn migrate(connection: &mut Connection, path: &Path) -> Result<(), ArchiveError> {
+    let failed = |error: rusqlite::Error| translate(path, &error);
+    let found: i64 = connection
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .map_err(failed)?;
+    let known = MIGRATIONS.len() as i64;
+    if found > known {
+        return Err(ArchiveError::Newer { path: path.to_owned(), found, known });
+    }
+    for (index, script) in MIGRATIONS.iter().enumerate().skip(found as usize) {
+        let transaction = connection.transaction().map_err(failed)?;
+        transaction.execute_batch(script).map_err(failed)?;
+        transaction.pragma_update(None, "user_version", index as i64 + 1).map_err(failed)?;
+        transaction.commit().map_err(failed)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,128 @@
+//! Carrying out writes.
+
+use std::path::Path;
+
+use rusqlite::{Connection, ErrorCode, params};
+
+use super::{ArchiveError, translate};
+use crate::rows::{DealRow, EvidenceRow, JournalRow, MessageRow, OpeningRow, Write};
+
+pub(super) fn apply(
+    connection: &Connection,
+    writes: &[Write],
+    path: &Path,
+) -> Result<(), ArchiveError> {
+    for write in writes {
+        if let Err(error) = one(connection, write) {
+            return Err(match (write, error.sqlite_error_code()) {
+                (Write::Journal(row), Some(ErrorCode::ConstraintViolation)) => {
+                    ArchiveError::JournalTaken { deal: row.deal.to_string(), seq: row.seq }
+                }
+                _ => translate(path, &error),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn one(connection: &Connection, write: &Write) -> rusqlite::Result<usize> {
+    match write {
+        Write::Opening(row) => opening(connection, row),
+        Write::NewDeal(row) => new_deal(connection, row),
+        Write::Deal { id, state, note, at } => connection
+            .prepare_cached("UPDATE deals SET state = ?2, note = ?3, changed = ?4 WHERE id = ?1")?
+            .execute(params![id.digest().as_bytes(), state.name(), note, at.millis() as i64]),
+        Write::Channel(id, bytes) => connection
+            .prepare_cached("UPDATE deals SET channel = ?2 WHERE id = ?1")?
+            .execute(params![id.digest().as_bytes(), bytes]),
+        Write::Flow(id, bytes) => connection
+            .prepare_cached("UPDATE deals SET flow = ?2 WHERE id = ?1")?
+            .execute(params![id.digest().as_bytes(), bytes]),
+        Write::Journal(row) => journal(connection, row),
+        Write::Message(row) => message(connection, row),
+        Write::Evidence(row) => evidence(connection, row),
+        Write::Preference(key, value) => connection
+            .prepare_cached("INSERT OR REPLACE INTO preferences VALUES (?1, ?2)")?
+            .execute(params![key, value]),
+        Write::Highest(key, value) => connection
+            .prepare_cached(
+                "INSERT INTO highest VALUES (?1, ?2)
+                 ON CONFLICT (key) DO UPDATE SET value = max(value, excluded.value)",
+            )?
+            .execute(params![key, *value as i64]),
+    }
+}
+
+fn opening(connection: &Connection, row: &OpeningRow) -> rusqlite::Result<usize> {
+    connection.prepare_cached("INSERT OR REPLACE INTO openings VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(
+        params![
+            row.nonce.as_bytes(),
+            row.deal.as_ref().map(|id| id.digest().as_bytes().as_slice()),
+            row.side,
+            row.address,
+            row.state,
+        ],
+    )
+}
+
+fn new_deal(connection: &Connection, row: &DealRow) -> rusqlite::Result<usize> {
+    connection
+        .prepare_cached(
+            "INSERT INTO deals VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, NULL, NULL)
+             ON CONFLICT (id) DO NOTHING",
+        )?
+        .execute(params![
+            row.id.digest().as_bytes(),
+            row.side,
+            row.peer,
+            row.address,
+            row.terms.as_bytes(),
+            row.agreement,
+            row.state.name(),
+            row.note,
+            row.opened.millis() as i64,
+            row.changed.millis() as i64,
+        ])
+}
+
+fn journal(connection: &Connection, row: &JournalRow) -> rusqlite::Result<usize> {
+    connection.prepare_cached("INSERT INTO journal VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(params![
+        row.deal.digest().as_bytes(),
+        row.seq as i64,
+        row.record,
+        row.request,
+        row.result,
+    ])
+}
+
+fn message(connection: &Connection, row: &MessageRow) -> rusqlite::Result<usize> {
+    connection
+        .prepare_cached(
+            "INSERT INTO messages VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![
+            row.deal.digest().as_bytes(),
+            row.sent,
+            row.seq as i64,
+            row.digest.as_bytes(),
+            row.bytes,
+            row.wire,
+        ])
+}
+
+fn evidence(connection: &Connection, row: &EvidenceRow) -> rusqlite::Result<usize> {
+    connection
+        .prepare_cached(
+            "INSERT INTO evidence (deal, kind, digest, signer, summary, stored, bytes)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (digest) DO NOTHING",
+        )?
+        .execute(params![
+            row.deal.as_ref().map(|id| id.digest().as_bytes().as_slice()),
+            row.kind,
+            row.digest.as_bytes(),
+            row.signer,
+            row.summary,
+            row.stored.millis() as i64,
+            row.bytes,
+        ])
+}

@@ -1,0 +1,196 @@
+//! Requests: blocking, bounded, over TLS 1.3 with the roots that the caller believes.
+
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::http::{Method, Request, Uri, header};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use semper_base::Mend;
+use semper_base::cert::Roots;
+
+use crate::{provider, runtime};
+
+/// How long a connection may take to come about.
+const CONNECT: Duration = Duration::from_secs(10);
+/// How long a whole request may take; long polls are shorter.
+const WHOLE: Duration = Duration::from_secs(90);
+
+type Connector = HttpsConnector<HttpConnector>;
+
+/// A client; cloning shares its connections.
+#[derive(Clone, Debug)]
+pub struct Client {
+    inner: hyper_util::client::legacy::Client<Connector, Full<Bytes>>,
+}
+
+/// What came back, whatever its status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Response {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// Why there is no response.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NetError {
+    /// Not an address that can be used.
+    #[error("“{0}” is not an https address")]
+    Address(String),
+    /// Nobody answers there.
+    #[error("{url} cannot be reached: {detail}")]
+    Unreachable {
+        /// Where.
+        url: String,
+        /// What the connection said.
+        detail: String,
+    },
+    /// Somebody answers whom the roots do not vouch for.
+    #[error("{url} cannot show a certificate that is believed here: {detail}")]
+    Tls {
+        /// Where.
+        url: String,
+        /// What TLS said.
+        detail: String,
+    },
+    /// More than was asked for.
+    #[error("{url} sends more than {most} bytes")]
+    TooLarge {
+        /// Where.
+        url: String,
+        /// What is allowed.
+        most: usize,
+    },
+    /// Not in time.
+    #[error("{0} does not answer in time")]
+    Timeout(String),
+}
+
+impl Mend for NetError {
+    fn mend(&self) -> String {
+        match self {
+            Self::Address(_) => "give an address such as https://shop.example:8443".into(),
+            Self::Unreachable { .. } | Self::Timeout(_) => {
+                "check the address and that the server is running; what was begun goes on by itself"
+                    .into()
+            }
+            Self::Tls { .. } => {
+                "check the address; if it is right, add its authority's root to the trust file".into()
+            }
+            Self::TooLarge { .. } => "do not use it; the server is at fault".into(),
+        }
+    }
+}
+
+impl NetError {
+    /// Whether trying again later may help.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::Timeout(_))
+    }
+}
+
+impl Client {
+    /// A client that believes servers certified by these roots, and no others.
+    pub fn new(roots: &Roots) -> Self {
+        let mut store = RootCertStore::empty();
+        for root in roots.certificates() {
+            // A root that rustls cannot read vouches for nobody.
+            if let Err(error) = store.add(CertificateDer::from(root.der().to_vec())) {
+                tracing::warn!(root = root.subject(), %error, "root not usable for TLS");
+            }
+        }
+        let config = rustls::ClientConfig::builder_with_provider(provider())
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .expect("ring has TLS 1.3")
+            .with_root_certificates(store)
+            .with_no_client_auth();
+        let mut http = HttpConnector::new();
+        http.enforce_http(false);
+        http.set_connect_timeout(Some(CONNECT));
+        http.set_nodelay(true);
+        let connector = hyper_rustls::HttpsConnectorBuilder::new()
+            .with_tls_config(config)
+            .https_only()
+            .enable_all_versions()
+            .wrap_connector(http);
+        let inner = hyper_util::client::legacy::Client::builder(TokioExecutor::new()).build(connector);
+        Self { inner }
+    }
+
+    /// GET, with at most `most` bytes in answer.
+    pub fn get(&self, url: &str, most: usize) -> Result<Response, NetError> {
+        self.send(Method::GET, url, "", Vec::new(), most)
+    }
+
+    /// POST of a body of some type, with at most `most` bytes in answer.
+    pub fn post(
+        &self,
+        url: &str,
+        media_type: &str,
+        body: Vec<u8>,
+        most: usize,
+    ) -> Result<Response, NetError> {
+        self.send(Method::POST, url, media_type, body, most)
+    }
+
+    fn send(
+        &self,
+        method: Method,
+        url: &str,
+        media_type: &str,
+        body: Vec<u8>,
+        most: usize,
+    ) -> Result<Response, NetError> {
+        let address = || NetError::Address(url.chars().take(100).collect());
+        let uri: Uri = url.parse().map_err(|_| address())?;
+        if uri.scheme_str() != Some("https") || uri.host().is_none() {
+            return Err(address());
+        }
+        let mut request = Request::builder().method(method).uri(uri);
+        if !media_type.is_empty() {
+            request = request.header(header::CONTENT_TYPE, media_type);
+        }
+        let request = request.body(Full::new(Bytes::from(body))).map_err(|_| address())?;
+        let client = self.inner.clone();
+        let work = async move {
+            let response = client.request(request).await.map_err(|error| failed(url, &error))?;
+            let status = response.status().as_u16();
+            let body = Limited::new(response.into_body(), most).collect().await.map_err(|error| {
+                if error.is::<http_body_util::LengthLimitError>() {
+                    NetError::TooLarge { url: url.to_owned(), most }
+                } else {
+                    NetError::Unreachable { url: url.to_owned(), detail: error.to_string() }
+                }
+            })?;
+            Ok(Response { status, body: body.to_bytes().to_vec() })
+        };
+        runtime().block_on(async {
+            tokio::time::timeout(WHOLE, work)
+                .await
+                .unwrap_or_else(|_| Err(NetError::Timeout(url.to_owned())))
+        })
+    }
+}
+
+fn failed(url: &str, error: &(dyn std::error::Error + 'static)) -> NetError {
+    let mut detail = error.to_string();
+    let mut tls = false;
+    let mut source = error.source();
+    while let Some(inner) = source {
+        detail = inner.to_string();
+        tls |= inner.is::<rustls::Error>();
+        // hyper-rustls hides rustls' error inside an io::Error.
+        if let Some(io) = inner.downcast_ref::<std::io::Error>() {
+            tls |= io.get_ref().is_some_and(|it| it.is::<rustls::Error>());
+        }
+        source = inner.source();
+    }
+    let url = url.to_owned();
+    if tls { NetError::Tls { url, detail } } else { NetError::Unreachable { url, detail } }
+}

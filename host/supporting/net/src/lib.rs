@@ -1,0 +1,37 @@
+//! Links between hosts: HTTPS with TLS 1.3 and nothing less, bounded at both ends.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | [`client`] | requests to a merchant, bank or authority: blocking, with timeouts and limits |
+//! | [`server`] | serving an axum router with TLS until SIGTERM, then letting requests finish |
+//!
+//! TLS protects the way; who speaks is settled by signatures above it. rustls is built without
+//! TLS 1.2, so there is nothing to be downgraded to.
+#![forbid(unsafe_code)]
+
+pub mod client;
+pub mod server;
+
+use std::sync::{Arc, OnceLock};
+
+use rustls::crypto::CryptoProvider;
+
+pub use client::{Client, NetError, Response};
+pub use server::{ServeError, TlsIdentity, serve};
+
+/// The one tokio runtime of a process; drivers block on it from plain threads.
+pub fn runtime() -> &'static tokio::runtime::Runtime {
+    static RUNTIME: OnceLock<tokio::runtime::Runtime> = OnceLock::new();
+    RUNTIME.get_or_init(|| {
+        tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .max_blocking_threads(256)
+            .build()
+            .expect("the operating system gives threads")
+    })
+}
+
+pub(crate) fn provider() -> Arc<CryptoProvider> {
+    static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
+    Arc::clone(PROVIDER.get_or_init(|| Arc::new(rustls::crypto::ring::default_provider())))
+}

@@ -1,0 +1,159 @@
+//! The master secret, encrypted at rest under a pass-phrase.
+//!
+//! Argon2id (RFC 9106) turns the pass-phrase into a key, ChaCha20-Poly1305 encrypts 32 random
+//! bytes with it. Every other key is derived from those by name (HKDF), so nothing else has to
+//! be stored and a deal's keys are the same after a crash.
+
+use argon2::{Algorithm, Argon2, Params, Version};
+use chacha20poly1305::aead::Aead as _;
+use chacha20poly1305::{ChaCha20Poly1305, KeyInit as _};
+use semper_base::keys::{derive, random};
+use semper_base::{Digest, Mend, SealSecret, SigningKey};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+/// The file's name in a home.
+pub const FILE: &str = "keystore.json";
+
+/// Fewest characters of a pass-phrase.
+pub const SHORTEST: usize = 10;
+
+/// Second recommended option of RFC 9106 §4: 64 MiB, 3 passes, 4 lanes.
+const MEMORY_KIB: u32 = 64 * 1024;
+const PASSES: u32 = 3;
+const LANES: u32 = 4;
+/// What a stored file may ask for at most: a changed one must not eat the machine.
+const MAX_MEMORY_KIB: u32 = 1024 * 1024;
+const MAX_PASSES: u32 = 16;
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    version: u32,
+    kdf: String,
+    memory_kib: u32,
+    passes: u32,
+    lanes: u32,
+    salt: String,
+    sealed: String,
+}
+
+/// What can be wrong with a key store.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeystoreError {
+    /// Not the file it should be.
+    #[error("the key store is damaged: {0}")]
+    Damaged(String),
+    /// It does not open.
+    #[error("the pass-phrase is wrong")]
+    PassPhrase,
+    /// Too short to protect anything.
+    #[error("the pass-phrase has fewer than {SHORTEST} characters")]
+    Short,
+}
+
+impl Mend for KeystoreError {
+    fn mend(&self) -> String {
+        match self {
+            Self::Damaged(_) => "restore keystore.json from a backup".into(),
+            Self::PassPhrase => "try again; nobody can recover a forgotten pass-phrase".into(),
+            Self::Short => "use several words that only you would put together".into(),
+        }
+    }
+
+    fn is_input(&self) -> bool {
+        true
+    }
+}
+
+/// The open key store: derives keys, gives none away.
+pub struct Keystore {
+    master: Zeroizing<[u8; 32]>,
+}
+
+impl std::fmt::Debug for Keystore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Keystore(…)")
+    }
+}
+
+impl Keystore {
+    /// A new key store and the text of its file.
+    pub fn create(pass_phrase: &str) -> Result<(Self, String), KeystoreError> {
+        if pass_phrase.chars().count() < SHORTEST {
+            return Err(KeystoreError::Short);
+        }
+        let this = Self { master: Zeroizing::new(random()) };
+        let salt = random();
+        let key = stretch(pass_phrase, &salt, (MEMORY_KIB, PASSES, LANES))?;
+        // The key is used once, for this one message, so a fixed nonce is sound.
+        let sealed = ChaCha20Poly1305::new(key.as_slice().try_into().map_err(damaged)?)
+            .encrypt(&Default::default(), this.master.as_slice())
+            .map_err(damaged)?;
+        let stored = Stored {
+            version: 1,
+            kdf: "argon2id".into(),
+            memory_kib: MEMORY_KIB,
+            passes: PASSES,
+            lanes: LANES,
+            salt: semper_base::digest::hex(&salt),
+            sealed: semper_base::digest::hex(&sealed),
+        };
+        let text = serde_json::to_string_pretty(&stored).map_err(damaged)?;
+        Ok((this, text))
+    }
+
+    /// Opens the file's text with a pass-phrase.
+    pub fn open(text: &str, pass_phrase: &str) -> Result<Self, KeystoreError> {
+        let stored: Stored = serde_json::from_str(text).map_err(damaged)?;
+        let sane = stored.version == 1
+            && stored.kdf == "argon2id"
+            && stored.memory_kib <= MAX_MEMORY_KIB
+            && stored.passes <= MAX_PASSES;
+        if !sane {
+            return Err(KeystoreError::Damaged("unknown version or parameters".into()));
+        }
+        let unhex = |text: &str| {
+            semper_base::digest::unhex(text).ok_or_else(|| damaged("not hex digits"))
+        };
+        let cost = (stored.memory_kib, stored.passes, stored.lanes);
+        let key = stretch(pass_phrase, &unhex(&stored.salt)?, cost)?;
+        let master = ChaCha20Poly1305::new(key.as_slice().try_into().map_err(damaged)?)
+            .decrypt(&Default::default(), unhex(&stored.sealed)?.as_slice())
+            .map_err(|_| KeystoreError::PassPhrase)?;
+        let master = Zeroizing::new(master);
+        Ok(Self { master: Zeroizing::new(master.as_slice().try_into().map_err(damaged)?) })
+    }
+
+    /// The identity's signing key.
+    pub fn identity(&self) -> SigningKey {
+        SigningKey::from_seed(&derive(&self.master, "semper/identity/v1", b""))
+    }
+
+    /// The signing key of the deal with this nonce.
+    pub fn deal_sign(&self, nonce: &Digest) -> SigningKey {
+        SigningKey::from_seed(&derive(&self.master, "semper/deal-sign/v1", nonce.as_bytes()))
+    }
+
+    /// The sealing key of the deal with this nonce.
+    pub fn deal_seal(&self, nonce: &Digest) -> SealSecret {
+        SealSecret::from_seed(&derive(&self.master, "semper/deal-seal/v1", nonce.as_bytes()))
+    }
+}
+
+fn stretch(
+    pass_phrase: &str,
+    salt: &[u8],
+    (memory, passes, lanes): (u32, u32, u32),
+) -> Result<Zeroizing<[u8; 32]>, KeystoreError> {
+    let params = Params::new(memory, passes, lanes, Some(32)).map_err(damaged)?;
+    let mut key = Zeroizing::new([0; 32]);
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+        .hash_password_into(pass_phrase.as_bytes(), salt, key.as_mut_slice())
+        .map_err(damaged)?;
+    Ok(key)
+}
+
+fn damaged(error: impl ToString) -> KeystoreError {
+    KeystoreError::Damaged(error.to_string())
+}

@@ -1,0 +1,177 @@
+//! What a host may ask of the TINGUIN: canonical CBOR, each with its length in four bytes.
+
+use std::io::{self, Read, Write};
+
+use semper_base::cbor::{self, CborError};
+use semper_base::{Certificate, DealId, Digest};
+use semper_items::DealKeys;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+use crate::screen::{Answer, Question};
+
+/// Largest request or reply, in bytes.
+pub const MAX_FRAME: usize = 1024 * 1024;
+
+/// What a host asks. `id` names a question: asked again, it gets the first answer again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Request {
+    /// Whose TINGUIN this is.
+    Who,
+    /// The public keys for a deal with this nonce.
+    DealKeys(Digest),
+    /// Sign a deal agreement, if the person agrees.
+    SignAgreement {
+        /// The question.
+        id: Digest,
+        /// The canonical agreement.
+        agreement: ByteBuf,
+        /// What the host has found out about the other side.
+        context: DealContext,
+    },
+    /// Sign a statement, if the person agrees.
+    SignStatement {
+        /// The question.
+        id: Digest,
+        /// The canonical statement.
+        statement: ByteBuf,
+        /// Statements that it refers to by digest, so that they can be shown with it.
+        refers: Vec<ByteBuf>,
+    },
+    /// Sign a message with the deal's key: shown as progress, not asked.
+    SignMessage(ByteBuf),
+    /// Open what was sealed to our key of a deal.
+    Open {
+        /// The deal.
+        deal: DealId,
+        /// Encapsulated key, ciphertext and tag.
+        sealed: ByteBuf,
+    },
+    /// Sign a request to a bank about one's own account (balance, statement of account).
+    SignAccountRequest(ByteBuf),
+    /// Put a service's question to the person.
+    Ask {
+        /// The question.
+        id: Digest,
+        /// The deal.
+        deal: DealId,
+        /// What is asked.
+        question: Question,
+    },
+    /// Show where a deal stands.
+    Progress {
+        /// The deal.
+        deal: DealId,
+        /// One sentence.
+        text: String,
+    },
+    /// Make the identity's key pair and a certificate request for this name.
+    RequestCertificate(String),
+    /// Keep the certificate that came back.
+    InstallCertificate(Vec<Certificate>),
+}
+
+/// What the host has found out about a deal's other side, for the fixed place on the screen.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DealContext {
+    /// The service's name and version.
+    pub service: String,
+    /// Organisations whose certificates count; empty when there are none.
+    pub certified_by: Vec<String>,
+    /// Whether this merchant has been dealt with before.
+    pub known: bool,
+}
+
+/// What comes back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Reply {
+    /// To `Who`.
+    Who {
+        /// The name in the certificate; empty before registration.
+        name: String,
+        /// The chain; empty before registration.
+        chain: Vec<Certificate>,
+    },
+    /// To `DealKeys`.
+    DealKeys(DealKeys),
+    /// A COSE_Sign1 structure.
+    Signed(ByteBuf),
+    /// The person, or a rule of hers, said no; with the reason.
+    Declined(String),
+    /// To `Open`.
+    Opened(ByteBuf),
+    /// To `Ask`.
+    Answered(Answer),
+    /// To `RequestCertificate`: PKCS#10 in PEM.
+    CertificateRequest(String),
+    /// Done; nothing to say.
+    Done,
+    /// The request was not carried out, with what to do about it.
+    Failed {
+        /// What went wrong.
+        what: String,
+        /// What to do about it.
+        mend: String,
+    },
+}
+
+/// Writes one frame.
+pub fn write<T: Serialize>(stream: &mut impl Write, value: &T) -> io::Result<()> {
+    let bytes = cbor::encode(value);
+    let length = u32::try_from(bytes.len())
+        .ok()
+        .filter(|length| *length as usize <= MAX_FRAME)
+        .ok_or_else(|| io::Error::other("the request is too large for the TINGUIN"))?;
+    let mut frame = length.to_be_bytes().to_vec();
+    frame.extend_from_slice(&bytes);
+    stream.write_all(&frame)?;
+    stream.flush()
+}
+
+/// Reads one frame; `None` at the end of the stream.
+pub fn read<T: Serialize + DeserializeOwned>(stream: &mut impl Read) -> io::Result<Option<T>> {
+    let mut length = [0; 4];
+    match stream.read_exact(&mut length) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        other => other?,
+    }
+    let length = u32::from_be_bytes(length) as usize;
+    let invalid = |error: CborError| io::Error::new(io::ErrorKind::InvalidData, error.to_string());
+    if length > MAX_FRAME {
+        return Err(invalid(CborError::TooLong { got: length, most: MAX_FRAME }));
+    }
+    let mut bytes = vec![0; length];
+    stream.read_exact(&mut bytes)?;
+    cbor::decode(&bytes, MAX_FRAME).map(Some).map_err(invalid)
+}
+
+/// The domain that requests to a bank about one's own account are signed in.
+pub const ACCOUNT_DOMAIN: &str = "account-request";
+
+/// A request to a bank about one's own account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccountRequest {
+    /// The bank's certified name.
+    pub bank: String,
+    /// When it was made: a bank answers recent ones only.
+    pub made: semper_base::Timestamp,
+    /// Fresh: a bank answers each once.
+    pub nonce: Digest,
+    /// What is asked.
+    pub what: AccountAction,
+}
+
+/// What is asked of a bank.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum AccountAction {
+    /// Open an account in this currency; the one there is comes back if there is one.
+    Open(semper_base::Currency),
+    /// Balance and the newest entries of this account.
+    Show(String),
+}

@@ -1,0 +1,294 @@
+//! The typed model of everything that the TINGUIN shows. Faces draw it and add nothing.
+
+use semper_base::{Amount, Digest};
+use semper_items::statement::{Content, Kind, Offer};
+use semper_items::{Agreement, Side, Statement};
+use serde::{Deserialize, Serialize};
+
+use crate::protocol::DealContext;
+
+/// Most options of a choice, fields of a form.
+pub const MAX_OPTIONS: usize = 50;
+/// Most characters of what a service says in one question.
+pub const MAX_SAYS: usize = 2_000;
+
+/// A service's question to the person. All of its words are the service's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Question {
+    /// Show a text; nothing is decided.
+    Inform {
+        /// What rules call it.
+        topic: String,
+        /// The text.
+        says: String,
+    },
+    /// One of several.
+    Choose {
+        /// What rules call it.
+        topic: String,
+        /// The question.
+        says: String,
+        /// The options.
+        options: Vec<String>,
+    },
+    /// Texts to fill in.
+    Form {
+        /// What rules call it.
+        topic: String,
+        /// The question.
+        says: String,
+        /// Field names and what stands in them to begin with.
+        fields: Vec<(String, String)>,
+    },
+}
+
+impl Question {
+    /// What rules call it.
+    pub fn topic(&self) -> &str {
+        match self {
+            Self::Inform { topic, .. } | Self::Choose { topic, .. } | Self::Form { topic, .. } => topic,
+        }
+    }
+
+    /// The service's words.
+    pub fn says(&self) -> &str {
+        match self {
+            Self::Inform { says, .. } | Self::Choose { says, .. } | Self::Form { says, .. } => says,
+        }
+    }
+
+    /// Whether it keeps to the bounds, and if not why.
+    pub fn fault(&self) -> Option<String> {
+        let entries = match self {
+            Self::Inform { .. } => 1,
+            Self::Choose { options, .. } => options.len(),
+            Self::Form { fields, .. } => fields.len(),
+        };
+        if entries == 0 || entries > MAX_OPTIONS {
+            return Some(format!("a question has 1 to {MAX_OPTIONS} entries, not {entries}"));
+        }
+        let long = self.says().chars().count() > MAX_SAYS;
+        long.then(|| format!("a question has at most {MAX_SAYS} characters"))
+    }
+}
+
+/// What the person, or a rule of hers, answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Answer {
+    /// Yes: to a consent.
+    Yes,
+    /// No, and why.
+    No(String),
+    /// The number of the option chosen, from 0.
+    Choice(u32),
+    /// The fields of a form, in its order.
+    Fields(Vec<String>),
+    /// Seen: to an information.
+    Seen,
+    /// The person leaves the deal.
+    Leave,
+}
+
+/// A decision with consequences: everything here is the TINGUIN's own, from parsed bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Consent {
+    /// What rules call it: `agreement`, `order`, `payment-order` …
+    pub topic: String,
+    /// What is to be signed, as a headline.
+    pub title: String,
+    /// The content, row by row.
+    pub rows: Vec<(String, String)>,
+    /// What a yes means, in one sentence.
+    pub means: String,
+    /// The money at stake.
+    pub amount: Option<Amount>,
+    /// The digest of the very bytes: for experts.
+    pub digest: Digest,
+}
+
+/// What is in the middle of the screen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Screen {
+    /// Nothing is asked.
+    Idle,
+    /// A decision.
+    Consent(Consent),
+    /// A service's question.
+    Question(Question),
+}
+
+/// The whole window: what is always there, and the screen in the middle.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Frame {
+    /// The user's name.
+    pub user: String,
+    /// The personal phrase by which the user recognises this TINGUIN.
+    pub phrase: String,
+    /// The merchant's or buyer's name, if a deal is on.
+    pub peer: String,
+    /// The service and who certified it.
+    pub service: String,
+    /// Where things stand, in one sentence.
+    pub status: String,
+    /// The middle.
+    pub screen: Screen,
+}
+
+/// The fixed line about a service.
+pub fn service_line(context: &DealContext) -> String {
+    if context.service.is_empty() {
+        return String::new();
+    }
+    let by = if context.certified_by.is_empty() {
+        "not certified by anyone you trust".to_owned()
+    } else {
+        format!("certified by {}", context.certified_by.join(", "))
+    };
+    format!("{} — {by}", context.service)
+}
+
+/// The decision about opening a deal.
+pub fn agreement(agreement: &Agreement, side: Side, context: &DealContext) -> Consent {
+    let peer = agreement.name(side.other());
+    let known = if context.known { "dealt with before" } else { "new to you" };
+    let hello = &agreement.hello;
+    let rows = vec![
+        ("with".into(), format!("{peer} ({known})")),
+        ("service".into(), service_line(context)),
+        ("terms".into(), hello.terms.to_string()),
+        ("payment by".into(), agreement.payment.clone()),
+        ("messages".into(), if hello.attributes.confidential { "encrypted" } else { "in clear" }.into()),
+        ("ends by".into(), agreement.expires.to_string()),
+    ];
+    Consent {
+        topic: "agreement".into(),
+        title: format!("Open a deal with {peer}"),
+        rows,
+        means: "You and the other side are bound to these terms of business; you order and pay \
+                nothing yet."
+            .into(),
+        amount: None,
+        digest: *agreement.id().digest(),
+    }
+}
+
+/// The decision about signing a statement. `refers` are the statements that it may refer to;
+/// a digest that is none of theirs is shown as unknown.
+pub fn statement(
+    statement: &Statement,
+    digest: Digest,
+    peer: &str,
+    refers: &[(Digest, Statement)],
+) -> Consent {
+    let content = &statement.content;
+    let find = |digest: &Digest| refers.iter().find(|it| it.0 == *digest).map(|it| &it.1);
+    let refer = |digest: &Digest| {
+        find(digest).map_or_else(|| format!("{digest} — UNKNOWN TO YOUR HOST"), summary)
+    };
+    let (title, rows, means) = match content {
+        Content::Offer(offer) => (
+            format!("Offer {} to {peer}", offer.number),
+            offer_rows(offer),
+            "You are bound to deliver at this price until the offer ends.".to_owned(),
+        ),
+        Content::Order(order) => {
+            let to = &order.ship_to;
+            let address = format!(
+                "{}, {}, {} {}, {}",
+                to.name, to.street, to.postcode, to.city, to.country
+            );
+            let mut rows = vec![("offer".into(), refer(&order.offer))];
+            if let Some(Content::Offer(offer)) = find(&order.offer).map(|it| &it.content) {
+                rows.extend(offer_rows(offer));
+            }
+            rows.push(("to pay".into(), order.total.to_string()));
+            rows.push(("deliver to".into(), address));
+            (
+                format!("Order from {peer}"),
+                rows,
+                format!("You buy for {}; the order binds you.", order.total),
+            )
+        }
+        Content::PaymentOrder(order) => {
+            let rows = vec![
+                ("amount".into(), order.amount.to_string()),
+                ("from account".into(), format!("{} at {}", order.from, order.bank)),
+                ("to account".into(), order.to.clone()),
+                ("for".into(), refer(&order.purpose)),
+            ];
+            (
+                format!("Pay {} to {peer}", order.amount),
+                rows,
+                "The money leaves your account at once and cannot be called back.".to_owned(),
+            )
+        }
+        Content::PaymentConfirmation(done) => {
+            let rows = vec![("amount".into(), done.amount.to_string())];
+            ("Confirm a payment".into(), rows, "You confirm that money was moved.".to_owned())
+        }
+        Content::Receipt(receipt) => (
+            format!("Receipt for {} to {peer}", receipt.amount),
+            vec![("for".into(), refer(&receipt.order)), ("amount".into(), receipt.amount.to_string())],
+            "You confirm that you have the money.".to_owned(),
+        ),
+        Content::ShippingNote(note) => (
+            format!("Shipping note to {peer}"),
+            vec![
+                ("for".into(), refer(&note.order)),
+                ("parcel".into(), note.parcel.clone()),
+                ("arrives by".into(), note.arrives_by.date()),
+            ],
+            "You confirm that the goods are on their way.".to_owned(),
+        ),
+        Content::Completion(done) => (
+            format!("Complete the deal with {peer}"),
+            vec![("order".into(), refer(&done.order))],
+            "You confirm that the deal is done; nothing more is owed by it.".to_owned(),
+        ),
+        Content::Withdrawal(withdrawal) => (
+            format!("Withdraw from the deal with {peer}"),
+            vec![("reason".into(), withdrawal.reason.clone())],
+            "You leave; nothing was ordered.".to_owned(),
+        ),
+    };
+    let topic = content.kind().name().to_owned();
+    Consent { topic, title, rows, means, amount: content.amount(), digest }
+}
+
+/// One line about a statement, for referring to it later.
+pub fn summary(statement: &Statement) -> String {
+    let made = statement.made.date();
+    match &statement.content {
+        Content::Offer(offer) => {
+            let first = offer.lines.first().map_or("", |line| line.title.as_str());
+            format!("offer {} of {made}: {first} …, {} in total", offer.number, offer.total)
+        }
+        other => match other.amount() {
+            Some(amount) => format!("{} of {made} over {amount}", other.kind().name()),
+            None => format!("{} of {made}", other.kind().name()),
+        },
+    }
+}
+
+/// Whether signing this kind is asked of a person even where a lesser one is not.
+pub fn binds(kind: Kind) -> bool {
+    matches!(kind, Kind::Offer | Kind::Order | Kind::PaymentOrder)
+}
+
+fn offer_rows(offer: &Offer) -> Vec<(String, String)> {
+    let mut rows: Vec<(String, String)> = offer
+        .lines
+        .iter()
+        .map(|line| {
+            let what = format!("{} × {} {}", line.quantity, line.title, line.variant);
+            (what.trim_end().to_owned(), format!("{} each", line.unit))
+        })
+        .collect();
+    rows.push(("delivery".into(), format!("{}, within {} days", offer.delivery, offer.delivery_days)));
+    rows.push(("total".into(), offer.total.to_string()));
+    rows.push(("valid until".into(), offer.valid_until.to_string()));
+    rows
+}

@@ -1,0 +1,194 @@
+//! The face that answers by rules: standing consents of the user's, for servers and tests.
+//!
+//! Rules are tried from the top; the first that fits answers. What no rule fits is declined.
+//! Each screen and its answer go to a transcript, one JSON object a line, so that a person can
+//! read afterwards what was consented to in her name.
+
+use std::io::Write;
+use std::sync::{Mutex, PoisonError};
+
+use semper_base::{Amount, Mend};
+use serde::{Deserialize, Serialize};
+
+use crate::screen::{Answer, Frame, Question, Screen};
+use crate::service::Face;
+
+/// The rules of a file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    rule: Vec<Rule>,
+}
+
+/// A standing consent or answer.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// The topic of the screen: `agreement`, `order`, `search` …; `*` fits every one.
+    topic: String,
+    /// Only in deals with this party.
+    #[serde(default)]
+    peer: Option<String>,
+    /// Only up to this much money.
+    #[serde(default)]
+    most: Option<String>,
+    /// Only so many times since the TINGUIN was started.
+    #[serde(default)]
+    times: Option<u32>,
+    /// `yes`, `no`, `seen` or `leave`.
+    #[serde(default)]
+    answer: Option<String>,
+    /// Choose the first option that contains this text.
+    #[serde(default)]
+    choose: Option<String>,
+    /// Fill in fields by their names; what is not named keeps what stands in it.
+    #[serde(default)]
+    fields: Option<std::collections::BTreeMap<String, String>>,
+    #[serde(skip)]
+    limit: Option<Amount>,
+}
+
+/// What is wrong with a file of rules.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the rules are not valid: {0}")]
+pub struct RulesError(String);
+
+impl Mend for RulesError {
+    fn mend(&self) -> String {
+        "each [[rule]] needs a topic and one of answer, choose, fields".into()
+    }
+
+    fn is_input(&self) -> bool {
+        true
+    }
+}
+
+/// The face.
+pub struct Scripted {
+    rules: Mutex<Vec<(Rule, u32)>>,
+    transcript: Mutex<Box<dyn Write + Send>>,
+}
+
+impl std::fmt::Debug for Scripted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Scripted")
+    }
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    frame: &'a Frame,
+    answer: Option<&'a Answer>,
+}
+
+impl Scripted {
+    /// Parses rules (TOML); screens and answers are written to `transcript`.
+    pub fn new(rules: &str, transcript: Box<dyn Write + Send>) -> Result<Self, RulesError> {
+        let file: File = toml::from_str(rules).map_err(|error| RulesError(error.to_string()))?;
+        let mut parsed = Vec::new();
+        for (index, mut rule) in file.rule.into_iter().enumerate() {
+            let number = index + 1;
+            let wrong = |why: String| RulesError(format!("rule {number}: {why}"));
+            if let Some(most) = &rule.most {
+                rule.limit = Some(most.parse().map_err(|error| wrong(format!("{error}")))?);
+            }
+            let answers = [rule.answer.is_some(), rule.choose.is_some(), rule.fields.is_some()];
+            if answers.iter().filter(|it| **it).count() != 1 {
+                return Err(wrong("one of answer, choose, fields is needed".into()));
+            }
+            let words = ["yes", "no", "seen", "leave"];
+            if rule.answer.as_deref().is_some_and(|it| !words.contains(&it)) {
+                return Err(wrong("answer is yes, no, seen or leave".into()));
+            }
+            parsed.push((rule, 0));
+        }
+        Ok(Self { rules: Mutex::new(parsed), transcript: Mutex::new(transcript) })
+    }
+
+    fn write(&self, frame: &Frame, answer: Option<&Answer>) {
+        let mut out = self.transcript.lock().unwrap_or_else(PoisonError::into_inner);
+        let line = serde_json::to_string(&Line { frame, answer }).unwrap_or_default();
+        // A transcript that cannot be written must not stop business that rules allow.
+        if writeln!(out, "{line}").and_then(|()| out.flush()).is_err() {
+            tracing::warn!("the transcript cannot be written");
+        }
+    }
+
+    fn decide(&self, frame: &Frame) -> Answer {
+        let (topic, amount) = match &frame.screen {
+            Screen::Idle => return Answer::Seen,
+            Screen::Consent(consent) => (consent.topic.as_str(), consent.amount),
+            Screen::Question(question) => (question.topic(), None),
+        };
+        let mut rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
+        for (rule, used) in rules.iter_mut() {
+            let fits = (rule.topic == "*" || rule.topic == topic)
+                && rule.peer.as_ref().is_none_or(|peer| *peer == frame.peer)
+                && rule.times.is_none_or(|times| *used < times)
+                && within(rule.limit, amount);
+            if !fits {
+                continue;
+            }
+            if let Some(answer) = rule.answer_to(&frame.screen) {
+                *used += 1;
+                return answer;
+            }
+        }
+        match &frame.screen {
+            Screen::Question(Question::Inform { .. }) => Answer::Seen,
+            Screen::Question(_) => Answer::Leave,
+            _ => Answer::No("no standing consent covers this".into()),
+        }
+    }
+}
+
+/// A rule with a limit covers money up to it, in its currency; one without covers any.
+fn within(limit: Option<Amount>, amount: Option<Amount>) -> bool {
+    match (limit, amount) {
+        (Some(limit), Some(amount)) => {
+            limit.currency() == amount.currency() && amount.minor() <= limit.minor()
+        }
+        _ => true,
+    }
+}
+
+impl Rule {
+    /// The answer, if it is one to this kind of screen.
+    fn answer_to(&self, screen: &Screen) -> Option<Answer> {
+        if self.answer.as_deref() == Some("leave") {
+            return Some(Answer::Leave);
+        }
+        match screen {
+            Screen::Consent(_) => match self.answer.as_deref()? {
+                "yes" => Some(Answer::Yes),
+                "no" => Some(Answer::No("a rule says no".into())),
+                _ => None,
+            },
+            Screen::Question(Question::Inform { .. }) => Some(Answer::Seen),
+            Screen::Question(Question::Choose { options, .. }) => {
+                let wanted = self.choose.as_deref()?;
+                let index = options.iter().position(|option| option.contains(wanted))?;
+                u32::try_from(index).ok().map(Answer::Choice)
+            }
+            Screen::Question(Question::Form { fields, .. }) => {
+                let mine = self.fields.as_ref()?;
+                let fill = |(name, now): &(String, String)| mine.get(name).unwrap_or(now).clone();
+                Some(Answer::Fields(fields.iter().map(fill).collect()))
+            }
+            Screen::Idle => None,
+        }
+    }
+}
+
+impl Face for Scripted {
+    fn ask(&self, frame: &Frame) -> Answer {
+        let answer = self.decide(frame);
+        self.write(frame, Some(&answer));
+        answer
+    }
+
+    fn show(&self, frame: &Frame) {
+        self.write(frame, None);
+    }
+}

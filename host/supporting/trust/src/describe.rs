@@ -1,0 +1,140 @@
+//! The canonical JSON descriptions that bundles carry: of a service, and of terms.
+
+use std::collections::BTreeMap;
+
+use semper_base::{Amount, Digest, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde::de::DeserializeOwned;
+
+use crate::flow::Flow;
+use crate::layout::{LayoutError, canonical, form};
+
+/// Artifact type of a service.
+pub const SERVICE: &str = "application/vnd.semper.service.v1";
+/// Artifact type of terms.
+pub const TERMS: &str = "application/vnd.semper.terms.v1";
+/// Media type of a service's description.
+pub const SERVICE_CONFIG: &str = "application/vnd.semper.service.config.v1+json";
+/// Media type of terms' description.
+pub const TERMS_CONFIG: &str = "application/vnd.semper.terms.config.v1+json";
+/// Media type of components (CNCF's WASM OCI artifact convention).
+pub const WASM: &str = "application/wasm";
+/// Media type of texts.
+pub const TEXT: &str = "text/markdown";
+
+/// A service: the pair of components and what they say of themselves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceDescription {
+    /// Its name, such as `mail-order`.
+    pub name: String,
+    /// Its version (semver).
+    pub version: String,
+    /// The author's certified name.
+    pub author: String,
+    /// One sentence for people.
+    pub summary: String,
+    /// The digest of the buyer's component.
+    pub buyer: Digest,
+    /// The digest of the seller's component.
+    pub seller: Digest,
+    /// The world version that both are written for, such as `1.0.0`.
+    pub world: String,
+    /// The flow.
+    pub flow: Flow,
+    /// The parameters that terms fill in.
+    pub parameters: BTreeMap<String, Parameter>,
+}
+
+/// A parameter that terms fill in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Parameter {
+    /// What it means, for merchants and evaluators.
+    pub meaning: String,
+    /// Its bounds.
+    pub bounds: Bounds,
+}
+
+/// The bounds of a parameter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Bounds {
+    /// A whole number.
+    Number {
+        /// Least.
+        least: i64,
+        /// Most.
+        most: i64,
+    },
+    /// A text of at most so many characters.
+    Text {
+        /// Most characters.
+        most: u32,
+    },
+    /// An amount of money.
+    Money {
+        /// Most.
+        most: Amount,
+    },
+}
+
+/// The value of a parameter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Value {
+    /// A whole number.
+    Number(i64),
+    /// A text.
+    Text(String),
+    /// An amount.
+    Money(Amount),
+}
+
+impl Bounds {
+    /// Whether a value keeps to the bounds.
+    pub fn allow(&self, value: &Value) -> bool {
+        match (self, value) {
+            (Self::Number { least, most }, Value::Number(n)) => (least..=most).contains(&n),
+            (Self::Text { most }, Value::Text(text)) => text.chars().count() <= *most as usize,
+            (Self::Money { most }, Value::Money(amount)) => {
+                most.currency() == amount.currency()
+                    && (0..=most.minor()).contains(&amount.minor())
+            }
+            _ => false,
+        }
+    }
+}
+
+/// One merchant's use of a service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TermsDescription {
+    /// The digest of the service's manifest.
+    pub service: Digest,
+    /// The merchant's certified name.
+    pub merchant: String,
+    /// Rises with every change; a host never goes back.
+    pub serial: u64,
+    /// Values of the service's parameters, every one of them.
+    pub parameters: BTreeMap<String, Value>,
+    /// Texts for people: language to the digest of the text.
+    pub texts: BTreeMap<String, Digest>,
+    /// Payment modules accepted, most liked first.
+    pub payment: Vec<String>,
+    /// From when on.
+    pub valid_from: Timestamp,
+    /// Until when.
+    pub valid_until: Timestamp,
+}
+
+/// Parses canonical JSON of a description; another encoding of it is an error.
+pub fn parse<T: Serialize + DeserializeOwned>(name: &str, bytes: &[u8]) -> Result<T, LayoutError> {
+    let value: T =
+        serde_json::from_slice(bytes).map_err(|error| form(name, error.to_string()))?;
+    if canonical(&value) == bytes {
+        Ok(value)
+    } else {
+        Err(form(name, "not in canonical form (RFC 8785)"))
+    }
+}

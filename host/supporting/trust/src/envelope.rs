@@ -1,0 +1,187 @@
+//! Who signed what: DSSE envelopes with in-toto statements (Statement v1).
+//!
+//! The signature covers DSSE's pre-authentication encoding; openssl checks it with the key
+//! from the certificate that travels along, and python's securesystemslib agrees.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use semper_base::cert::{CertError, Roots};
+use semper_base::keys::KeyError;
+use semper_base::{Certificate, Digest, Identity, Role, SigningKey, Timestamp};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::layout::{MAX_DOCUMENT, canonical};
+
+/// Media type of an envelope.
+pub const ENVELOPE: &str = "application/vnd.dsse.envelope.v1+json";
+/// Payload type of in-toto statements.
+pub const IN_TOTO: &str = "application/vnd.in-toto+json";
+/// in-toto's own type URI.
+pub const STATEMENT: &str = "https://in-toto.io/Statement/v1";
+/// Predicate type: "I wrote this service".
+pub const AUTHORED: &str = "https://semper.example/predicate/authored/v1";
+/// Predicate type: "these are my terms of business".
+pub const OFFERED: &str = "https://semper.example/predicate/offered/v1";
+/// Predicate type: "we examined this".
+pub const CERTIFIED: &str = "https://semper.example/predicate/certified/v1";
+
+/// A DSSE envelope.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Envelope {
+    payload_type: String,
+    payload: String,
+    signatures: Vec<Signature>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Signature {
+    keyid: String,
+    sig: String,
+    /// The signer's chain, leaf first: an addition of ours beside DSSE's two fields.
+    chain: Vec<Certificate>,
+}
+
+/// An in-toto statement about one artifact.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InToto<P> {
+    #[serde(rename = "_type")]
+    kind: String,
+    subject: Vec<Subject>,
+    #[serde(rename = "predicateType")]
+    predicate_type: String,
+    predicate: P,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Subject {
+    name: String,
+    digest: BTreeMap<String, String>,
+}
+
+/// The predicate of authors and merchants: only who and when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Made {
+    /// The certified name of the signer.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Why an envelope is not accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum EnvelopeError {
+    /// Not an envelope with an in-toto statement of the type expected.
+    #[error("not a signed statement: {0}")]
+    Form(String),
+    /// About something else.
+    #[error("the signature is about {got}, not about {want}")]
+    OtherSubject {
+        /// What it names.
+        got: String,
+        /// What it must name.
+        want: Digest,
+    },
+    /// The chain.
+    #[error(transparent)]
+    Certificate(#[from] CertError),
+    /// The signature.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+}
+
+/// Signs a predicate about an artifact.
+pub fn sign<P: Serialize>(
+    key: &SigningKey,
+    chain: &[Certificate],
+    predicate_type: &str,
+    name: &str,
+    subject: &Digest,
+    predicate: P,
+) -> Vec<u8> {
+    let digest = BTreeMap::from([("sha256".to_owned(), subject.hex())]);
+    let statement = InToto {
+        kind: STATEMENT.into(),
+        subject: vec![Subject { name: name.into(), digest }],
+        predicate_type: predicate_type.into(),
+        predicate,
+    };
+    let payload = canonical(&statement);
+    let sig = key.sign(&pre_authentication(IN_TOTO, &payload));
+    let signature = Signature {
+        keyid: key.public().id().to_string(),
+        sig: BASE64_STANDARD.encode(sig),
+        chain: chain.to_vec(),
+    };
+    canonical(&Envelope {
+        payload_type: IN_TOTO.into(),
+        payload: BASE64_STANDARD.encode(payload),
+        signatures: vec![signature],
+    })
+}
+
+/// Verifies an envelope about `subject`: one signature, by an identity that `roots` vouch for
+/// in `role`, valid `at` that time. The predicate and who signed it.
+pub fn verify<P: Serialize + DeserializeOwned>(
+    bytes: &[u8],
+    predicate_type: &str,
+    subject: &Digest,
+    roots: &Roots,
+    role: Role,
+    at: Timestamp,
+) -> Result<(P, Identity), EnvelopeError> {
+    let (envelope, payload) = open(bytes)?;
+    let [signature] = envelope.signatures.as_slice() else {
+        return Err(EnvelopeError::Form("exactly one signature is expected".into()));
+    };
+    let identity = roots.verify(&signature.chain, role, at)?;
+    let sig = decode64(&signature.sig)?;
+    identity.key.verify(&pre_authentication(&envelope.payload_type, &payload), &sig)?;
+    let statement: InToto<P> = serde_json::from_slice(&payload).map_err(|e| form(&e))?;
+    if statement.kind != STATEMENT || statement.predicate_type != predicate_type {
+        return Err(EnvelopeError::Form(format!("not a {predicate_type}")));
+    }
+    let named = match statement.subject.as_slice() {
+        [one] => one.digest.get("sha256").cloned().unwrap_or_default(),
+        _ => return Err(EnvelopeError::Form("exactly one subject is expected".into())),
+    };
+    if named != subject.hex() {
+        return Err(EnvelopeError::OtherSubject { got: named, want: *subject });
+    }
+    Ok((statement.predicate, identity))
+}
+
+/// DSSE's pre-authentication encoding: what the signature covers.
+pub fn pre_authentication(payload_type: &str, payload: &[u8]) -> Vec<u8> {
+    let mut bytes =
+        format!("DSSEv1 {} {payload_type} {} ", payload_type.len(), payload.len()).into_bytes();
+    bytes.extend_from_slice(payload);
+    bytes
+}
+
+fn open(bytes: &[u8]) -> Result<(Envelope, Vec<u8>), EnvelopeError> {
+    if bytes.len() > MAX_DOCUMENT {
+        return Err(EnvelopeError::Form("too large".into()));
+    }
+    let envelope: Envelope = serde_json::from_slice(bytes).map_err(|error| form(&error))?;
+    if envelope.payload_type != IN_TOTO {
+        return Err(EnvelopeError::Form(format!("payload type {}", envelope.payload_type)));
+    }
+    let payload = decode64(&envelope.payload)?;
+    Ok((envelope, payload))
+}
+
+fn decode64(text: &str) -> Result<Vec<u8>, EnvelopeError> {
+    BASE64_STANDARD.decode(text).map_err(|error| form(&error))
+}
+
+fn form(error: &impl ToString) -> EnvelopeError {
+    EnvelopeError::Form(error.to_string())
+}

@@ -1,0 +1,200 @@
+//! The declared flow: states, and the actions that are enabled in each (seed 1 figure 1).
+//!
+//! Both hosts hold every action against it; evaluators read, draw and check the same text.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use semper_items::agreement::Side;
+use semper_items::statement::Kind;
+use serde::{Deserialize, Serialize};
+
+/// A flow.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Flow {
+    /// Where a deal begins.
+    pub start: String,
+    /// The states by name.
+    pub states: BTreeMap<String, State>,
+}
+
+/// A state.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct State {
+    /// What may happen next; empty in a final state.
+    #[serde(default)]
+    pub actions: Vec<Action>,
+    /// How the deal has ended in this state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<End>,
+}
+
+/// How a deal ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum End {
+    /// As the terms intend.
+    Completed,
+    /// One side left before the order.
+    Withdrawn,
+}
+
+/// A transfer that is enabled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Action {
+    /// Who acts.
+    pub by: Side,
+    /// What is transferred.
+    pub item: ItemKind,
+    /// The state that follows.
+    pub to: String,
+    /// Whether the person must have consented.
+    #[serde(default)]
+    pub consent: bool,
+    /// Statements that it must refer to or whose amount it must have, such as
+    /// `{"amount": "offer"}`: the money equals that of the offer accepted before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<Kind>,
+}
+
+/// The kind of an item, as flows name it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ItemKind {
+    /// A signed statement.
+    Statement(Kind),
+    /// Money.
+    Money,
+    /// Information of this kind.
+    Information(String),
+}
+
+impl ItemKind {
+    /// The words for it.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Statement(kind) => kind.name().to_owned(),
+            Self::Money => "payment".to_owned(),
+            Self::Information(kind) => kind.clone(),
+        }
+    }
+}
+
+/// Most states of a flow.
+pub const MAX_STATES: usize = 64;
+/// Most actions of a state.
+pub const MAX_ACTIONS: usize = 32;
+
+impl Flow {
+    /// What is wrong with the flow in itself; empty when nothing is.
+    ///
+    /// Checked: the start and every target exist; every state can be reached; from every
+    /// state an end can be reached; ends have no actions; nobody pays before a signed offer
+    /// and a signed order; money is bounded by an earlier statement; orders and payments
+    /// want the person's consent.
+    pub fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        if self.states.len() > MAX_STATES {
+            return vec![format!("more than {MAX_STATES} states")];
+        }
+        if !self.states.contains_key(&self.start) {
+            return vec![format!("the start “{}” is not a state", self.start)];
+        }
+        for (name, state) in &self.states {
+            if state.end.is_some() != state.actions.is_empty() {
+                faults.push(format!("state “{name}” must either end the deal or enable something"));
+            }
+            if state.actions.len() > MAX_ACTIONS {
+                faults.push(format!("state “{name}” enables more than {MAX_ACTIONS} actions"));
+            }
+            for action in &state.actions {
+                faults.extend(self.action_faults(name, action));
+            }
+        }
+        if faults.is_empty() {
+            faults.extend(self.path_faults());
+        }
+        faults
+    }
+
+    fn action_faults(&self, state: &str, action: &Action) -> Vec<String> {
+        let what = format!("{} by the {} in state “{state}”", action.item.name(), action.by.name());
+        let mut faults = Vec::new();
+        if !self.states.contains_key(&action.to) {
+            faults.push(format!("{what} leads to “{}”, which is not a state", action.to));
+        }
+        let money = action.item == ItemKind::Money;
+        let order = action.item == ItemKind::Statement(Kind::Order);
+        if (money || order) && !action.consent {
+            faults.push(format!("{what} does not want the person's consent"));
+        }
+        if money && action.amount.is_none() {
+            faults.push(format!("{what} is not bounded by an earlier statement"));
+        }
+        faults
+    }
+
+    /// Faults that show only along paths.
+    fn path_faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        // What has certainly been stated on every path to a state: a shrinking intersection.
+        let mut known: BTreeMap<&str, BTreeSet<Kind>> = BTreeMap::new();
+        let mut queue: Vec<(&str, BTreeSet<Kind>)> = vec![(&self.start, BTreeSet::new())];
+        while let Some((name, stated)) = queue.pop() {
+            let next = match known.get(name) {
+                Some(before) if before.is_subset(&stated) => continue,
+                Some(before) => before.intersection(&stated).copied().collect(),
+                None => stated,
+            };
+            known.insert(name, next.clone());
+            for action in &self.states[name].actions {
+                let mut after = next.clone();
+                if let ItemKind::Statement(kind) = &action.item {
+                    after.insert(*kind);
+                }
+                queue.push((&action.to, after));
+            }
+        }
+        for (name, state) in &self.states {
+            let Some(stated) = known.get(name.as_str()) else {
+                faults.push(format!("state “{name}” cannot be reached"));
+                continue;
+            };
+            let pays = state.actions.iter().any(|action| action.item == ItemKind::Money);
+            for kind in [Kind::Offer, Kind::Order] {
+                if pays && !stated.contains(&kind) {
+                    let kind = kind.name();
+                    faults.push(format!("state “{name}” enables payment before a signed {kind}"));
+                }
+            }
+        }
+        faults.extend(self.endless().into_iter().map(|name| {
+            format!("from state “{name}” the deal can never end")
+        }));
+        faults
+    }
+
+    /// States from which no end can be reached.
+    fn endless(&self) -> Vec<&str> {
+        let mut ending: BTreeSet<&str> = self
+            .states
+            .iter()
+            .filter(|(_, state)| state.end.is_some())
+            .map(|(name, _)| name.as_str())
+            .collect();
+        loop {
+            let before = ending.len();
+            for (name, state) in &self.states {
+                if state.actions.iter().any(|action| ending.contains(action.to.as_str())) {
+                    ending.insert(name);
+                }
+            }
+            if ending.len() == before {
+                break;
+            }
+        }
+        self.states.keys().map(String::as_str).filter(|name| !ending.contains(name)).collect()
+    }
+}

@@ -1,0 +1,336 @@
+//! An OCI image layout (directory, or the same files over HTTPS), bounded and checked.
+//!
+//! Every blob is read by its digest and compared with it, so whatever carried the files
+//! cannot change them. `skopeo` and `oras` can copy what [`Layout::write`] writes.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read as _};
+
+use cap_std::fs::Dir;
+use semper_base::{Digest, Mend};
+use serde::{Deserialize, Serialize};
+
+/// Media type of OCI manifests.
+pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+/// Media type of the layout's index.
+pub const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+/// Largest manifest or description, in bytes.
+pub const MAX_DOCUMENT: usize = 256 * 1024;
+/// Largest component or text, in bytes.
+pub const MAX_BLOB: usize = 8 * 1024 * 1024;
+/// Most manifests in one layout.
+pub const MAX_MANIFESTS: usize = 64;
+/// Most layers in one manifest.
+pub const MAX_LAYERS: usize = 32;
+
+/// A content descriptor (OCI image spec, `descriptor.md`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Descriptor {
+    /// What kind of bytes.
+    pub media_type: String,
+    /// Their digest.
+    pub digest: Digest,
+    /// How many.
+    pub size: u64,
+    /// What artifact a manifest describes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifact_type: Option<String>,
+    /// Names for people.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// A manifest (OCI image spec, `manifest.md`), of an artifact of ours.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Manifest {
+    /// Always 2.
+    pub schema_version: u32,
+    /// [`MANIFEST`].
+    pub media_type: String,
+    /// What artifact it is.
+    pub artifact_type: String,
+    /// The description, or OCI's empty blob.
+    pub config: Descriptor,
+    /// Components, texts, envelopes.
+    pub layers: Vec<Descriptor>,
+    /// What it is about: signatures and certificates refer to a bundle.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<Descriptor>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Index {
+    schema_version: u32,
+    media_type: String,
+    manifests: Vec<Descriptor>,
+}
+
+/// A layout in memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Layout {
+    manifests: Vec<Descriptor>,
+    blobs: BTreeMap<Digest, Vec<u8>>,
+}
+
+/// What can be wrong with a layout.
+#[derive(Debug, thiserror::Error)]
+pub enum LayoutError {
+    /// A file or blob is not there.
+    #[error("the bundle lacks {0}")]
+    Missing(String),
+    /// A blob is not what its digest says.
+    #[error("{name} has been changed: its digest is {got}, {want} was expected")]
+    Changed {
+        /// Which file.
+        name: String,
+        /// The digest of what came.
+        got: Digest,
+        /// What it must be.
+        want: Digest,
+    },
+    /// Larger than its descriptor says or than is allowed.
+    #[error("{name} has more than {most} bytes")]
+    TooLarge {
+        /// Which file.
+        name: String,
+        /// What is allowed.
+        most: usize,
+    },
+    /// Not the document it should be.
+    #[error("{name} is not valid: {detail}")]
+    Form {
+        /// Which file.
+        name: String,
+        /// What is wrong.
+        detail: String,
+    },
+    /// Reading or writing failed.
+    #[error("{name}: {detail}")]
+    Io {
+        /// Which file.
+        name: String,
+        /// What the system or the network said.
+        detail: String,
+    },
+}
+
+impl Mend for LayoutError {
+    fn mend(&self) -> String {
+        match self {
+            Self::Changed { .. } => "do not use it; fetch it again from the merchant".into(),
+            Self::Missing(_) | Self::Form { .. } | Self::TooLarge { .. } => {
+                "make the bundle again with semper-sign, or fetch it again".into()
+            }
+            Self::Io { .. } => "check the path, the disk or the connection".into(),
+        }
+    }
+}
+
+/// Where the files of a layout come from.
+pub trait Source {
+    /// The bytes of a file of the layout, such as `index.json`; at most `most`.
+    fn read(&mut self, name: &str, most: usize) -> Result<Vec<u8>, LayoutError>;
+}
+
+impl Source for &Dir {
+    fn read(&mut self, name: &str, most: usize) -> Result<Vec<u8>, LayoutError> {
+        let failed = |error: io::Error| match error.kind() {
+            io::ErrorKind::NotFound => LayoutError::Missing(name.to_owned()),
+            _ => LayoutError::Io { name: name.to_owned(), detail: error.to_string() },
+        };
+        let mut bytes = Vec::new();
+        let file = self.open(name).map_err(failed)?;
+        file.take(most as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
+        Ok(bytes)
+    }
+}
+
+impl Layout {
+    /// Reads a whole layout: the index, its manifests, and every blob that they name.
+    pub fn read(mut source: impl Source) -> Result<Self, LayoutError> {
+        let marker = bounded(&mut source, "oci-layout", 1024)?;
+        let marker: serde_json::Value = json("oci-layout", &marker)?;
+        if marker["imageLayoutVersion"] != "1.0.0" {
+            return Err(form("oci-layout", "not image layout 1.0.0"));
+        }
+        let index: Index =
+            json("index.json", &bounded(&mut source, "index.json", MAX_DOCUMENT)?)?;
+        if index.manifests.len() > MAX_MANIFESTS {
+            return Err(form("index.json", format!("more than {MAX_MANIFESTS} manifests")));
+        }
+        let mut layout = Self { manifests: Vec::new(), blobs: BTreeMap::new() };
+        for descriptor in index.manifests {
+            let bytes = layout.fetch(&mut source, &descriptor, MAX_DOCUMENT)?;
+            let manifest = manifest(&descriptor, &bytes)?;
+            for blob in manifest.layers.iter().chain([&manifest.config]) {
+                layout.fetch(&mut source, blob, MAX_BLOB)?;
+            }
+            layout.manifests.push(descriptor);
+        }
+        Ok(layout)
+    }
+
+    fn fetch(
+        &mut self,
+        source: &mut impl Source,
+        descriptor: &Descriptor,
+        most: usize,
+    ) -> Result<Vec<u8>, LayoutError> {
+        if let Some(bytes) = self.blobs.get(&descriptor.digest) {
+            return Ok(bytes.clone());
+        }
+        let name = blob_name(&descriptor.digest);
+        let size = usize::try_from(descriptor.size).unwrap_or(usize::MAX);
+        if size > most {
+            return Err(LayoutError::TooLarge { name, most });
+        }
+        let bytes = bounded(source, &name, size)?;
+        let got = Digest::of(&bytes);
+        if got != descriptor.digest {
+            return Err(LayoutError::Changed { name, got, want: descriptor.digest });
+        }
+        self.blobs.insert(got, bytes.clone());
+        Ok(bytes)
+    }
+
+    /// Writes the layout into a directory; blobs first, the index last.
+    pub fn write(&self, dir: &Dir) -> Result<(), LayoutError> {
+        let put = |name: &str, bytes: &[u8]| {
+            dir.write(name, bytes)
+                .map_err(|error| LayoutError::Io { name: name.into(), detail: error.to_string() })
+        };
+        dir.create_dir_all("blobs/sha256").map_err(|error| LayoutError::Io {
+            name: "blobs/sha256".into(),
+            detail: error.to_string(),
+        })?;
+        for (digest, bytes) in &self.blobs {
+            put(&blob_name(digest), bytes)?;
+        }
+        put("oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#)?;
+        let index = Index {
+            schema_version: 2,
+            media_type: INDEX.into(),
+            manifests: self.manifests.clone(),
+        };
+        put("index.json", &canonical(&index))
+    }
+
+    /// Adds a blob; the descriptor that names it.
+    pub fn add_blob(&mut self, media_type: &str, title: &str, bytes: Vec<u8>) -> Descriptor {
+        let digest = Digest::of(&bytes);
+        let mut annotations = BTreeMap::new();
+        if !title.is_empty() {
+            annotations.insert("org.opencontainers.image.title".to_owned(), title.to_owned());
+        }
+        let size = bytes.len() as u64;
+        self.blobs.insert(digest, bytes);
+        Descriptor { media_type: media_type.into(), digest, size, artifact_type: None, annotations }
+    }
+
+    /// Adds a manifest; the descriptor that names it. An equal one is not added twice.
+    pub fn add_manifest(&mut self, manifest: &Manifest, title: &str) -> Descriptor {
+        let mut descriptor = self.add_blob(MANIFEST, title, canonical(manifest));
+        descriptor.artifact_type = Some(manifest.artifact_type.clone());
+        if !self.manifests.contains(&descriptor) {
+            self.manifests.push(descriptor.clone());
+        }
+        descriptor
+    }
+
+    /// Takes over everything of another layout.
+    pub fn merge(&mut self, other: &Self) {
+        for descriptor in &other.manifests {
+            if !self.manifests.contains(descriptor) {
+                self.manifests.push(descriptor.clone());
+            }
+        }
+        self.blobs.extend(other.blobs.iter().map(|(digest, bytes)| (*digest, bytes.clone())));
+    }
+
+    /// Descriptors of all manifests of an artifact type.
+    pub fn artifacts<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Descriptor> {
+        self.manifests.iter().filter(move |it| it.artifact_type.as_deref() == Some(kind))
+    }
+
+    /// The manifest of a descriptor.
+    pub fn manifest(&self, descriptor: &Descriptor) -> Result<Manifest, LayoutError> {
+        manifest(descriptor, self.blob(&descriptor.digest)?)
+    }
+
+    /// Manifests of an artifact type that refer to `subject` (OCI 1.1 referrers).
+    pub fn referrers(&self, subject: &Digest, kind: &str) -> Result<Vec<Manifest>, LayoutError> {
+        let mut found = Vec::new();
+        for descriptor in self.artifacts(kind) {
+            let manifest = self.manifest(descriptor)?;
+            if manifest.subject.as_ref().is_some_and(|it| it.digest == *subject) {
+                found.push(manifest);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The bytes of a blob.
+    pub fn blob(&self, digest: &Digest) -> Result<&[u8], LayoutError> {
+        self.blobs
+            .get(digest)
+            .map(Vec::as_slice)
+            .ok_or_else(|| LayoutError::Missing(blob_name(digest)))
+    }
+
+    /// The file of a layout by its name, for a server that publishes it.
+    pub fn file(&self, name: &str) -> Option<Vec<u8>> {
+        match name {
+            "oci-layout" => Some(br#"{"imageLayoutVersion":"1.0.0"}"#.to_vec()),
+            "index.json" => Some(canonical(&Index {
+                schema_version: 2,
+                media_type: INDEX.into(),
+                manifests: self.manifests.clone(),
+            })),
+            other => {
+                let digest = Digest::from_hex(other.strip_prefix("blobs/sha256/")?).ok()?;
+                self.blobs.get(&digest).cloned()
+            }
+        }
+    }
+}
+
+/// Canonical JSON (RFC 8785).
+pub fn canonical<T: Serialize>(value: &T) -> Vec<u8> {
+    serde_json_canonicalizer::to_vec(value).expect("our own types serialise")
+}
+
+/// The file name of a blob.
+pub fn blob_name(digest: &Digest) -> String {
+    format!("blobs/sha256/{}", digest.hex())
+}
+
+fn bounded(source: &mut impl Source, name: &str, most: usize) -> Result<Vec<u8>, LayoutError> {
+    let bytes = source.read(name, most)?;
+    if bytes.len() > most {
+        return Err(LayoutError::TooLarge { name: name.to_owned(), most });
+    }
+    Ok(bytes)
+}
+
+fn manifest(descriptor: &Descriptor, bytes: &[u8]) -> Result<Manifest, LayoutError> {
+    let name = blob_name(&descriptor.digest);
+    let manifest: Manifest = json(&name, bytes)?;
+    if manifest.media_type != MANIFEST || manifest.schema_version != 2 {
+        return Err(form(&name, "not an OCI manifest"));
+    }
+    if manifest.layers.len() > MAX_LAYERS {
+        return Err(form(&name, format!("more than {MAX_LAYERS} layers")));
+    }
+    Ok(manifest)
+}
+
+fn json<T: for<'de> Deserialize<'de>>(name: &str, bytes: &[u8]) -> Result<T, LayoutError> {
+    serde_json::from_slice(bytes).map_err(|error| form(name, error.to_string()))
+}
+
+pub(crate) fn form(name: &str, detail: impl Into<String>) -> LayoutError {
+    LayoutError::Form { name: name.to_owned(), detail: detail.into() }
+}

@@ -1,1 +1,35 @@
-//! Later.
+//! Commerce: deals, the flow monitor, the component runtime, and the way terms come in.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | [`terms`] | terms of business: downloaded, kept in the home, verified again when used |
+//! | [`flow`] | the flow monitor: what may be sent and received in the present state |
+//! | [`journal`] | every call of a component, before its effect; and replay |
+//! | [`runtime`] | wasmtime: compiling, limits, the linker that holds the grants |
+//! | [`context`] | what a running component's calls act on |
+//! | `calls` | the WIT interfaces, one module each |
+//! | [`business`] | the merchant's own affairs, behind a trait |
+//! | [`stop`] | why an activation ends before its component does |
+//! | [`host`] | a party's host: its parts, activations, messages in and out |
+//! | [`opening`] | drivers of the opening: HELLO, AGREE, AGREED |
+//! | [`link`] | the buyer's connection to a merchant: outbox and long poll |
+//! | [`evidence`] | checking and exporting what a deal left |
+//!
+//! Source: seed 2 §3.5; `design/execution.md`, `design/deals.md`.
+#![forbid(unsafe_code)]
+
+pub mod business;
+mod calls;
+pub mod context;
+pub mod evidence;
+pub mod flow;
+pub mod host;
+pub mod journal;
+pub mod link;
+pub mod opening;
+pub mod runtime;
+pub mod stop;
+pub mod terms;
+
+pub use host::{Host, HostParts};
+pub use stop::Stop;

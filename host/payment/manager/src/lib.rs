@@ -1,1 +1,133 @@
-//! Later.
+//! The payment manager: one generic service to everything above, payment systems as modules
+//! below (seed 2 §3.6; `design/payments.md`).
+//!
+//! A module says what it can promise ([`Properties`]), makes a payment order that the person
+//! signs, carries a signed one out, and verifies what the other side's module sent. Adding one
+//! changes nothing above this crate.
+#![forbid(unsafe_code)]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use semper_base::{Amount, DealId, Digest, Mend, Timestamp};
+use semper_items::statement::PaymentOrder;
+
+/// What a payment is to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Intent {
+    /// The deal.
+    pub deal: DealId,
+    /// How much.
+    pub amount: Amount,
+    /// The payee's account, as the offer says.
+    pub payee: String,
+    /// What for: the order's digest.
+    pub purpose: Digest,
+    /// Idempotency key: the same payment, however often it is asked for.
+    pub reference: Digest,
+}
+
+/// A payment that its module has confirmed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Confirmed {
+    /// The item that proves it: what travels to the payee, and is evidence.
+    pub item: Vec<u8>,
+    /// Its digest, for receipts.
+    pub digest: Digest,
+    /// How much.
+    pub amount: Amount,
+    /// What for.
+    pub purpose: Digest,
+    /// Who confirms it.
+    pub signer: String,
+}
+
+/// What a module promises to the exchange layer (`design/exchange.md` §2.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Properties {
+    /// The third party can make the payment happen.
+    pub generateable: bool,
+    /// "Not paid" can be made final.
+    pub excludable: bool,
+    /// The payment can be undone.
+    pub revocable: bool,
+}
+
+/// Why a payment is not made or not accepted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PaymentError {
+    /// The account does not hold enough; nothing was booked.
+    #[error("there is not enough in the account")]
+    NoFunds,
+    /// The payment system refuses, with its words; nothing was booked.
+    #[error("the payment system refuses: {0}")]
+    Refused(String),
+    /// It cannot be reached; asking again is safe.
+    #[error("the payment system cannot be reached: {0}")]
+    Away(String),
+    /// What the other side sent is no payment to us in this deal.
+    #[error("this is no payment: {0}")]
+    Invalid(String),
+    /// No such module is set up here.
+    #[error("no payment module “{0}” is set up here")]
+    NoModule(String),
+}
+
+impl Mend for PaymentError {
+    fn mend(&self) -> String {
+        match self {
+            Self::NoFunds => "put money into the account, then order again".into(),
+            Self::Away(_) => "it is tried again by itself".into(),
+            Self::NoModule(name) => format!("set up [payment.{name}] in the home's semper.toml"),
+            Self::Refused(_) | Self::Invalid(_) => "ask the bank, with the evidence".into(),
+        }
+    }
+}
+
+/// A payment system.
+pub trait Module: Send + Sync + std::fmt::Debug {
+    /// Its name in negotiations.
+    fn name(&self) -> &str;
+    /// What it promises.
+    fn properties(&self) -> Properties;
+    /// The account that payments to us go to.
+    fn account(&self) -> &str;
+    /// The order that the payer signs.
+    fn order(&self, intent: &Intent) -> PaymentOrder;
+    /// Carries a signed order out; any number of times, with one effect.
+    fn execute(&self, signed_order: &[u8], now: Timestamp) -> Result<Confirmed, PaymentError>;
+    /// Verifies an item as a payment to us in this deal.
+    fn accept(&self, item: &[u8], deal: DealId, now: Timestamp) -> Result<Confirmed, PaymentError>;
+}
+
+/// The modules that are set up in a home, most liked first.
+#[derive(Clone, Debug, Default)]
+pub struct Manager {
+    order: Vec<String>,
+    modules: BTreeMap<String, Arc<dyn Module>>,
+}
+
+impl Manager {
+    /// These modules, most liked first.
+    pub fn new(modules: Vec<Arc<dyn Module>>) -> Self {
+        let order = modules.iter().map(|it| it.name().to_owned()).collect();
+        let modules = modules.into_iter().map(|it| (it.name().to_owned(), it)).collect();
+        Self { order, modules }
+    }
+
+    /// The names of the modules, most liked first.
+    pub fn names(&self) -> &[String] {
+        &self.order
+    }
+
+    /// A module by name.
+    pub fn module(&self, name: &str) -> Result<&Arc<dyn Module>, PaymentError> {
+        self.modules.get(name).ok_or_else(|| PaymentError::NoModule(name.to_owned()))
+    }
+}
+
+/// The module that both sides can use: the first of the buyer's that the terms accept. Public
+/// and deterministic, so that each side finds the same.
+pub fn negotiate<'a>(buyer: &'a [String], accepted: &[String]) -> Option<&'a str> {
+    buyer.iter().find(|name| accepted.contains(name)).map(String::as_str)
+}

@@ -79,6 +79,14 @@ impl Archive {
         Ok(self.rows(sql, params![deal.digest().as_bytes(), sent, seq as i64], message)?.pop())
     }
 
+    /// The newest message of a deal in one direction.
+    pub fn last_message(&self, deal: DealId, sent: bool) -> Result<Option<(u64, Digest)>, ArchiveError> {
+        let sql = "SELECT seq, digest FROM messages WHERE deal = ?1 AND sent = ?2
+                   ORDER BY seq DESC LIMIT 1";
+        let params = params![deal.digest().as_bytes(), sent];
+        Ok(self.rows(sql, params, |row| Ok((number(row, 0)?, digest(row, 1)?)))?.pop())
+    }
+
     /// Messages of a deal in one direction with numbers above `after`, in order, at most 100.
     pub fn messages(
         &self,

@@ -1,0 +1,98 @@
+//! `semper:business`: the merchant's catalogue and fulfilment.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::bindings::semper::business::{catalogue, fulfilment};
+use super::convert::amount_out;
+use crate::business::{Article, Business, Query};
+use crate::context::Context;
+use crate::stop::Stop;
+
+impl Context {
+    fn business(&self) -> Result<Arc<dyn Business>, Stop> {
+        let none = || Stop::Service("this host has no catalogue".into());
+        self.host.business().cloned().ok_or_else(none)
+    }
+}
+
+/// The application is away: the call is made again.
+fn away(what: String) -> Stop {
+    Stop::Later { what, after: Duration::from_secs(1) }
+}
+
+fn out(article: Article) -> catalogue::Article {
+    catalogue::Article {
+        number: article.number,
+        title: article.title,
+        category: article.category,
+        size: article.size,
+        colour: article.colour,
+        price: amount_out(article.price),
+        stock: article.stock,
+        delivery_days: article.delivery_days,
+    }
+}
+
+impl catalogue::Host for Context {
+    fn search(
+        &mut self,
+        what: catalogue::Query,
+    ) -> wasmtime::Result<(Vec<catalogue::Article>, u32)> {
+        let business = self.business()?;
+        let query = Query {
+            words: what.words,
+            category: what.category,
+            size: what.size,
+            colour: what.colour,
+            most: what.most,
+            offset: what.offset,
+            limit: what.limit.min(50),
+        };
+        let (found, total): (Vec<Article>, u32) = self
+            .journal
+            .read("business/catalogue.search", &query, || business.search(&query).map_err(away))?;
+        self.last_call = Instant::now();
+        Ok((found.into_iter().map(out).collect(), total))
+    }
+
+    fn lookup(&mut self, number: String) -> wasmtime::Result<Option<catalogue::Article>> {
+        let business = self.business()?;
+        let found: Option<Article> = self
+            .journal
+            .read("business/catalogue.lookup", &number, || business.lookup(&number).map_err(away))?;
+        self.last_call = Instant::now();
+        Ok(found.map(out))
+    }
+}
+
+impl fulfilment::Host for Context {
+    fn reserve(&mut self, article: String, quantity: u32) -> wasmtime::Result<bool> {
+        let (business, deal) = (self.business()?, self.deal.id);
+        let done = self.journal.effect("business/fulfilment.reserve", &(&article, quantity), |call| {
+            let done = business.reserve(deal, call.key, &article, quantity).map_err(away)?;
+            Ok((done, Vec::new()))
+        })?;
+        self.last_call = Instant::now();
+        Ok(done)
+    }
+
+    fn release(&mut self) -> wasmtime::Result<()> {
+        let (business, deal) = (self.business()?, self.deal.id);
+        self.journal.effect("business/fulfilment.release", &(), |call| {
+            business.release(deal, call.key).map_err(away)?;
+            Ok(((), Vec::new()))
+        })?;
+        self.last_call = Instant::now();
+        Ok(())
+    }
+
+    fn ship(&mut self, ship_to: String) -> wasmtime::Result<String> {
+        let (business, deal) = (self.business()?, self.deal.id);
+        let parcel = self.journal.effect("business/fulfilment.ship", &ship_to, |call| {
+            Ok((business.ship(deal, call.key, &ship_to).map_err(away)?, Vec::new()))
+        })?;
+        self.last_call = Instant::now();
+        Ok(parcel)
+    }
+}

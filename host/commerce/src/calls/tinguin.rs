@@ -1,0 +1,165 @@
+//! `semper:tinguin`: questions and decisions.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use semper_items::statement::{Content, Kind, Statement};
+use semper_payment::Intent;
+use semper_tinguin::Answer;
+use semper_tinguin::screen::Question;
+use wasmtime::component::Resource;
+
+use super::bindings::semper::items::types as items;
+use super::bindings::semper::tinguin::{consent, display};
+use super::convert::{amount_in, content_in, digest_in};
+use crate::context::{ConsentHandle, Context, PaymentConsentHandle};
+use crate::stop::Stop;
+
+impl Context {
+    /// Puts a question to the person; it is put once.
+    fn ask(&mut self, function: &str, question: Question) -> Result<Answer, Stop> {
+        if let Some(fault) = question.fault() {
+            return Err(Stop::Service(fault));
+        }
+        let (host, id) = (Arc::clone(&self.host), self.deal.id);
+        let answer = self.journal.wait(function, &question, |key| {
+            Ok((host.tinguin().ask(key, id, question.clone())?, Vec::new()))
+        });
+        self.last_call = Instant::now();
+        answer
+    }
+}
+
+impl display::Host for Context {
+    fn inform(&mut self, topic: String, says: String) -> wasmtime::Result<()> {
+        self.ask("tinguin/display.inform", Question::Inform { topic, says })?;
+        Ok(())
+    }
+
+    fn choose(
+        &mut self,
+        topic: String,
+        says: String,
+        options: Vec<String>,
+    ) -> wasmtime::Result<Result<u32, display::Declined>> {
+        let count = options.len();
+        match self.ask("tinguin/display.choose", Question::Choose { topic, says, options })? {
+            Answer::Choice(index) if (index as usize) < count => Ok(Ok(index)),
+            _ => Ok(Err(display::Declined::Leave)),
+        }
+    }
+
+    fn form(
+        &mut self,
+        topic: String,
+        says: String,
+        fields: Vec<(String, String)>,
+    ) -> wasmtime::Result<Result<Vec<String>, display::Declined>> {
+        let count = fields.len();
+        match self.ask("tinguin/display.form", Question::Form { topic, says, fields })? {
+            Answer::Fields(filled) if filled.len() == count => Ok(Ok(filled)),
+            _ => Ok(Err(display::Declined::Leave)),
+        }
+    }
+
+    fn progress(&mut self, text: String) -> wasmtime::Result<()> {
+        if !self.journal.is_replaying() {
+            let text: String = text.chars().take(200).collect();
+            self.host.progress(self.deal.id, text);
+        }
+        self.last_call = Instant::now();
+        Ok(())
+    }
+}
+
+impl consent::Host for Context {
+    fn sign(
+        &mut self,
+        content: items::Content,
+    ) -> wasmtime::Result<Result<Resource<ConsentHandle>, String>> {
+        let account = self.own_account()?;
+        let signed = Context::sign(self, content_in(content, &account)?)?;
+        self.last_call = Instant::now();
+        match signed {
+            Ok(signed) => Ok(Ok(self.table.push(ConsentHandle(signed))?)),
+            Err(refusal) => Ok(Err(refusal)),
+        }
+    }
+
+    fn pay(
+        &mut self,
+        amount: items::Amount,
+        order: String,
+    ) -> wasmtime::Result<Result<Resource<PaymentConsentHandle>, String>> {
+        let handle = self.consent_to_pay(&amount, &order)?;
+        self.last_call = Instant::now();
+        match handle {
+            Ok(handle) => Ok(Ok(self.table.push(handle)?)),
+            Err(refusal) => Ok(Err(refusal)),
+        }
+    }
+}
+
+impl Context {
+    fn own_account(&self) -> Result<String, Stop> {
+        let module = self.host.payments().module(&self.deal.agreement.payment);
+        let module = module.map_err(|error| Stop::Service(error.to_string()))?;
+        Ok(module.account().to_owned())
+    }
+
+    /// Asks the person to pay for this deal's order; within the grants' ceiling, to the
+    /// account that the offer names.
+    fn consent_to_pay(
+        &mut self,
+        amount: &items::Amount,
+        order: &str,
+    ) -> Result<Result<PaymentConsentHandle, String>, Stop> {
+        let amount = amount_in(amount)?;
+        let purpose = digest_in(order)?;
+        let most = self.deal.terms.grants().most;
+        let within = most.is_some_and(|most| {
+            most.currency() == amount.currency()
+                && self.spent.saturating_add(amount.minor()) <= most.minor()
+        });
+        if !within {
+            let limit = most.map_or("no payment".to_owned(), |most| most.to_string());
+            return Err(Stop::Limit { what: "money", limit });
+        }
+        let offer = self.statements.iter().find_map(|it| match &it.statement().content {
+            Content::Offer(offer) => Some(offer.account.clone()),
+            _ => None,
+        });
+        let payee = offer.ok_or_else(|| Stop::Service("there is no offer to pay for".into()))?;
+        if self.monitor.stated(Kind::Order) != Some(purpose) {
+            return Err(Stop::Service("only this deal's order can be paid for".into()));
+        }
+        let made = self.now()?;
+        // One payment per order: its reference follows from deal and order.
+        let reference = semper_base::Digest::of_parts(&[
+            b"semper/payment/v1",
+            self.deal.id.digest().as_bytes(),
+            purpose.as_bytes(),
+        ]);
+        let intent = Intent { deal: self.deal.id, amount, payee, purpose, reference };
+        let module = self.host.payments().module(&self.deal.agreement.payment);
+        let order = module.map_err(|error| Stop::Service(error.to_string()))?.order(&intent);
+        let content = Content::PaymentOrder(order.clone());
+        let statement = Statement { deal: self.deal.id, made, content };
+        let signed = self.ask_to_sign("tinguin/consent.pay", &statement)?;
+        Ok(signed.map(|signed| PaymentConsentHandle { signed, order }))
+    }
+}
+
+impl consent::HostConsent for Context {
+    fn drop(&mut self, this: Resource<ConsentHandle>) -> wasmtime::Result<()> {
+        self.table.delete(this)?;
+        Ok(())
+    }
+}
+
+impl consent::HostPaymentConsent for Context {
+    fn drop(&mut self, this: Resource<PaymentConsentHandle>) -> wasmtime::Result<()> {
+        self.table.delete(this)?;
+        Ok(())
+    }
+}

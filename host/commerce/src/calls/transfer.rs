@@ -1,0 +1,179 @@
+//! `semper:transfer`: information, statements, payments, the inbox.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use semper_items::{Item, limits};
+use semper_payment::{Confirmed, PaymentError};
+use serde::{Deserialize, Serialize};
+use wasmtime::component::Resource;
+
+use super::bindings::semper::transfer::{inbox, information, payments, statements};
+use super::bindings::semper::items::types as items;
+use super::convert::{amount_out, content_out};
+use crate::context::{
+    ConsentHandle, Context, PaymentConsentHandle, PaymentHandle, Received, StatementHandle,
+};
+use crate::flow::Moving;
+use crate::stop::Stop;
+
+impl information::Host for Context {
+    fn send(&mut self, kind: String, body: Vec<u8>) -> wasmtime::Result<()> {
+        self.last_call = Instant::now();
+        if body.len() > limits::INFORMATION {
+            let limit = format!("{} bytes", limits::INFORMATION);
+            return Err(Stop::Limit { what: "size of information", limit }.into());
+        }
+        let item = Item::Information { kind: kind.clone(), body: body.into() };
+        self.send("transfer/information.send", item, Moving::Information(&kind), false)?;
+        self.last_call = Instant::now();
+        Ok(())
+    }
+
+    fn receive(&mut self) -> wasmtime::Result<(String, Vec<u8>)> {
+        let received = Context::receive(self)?;
+        self.last_call = Instant::now();
+        match received {
+            Received::Information(kind, body) => Ok((kind, body)),
+            _ => Err(Stop::Peer("something else came than information".into()).into()),
+        }
+    }
+}
+
+impl statements::Host for Context {
+    fn send(
+        &mut self,
+        by: Resource<ConsentHandle>,
+    ) -> wasmtime::Result<Resource<StatementHandle>> {
+        self.last_call = Instant::now();
+        let ConsentHandle(signed) = self.table.delete(by)?;
+        self.send_statement(signed.clone())?;
+        self.last_call = Instant::now();
+        Ok(self.table.push(StatementHandle(signed))?)
+    }
+}
+
+impl statements::HostStatement for Context {
+    fn content(&mut self, this: Resource<StatementHandle>) -> wasmtime::Result<items::Content> {
+        Ok(content_out(&self.table.get(&this)?.0.statement().content)?)
+    }
+
+    fn digest(&mut self, this: Resource<StatementHandle>) -> wasmtime::Result<String> {
+        Ok(self.table.get(&this)?.0.digest().to_string())
+    }
+
+    fn signer(&mut self, this: Resource<StatementHandle>) -> wasmtime::Result<String> {
+        Ok(self.table.get(&this)?.0.signer().name.clone())
+    }
+
+    fn made(&mut self, this: Resource<StatementHandle>) -> wasmtime::Result<u64> {
+        Ok(self.table.get(&this)?.0.statement().made.millis())
+    }
+
+    fn drop(&mut self, this: Resource<StatementHandle>) -> wasmtime::Result<()> {
+        self.table.delete(this)?;
+        Ok(())
+    }
+}
+
+/// What is journaled of a payment: the confirmation, or why there is none.
+#[derive(Serialize, Deserialize)]
+enum Paid {
+    Confirmed(serde_bytes::ByteBuf),
+    NoFunds,
+    Refused(String),
+}
+
+impl payments::Host for Context {
+    fn pay(
+        &mut self,
+        by: Resource<PaymentConsentHandle>,
+    ) -> wasmtime::Result<Result<Resource<PaymentHandle>, payments::PaymentError>> {
+        self.last_call = Instant::now();
+        let consent = self.table.delete(by)?;
+        let paid = self.pay_once(&consent)?;
+        let bytes = match paid {
+            Paid::NoFunds => return Ok(Err(payments::PaymentError::NoFunds)),
+            Paid::Refused(words) => return Ok(Err(payments::PaymentError::Refused(words))),
+            Paid::Confirmed(bytes) => bytes,
+        };
+        self.spent = self.spent.saturating_add(consent.order.amount.minor());
+        let digest = confirmation_digest(&bytes)?;
+        let order = &consent.order;
+        let (signer, proof) = (order.bank.clone(), bytes.to_vec());
+        let item = Item::Money(bytes);
+        let moving = Moving::Money(order.amount, order.purpose);
+        self.send("transfer/payments.send", item, moving, true)?;
+        self.last_call = Instant::now();
+        let (amount, purpose) = (order.amount, order.purpose);
+        let handle = PaymentHandle { amount, digest, purpose, signer, item: proof };
+        Ok(Ok(self.table.push(handle)?))
+    }
+}
+
+impl Context {
+    /// Has the module carry the signed order out; the confirmation is evidence at once.
+    fn pay_once(&mut self, consent: &PaymentConsentHandle) -> Result<Paid, Stop> {
+        let (host, deal) = (Arc::clone(&self.host), Arc::clone(&self.deal));
+        let at = self.now()?;
+        self.journal.effect("transfer/payments.pay", &consent.order, |_| {
+            let module = host.payments().module(&deal.agreement.payment);
+            let module = module.map_err(|error| Stop::Service(error.to_string()))?;
+            // Verified at the time of the answer, not of the question: a bank may be slow.
+            match module.execute(&consent.signed, semper_base::Timestamp::now()) {
+                Ok(confirmed) => {
+                    let writes = vec![host.payment_evidence(deal.id, &confirmed, at)];
+                    let Confirmed { item, .. } = confirmed;
+                    Ok((Paid::Confirmed(item.into()), writes))
+                }
+                Err(PaymentError::NoFunds) => Ok((Paid::NoFunds, Vec::new())),
+                Err(PaymentError::Refused(words)) => Ok((Paid::Refused(words), Vec::new())),
+                Err(PaymentError::Away(what)) => {
+                    Err(Stop::Later { what, after: Duration::from_secs(1) })
+                }
+                Err(other) => Err(Stop::Service(other.to_string())),
+            }
+        })
+    }
+}
+
+/// The digest of the statement inside a confirmation that has been verified before.
+fn confirmation_digest(bytes: &[u8]) -> Result<semper_base::Digest, Stop> {
+    let domain = semper_items::signed::DOMAIN;
+    let parsed = semper_base::cose::parse(bytes, domain, limits::SIGNED_STATEMENT)
+        .map_err(|error| Stop::Service(error.to_string()))?;
+    Ok(semper_base::Digest::of(parsed.peek()))
+}
+
+impl payments::HostPayment for Context {
+    fn amount(&mut self, this: Resource<PaymentHandle>) -> wasmtime::Result<items::Amount> {
+        Ok(amount_out(self.table.get(&this)?.amount))
+    }
+
+    fn digest(&mut self, this: Resource<PaymentHandle>) -> wasmtime::Result<String> {
+        Ok(self.table.get(&this)?.digest.to_string())
+    }
+
+    fn purpose(&mut self, this: Resource<PaymentHandle>) -> wasmtime::Result<String> {
+        Ok(self.table.get(&this)?.purpose.to_string())
+    }
+
+    fn drop(&mut self, this: Resource<PaymentHandle>) -> wasmtime::Result<()> {
+        self.table.delete(this)?;
+        Ok(())
+    }
+}
+
+impl inbox::Host for Context {
+    fn receive(&mut self) -> wasmtime::Result<inbox::Received> {
+        let received = Context::receive(self)?;
+        self.last_call = Instant::now();
+        Ok(match received {
+            Received::Information(kind, body) => inbox::Received::Information((kind, body)),
+            Received::Statement(signed) => {
+                inbox::Received::Statement(self.table.push(StatementHandle(*signed))?)
+            }
+            Received::Money(payment) => inbox::Received::Payment(self.table.push(payment)?),
+        })
+    }
+}

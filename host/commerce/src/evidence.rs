@@ -1,0 +1,224 @@
+//! Checking what a deal left behind, and exporting it as one file.
+//!
+//! An export is a JSON document: for every signed structure the bytes that the signature
+//! covers, the signature, and the signer's certificates, so that openssl alone can check it
+//! (the README shows how), and the journal with the messages that commit to it.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use semper_archive::{Archive, ArchiveError, DealRow, EvidenceRow};
+use semper_base::cert::Roots;
+use semper_base::cose::{self, Signatory};
+use semper_base::{DealId, Digest, Role, Timestamp};
+use semper_items::{Agreement, Message, Side, SignedAgreement, SignedStatement};
+use serde::Serialize;
+
+use crate::journal;
+
+/// What checking a deal has found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Findings {
+    /// What was checked and found right, one sentence each.
+    pub right: Vec<String>,
+    /// What is wrong.
+    pub wrong: Vec<String>,
+}
+
+/// A signed structure, opened up for anybody's tools.
+#[derive(Clone, Debug, Serialize)]
+pub struct Exported {
+    /// `agreement`, `order` …
+    pub kind: String,
+    /// One sentence.
+    pub summary: String,
+    /// Who signed.
+    pub signer: String,
+    /// When it was stored here.
+    pub stored: Timestamp,
+    /// The COSE_Sign1 structure, base64.
+    pub cose: String,
+    /// The bytes that the signature covers, base64.
+    pub signed_bytes: String,
+    /// The signature, base64.
+    pub signature: String,
+    /// The signer's chain, PEM, leaf first; empty for deal keys.
+    pub chain: Vec<String>,
+}
+
+/// A deal's evidence in one file.
+#[derive(Clone, Debug, Serialize)]
+pub struct Export {
+    /// Names the format.
+    pub format: &'static str,
+    /// The deal.
+    pub deal: DealRow,
+    /// Every signed structure.
+    pub evidence: Vec<Exported>,
+    /// Messages of both sides: number, direction, COSE_Sign1 in base64.
+    pub messages: Vec<(u64, String, String)>,
+    /// The public records of the journal, base64, in order.
+    pub journal: Vec<String>,
+}
+
+/// Checks everything that the archive holds of a deal.
+pub fn verify(archive: &Archive, roots: &Roots, row: &DealRow) -> Result<Findings, ArchiveError> {
+    let mut found = Findings::default();
+    check_agreement(row, &mut found);
+    for item in archive.evidence(Some(row.id))? {
+        check_evidence(roots, row, &item, &mut found);
+    }
+    let heads = match journal::verify_chain(&archive.journal(row.id)?) {
+        Ok(heads) => {
+            found.right.push(format!("journal: {} records, one chain", heads.len()));
+            heads
+        }
+        Err(stop) => {
+            found.wrong.push(stop.to_string());
+            Vec::new()
+        }
+    };
+    for sent in [true, false] {
+        check_messages(archive, row, sent, &heads, &mut found)?;
+    }
+    Ok(found)
+}
+
+fn check_agreement(row: &DealRow, found: &mut Findings) {
+    match Agreement::decode(&row.agreement) {
+        Ok(agreement) if agreement.id() == row.id => {
+            found.right.push("the deal's id is the digest of its agreement".into());
+        }
+        _ => found.wrong.push("the deal's id is not the digest of its agreement".into()),
+    }
+}
+
+fn check_evidence(roots: &Roots, row: &DealRow, item: &EvidenceRow, found: &mut Findings) {
+    let what = format!("{} by {}", item.kind, item.signer);
+    if Digest::of(&item.bytes) != item.digest {
+        return found.wrong.push(format!("{what}: the stored bytes have been changed"));
+    }
+    let outcome = match item.kind.as_str() {
+        "agreement" => [Side::Buyer, Side::Seller]
+            .into_iter()
+            .find_map(|side| SignedAgreement::verify(&item.bytes, side, roots, item.stored).ok())
+            .filter(|signed| signed.agreement.id() == row.id)
+            .map(|signed| signed.signer.name)
+            .ok_or_else(|| "not a signed agreement of this deal".to_owned()),
+        "fork" => return found.right.push(format!("{what}: kept as evidence of cheating")),
+        kind => statement_signer(roots, row.id, kind, item),
+    };
+    match outcome {
+        Ok(name) if name == item.signer => found.right.push(format!("{what}: signature and chain")),
+        Ok(name) => found.wrong.push(format!("{what}: signed by {name}")),
+        Err(why) => found.wrong.push(format!("{what}: {why}")),
+    }
+}
+
+fn statement_signer(
+    roots: &Roots,
+    deal: DealId,
+    kind: &str,
+    item: &EvidenceRow,
+) -> Result<String, String> {
+    let roles = match kind {
+        "payment-confirmation" => vec![Role::Bank],
+        _ => vec![Role::Buyer, Role::Merchant],
+    };
+    let mut why = String::new();
+    for role in roles {
+        match SignedStatement::verify(&item.bytes, roots, role, item.stored)
+            .and_then(|signed| signed.of_deal(deal))
+        {
+            Ok(signed) if signed.statement().content.kind().name() == kind => {
+                return Ok(signed.signer().name.clone());
+            }
+            Ok(signed) => why = format!("it is a {}", signed.statement().content.kind().name()),
+            Err(error) => why = error.to_string(),
+        }
+    }
+    Err(why)
+}
+
+/// Numbers without gaps, each message naming the one before, and, for our own, a journal head
+/// that our journal has.
+fn check_messages(
+    archive: &Archive,
+    row: &DealRow,
+    sent: bool,
+    heads: &[Digest],
+    found: &mut Findings,
+) -> Result<(), ArchiveError> {
+    let whose = if sent { "sent" } else { "received" };
+    let (mut last, mut previous) = (0, Digest::ZERO);
+    loop {
+        let page = archive.messages(row.id, sent, last)?;
+        if page.is_empty() {
+            break;
+        }
+        for message in page {
+            let Some(parsed) = cose::parse(&message.bytes, "message", message.bytes.len())
+                .ok()
+                .and_then(|parsed| Message::decode(parsed.peek()).ok())
+            else {
+                found.wrong.push(format!("message {} {whose}: damaged", message.seq));
+                return Ok(());
+            };
+            let header = &parsed.header;
+            let chained = header.seq == last + 1
+                && header.previous == previous
+                && header.deal == row.id
+                && parsed.digest() == message.digest;
+            if !chained || (sent && !heads.contains(&header.journal)) {
+                found.wrong.push(format!("message {} {whose}: not in its chain", message.seq));
+                return Ok(());
+            }
+            (last, previous) = (header.seq, message.digest);
+        }
+    }
+    found.right.push(format!("messages {whose}: {last}, one chain"));
+    Ok(())
+}
+
+/// Everything of a deal in one document.
+pub fn export(archive: &Archive, row: DealRow) -> Result<Export, ArchiveError> {
+    let evidence = archive.evidence(Some(row.id))?.into_iter().filter_map(open_up).collect();
+    let mut messages = Vec::new();
+    for sent in [true, false] {
+        let mut last = 0;
+        loop {
+            let page = archive.messages(row.id, sent, last)?;
+            let Some(end) = page.last() else { break };
+            last = end.seq;
+            let way = if sent { "sent" } else { "received" };
+            messages.extend(
+                page.iter().map(|it| (it.seq, way.to_owned(), BASE64_STANDARD.encode(&it.bytes))),
+            );
+        }
+    }
+    let records = archive.journal(row.id)?;
+    let journal = records.iter().map(|it| BASE64_STANDARD.encode(&it.record)).collect();
+    Ok(Export { format: "semper-evidence-v1", deal: row, evidence, messages, journal })
+}
+
+fn open_up(item: EvidenceRow) -> Option<Exported> {
+    let domain = match item.kind.as_str() {
+        "agreement" => semper_items::agreement::DOMAIN,
+        "fork" => semper_items::message::DOMAIN,
+        _ => semper_items::signed::DOMAIN,
+    };
+    let parsed = cose::parse(&item.bytes, domain, item.bytes.len()).ok()?;
+    let chain = match parsed.signatory() {
+        Signatory::Chain(chain) => chain.iter().map(semper_base::Certificate::to_pem).collect(),
+        Signatory::Key(_) => Vec::new(),
+    };
+    Some(Exported {
+        kind: item.kind,
+        summary: item.summary,
+        signer: item.signer,
+        stored: item.stored,
+        cose: BASE64_STANDARD.encode(&item.bytes),
+        signed_bytes: BASE64_STANDARD.encode(parsed.signed_bytes()),
+        signature: BASE64_STANDARD.encode(parsed.signature()),
+        chain,
+    })
+}

@@ -1,0 +1,210 @@
+//! The flow monitor: what may be sent and received in the present state.
+//!
+//! Both hosts run one over the same declared flow. It also holds what statements refer to: an
+//! order accepts the offer of this deal, money is for its order, at its amount. Pure; its state
+//! follows from the journal and is rebuilt by replay.
+
+use std::collections::BTreeMap;
+
+use semper_base::{Amount, Digest, Timestamp};
+use semper_items::statement::{Content, Kind, Statement};
+use semper_items::Side;
+use semper_trust::Flow;
+use semper_trust::flow::{Action, End, ItemKind};
+
+/// An action outside the flow.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Violation {
+    /// Not enabled in the present state.
+    #[error(
+        "{item} by the {} is not enabled in state “{state}”, which enables: {enabled}",
+        by.name()
+    )]
+    NotEnabled {
+        /// Who acted.
+        by: Side,
+        /// What with.
+        item: String,
+        /// The present state.
+        state: String,
+        /// What would have been possible.
+        enabled: String,
+    },
+    /// Enabled, but without the consent that it needs.
+    #[error("{item} needs the person's consent")]
+    NoConsent {
+        /// What.
+        item: String,
+    },
+    /// The money is not what the flow binds it to.
+    #[error("{item} is over {got}, but the {} is over {want}", of.name())]
+    Amount {
+        /// What.
+        item: String,
+        /// Its amount.
+        got: String,
+        /// The amount it must have.
+        want: String,
+        /// Whose amount that is.
+        of: Kind,
+    },
+    /// It refers to another statement than that of this deal.
+    #[error("{item} does not refer to this deal's {}", of.name())]
+    Reference {
+        /// What.
+        item: String,
+        /// What it must refer to.
+        of: Kind,
+    },
+    /// The offer's time is over.
+    #[error("the offer was valid until {0}")]
+    Expired(Timestamp),
+}
+
+/// What is being transferred, as far as the flow cares.
+#[derive(Debug, Clone, Copy)]
+pub enum Moving<'a> {
+    /// Information of a kind.
+    Information(&'a str),
+    /// A statement, and its digest.
+    Statement(&'a Statement, Digest),
+    /// Money: how much, for which order.
+    Money(Amount, Digest),
+}
+
+/// The monitor of one deal.
+#[derive(Debug, Clone)]
+pub struct Monitor {
+    flow: Flow,
+    state: String,
+    stated: BTreeMap<Kind, (Digest, Option<Amount>)>,
+    valid_until: Option<Timestamp>,
+}
+
+impl Monitor {
+    /// At the start of a flow.
+    pub fn new(flow: Flow) -> Self {
+        let state = flow.start.clone();
+        Self { flow, state, stated: BTreeMap::new(), valid_until: None }
+    }
+
+    /// The present state's name.
+    pub fn state(&self) -> &str {
+        &self.state
+    }
+
+    /// How the deal has ended, if it has.
+    pub fn end(&self) -> Option<End> {
+        self.flow.states.get(&self.state).and_then(|state| state.end)
+    }
+
+    /// What a side may do now, in words.
+    pub fn enabled(&self, by: Side) -> Vec<String> {
+        self.actions().filter(|it| it.by == by).map(|it| it.item.name()).collect()
+    }
+
+    /// The digest of this deal's statement of a kind.
+    pub fn stated(&self, kind: Kind) -> Option<Digest> {
+        self.stated.get(&kind).map(|it| it.0)
+    }
+
+    /// Whether the transfer is enabled; nothing changes.
+    pub fn check(
+        &self,
+        by: Side,
+        moving: Moving<'_>,
+        consented: bool,
+        at: Timestamp,
+    ) -> Result<&Action, Violation> {
+        let item = match moving {
+            Moving::Information(kind) => ItemKind::Information(kind.to_owned()),
+            Moving::Statement(statement, _) => ItemKind::Statement(statement.content.kind()),
+            Moving::Money(..) => ItemKind::Money,
+        };
+        let action = self.actions().find(|it| it.by == by && it.item == item).ok_or_else(|| {
+            Violation::NotEnabled {
+                by,
+                item: item.name(),
+                state: self.state.clone(),
+                enabled: self.words(),
+            }
+        })?;
+        if action.consent && !consented {
+            return Err(Violation::NoConsent { item: item.name() });
+        }
+        let amount = match moving {
+            Moving::Information(_) => None,
+            Moving::Statement(statement, _) => {
+                self.check_references(&statement.content, at)?;
+                statement.content.amount()
+            }
+            Moving::Money(amount, purpose) => {
+                self.refers(ItemKind::Money.name(), Kind::Order, &purpose)?;
+                Some(amount)
+            }
+        };
+        if let Some(of) = action.amount {
+            let want = self.stated.get(&of).and_then(|it| it.1);
+            if want != amount {
+                let text = |it: Option<Amount>| it.map_or("nothing".into(), |it| it.to_string());
+                let (got, want) = (text(amount), text(want));
+                return Err(Violation::Amount { item: item.name(), got, want, of });
+            }
+        }
+        Ok(action)
+    }
+
+    /// Carries an enabled transfer out: the next state.
+    pub fn advance(
+        &mut self,
+        by: Side,
+        moving: Moving<'_>,
+        consented: bool,
+        at: Timestamp,
+    ) -> Result<(), Violation> {
+        self.state = self.check(by, moving, consented, at)?.to.clone();
+        if let Moving::Statement(statement, digest) = moving {
+            let content = &statement.content;
+            self.stated.insert(content.kind(), (digest, content.amount()));
+            if let Content::Offer(offer) = content {
+                self.valid_until = Some(offer.valid_until);
+            }
+        }
+        Ok(())
+    }
+
+    fn check_references(&self, content: &Content, at: Timestamp) -> Result<(), Violation> {
+        let name = content.kind().name().to_owned();
+        match content {
+            Content::Order(order) => {
+                self.refers(name, Kind::Offer, &order.offer)?;
+                match self.valid_until {
+                    Some(until) if at > until => Err(Violation::Expired(until)),
+                    _ => Ok(()),
+                }
+            }
+            Content::Receipt(receipt) => self.refers(name, Kind::Order, &receipt.order),
+            Content::ShippingNote(note) => self.refers(name, Kind::Order, &note.order),
+            Content::Completion(done) => self.refers(name, Kind::Order, &done.order),
+            _ => Ok(()),
+        }
+    }
+
+    fn refers(&self, item: String, of: Kind, digest: &Digest) -> Result<(), Violation> {
+        if self.stated(of).as_ref() == Some(digest) {
+            Ok(())
+        } else {
+            Err(Violation::Reference { item, of })
+        }
+    }
+
+    fn actions(&self) -> impl Iterator<Item = &Action> {
+        self.flow.states.get(&self.state).into_iter().flat_map(|state| &state.actions)
+    }
+
+    fn words(&self) -> String {
+        let all: Vec<String> =
+            self.actions().map(|it| format!("{} by the {}", it.item.name(), it.by.name())).collect();
+        if all.is_empty() { "nothing; the deal has ended".into() } else { all.join(", ") }
+    }
+}

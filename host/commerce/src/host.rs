@@ -1,0 +1,324 @@
+//! A party's host: its parts, its deals' activations, messages in and out.
+
+mod messages;
+mod schedule;
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use semper_archive::{Archive, DealRow, DealState, EvidenceRow, Home, Write};
+use semper_base::cert::Roots;
+use semper_base::{Certificate, DealId, Digest, Timestamp};
+use semper_items::{Agreement, Side, Statement};
+use semper_net::Client;
+use semper_payment::{Confirmed, Manager};
+use semper_tinguin::ClientError;
+use semper_trust::TrustFile;
+use semper_trust::flow::End;
+
+use crate::business::Business;
+use crate::context::{Context, Deal, Received};
+use crate::runtime::Runtime;
+use crate::stop::Stop;
+use crate::terms::Shelf;
+
+pub use messages::{Accepted, MessageRefusal};
+use schedule::Schedule;
+
+/// What a host is made of.
+pub struct HostParts {
+    /// The home.
+    pub home: Arc<Home>,
+    /// Its archive.
+    pub archive: Archive,
+    /// Its TINGUIN.
+    pub tinguin: semper_tinguin::Client,
+    /// The way to merchants and banks.
+    pub net: Client,
+    /// Whom it believes.
+    pub trust: TrustFile,
+    /// How it pays and is paid.
+    pub payments: Manager,
+    /// The merchant's own affairs, for a merchant.
+    pub business: Option<Arc<dyn Business>>,
+    /// Activations at once.
+    pub workers: usize,
+    /// How long an activation stays in memory when it has to wait.
+    pub grace: Duration,
+    /// Hears what happens, one sentence at a time.
+    pub notice: Box<dyn Fn(DealId, &str) + Send + Sync>,
+}
+
+/// A running host.
+pub struct Host {
+    parts: HostParts,
+    shelf: Shelf,
+    runtime: Runtime,
+    schedule: Schedule,
+    identity: OnceLock<(String, Vec<Certificate>)>,
+}
+
+impl std::fmt::Debug for Host {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Host({})", self.parts.home.path().display())
+    }
+}
+
+impl Host {
+    /// Starts a host: its workers, and every deal that has not ended.
+    pub fn start(parts: HostParts) -> Result<Arc<Self>, Stop> {
+        let shelf = Shelf::new(Arc::clone(&parts.home), parts.archive.clone(), parts.trust.clone());
+        let workers = parts.workers;
+        let host = Arc::new(Self {
+            shelf,
+            runtime: Runtime::new()?,
+            schedule: Schedule::default(),
+            identity: OnceLock::new(),
+            parts,
+        });
+        schedule::start(&host, workers);
+        for deal in host.archive().running()? {
+            host.wake(deal.id);
+        }
+        Ok(host)
+    }
+
+    /// The archive.
+    pub fn archive(&self) -> &Archive {
+        &self.parts.archive
+    }
+
+    /// The TINGUIN.
+    pub fn tinguin(&self) -> &semper_tinguin::Client {
+        &self.parts.tinguin
+    }
+
+    /// The way to others.
+    pub fn net(&self) -> &Client {
+        &self.parts.net
+    }
+
+    /// Payment modules.
+    pub fn payments(&self) -> &Manager {
+        &self.parts.payments
+    }
+
+    /// The merchant's own affairs.
+    pub fn business(&self) -> Option<&Arc<dyn Business>> {
+        self.parts.business.as_ref()
+    }
+
+    /// Terms of business.
+    pub fn shelf(&self) -> &Shelf {
+        &self.shelf
+    }
+
+    /// The authorities that vouch for parties.
+    pub fn roots(&self) -> &Roots {
+        &self.parts.trust.authorities
+    }
+
+    /// Our certified name and chain; asked of the TINGUIN once.
+    pub fn identity(&self) -> Result<(String, Vec<Certificate>), ClientError> {
+        if let Some(identity) = self.identity.get() {
+            return Ok(identity.clone());
+        }
+        let identity = self.tinguin().who()?;
+        if identity.0.is_empty() {
+            return Err(ClientError::Failed {
+                what: "this home has not been registered with an authority".into(),
+                mend: "semper register --help".into(),
+            });
+        }
+        Ok(self.identity.get_or_init(|| identity).clone())
+    }
+
+    /// Tells whoever listens.
+    pub fn notice(&self, deal: DealId, text: &str) {
+        (self.parts.notice)(deal, text);
+    }
+
+    /// Tells the person where a deal stands.
+    pub fn progress(&self, deal: DealId, text: String) {
+        self.notice(deal, &text);
+        self.tinguin().progress(deal, text);
+    }
+
+    /// Stores a deal that both sides have signed, with the agreements as evidence, and starts
+    /// its service.
+    pub fn open(
+        &self,
+        agreement: &Agreement,
+        side: Side,
+        address: &str,
+        signed: [(&str, &[u8]); 2],
+        with: Vec<Write>,
+    ) -> Result<DealId, Stop> {
+        let (id, now) = (agreement.id(), Timestamp::now());
+        let row = DealRow {
+            id,
+            side: side.name().into(),
+            peer: agreement.name(side.other()).into(),
+            address: address.into(),
+            terms: agreement.hello.terms,
+            agreement: agreement.encode(),
+            state: DealState::Running,
+            note: "opened".into(),
+            opened: now,
+            changed: now,
+        };
+        let mut writes = with;
+        writes.push(Write::NewDeal(Box::new(row)));
+        for (signer, bytes) in signed {
+            let summary = format!("agreement to deal under terms {:?}", agreement.hello.terms);
+            writes.push(evidence(Some(id), "agreement", signer, &summary, bytes, now));
+        }
+        self.archive().commit(writes)?;
+        self.notice(id, "the deal is open");
+        self.wake(id);
+        Ok(id)
+    }
+
+    /// Runs a deal until it ends or has to wait.
+    pub(crate) fn activate(self: &Arc<Self>, id: DealId) {
+        let row = match self.archive().deal(id) {
+            Ok(Some(row)) if !row.state.is_final() => row,
+            Ok(_) => return,
+            Err(error) => {
+                tracing::error!(deal = id.short(), %error, "the deal cannot be read");
+                return self.wake_later(id, Duration::from_secs(2));
+            }
+        };
+        let outcome = self.run(&row);
+        let (state, note) = match &outcome {
+            Ok(ended) => ended.clone(),
+            Err(Stop::Wait(what)) => (DealState::Running, format!("waits for {what}")),
+            Err(stop @ Stop::Later { after, .. }) => {
+                self.wake_later(id, *after);
+                (DealState::Running, stop.to_string())
+            }
+            // The journal is evidence: nothing is decided on top of a doubtful one.
+            Err(stop @ (Stop::Divergence { .. } | Stop::Damaged(_))) => {
+                (DealState::Running, format!("stopped: {stop}"))
+            }
+            Err(stop) => (DealState::Failed, stop.to_string()),
+        };
+        if note != row.note || state != row.state {
+            let write = Write::Deal { id, state, note: note.clone(), at: Timestamp::now() };
+            if let Err(error) = self.archive().commit(vec![write]) {
+                tracing::error!(deal = id.short(), %error, "the deal's state cannot be stored");
+                return self.wake_later(id, Duration::from_secs(2));
+            }
+            if state.is_final() {
+                self.progress(id, format!("the deal is {}: {note}", state.name()));
+                self.signal(id).bump();
+            }
+        }
+    }
+
+    fn run(self: &Arc<Self>, row: &DealRow) -> Result<(DealState, String), Stop> {
+        let deal = Arc::new(self.deal(row)?);
+        let side = deal.side;
+        let bytes = match side {
+            Side::Buyer => deal.terms.buyer_component(),
+            Side::Seller => deal.terms.seller_component(),
+        };
+        let grants = deal.terms.grants().clone();
+        let wanted = semper_trust::verify::imports(bytes)
+            .and_then(|imports| grants.admit(&imports));
+        wanted.map_err(|refusal| Stop::Service(refusal.to_string()))?;
+        let component = self.runtime.component(bytes)?;
+        let context = Context::new(Arc::clone(self), Arc::clone(&deal))?;
+        let granted = |capability| grants.capabilities.contains(&capability);
+        let (context, outcome) = self.runtime.run(&component, context, granted, grants.limits);
+        let ended = outcome?;
+        let said = ended.err();
+        match (context.monitor.end(), said) {
+            (Some(End::Completed), _) => Ok((DealState::Completed, "as the terms intend".into())),
+            (Some(End::Withdrawn), said) => {
+                Ok((DealState::Withdrawn, said.unwrap_or_else(|| "one side has left".into())))
+            }
+            (None, Some(said)) => Err(Stop::GaveUp(said)),
+            (None, None) => {
+                let state = context.monitor.state();
+                Err(Stop::Service(format!("it ended in the middle, in state “{state}”")))
+            }
+        }
+    }
+
+    /// What never changes about a deal, from its row.
+    pub fn deal(&self, row: &DealRow) -> Result<Deal, Stop> {
+        let agreement =
+            Agreement::decode(&row.agreement).map_err(|error| Stop::Service(error.to_string()))?;
+        let terms = self
+            .shelf
+            .get(row.terms, row.opened)
+            .map_err(|error| Stop::Service(error.to_string()))?;
+        let side = if row.side == Side::Buyer.name() { Side::Buyer } else { Side::Seller };
+        Ok(Deal { id: row.id, side, agreement, terms, opened: row.opened })
+    }
+
+    /// A statement of ours as evidence.
+    pub(crate) fn evidence_of(&self, statement: &Statement, signed: &[u8]) -> Vec<Write> {
+        let signer = self.identity().map(|it| it.0).unwrap_or_default();
+        let kind = statement.content.kind().name();
+        let summary = semper_tinguin::screen::summary(statement);
+        vec![evidence(Some(statement.deal), kind, &signer, &summary, signed, statement.made)]
+    }
+
+    /// A received item as evidence, if it is signed.
+    pub(crate) fn evidence_of_received(
+        &self,
+        deal: &Deal,
+        received: &Received,
+        at: Timestamp,
+    ) -> Vec<Write> {
+        let id = Some(deal.id);
+        match received {
+            Received::Information(..) => Vec::new(),
+            Received::Statement(signed) => {
+                let kind = signed.statement().content.kind().name();
+                let summary = semper_tinguin::screen::summary(signed.statement());
+                vec![evidence(id, kind, &signed.signer().name, &summary, signed.bytes(), at)]
+            }
+            Received::Money(payment) => {
+                let summary = format!("payment of {} received", payment.amount);
+                let (signer, item) = (&payment.signer, &payment.item);
+                vec![evidence(id, "payment-confirmation", signer, &summary, item, at)]
+            }
+        }
+    }
+
+    /// A confirmed payment of ours as evidence.
+    pub(crate) fn payment_evidence(
+        &self,
+        deal: DealId,
+        confirmed: &Confirmed,
+        at: Timestamp,
+    ) -> Write {
+        let summary = format!("payment of {} made", confirmed.amount);
+        let (kind, signer) = ("payment-confirmation", &confirmed.signer);
+        evidence(Some(deal), kind, signer, &summary, &confirmed.item, at)
+    }
+}
+
+/// A row of evidence.
+pub fn evidence(
+    deal: Option<DealId>,
+    kind: &str,
+    signer: &str,
+    summary: &str,
+    bytes: &[u8],
+    stored: Timestamp,
+) -> Write {
+    Write::Evidence(EvidenceRow {
+        number: 0,
+        deal,
+        kind: kind.into(),
+        digest: Digest::of(bytes),
+        signer: signer.into(),
+        summary: summary.into(),
+        stored,
+        bytes: bytes.to_vec(),
+    })
+}

@@ -1,0 +1,297 @@
+//! Messages in and out: signed, sealed, chained; stored before anything else happens.
+
+use std::sync::Arc;
+
+use semper_archive::{MessageRow, Write};
+use semper_base::{DealId, Digest, KeyId, Timestamp, cbor};
+use semper_items::message::{MAX_MESSAGE, SEAL_INFO};
+use semper_items::{Container, Header, Item, Keys, Message, Side, SignedMessage};
+use semper_transfer::Channel;
+use semper_transfer::channel::{Chain, Effect, Event, Refusal};
+use serde::{Deserialize, Serialize};
+
+use super::schedule::lock;
+use super::{Host, evidence};
+use crate::context::Deal;
+use crate::stop::Stop;
+
+/// What of the channel's state does not follow from the stored messages.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    acknowledged: u64,
+    forked: bool,
+}
+
+/// A message has been stored (or was before).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accepted {
+    /// Everything up to this number is stored.
+    pub acknowledged: u64,
+}
+
+/// Why a message is not accepted; travels to its sender.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "kebab-case")]
+pub enum MessageRefusal {
+    /// No such deal here.
+    #[error("there is no such deal here")]
+    UnknownDeal,
+    /// It cannot be opened, read or verified.
+    #[error("the message is not accepted: {0}")]
+    Unreadable(String),
+    /// It does not fit the channel.
+    #[error("{0}")]
+    Channel(Refusal),
+    /// This side cannot store it now; send it again later.
+    #[error("not now: {0}")]
+    Later(String),
+}
+
+impl Host {
+    /// Makes, signs and seals our next message; the writes that store it. The same call makes
+    /// the same bytes, so a crash before they are stored changes nothing.
+    pub(crate) fn send(
+        &self,
+        deal: &Deal,
+        item: Item,
+        journal: Digest,
+        made: Timestamp,
+    ) -> Result<Vec<Write>, Stop> {
+        let channel = self.channel(deal.id)?;
+        let header = Header {
+            deal: deal.id,
+            from: deal.side,
+            seq: channel.next(),
+            previous: channel.sent.head,
+            journal,
+            made,
+        };
+        let message = Message { header, container: Container::of(item) };
+        let bytes = self.tinguin().sign_message(&message)?;
+        let key = deal.agreement.keys(deal.side).sign;
+        let signed = SignedMessage::verify(&bytes, deal.id, deal.side, &key)
+            .map_err(|error| Stop::Service(format!("our own message: {error}")))?;
+        let wire = self.seal(deal, &bytes)?;
+        let (_, effects) = channel.step(Event::Submit(signed));
+        let mut writes = Vec::new();
+        for effect in effects {
+            match effect {
+                Effect::PersistSent(message) => writes.push(Write::Message(MessageRow {
+                    deal: deal.id,
+                    sent: true,
+                    seq: message.message.header.seq,
+                    digest: message.digest,
+                    bytes: message.bytes,
+                    wire: wire.clone(),
+                })),
+                Effect::Refuse(refusal) => return Err(Stop::Peer(refusal.to_string())),
+                // Sending is the link's and the long poll's, from the store.
+                _ => {}
+            }
+        }
+        Ok(writes)
+    }
+
+    /// A message has been stored: it goes out.
+    pub(crate) fn sent(self: &Arc<Self>, deal: &Deal) {
+        self.signal(deal.id).bump();
+        if deal.side == Side::Buyer {
+            // What does not get through now is sent by the deal's link.
+            if let Err(error) = self.flush(deal.id) {
+                tracing::debug!(deal = deal.id.short(), %error, "not sent at once");
+            }
+        }
+    }
+
+    /// Takes a message from the wire: opened, verified, stored; then the deal is woken.
+    pub fn receive(&self, id: DealId, wire: &[u8]) -> Result<Accepted, MessageRefusal> {
+        let later = |error: &dyn std::fmt::Display| MessageRefusal::Later(error.to_string());
+        let row = self.archive().deal(id).map_err(|error| later(&error))?;
+        let row = row.ok_or(MessageRefusal::UnknownDeal)?;
+        let deal = self.deal(&row).map_err(|error| later(&error))?;
+        let message = self.unseal(&deal, wire)?;
+
+        let signal = self.signal(id);
+        let _door = lock(&signal.door);
+        let channel = self.channel(id).map_err(|error| later(&error))?;
+        let seq = message.message.header.seq;
+        let before = self.archive().message(id, false, seq).map_err(|error| later(&error))?;
+        let (_, effects) = channel.step(Event::Receive(message, before.map(|row| row.digest)));
+        let mut answer = Err(MessageRefusal::Unreadable("nothing came of it".into()));
+        let mut delivered = false;
+        for effect in effects {
+            match effect {
+                Effect::PersistReceived(message) => {
+                    let row = MessageRow {
+                        deal: id,
+                        sent: false,
+                        seq,
+                        digest: message.digest,
+                        bytes: message.bytes,
+                        wire: Vec::new(),
+                    };
+                    let stored = self.archive().commit(vec![Write::Message(row)]);
+                    stored.map_err(|error| later(&error))?;
+                }
+                Effect::PersistFork(message) => {
+                    self.keep_fork(&deal, &message).map_err(|error| later(&error))?;
+                }
+                Effect::Acknowledge(acknowledged) => answer = Ok(Accepted { acknowledged }),
+                Effect::Deliver(_) => delivered = true,
+                Effect::Refuse(refusal) => answer = Err(MessageRefusal::Channel(refusal)),
+                Effect::PersistSent(_) | Effect::PersistState | Effect::Send(_) => {}
+            }
+        }
+        drop(_door);
+        if delivered {
+            self.wake(id);
+        }
+        answer
+    }
+
+    /// The peer has stored our messages up to a number.
+    pub fn acknowledged(&self, id: DealId, seq: u64) -> Result<(), Stop> {
+        let signal = self.signal(id);
+        let _door = lock(&signal.door);
+        let channel = self.channel(id)?;
+        let (next, effects) = channel.step::<SignedMessage>(Event::Acknowledge(seq));
+        if effects.contains(&Effect::PersistState) {
+            self.store_channel(id, &next)?;
+        }
+        Ok(())
+    }
+
+    /// The channel of a deal: what follows from the stored messages, and what is stored of it.
+    pub fn channel(&self, id: DealId) -> Result<Channel, Stop> {
+        let archive = self.archive();
+        let stored: Stored = match archive.channel(id)? {
+            Some(bytes) => cbor::decode(&bytes, 256).map_err(|_| Stop::Damaged(0))?,
+            None => Stored::default(),
+        };
+        let chain = |end: Option<(u64, Digest)>| match end {
+            Some((last, head)) => Chain { last, head },
+            None => Chain::START,
+        };
+        Ok(Channel {
+            sent: chain(archive.last_message(id, true)?),
+            acknowledged: stored.acknowledged,
+            received: chain(archive.last_message(id, false)?),
+            forked: stored.forked,
+        })
+    }
+
+    fn store_channel(&self, id: DealId, channel: &Channel) -> Result<(), Stop> {
+        let stored = Stored { acknowledged: channel.acknowledged, forked: channel.forked };
+        Ok(self.archive().commit(vec![Write::Channel(id, cbor::encode(&stored))])?)
+    }
+
+    /// Two messages with one number: both are kept, and the deal ends.
+    fn keep_fork(&self, deal: &Deal, message: &SignedMessage) -> Result<(), Stop> {
+        let peer = deal.agreement.name(deal.side.other());
+        let seq = message.message.header.seq;
+        let now = Timestamp::now();
+        let mut writes = Vec::new();
+        if let Some(first) = self.archive().message(deal.id, false, seq)? {
+            let summary = format!("message {seq}, the first of two");
+            writes.push(evidence(Some(deal.id), "fork", peer, &summary, &first.bytes, now));
+        }
+        let summary = format!("message {seq}, the second of two: the sender cheats");
+        writes.push(evidence(Some(deal.id), "fork", peer, &summary, &message.bytes, now));
+        let stored = Stored { acknowledged: self.channel(deal.id)?.acknowledged, forked: true };
+        writes.push(Write::Channel(deal.id, cbor::encode(&stored)));
+        let note = format!("{peer} sent two different messages with number {seq}");
+        let state = semper_archive::DealState::Failed;
+        writes.push(Write::Deal { id: deal.id, state, note, at: now });
+        Ok(self.archive().commit(writes)?)
+    }
+
+    fn seal(&self, deal: &Deal, bytes: &[u8]) -> Result<Vec<u8>, Stop> {
+        if !deal.agreement.hello.attributes.confidential {
+            return Ok(bytes.to_vec());
+        }
+        let key = deal.agreement.keys(deal.side.other()).seal;
+        key.seal(SEAL_INFO, deal.id.digest().as_bytes(), bytes)
+            .map_err(|error| Stop::Peer(format!("its deal key cannot be sealed to: {error}")))
+    }
+
+    fn unseal(&self, deal: &Deal, wire: &[u8]) -> Result<SignedMessage, MessageRefusal> {
+        let most = MAX_MESSAGE + semper_base::keys::SEAL_OVERHEAD;
+        if wire.len() > most {
+            return Err(MessageRefusal::Unreadable(format!("more than {most} bytes")));
+        }
+        let bytes = if deal.agreement.hello.attributes.confidential {
+            self.tinguin().open(deal.id, wire).map_err(|error| match error {
+                semper_tinguin::ClientError::Away { .. } => MessageRefusal::Later(error.to_string()),
+                other => MessageRefusal::Unreadable(other.to_string()),
+            })?
+        } else {
+            wire.to_vec()
+        };
+        let peer = deal.side.other();
+        let key = deal.agreement.keys(peer).sign;
+        SignedMessage::verify(&bytes, deal.id, peer, &key)
+            .map_err(|error| MessageRefusal::Unreadable(error.to_string()))
+    }
+
+    /// The peer's message with this number, waiting a short while; `Stop::Wait` if it is not
+    /// there then.
+    pub(crate) fn await_message(&self, id: DealId, seq: u64) -> Result<MessageRow, Stop> {
+        let signal = self.signal(id);
+        loop {
+            let seen = signal.count();
+            if let Some(row) = self.archive().message(id, false, seq)? {
+                return Ok(row);
+            }
+            if !signal.wait(seen, self.parts.grace) {
+                return Err(Stop::Wait(format!("message {seq} of the other side")));
+            }
+        }
+    }
+
+    /// A stored message of the peer's, which must still be the one that was journaled.
+    pub(crate) fn message(&self, deal: &Deal, seq: u64, digest: Digest) -> Result<SignedMessage, Stop> {
+        let row = self.archive().message(deal.id, false, seq)?;
+        let row = row.ok_or_else(|| Stop::Service(format!("message {seq} is missing")))?;
+        let peer = deal.side.other();
+        let key = deal.agreement.keys(peer).sign;
+        let signed = SignedMessage::verify(&row.bytes, deal.id, peer, &key)
+            .map_err(|error| Stop::Peer(error.to_string()))?;
+        if signed.digest == digest { Ok(signed) } else { Err(Stop::Damaged(seq)) }
+    }
+
+    /// The one item of a message. Messages of this version carry one each.
+    pub(crate) fn single_item(&self, deal: &Deal, message: &SignedMessage) -> Result<Item, Stop> {
+        let keys = PeerKeys { host: self, deal };
+        let opened = message.message.container.open(&keys);
+        let mut leaves = opened.map_err(|error| Stop::Peer(error.to_string()))?;
+        match (leaves.pop(), leaves.len()) {
+            (Some(leaf), 0) => Ok(leaf.item),
+            (_, more) => Err(Stop::Peer(format!("a message with {} items", more + 1))),
+        }
+    }
+}
+
+/// The keys with which a container inside a message is opened: the deal's.
+struct PeerKeys<'a> {
+    host: &'a Host,
+    deal: &'a Deal,
+}
+
+impl Keys for PeerKeys<'_> {
+    fn sign(&self, _subtree: &[u8]) -> Result<Vec<u8>, String> {
+        Err("the deal's key signs messages, not subtrees".into())
+    }
+
+    fn verify(&self, signed: &[u8]) -> Result<(Vec<u8>, KeyId), String> {
+        let key = self.deal.agreement.keys(self.deal.side.other()).sign;
+        let parsed = semper_base::cose::parse(signed, "container", MAX_MESSAGE)
+            .map_err(|error| error.to_string())?;
+        let payload = parsed.verify_key(&key).map_err(|error| error.to_string())?;
+        Ok((payload, key.id()))
+    }
+
+    fn open(&self, _to: KeyId, sealed: &[u8]) -> Result<Vec<u8>, String> {
+        self.host.tinguin().open(self.deal.id, sealed).map_err(|error| error.to_string())
+    }
+}

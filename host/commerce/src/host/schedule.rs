@@ -1,0 +1,172 @@
+//! Which deals run: a bounded number of workers, each running one activation at a time.
+//!
+//! A deal that waits holds no worker (beyond its short grace); a message, a timer or a start
+//! of the host wakes it. Waking a deal that is running makes it run once more afterwards, so
+//! that nothing that happens between its last look and its end is missed.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use semper_base::DealId;
+use tokio::sync::watch;
+
+use super::Host;
+
+/// Wakes whoever waits for something of a deal: activations (threads) and long polls (tasks).
+#[derive(Debug)]
+pub struct Signal {
+    count: Mutex<u64>,
+    changed: Condvar,
+    watch: watch::Sender<u64>,
+    /// Held while the channel's state is read, changed and stored.
+    pub(super) door: Mutex<()>,
+}
+
+impl Signal {
+    fn new() -> Self {
+        let (watch, _) = watch::channel(0);
+        Self { count: Mutex::new(0), changed: Condvar::new(), watch, door: Mutex::new(()) }
+    }
+
+    /// Something has happened.
+    pub fn bump(&self) {
+        *lock(&self.count) += 1;
+        self.changed.notify_all();
+        self.watch.send_modify(|count| *count += 1);
+    }
+
+    /// For tasks: a receiver that changes with every bump.
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
+        self.watch.subscribe()
+    }
+
+    pub(super) fn count(&self) -> u64 {
+        *lock(&self.count)
+    }
+
+    /// Waits until the count is another than `seen`, or the time is over.
+    pub(super) fn wait(&self, seen: u64, time: Duration) -> bool {
+        let count = lock(&self.count);
+        let (count, _) = self
+            .changed
+            .wait_timeout_while(count, time, |count| *count == seen)
+            .unwrap_or_else(PoisonError::into_inner);
+        *count != seen
+    }
+}
+
+#[derive(Default)]
+struct Queue {
+    ready: VecDeque<DealId>,
+    /// Deals that are ready or running; true when they are to run once more.
+    busy: HashMap<DealId, Place>,
+    /// Deals to wake at a time.
+    timers: BTreeMap<(Instant, DealId), ()>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Ready,
+    Running,
+    RunningAgain,
+}
+
+/// The schedule of a host.
+#[derive(Default)]
+pub(super) struct Schedule {
+    queue: Mutex<Queue>,
+    work: Condvar,
+    signals: Mutex<HashMap<DealId, Arc<Signal>>>,
+}
+
+/// Starts the workers; they end when the host is dropped.
+pub(super) fn start(host: &Arc<Host>, workers: usize) {
+    for _ in 0..workers.max(1) {
+        let weak = Arc::downgrade(host);
+        std::thread::spawn(move || work(&weak));
+    }
+}
+
+fn work(host: &Weak<Host>) {
+    while let Some(host) = host.upgrade() {
+        let Some(id) = host.schedule.next() else { continue };
+        host.activate(id);
+        host.schedule.done(id);
+    }
+}
+
+impl Schedule {
+    /// The next deal to run; `None` after a while, so that the host's end is noticed.
+    fn next(&self) -> Option<DealId> {
+        let mut queue = lock(&self.queue);
+        let now = Instant::now();
+        while let Some((&(at, id), ())) = queue.timers.first_key_value() {
+            if at > now {
+                break;
+            }
+            queue.timers.remove(&(at, id));
+            enqueue(&mut queue, id);
+        }
+        if queue.ready.is_empty() {
+            let until = queue.timers.first_key_value().map_or(now, |(key, ())| key.0);
+            let time = until.saturating_duration_since(now);
+            let time = if time.is_zero() { Duration::from_secs(1) } else { time };
+            let time = time.min(Duration::from_secs(1));
+            let waited = self.work.wait_timeout(queue, time);
+            queue = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        let id = queue.ready.pop_front()?;
+        queue.busy.insert(id, Place::Running);
+        Some(id)
+    }
+
+    fn done(&self, id: DealId) {
+        let mut queue = lock(&self.queue);
+        if queue.busy.remove(&id) == Some(Place::RunningAgain) {
+            enqueue(&mut queue, id);
+            self.work.notify_one();
+        }
+    }
+}
+
+fn enqueue(queue: &mut Queue, id: DealId) {
+    match queue.busy.get(&id) {
+        None => {
+            queue.busy.insert(id, Place::Ready);
+            queue.ready.push_back(id);
+        }
+        Some(Place::Running) => {
+            queue.busy.insert(id, Place::RunningAgain);
+        }
+        Some(Place::Ready | Place::RunningAgain) => {}
+    }
+}
+
+impl Host {
+    /// Has a deal run.
+    pub fn wake(&self, id: DealId) {
+        self.signal(id).bump();
+        enqueue(&mut lock(&self.schedule.queue), id);
+        self.schedule.work.notify_one();
+    }
+
+    /// Has a deal run after a while.
+    pub(super) fn wake_later(&self, id: DealId, after: Duration) {
+        lock(&self.schedule.queue).timers.insert((Instant::now() + after, id), ());
+    }
+
+    /// The signal of a deal.
+    pub fn signal(&self, id: DealId) -> Arc<Signal> {
+        let mut signals = lock(&self.schedule.signals);
+        // Nobody else holds the signals of deals that nothing is going on in.
+        if signals.len() > 10_000 {
+            signals.retain(|_, signal| Arc::strong_count(signal) > 1);
+        }
+        Arc::clone(signals.entry(id).or_insert_with(|| Arc::new(Signal::new())))
+    }
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,140 @@
+//! The buyer's connection to a merchant: it sends what is not acknowledged and polls for what
+//! is new, until the deal has ended and nothing is owed. The merchant never connects to the
+//! buyer, who may sit behind a NAT.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use semper_archive::DealRow;
+use semper_base::DealId;
+use semper_items::message::MAX_MESSAGE;
+use semper_net::{NetError, Response};
+use semper_transfer::channel::Refusal;
+
+use crate::host::{Accepted, Host, MessageRefusal};
+use crate::stop::Stop;
+
+/// Media type of sealed messages.
+pub const MESSAGE: &str = "application/vnd.semper.message.v1";
+/// Milliseconds that a merchant may hold a poll.
+pub const HOLD_MS: u64 = 20_000;
+/// Longest pause between two tries.
+const LONGEST: Duration = Duration::from_secs(10);
+/// Largest answer to a posted message.
+const MAX_ANSWER: usize = 64 * 1024;
+
+/// Why a link does not get on.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    /// The way.
+    #[error(transparent)]
+    Net(#[from] NetError),
+    /// Our own side.
+    #[error(transparent)]
+    Stop(#[from] Stop),
+    /// The merchant does not accept our message.
+    #[error("the merchant refuses: {0}")]
+    Refused(MessageRefusal),
+    /// The merchant answers something else.
+    #[error("the merchant answers with status {0}")]
+    Status(u16),
+    /// We do not accept the merchant's message.
+    #[error("the merchant's message: {0}")]
+    Message(MessageRefusal),
+    /// There is no such deal here.
+    #[error("there is no {0} here")]
+    NoDeal(DealId),
+}
+
+impl LinkError {
+    /// Whether the other side has broken the deal, so that trying again is no use.
+    fn is_final(&self) -> bool {
+        match self {
+            Self::Refused(MessageRefusal::UnknownDeal) => true,
+            Self::Refused(MessageRefusal::Channel(refusal)) => !matches!(refusal, Refusal::Gap { .. }),
+            Self::Message(refusal) => !matches!(refusal, MessageRefusal::Later(_)),
+            _ => false,
+        }
+    }
+}
+
+impl Host {
+    /// Keeps a deal linked in this thread until it has ended and everything is acknowledged,
+    /// or `until` has passed; the deal as it then is.
+    pub fn link(self: &Arc<Self>, id: DealId, until: Option<Instant>) -> Result<DealRow, LinkError> {
+        let mut pause = Duration::from_millis(50);
+        loop {
+            let row = self.archive().deal(id).map_err(Stop::from)?.ok_or(LinkError::NoDeal(id))?;
+            let step = self.flush(id).and_then(|()| {
+                if row.state.is_final() { Ok(false) } else { self.poll(&row) }
+            });
+            match step {
+                Ok(_) if row.state.is_final() => return Ok(row),
+                Ok(_) => pause = Duration::from_millis(50),
+                // What has ended is not worth waiting for somebody who is away.
+                Err(error) if row.state.is_final() || error.is_final() => {
+                    self.notice(id, &error.to_string());
+                    if row.state.is_final() {
+                        return Ok(row);
+                    }
+                    return Err(error);
+                }
+                Err(error) => {
+                    self.notice(id, &format!("{error}; trying again"));
+                    std::thread::sleep(pause);
+                    pause = (pause * 2).min(LONGEST);
+                }
+            }
+            if until.is_some_and(|until| Instant::now() > until) {
+                return Ok(row);
+            }
+        }
+    }
+
+    /// Sends every message that the merchant has not acknowledged, in order.
+    pub fn flush(&self, id: DealId) -> Result<(), LinkError> {
+        let row = self.archive().deal(id).map_err(Stop::from)?.ok_or(LinkError::NoDeal(id))?;
+        let acknowledged = self.channel(id)?.acknowledged;
+        for message in self.archive().messages(id, true, acknowledged).map_err(Stop::from)? {
+            let url = format!("{}/semper/v1/deals/{}/messages", row.address, id.hex());
+            let response = self.net().post(&url, MESSAGE, message.wire, MAX_ANSWER)?;
+            let accepted = accepted(&response)?;
+            self.acknowledged(id, accepted.acknowledged)?;
+        }
+        Ok(())
+    }
+
+    /// Asks once for the merchant's next message; whether there was one.
+    fn poll(&self, row: &DealRow) -> Result<bool, LinkError> {
+        let after = self.channel(row.id)?.received.last;
+        // A deal that has just ended wants to be told soon: our own end shortens the hold.
+        let url = format!(
+            "{}/semper/v1/deals/{}/messages?after={after}&wait={HOLD_MS}",
+            row.address,
+            row.id.hex()
+        );
+        let response = self.net().get(&url, MAX_MESSAGE + 1024)?;
+        match response.status {
+            204 => Ok(false),
+            200 => {
+                self.receive(row.id, &response.body).map_err(LinkError::Message)?;
+                Ok(true)
+            }
+            _ => Err(refused(&response)),
+        }
+    }
+}
+
+fn accepted(response: &Response) -> Result<Accepted, LinkError> {
+    if response.status != 200 {
+        return Err(refused(response));
+    }
+    serde_json::from_slice(&response.body).map_err(|_| LinkError::Status(response.status))
+}
+
+fn refused(response: &Response) -> LinkError {
+    match serde_json::from_slice(&response.body) {
+        Ok(refusal) => LinkError::Refused(refusal),
+        Err(_) => LinkError::Status(response.status),
+    }
+}

@@ -1,0 +1,379 @@
+//! Drivers of the opening: they carry out what `semper_transfer::opening` decides.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use semper_archive::{ArchiveError, OpeningRow, Write};
+use semper_base::cbor::{self, CborError};
+use semper_base::{DealId, Digest, Mend, Timestamp, keys};
+use semper_items::agreement::{AgreementError, Attributes, MAX_SIGNED};
+use semper_items::{Agreement, Hello, Side, SignedAgreement};
+use semper_net::NetError;
+use semper_tinguin::{ClientError, DealContext};
+use semper_transfer::opening::{Buyer, Effect, Event, Merchant, Refusal};
+use semper_trust::VerifiedTerms;
+
+use crate::host::Host;
+use crate::stop::Stop;
+use crate::terms::TermsError;
+
+/// Media type of HELLO.
+pub const HELLO: &str = "application/vnd.semper.hello.v1+cbor";
+/// Media type of signed agreements.
+pub const AGREEMENT: &str = "application/vnd.semper.agreement.v1";
+/// Largest HELLO.
+pub const MAX_HELLO: usize = 4096;
+/// How far the two clocks may be apart.
+const SKEW_MS: u64 = 5 * 60 * 1000;
+/// How long a merchant's signature waits for the buyer's.
+const COUNTERSIGN: Duration = Duration::from_secs(15 * 60);
+/// How long a deal may last.
+const LIFETIME: Duration = Duration::from_secs(365 * 86_400);
+/// Tries of one step before the opening is left for later.
+const TRIES: u32 = 5;
+
+/// Why a deal is not open.
+#[derive(Debug, thiserror::Error)]
+pub enum OpeningError {
+    /// One side refused.
+    #[error("the deal was not opened: {0}")]
+    Refused(Refusal),
+    /// The other side's agreement.
+    #[error(transparent)]
+    Agreement(#[from] AgreementError),
+    /// Not HELLO, or not canonical.
+    #[error("not an opening: {0}")]
+    Form(#[from] CborError),
+    /// The TINGUIN.
+    #[error(transparent)]
+    Tinguin(#[from] ClientError),
+    /// The way.
+    #[error(transparent)]
+    Net(#[from] NetError),
+    /// The archive.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// Terms.
+    #[error(transparent)]
+    Terms(#[from] TermsError),
+    /// Starting the deal.
+    #[error(transparent)]
+    Stop(#[from] Stop),
+    /// The merchant answers something that is no answer.
+    #[error("the merchant answers with status {0}")]
+    Status(u16),
+    /// It does not get on; what was stored is gone on with later.
+    #[error("the opening does not get on; `semper deals --resume` goes on with it")]
+    Stuck,
+    /// No opening of this name is known.
+    #[error("there is no opening for this agreement here")]
+    Unknown,
+}
+
+impl Mend for OpeningError {
+    fn mend(&self) -> String {
+        match self {
+            Self::Refused(Refusal::NoPayment { .. }) => {
+                "set up a payment module that the terms accept, in the home's semper.toml".into()
+            }
+            Self::Refused(Refusal::Clock { .. }) => "set the clock".into(),
+            Self::Refused(Refusal::UnknownTerms(_)) => "fetch the merchant's terms again".into(),
+            Self::Refused(_) => "nothing was ordered; you may open another deal".into(),
+            Self::Tinguin(error) => error.mend(),
+            Self::Net(error) => error.mend(),
+            Self::Archive(error) => error.mend(),
+            Self::Terms(error) => error.mend(),
+            Self::Stop(error) => error.mend(),
+            Self::Stuck => "semper deals --resume".into(),
+            Self::Agreement(_) | Self::Form(_) | Self::Status(_) | Self::Unknown => {
+                "do not deal with this host; it does not keep to the protocol".into()
+            }
+        }
+    }
+}
+
+impl Host {
+    /// Opens a deal as the buyer, under verified terms, with the merchant at `address`.
+    pub fn open_as_buyer(
+        self: &Arc<Self>,
+        terms: &VerifiedTerms,
+        address: &str,
+    ) -> Result<DealId, OpeningError> {
+        let nonce = Digest::from_bytes(keys::random());
+        let hello = Hello {
+            nonce,
+            terms: terms.digest(),
+            merchant: terms.merchant().name.clone(),
+            buyer: self.identity()?.0,
+            keys: self.tinguin().deal_keys(nonce)?,
+            attributes: Attributes::default(),
+            payment: self.payments().names().to_vec(),
+            made: Timestamp::now(),
+        };
+        let (machine, effects) = Buyer::start(hello);
+        self.drive_buyer(nonce, address, machine, effects)
+    }
+
+    /// Goes on with every opening of ours that is neither open nor refused.
+    pub fn resume_openings(self: &Arc<Self>) -> Result<Vec<DealId>, OpeningError> {
+        let mut opened = Vec::new();
+        for row in self.archive().openings()? {
+            if row.side != Side::Buyer.name() {
+                continue;
+            }
+            let machine: Buyer = cbor::decode(&row.state, MAX_STATE)?;
+            if matches!(machine, Buyer::Open(..) | Buyer::Refused(_)) {
+                continue;
+            }
+            let (machine, effects) = machine.step(Event::Tick, Timestamp::now());
+            match self.drive_buyer(row.nonce, &row.address, machine, effects) {
+                Ok(id) => opened.push(id),
+                Err(OpeningError::Refused(why)) => tracing::info!(%why, "an opening came to nothing"),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(opened)
+    }
+
+    /// Carries out effects and feeds back what comes of them, until the deal is open or not.
+    fn drive_buyer(
+        self: &Arc<Self>,
+        nonce: Digest,
+        address: &str,
+        mut machine: Buyer,
+        mut effects: Vec<Effect>,
+    ) -> Result<DealId, OpeningError> {
+        for _ in 0..TRIES * 4 {
+            let mut event = Event::Tick;
+            for effect in effects {
+                match effect {
+                    Effect::Persist => {
+                        // Opening and deal are stored together; see `Effect::Opened`.
+                        if !matches!(machine, Buyer::Open(..)) {
+                            self.archive().commit(vec![buyer_row(nonce, address, &machine)])?;
+                        }
+                    }
+                    Effect::SendHello(hello) => {
+                        event = self.say_hello(address, &hello)?;
+                    }
+                    Effect::Sign(agreement) => event = self.sign_as_buyer(nonce, &agreement)?,
+                    Effect::SendAgreed(id, token) => {
+                        event = self.say_agreed(address, id, token)?;
+                    }
+                    Effect::Opened(_) => {
+                        let Buyer::Open(agreement, theirs, ours) = &machine else { continue };
+                        let (buyer, seller) = (agreement.name(Side::Buyer), agreement.name(Side::Seller));
+                        let signed = [(seller, theirs.as_slice()), (buyer, ours.as_slice())];
+                        let with = vec![buyer_row(nonce, address, &machine)];
+                        return Ok(self.open(agreement, Side::Buyer, address, signed, with)?);
+                    }
+                    Effect::Refuse(why) => return Err(OpeningError::Refused(why)),
+                    Effect::SendAgree(_) | Effect::SendAccepted(_) => {}
+                }
+            }
+            if event == Event::Tick {
+                std::thread::sleep(Duration::from_millis(500));
+            }
+            (machine, effects) = machine.step(event, Timestamp::now());
+        }
+        Err(OpeningError::Stuck)
+    }
+
+    fn say_hello(&self, address: &str, hello: &Hello) -> Result<Event, OpeningError> {
+        let url = format!("{address}/semper/v1/deals");
+        let body = cbor::encode(hello);
+        let Some(response) = self.try_post(&url, HELLO, &body)? else { return Ok(Event::Tick) };
+        match response.status {
+            200 => {
+                let now = Timestamp::now();
+                let signed = SignedAgreement::verify(&response.body, Side::Seller, self.roots(), now)?;
+                Ok(Event::Received(signed.agreement, signed.bytes))
+            }
+            _ => refusal(&response),
+        }
+    }
+
+    fn sign_as_buyer(&self, nonce: Digest, agreement: &Agreement) -> Result<Event, OpeningError> {
+        let terms = self.shelf().get(agreement.hello.terms, Timestamp::now())?;
+        let peer = agreement.name(Side::Seller);
+        let known = self.archive().deals()?.iter().any(|deal| deal.peer == peer);
+        sign(self, nonce, agreement, &terms, known)
+    }
+
+    fn say_agreed(&self, address: &str, id: DealId, token: Vec<u8>) -> Result<Event, OpeningError> {
+        let url = format!("{address}/semper/v1/deals/{}", id.hex());
+        let Some(response) = self.try_post(&url, AGREEMENT, &token)? else { return Ok(Event::Tick) };
+        match response.status {
+            200 => Ok(Event::Accepted(id)),
+            _ => refusal(&response),
+        }
+    }
+
+    /// Posts; `None` when nobody answers now.
+    fn try_post(
+        &self,
+        url: &str,
+        media_type: &str,
+        body: &[u8],
+    ) -> Result<Option<semper_net::Response>, OpeningError> {
+        for attempt in 0..TRIES {
+            match self.net().post(url, media_type, body.to_vec(), MAX_SIGNED + 1024) {
+                Ok(response) if response.status == 503 => {}
+                Ok(response) => return Ok(Some(response)),
+                Err(error) if !error.is_passing() || attempt + 1 == TRIES => return Err(error.into()),
+                Err(_) => {}
+            }
+            std::thread::sleep(Duration::from_millis(200 << attempt));
+        }
+        Ok(None)
+    }
+
+    /// A HELLO has come: the merchant's signed agreement, or why not.
+    pub fn answer_hello(&self, bytes: &[u8], current: &VerifiedTerms) -> Result<Vec<u8>, OpeningError> {
+        let hello: Hello = cbor::decode(bytes, MAX_HELLO)?;
+        let nonce = hello.nonce;
+        let now = Timestamp::now();
+        let (machine, effects) = match self.archive().opening(nonce)? {
+            Some(row) => {
+                let machine: Merchant = cbor::decode(&row.state, MAX_STATE)?;
+                machine.step(Event::Tick, now)
+            }
+            None => Merchant::start(self.draw_up(hello, current, now)?),
+        };
+        self.drive_merchant(nonce, current, machine, effects)?.ok_or(OpeningError::Stuck)
+    }
+
+    /// The buyer's signature has come: the deal is open.
+    pub fn answer_agreed(&self, id: DealId, bytes: &[u8]) -> Result<(), OpeningError> {
+        let row = self.archive().opening_of(id)?.ok_or(OpeningError::Unknown)?;
+        let machine: Merchant = cbor::decode(&row.state, MAX_STATE)?;
+        let now = Timestamp::now();
+        let signed = SignedAgreement::verify(bytes, Side::Buyer, self.roots(), now)?;
+        let terms = self.shelf().get(signed.agreement.hello.terms, now)?;
+        let event = Event::Received(signed.agreement, signed.bytes);
+        let (machine, effects) = machine.step(event, now);
+        self.drive_merchant(row.nonce, &terms, machine, effects)?;
+        Ok(())
+    }
+
+    fn draw_up(
+        &self,
+        hello: Hello,
+        current: &VerifiedTerms,
+        now: Timestamp,
+    ) -> Result<Agreement, OpeningError> {
+        let no = |why| Err(OpeningError::Refused(why));
+        if hello.terms != current.digest() || hello.merchant != current.merchant().name {
+            return no(Refusal::UnknownTerms(hello.terms.to_string()));
+        }
+        if hello.made.millis().abs_diff(now.millis()) > SKEW_MS {
+            let (buyer, merchant) = (hello.made.to_string(), now.to_string());
+            return no(Refusal::Clock { buyer, merchant });
+        }
+        let accepted = &current.terms().payment;
+        let Some(payment) = semper_payment::negotiate(&hello.payment, accepted) else {
+            let (buyer, terms) = (hello.payment.join(", "), accepted.join(", "));
+            return no(Refusal::NoPayment { buyer, terms });
+        };
+        let payment = payment.to_owned();
+        let nonce = Digest::from_bytes(keys::random());
+        Ok(Agreement {
+            hello,
+            nonce,
+            keys: self.tinguin().deal_keys(nonce)?,
+            payment,
+            countersign_by: now.after(COUNTERSIGN),
+            expires: now.after(LIFETIME),
+        })
+    }
+
+    /// Carries out a merchant's effects; AGREE, if it is to be sent.
+    fn drive_merchant(
+        &self,
+        nonce: Digest,
+        terms: &VerifiedTerms,
+        mut machine: Merchant,
+        mut effects: Vec<Effect>,
+    ) -> Result<Option<Vec<u8>>, OpeningError> {
+        loop {
+            let mut event = None;
+            for effect in effects {
+                match effect {
+                    Effect::Persist => {
+                        if !matches!(machine, Merchant::Open(..)) {
+                            self.archive().commit(vec![merchant_row(nonce, &machine)])?;
+                        }
+                    }
+                    Effect::Sign(agreement) => {
+                        event = Some(sign(self, nonce, &agreement, terms, false)?);
+                    }
+                    Effect::SendAgree(token) => return Ok(Some(token)),
+                    Effect::Opened(_) => {
+                        let Merchant::Open(agreement, ours, theirs) = &machine else { continue };
+                        let (buyer, seller) = (agreement.name(Side::Buyer), agreement.name(Side::Seller));
+                        let signed = [(seller, ours.as_slice()), (buyer, theirs.as_slice())];
+                        let with = vec![merchant_row(nonce, &machine)];
+                        self.open(agreement, Side::Seller, "", signed, with)?;
+                    }
+                    Effect::SendAccepted(_) => return Ok(None),
+                    Effect::Refuse(why) => return Err(OpeningError::Refused(why)),
+                    Effect::SendHello(_) | Effect::SendAgreed(..) => {}
+                }
+            }
+            let Some(event) = event else { return Ok(None) };
+            (machine, effects) = machine.step(event, Timestamp::now());
+        }
+    }
+}
+
+/// Largest stored state of an opening.
+const MAX_STATE: usize = 4 * MAX_SIGNED;
+
+fn buyer_row(nonce: Digest, address: &str, machine: &Buyer) -> Write {
+    let deal = match machine {
+        Buyer::Signing(it, _) | Buyer::Confirming(it, ..) | Buyer::Open(it, ..) => Some(it.id()),
+        Buyer::Asking(_) | Buyer::Refused(_) => None,
+    };
+    let state = cbor::encode(machine);
+    let (side, address) = (Side::Buyer.name().into(), address.into());
+    Write::Opening(OpeningRow { nonce, deal, side, address, state })
+}
+
+fn merchant_row(nonce: Digest, machine: &Merchant) -> Write {
+    let deal = match machine {
+        Merchant::Signing(it) | Merchant::Offered(it, _) | Merchant::Open(it, ..) => Some(it.id()),
+        Merchant::Refused(_) => None,
+    };
+    let state = cbor::encode(machine);
+    let (side, address) = (Side::Seller.name().into(), String::new());
+    Write::Opening(OpeningRow { nonce, deal, side, address, state })
+}
+
+/// Has the TINGUIN sign an agreement: what comes of it, as an event.
+fn sign(
+    host: &Host,
+    nonce: Digest,
+    agreement: &Agreement,
+    terms: &VerifiedTerms,
+    known: bool,
+) -> Result<Event, OpeningError> {
+    let service = terms.service();
+    let context = DealContext {
+        service: format!("{} {}", service.name, service.version),
+        certified_by: terms.certified_by(),
+        known,
+    };
+    let id = Digest::of_parts(&[b"semper/agreement/v1", nonce.as_bytes(), agreement.id().digest().as_bytes()]);
+    match host.tinguin().sign_agreement(id, agreement, context) {
+        Ok(token) => Ok(Event::Signed(token)),
+        Err(ClientError::Declined(why)) => Ok(Event::Declined(why)),
+        Err(other) => Err(other.into()),
+    }
+}
+
+fn refusal(response: &semper_net::Response) -> Result<Event, OpeningError> {
+    match serde_json::from_slice::<Refusal>(&response.body) {
+        Ok(why) => Ok(Event::Refused(why)),
+        Err(_) => Err(OpeningError::Status(response.status)),
+    }
+}

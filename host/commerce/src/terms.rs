@@ -1,0 +1,168 @@
+//! Terms of business: downloaded from a merchant, kept in the home, verified when used.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use semper_archive::{Archive, ArchiveError, Home, HomeError, Write};
+use semper_base::{Digest, Mend, Timestamp};
+use semper_net::{Client, NetError};
+use semper_trust::layout::{LayoutError, Source};
+use semper_trust::{Layout, TrustError, TrustFile, VerifiedTerms};
+
+/// Where a merchant publishes its current terms, as files of an OCI image layout.
+pub const WELL_KNOWN: &str = "/.well-known/semper/terms/";
+
+/// The folder of a home that holds bundles, one per terms digest.
+const FOLDER: &str = "terms";
+
+/// Why there are no terms.
+#[derive(Debug, thiserror::Error)]
+pub enum TermsError {
+    /// They are not acceptable.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+    /// They cannot be had.
+    #[error(transparent)]
+    Net(#[from] NetError),
+    /// They cannot be kept.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    /// The archive.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// Terms that a deal needs are not in the home.
+    #[error("the terms {0} are not in this home")]
+    Missing(Digest),
+    /// The merchant shows terms of somebody else.
+    #[error("the terms of {host} are those of “{merchant}”")]
+    Unknown {
+        /// Where they were fetched.
+        host: String,
+        /// Whose they are.
+        merchant: String,
+    },
+    /// This machine's clock stands before a time that it has already seen signed.
+    #[error("this machine's clock says {now}, but {seen} has already been")]
+    Clock {
+        /// What the clock says.
+        now: Timestamp,
+        /// The newest signed time seen.
+        seen: Timestamp,
+    },
+}
+
+impl Mend for TermsError {
+    fn mend(&self) -> String {
+        match self {
+            Self::Trust(error) => error.mend(),
+            Self::Net(error) => error.mend(),
+            Self::Home(error) => error.mend(),
+            Self::Archive(error) => error.mend(),
+            Self::Missing(_) => "fetch them again from the merchant, or restore a backup".into(),
+            Self::Unknown { .. } => "check the merchant's address".into(),
+            Self::Clock { .. } => "set the clock".into(),
+        }
+    }
+}
+
+/// A layout's files over HTTPS.
+struct Remote<'a> {
+    net: &'a Client,
+    base: String,
+    progress: &'a dyn Fn(&str, usize),
+}
+
+impl Source for Remote<'_> {
+    fn read(&mut self, name: &str, most: usize) -> Result<Vec<u8>, LayoutError> {
+        let url = format!("{}{WELL_KNOWN}{name}", self.base);
+        let failed = |detail: String| LayoutError::Io { name: url.clone(), detail };
+        let response = self.net.get(&url, most).map_err(|error| failed(error.to_string()))?;
+        match response.status {
+            200 => {
+                (self.progress)(name, response.body.len());
+                Ok(response.body)
+            }
+            404 => Err(LayoutError::Missing(url)),
+            status => Err(failed(format!("status {status}"))),
+        }
+    }
+}
+
+/// Downloads a merchant's current terms; `progress` hears of each file and its size.
+pub fn download(
+    net: &Client,
+    base: &str,
+    progress: &dyn Fn(&str, usize),
+) -> Result<Layout, LayoutError> {
+    Layout::read(Remote { net, base: base.trim_end_matches('/').to_owned(), progress })
+}
+
+/// The terms of a home, verified once per process.
+#[derive(Debug)]
+pub struct Shelf {
+    home: Arc<Home>,
+    archive: Archive,
+    trust: TrustFile,
+    verified: Mutex<HashMap<Digest, Arc<VerifiedTerms>>>,
+}
+
+impl Shelf {
+    /// The shelf of a home.
+    pub fn new(home: Arc<Home>, archive: Archive, trust: TrustFile) -> Self {
+        Self { home, archive, trust, verified: Mutex::default() }
+    }
+
+    /// Verifies terms, remembers their serial number, and keeps them.
+    pub fn take(&self, layout: &Layout) -> Result<Arc<VerifiedTerms>, TermsError> {
+        let now = Timestamp::now();
+        let seen = self.archive.highest("clock")?.unwrap_or(0);
+        if now.millis() < seen {
+            let seen = Timestamp::from_millis(seen).unwrap_or(now);
+            return Err(TermsError::Clock { now, seen });
+        }
+        let terms = VerifiedTerms::verify(layout, &self.trust, now)?;
+        let key = format!("serial/{}/{}", terms.merchant().name, terms.service().name);
+        let terms = terms.not_older_than(self.archive.highest(&key)?)?;
+        let folder = self.home.folder(&format!("{FOLDER}/{}", terms.digest().hex()))?;
+        layout.write(&folder).map_err(TrustError::Layout)?;
+        self.archive.commit(vec![
+            Write::Highest(key, terms.terms().serial),
+            Write::Highest("clock".into(), terms.terms().valid_from.millis()),
+        ])?;
+        Ok(self.keep(terms))
+    }
+
+    /// Terms that are kept; verified again as of `at`, the moment that a deal was opened: a
+    /// running deal goes on under its terms when they are no longer offered.
+    pub fn get(&self, digest: Digest, at: Timestamp) -> Result<Arc<VerifiedTerms>, TermsError> {
+        if let Some(terms) = self.lock().get(&digest) {
+            return Ok(Arc::clone(terms));
+        }
+        let name = format!("{FOLDER}/{}", digest.hex());
+        if !self.home.has(&name) {
+            return Err(TermsError::Missing(digest));
+        }
+        let folder = self.home.folder(&name)?;
+        let layout = Layout::read(&folder).map_err(TrustError::Layout)?;
+        let terms = VerifiedTerms::verify(&layout, &self.trust, at)?;
+        if terms.digest() != digest {
+            return Err(TermsError::Missing(digest));
+        }
+        Ok(self.keep(terms))
+    }
+
+    /// Whom this home believes.
+    pub fn trust(&self) -> &TrustFile {
+        &self.trust
+    }
+
+    fn keep(&self, terms: VerifiedTerms) -> Arc<VerifiedTerms> {
+        let terms = Arc::new(terms);
+        self.lock().insert(terms.digest(), Arc::clone(&terms));
+        terms
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Digest, Arc<VerifiedTerms>>> {
+        self.verified.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

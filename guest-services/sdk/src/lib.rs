@@ -86,9 +86,9 @@ pub mod prelude {
     #[cfg(feature = "buyer")]
     pub use crate::bindings::semper::tinguin::display;
     pub use crate::bindings::semper::transfer::inbox::{Received, receive};
+    pub use crate::bindings::semper::transfer::information;
     pub use crate::bindings::semper::transfer::payments::{self, Payment};
     pub use crate::bindings::semper::transfer::statements::{self, Statement};
-    pub use crate::bindings::semper::transfer::information;
     pub use crate::money;
 }
 
@@ -115,7 +115,8 @@ pub mod money {
         if a.currency != b.currency {
             return Err(format!("{} and {} do not add", a.currency, b.currency));
         }
-        let minor = a.minor.checked_add(b.minor).ok_or_else(|| "the sum is too large".to_string())?;
+        let minor =
+            a.minor.checked_add(b.minor).ok_or_else(|| "the sum is too large".to_string())?;
         Ok(Amount { minor, currency: a.currency.clone() })
     }
 

@@ -98,7 +98,9 @@ impl FromStr for Role {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CertError {
     /// No such role.
-    #[error("“{0}” is not a role; roles are buyer, merchant, author, evaluator, bank, mint, third-party, arbiter, log, witness, server")]
+    #[error(
+        "“{0}” is not a role; roles are buyer, merchant, author, evaluator, bank, mint, third-party, arbiter, log, witness, server"
+    )]
     Role(String),
     /// Not DER or PEM of the thing expected.
     #[error("not a certificate or request: {0}")]
@@ -250,9 +252,7 @@ fn common_name(name: &x509_cert::name::Name) -> String {
         .map_or_else(|| "(no name)".to_owned(), |text| text.value().to_string())
 }
 
-fn public_key(
-    info: &x509_cert::spki::SubjectPublicKeyInfoOwned,
-) -> Result<PublicKey, CertError> {
+fn public_key(info: &x509_cert::spki::SubjectPublicKeyInfoOwned) -> Result<PublicKey, CertError> {
     // RFC 8410 §3: the parameters of Ed25519 are absent.
     let ed25519 = ObjectIdentifier::new_unwrap("1.3.101.112");
     if info.algorithm.oid != ed25519 || info.algorithm.parameters.is_some() {

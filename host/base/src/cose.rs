@@ -5,9 +5,9 @@
 //! payload is embedded, and the external AAD is `semper/v1/` and the domain: a signature
 //! for one kind of thing is never one for another.
 
+use coset::cbor::value::Value;
 use coset::iana::{self, EnumI64 as _};
 use coset::{CborSerializable, CoseSign1, CoseSign1Builder, HeaderBuilder, Label};
-use coset::cbor::value::Value;
 
 use crate::cbor::CborError;
 use crate::cert::{CertError, Certificate, Identity, Role, Roots};

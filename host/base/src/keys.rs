@@ -174,7 +174,8 @@ impl SealPublic {
     /// Seals `plain` to this key: encapsulated key, ciphertext and tag in one string that is
     /// [`SEAL_OVERHEAD`] bytes longer. `info` names the purpose, `aad` what it is bound to.
     pub fn seal(&self, info: &[u8], aad: &[u8], plain: &[u8]) -> Result<Vec<u8>, KeyError> {
-        let key = <Kem as hpke::Kem>::PublicKey::from_bytes(&self.0).map_err(|_| KeyError::Sealed)?;
+        let key =
+            <Kem as hpke::Kem>::PublicKey::from_bytes(&self.0).map_err(|_| KeyError::Sealed)?;
         let (enc, cipher) =
             hpke::single_shot_seal::<Aead, Kdf, Kem>(&OpModeS::Base, &key, info, plain, aad)
                 .map_err(|_| KeyError::Sealed)?;
@@ -215,8 +216,7 @@ impl SealSecret {
     /// Opens what [`SealPublic::seal`] made for the same purpose and binding.
     pub fn open(&self, info: &[u8], aad: &[u8], sealed: &[u8]) -> Result<Vec<u8>, KeyError> {
         let (enc, cipher) = sealed.split_at_checked(32).ok_or(KeyError::Sealed)?;
-        let enc =
-            <Kem as hpke::Kem>::EncappedKey::from_bytes(enc).map_err(|_| KeyError::Sealed)?;
+        let enc = <Kem as hpke::Kem>::EncappedKey::from_bytes(enc).map_err(|_| KeyError::Sealed)?;
         let secret = self.key();
         hpke::single_shot_open::<Aead, Kdf, Kem>(&OpModeR::Base, &secret, &enc, info, cipher, aad)
             .map_err(|_| KeyError::Sealed)

@@ -31,4 +31,4 @@ pub use clock::Timestamp;
 pub use digest::Digest;
 pub use id::{DealId, KeyId};
 pub use keys::{PublicKey, SealPublic, SealSecret, SigningKey};
-pub use mend::Mend;
+pub use mend::{Mend, Report};

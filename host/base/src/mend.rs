@@ -10,3 +10,44 @@ pub trait Mend: std::error::Error {
         false
     }
 }
+
+/// An error as a command prints it, and the exit code that goes with it: 2 for wrong input,
+/// 1 for a refusal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// What went wrong.
+    pub what: String,
+    /// What to do about it; may be empty.
+    pub mend: String,
+    /// Exit code.
+    pub code: u8,
+}
+
+impl Report {
+    /// Wrong input.
+    pub fn input(what: impl ToString, mend: impl Into<String>) -> Self {
+        Self { what: what.to_string(), mend: mend.into(), code: 2 }
+    }
+
+    /// A refusal.
+    pub fn refusal(what: impl ToString, mend: impl Into<String>) -> Self {
+        Self { what: what.to_string(), mend: mend.into(), code: 1 }
+    }
+}
+
+impl<E: Mend> From<E> for Report {
+    fn from(error: E) -> Self {
+        let code = if error.is_input() { 2 } else { 1 };
+        Self { what: error.to_string(), mend: error.mend(), code }
+    }
+}
+
+impl std::fmt::Display for Report {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "error: {}", self.what)?;
+        if !self.mend.is_empty() {
+            write!(f, "\n  try  {}", self.mend)?;
+        }
+        Ok(())
+    }
+}

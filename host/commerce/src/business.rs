@@ -51,7 +51,13 @@ pub trait Business: Send + Sync + std::fmt::Debug {
     /// An article by its number.
     fn lookup(&self, number: &str) -> Result<Option<Article>, String>;
     /// Takes goods out of stock for a deal; false if there are not enough.
-    fn reserve(&self, deal: DealId, key: Digest, article: &str, quantity: u32) -> Result<bool, String>;
+    fn reserve(
+        &self,
+        deal: DealId,
+        key: Digest,
+        article: &str,
+        quantity: u32,
+    ) -> Result<bool, String>;
     /// Puts back all that a deal has reserved and not shipped.
     fn release(&self, deal: DealId, key: Digest) -> Result<(), String>;
     /// Hands a deal's goods to fulfilment; the parcel's number.

@@ -201,8 +201,7 @@ impl Context {
     pub fn sign(&mut self, content: Content) -> Result<Result<SignedStatement, String>, Stop> {
         let made = self.now()?;
         let statement = Statement { deal: self.deal.id, made, content };
-        let payload =
-            statement.encode().map_err(|error| Stop::Service(error.to_string()))?;
+        let payload = statement.encode().map_err(|error| Stop::Service(error.to_string()))?;
         let moving = Moving::Statement(&statement, Digest::of(&payload));
         self.monitor.check(self.deal.side, moving, true, made)?;
         let signed = self.ask_to_sign("tinguin/consent.sign", &statement)?;
@@ -227,20 +226,21 @@ impl Context {
         let refers = self.statements.iter().map(|it| semper_base::cbor::encode(it.statement()));
         let refers: Vec<Vec<u8>> = refers.collect();
         // An effect, though nothing has happened before the yes: the question is put once.
-        self.journal.effect(function, statement, |call| {
-            let answer = host.tinguin().sign_statement(call.key, statement, refers);
-            let signed = match answer {
-                Ok(bytes) => Ok(serde_bytes::ByteBuf::from(bytes)),
-                Err(semper_tinguin::ClientError::Declined(why)) => Err(why),
-                Err(other) => return Err(other.into()),
-            };
-            let writes = match &signed {
-                Ok(bytes) => host.evidence_of(statement, bytes),
-                Err(_) => Vec::new(),
-            };
-            Ok((signed, writes))
-        })
-        .map(|signed: Result<serde_bytes::ByteBuf, String>| signed.map(|it| it.into_vec()))
+        self.journal
+            .effect(function, statement, |call| {
+                let answer = host.tinguin().sign_statement(call.key, statement, refers);
+                let signed = match answer {
+                    Ok(bytes) => Ok(serde_bytes::ByteBuf::from(bytes)),
+                    Err(semper_tinguin::ClientError::Declined(why)) => Err(why),
+                    Err(other) => return Err(other.into()),
+                };
+                let writes = match &signed {
+                    Ok(bytes) => host.evidence_of(statement, bytes),
+                    Err(_) => Vec::new(),
+                };
+                Ok((signed, writes))
+            })
+            .map(|signed: Result<serde_bytes::ByteBuf, String>| signed.map(|it| it.into_vec()))
     }
 }
 
@@ -253,9 +253,8 @@ fn unpack(
 ) -> Result<Received, Stop> {
     match host.single_item(deal, message)? {
         Item::Information { kind, body } => Ok(Received::Information(kind, body.into_vec())),
-        Item::Statement(bytes) => {
-            peer_statement(host, deal, &bytes, at).map(|signed| Received::Statement(Box::new(signed)))
-        }
+        Item::Statement(bytes) => peer_statement(host, deal, &bytes, at)
+            .map(|signed| Received::Statement(Box::new(signed))),
         Item::Money(bytes) => {
             let module = host.payments().module(&deal.agreement.payment);
             let module = module.map_err(|error| Stop::Service(error.to_string()))?;

@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 
 use semper_base::{Amount, Digest, Timestamp};
-use semper_items::statement::{Content, Kind, Statement};
 use semper_items::Side;
+use semper_items::statement::{Content, Kind, Statement};
 use semper_trust::Flow;
 use semper_trust::flow::{Action, End, ItemKind};
 
@@ -203,8 +203,10 @@ impl Monitor {
     }
 
     fn words(&self) -> String {
-        let all: Vec<String> =
-            self.actions().map(|it| format!("{} by the {}", it.item.name(), it.by.name())).collect();
+        let all: Vec<String> = self
+            .actions()
+            .map(|it| format!("{} by the {}", it.item.name(), it.by.name()))
+            .collect();
         if all.is_empty() { "nothing; the deal has ended".into() } else { all.join(", ") }
     }
 }

@@ -224,8 +224,8 @@ impl Host {
             Side::Seller => deal.terms.seller_component(),
         };
         let grants = deal.terms.grants().clone();
-        let wanted = semper_trust::verify::imports(bytes)
-            .and_then(|imports| grants.admit(&imports));
+        let wanted =
+            semper_trust::verify::imports(bytes).and_then(|imports| grants.admit(&imports));
         wanted.map_err(|refusal| Stop::Service(refusal.to_string()))?;
         let component = self.runtime.component(bytes)?;
         let context = Context::new(Arc::clone(self), Arc::clone(&deal))?;

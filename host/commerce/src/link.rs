@@ -51,7 +51,9 @@ impl LinkError {
     fn is_final(&self) -> bool {
         match self {
             Self::Refused(MessageRefusal::UnknownDeal) => true,
-            Self::Refused(MessageRefusal::Channel(refusal)) => !matches!(refusal, Refusal::Gap { .. }),
+            Self::Refused(MessageRefusal::Channel(refusal)) => {
+                !matches!(refusal, Refusal::Gap { .. })
+            }
             Self::Message(refusal) => !matches!(refusal, MessageRefusal::Later(_)),
             _ => false,
         }
@@ -61,13 +63,17 @@ impl LinkError {
 impl Host {
     /// Keeps a deal linked in this thread until it has ended and everything is acknowledged,
     /// or `until` has passed; the deal as it then is.
-    pub fn link(self: &Arc<Self>, id: DealId, until: Option<Instant>) -> Result<DealRow, LinkError> {
+    pub fn link(
+        self: &Arc<Self>,
+        id: DealId,
+        until: Option<Instant>,
+    ) -> Result<DealRow, LinkError> {
         let mut pause = Duration::from_millis(50);
         loop {
             let row = self.archive().deal(id).map_err(Stop::from)?.ok_or(LinkError::NoDeal(id))?;
-            let step = self.flush(id).and_then(|()| {
-                if row.state.is_final() { Ok(false) } else { self.poll(&row) }
-            });
+            let step = self
+                .flush(id)
+                .and_then(|()| if row.state.is_final() { Ok(false) } else { self.poll(&row) });
             match step {
                 Ok(_) if row.state.is_final() => return Ok(row),
                 Ok(_) => pause = Duration::from_millis(50),

@@ -128,7 +128,9 @@ impl Host {
             let (machine, effects) = machine.step(Event::Tick, Timestamp::now());
             match self.drive_buyer(row.nonce, &row.address, machine, effects) {
                 Ok(id) => opened.push(id),
-                Err(OpeningError::Refused(why)) => tracing::info!(%why, "an opening came to nothing"),
+                Err(OpeningError::Refused(why)) => {
+                    tracing::info!(%why, "an opening came to nothing")
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -162,7 +164,8 @@ impl Host {
                     }
                     Effect::Opened(_) => {
                         let Buyer::Open(agreement, theirs, ours) = &machine else { continue };
-                        let (buyer, seller) = (agreement.name(Side::Buyer), agreement.name(Side::Seller));
+                        let (buyer, seller) =
+                            (agreement.name(Side::Buyer), agreement.name(Side::Seller));
                         let signed = [(seller, theirs.as_slice()), (buyer, ours.as_slice())];
                         let with = vec![buyer_row(nonce, address, &machine)];
                         return Ok(self.open(agreement, Side::Buyer, address, signed, with)?);
@@ -186,7 +189,8 @@ impl Host {
         match response.status {
             200 => {
                 let now = Timestamp::now();
-                let signed = SignedAgreement::verify(&response.body, Side::Seller, self.roots(), now)?;
+                let signed =
+                    SignedAgreement::verify(&response.body, Side::Seller, self.roots(), now)?;
                 Ok(Event::Received(signed.agreement, signed.bytes))
             }
             _ => refusal(&response),
@@ -202,7 +206,9 @@ impl Host {
 
     fn say_agreed(&self, address: &str, id: DealId, token: Vec<u8>) -> Result<Event, OpeningError> {
         let url = format!("{address}/semper/v1/deals/{}", id.hex());
-        let Some(response) = self.try_post(&url, AGREEMENT, &token)? else { return Ok(Event::Tick) };
+        let Some(response) = self.try_post(&url, AGREEMENT, &token)? else {
+            return Ok(Event::Tick);
+        };
         match response.status {
             200 => Ok(Event::Accepted(id)),
             _ => refusal(&response),
@@ -220,7 +226,9 @@ impl Host {
             match self.net().post(url, media_type, body.to_vec(), MAX_SIGNED + 1024) {
                 Ok(response) if response.status == 503 => {}
                 Ok(response) => return Ok(Some(response)),
-                Err(error) if !error.is_passing() || attempt + 1 == TRIES => return Err(error.into()),
+                Err(error) if !error.is_passing() || attempt + 1 == TRIES => {
+                    return Err(error.into());
+                }
                 Err(_) => {}
             }
             std::thread::sleep(Duration::from_millis(200 << attempt));
@@ -229,7 +237,11 @@ impl Host {
     }
 
     /// A HELLO has come: the merchant's signed agreement, or why not.
-    pub fn answer_hello(&self, bytes: &[u8], current: &VerifiedTerms) -> Result<Vec<u8>, OpeningError> {
+    pub fn answer_hello(
+        &self,
+        bytes: &[u8],
+        current: &VerifiedTerms,
+    ) -> Result<Vec<u8>, OpeningError> {
         let hello: Hello = cbor::decode(bytes, MAX_HELLO)?;
         let nonce = hello.nonce;
         let now = Timestamp::now();
@@ -310,7 +322,8 @@ impl Host {
                     Effect::SendAgree(token) => return Ok(Some(token)),
                     Effect::Opened(_) => {
                         let Merchant::Open(agreement, ours, theirs) = &machine else { continue };
-                        let (buyer, seller) = (agreement.name(Side::Buyer), agreement.name(Side::Seller));
+                        let (buyer, seller) =
+                            (agreement.name(Side::Buyer), agreement.name(Side::Seller));
                         let signed = [(seller, ours.as_slice()), (buyer, theirs.as_slice())];
                         let with = vec![merchant_row(nonce, &machine)];
                         self.open(agreement, Side::Seller, "", signed, with)?;
@@ -363,7 +376,11 @@ fn sign(
         certified_by: terms.certified_by(),
         known,
     };
-    let id = Digest::of_parts(&[b"semper/agreement/v1", nonce.as_bytes(), agreement.id().digest().as_bytes()]);
+    let id = Digest::of_parts(&[
+        b"semper/agreement/v1",
+        nonce.as_bytes(),
+        agreement.id().digest().as_bytes(),
+    ]);
     match host.tinguin().sign_agreement(id, agreement, context) {
         Ok(token) => Ok(Event::Signed(token)),
         Err(ClientError::Declined(why)) => Ok(Event::Declined(why)),

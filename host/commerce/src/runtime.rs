@@ -209,9 +209,7 @@ fn translate(error: wasmtime::Error, limits: Limits) -> Stop {
         Some(Trap::OutOfFuel) => {
             Stop::Limit { what: "instructions", limit: format!("{} per activation", limits.fuel) }
         }
-        Some(Trap::StackOverflow) => {
-            Stop::Limit { what: "stack", limit: format!("{STACK} bytes") }
-        }
+        Some(Trap::StackOverflow) => Stop::Limit { what: "stack", limit: format!("{STACK} bytes") },
         Some(trap) => Stop::Trap(trap.to_string()),
         None => {
             let text = format!("{error:#}");

@@ -74,7 +74,8 @@ impl Mend for Stop {
                 "keep the archive as it is; export the deal and have it examined".into()
             }
             Self::Flow(_) | Self::Peer(_) => {
-                "nothing that was not enabled has been accepted; the evidence is in the archive".into()
+                "nothing that was not enabled has been accepted; the evidence is in the archive"
+                    .into()
             }
             Self::Limit { .. } | Self::Trap(_) | Self::GaveUp(_) | Self::Service(_) => {
                 "tell the merchant and whoever certified the service".into()

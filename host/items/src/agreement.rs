@@ -3,8 +3,8 @@
 //! HELLO (buyer) → AGREE (merchant, signed) → AGREED (buyer, signed): see `design/deals.md`.
 
 use semper_base::cbor::{self, CborError};
-use semper_base::cose::{self, CoseError, Signatory};
 use semper_base::cert::Roots;
+use semper_base::cose::{self, CoseError, Signatory};
 use semper_base::{
     Certificate, DealId, Digest, Identity, PublicKey, Role, SealPublic, SigningKey, Timestamp,
 };

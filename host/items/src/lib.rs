@@ -20,7 +20,9 @@ pub mod message;
 pub mod signed;
 pub mod statement;
 
-pub use agreement::{Agreement, AgreementError, Attributes, DealKeys, Hello, Side, SignedAgreement};
+pub use agreement::{
+    Agreement, AgreementError, Attributes, DealKeys, Hello, Side, SignedAgreement,
+};
 pub use container::{Container, Item, Keys, Node, OpenError, Opened, Plan};
 pub use message::{Header, Message, MessageError, SignedMessage};
 pub use signed::{SignedStatement, StatementError};

@@ -109,7 +109,12 @@ impl SignedMessage {
         let header = &message.header;
         if header.deal != deal || header.from != from {
             let (got, from_) = (header.deal, header.from);
-            return Err(MessageError::Misaddressed { got, from: from_, want: deal, want_from: from });
+            return Err(MessageError::Misaddressed {
+                got,
+                from: from_,
+                want: deal,
+                want_from: from,
+            });
         }
         Ok(Self { digest: Digest::of(&payload), message, bytes: bytes.to_vec() })
     }

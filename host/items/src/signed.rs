@@ -1,7 +1,7 @@
 //! A statement whose signature and signer have been verified.
 
-use semper_base::cose::{self, CoseError};
 use semper_base::cert::Roots;
+use semper_base::cose::{self, CoseError};
 use semper_base::{Certificate, DealId, Digest, Identity, Mend, Role, SigningKey, Timestamp};
 
 use crate::limits;

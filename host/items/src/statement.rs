@@ -322,11 +322,7 @@ impl Offer {
             }
             sum = sum.plus(line.unit.times(line.quantity)?)?;
         }
-        if sum == self.total {
-            Ok(())
-        } else {
-            Err(ContentError::Total { said: self.total, sum })
-        }
+        if sum == self.total { Ok(()) } else { Err(ContentError::Total { said: self.total, sum }) }
     }
 }
 

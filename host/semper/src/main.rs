@@ -1,1 +1,69 @@
-fn main() {}
+//! `semper`: the one binary for buyers, merchants, banks and certification authorities.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | `arguments` | the commands and their help |
+//! | `home` | init, register, preferences, accounts |
+//! | `tinguin` | the trusted user interface's process |
+//! | `buy` | buying, and going on with deals |
+//! | `look` | deals and the archive |
+//! | `serve` | server roles, and what their operators do beside |
+//! | `print` | JSON or text; errors with their mend |
+#![forbid(unsafe_code)]
+
+mod arguments;
+mod buy;
+mod home;
+mod look;
+mod print;
+mod serve;
+mod tinguin;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use semper_base::Report;
+
+use arguments::{AccountCommand, Arguments, BankCommand, CaCommand, CatalogueCommand, Command};
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(report) => {
+            eprintln!("{report}");
+            ExitCode::from(report.code)
+        }
+    }
+}
+
+fn run(command: Command) -> Result<(), Report> {
+    match command {
+        Command::Init(arguments) => home::init(&arguments),
+        Command::Register(arguments) => home::register(&arguments),
+        Command::Preference { home, set, json } => home::preference(&home.home, &set, json),
+        Command::Account(AccountCommand::Open(arguments)) => home::open_account(&arguments),
+        Command::Account(AccountCommand::Show { home, json }) => {
+            home::show_account(&home.home, json)
+        }
+        Command::Tinguin(arguments) => tinguin::run(&arguments),
+        Command::Buy(arguments) => buy::buy(&arguments),
+        Command::Deals(arguments) => buy::deals(&arguments),
+        Command::Archive(command) => look::archive(&command),
+        Command::Serve { file, check } => serve::serve(&file, check),
+        Command::Ca(CaCommand::Init { home, name, server }) => {
+            serve::ca_init(&home, &name, &server)
+        }
+        Command::Ca(CaCommand::Invite { home, name, role, server, json }) => {
+            serve::ca_invite(&home, &name, &role, &server, json)
+        }
+        Command::Bank(BankCommand::Init { home, key, certificate, authority }) => {
+            serve::bank_init(&home, &key, &certificate, &authority)
+        }
+        Command::Bank(BankCommand::Fund { home, account, amount, json }) => {
+            serve::bank_fund(&home, &account, &amount, json)
+        }
+        Command::Catalogue(CatalogueCommand::Import { home, file, json }) => {
+            serve::catalogue_import(&home.home, &file, json)
+        }
+    }
+}

@@ -220,8 +220,7 @@ impl Merchant {
                     return refuse(Self::Refused, Refusal::Expired);
                 }
                 let id = agreement.id();
-                let effects =
-                    vec![Effect::Persist, Effect::Opened(id), Effect::SendAccepted(id)];
+                let effects = vec![Effect::Persist, Effect::Opened(id), Effect::SendAccepted(id)];
                 (Self::Open(agreement, ours, token), effects)
             }
             // AGREED again: our acceptance was lost.

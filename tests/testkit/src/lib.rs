@@ -1,1 +1,17 @@
-//! Later.
+//! A marketplace of real processes on loopback, and data for it.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | [`catalogue`] | articles made by a seeded generator: the same seed, the same catalogue |
+//! | [`process`] | running commands and servers; what runs is ended with its owner |
+//! | [`market`] | authority, organisation, bank, merchant, buyer: set up by the commands of the README |
+//!
+//! The demo (`cargo xtask demo`) and the end-to-end tests build on the same marketplace.
+#![forbid(unsafe_code)]
+
+pub mod catalogue;
+pub mod market;
+pub mod process;
+
+pub use market::{Market, MarketOptions};
+pub use process::{Binaries, Output, Running};

@@ -1,1 +1,47 @@
-fn main() {}
+//! `cargo xtask`: everything that is done with this repository.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | `build` | the wasm target, guests, host binaries |
+//! | `demo` | a marketplace on loopback and one purchase, step by step |
+//! | `checks` | everything that must pass |
+#![forbid(unsafe_code)]
+
+mod build;
+mod checks;
+mod demo;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+cargo xtask demo [--keep] [--interactive]   a marketplace from nothing, and a purchase in it
+cargo xtask test [FILTER]                   everything that must pass
+cargo xtask bench                           the figures of BENCHMARKS.md (release build)
+cargo xtask wit                             build the guests and print what they import
+cargo xtask catalogue ARTICLES FILE         write a catalogue of so many articles as CSV";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match words.as_slice() {
+        ["demo", options @ ..] => demo::run(options),
+        ["test", filter @ ..] => checks::run(filter),
+        ["bench"] => checks::bench(),
+        ["wit"] => build::guests().and_then(|guests| build::print_imports(&guests)),
+        ["catalogue", articles, file] => catalogue(articles, file),
+        _ => Err(format!("usage:\n{HELP}")),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn catalogue(articles: &str, file: &str) -> Result<(), String> {
+    let articles = articles.parse().map_err(|_| format!("“{articles}” is not a number"))?;
+    let csv = semper_testkit::catalogue::csv(articles, 1996);
+    std::fs::write(file, csv).map_err(|error| format!("{file}: {error}"))
+}

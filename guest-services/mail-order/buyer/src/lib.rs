@@ -183,7 +183,8 @@ fn pay(total: &Amount, order: &str) -> Result<(), String> {
     }
     display::progress("paid; waiting for the merchant's receipt");
     match expect_statement()?.content() {
-        Content::Receipt(receipt) if receipt.order == order && same_amount(&receipt.amount, total) => {}
+        Content::Receipt(receipt)
+            if receipt.order == order && same_amount(&receipt.amount, total) => {}
         _ => return Err("the receipt is not for this order".to_owned()),
     }
     display::progress("the receipt is here; waiting for the goods to be sent");

@@ -28,7 +28,10 @@ impl Guest for MailOrder {
                     kind::QUERY => answer_query(&language::decode(&body)?),
                     kind::CART => {
                         cart = language::decode(&body)?;
-                        information::send(kind::AVAILABILITY, &language::encode(&availability(&cart)));
+                        information::send(
+                            kind::AVAILABILITY,
+                            &language::encode(&availability(&cart)),
+                        );
                     }
                     kind::OFFER_WANTED => return sell(&cart),
                     other => return Err(format!("the buyer sent “{other}”")),

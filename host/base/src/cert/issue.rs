@@ -4,12 +4,12 @@ use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
+use x509_cert::attr::AttributeTypeAndValue;
 use x509_cert::builder::profile::BuilderProfile;
 use x509_cert::builder::{Builder, CertificateBuilder, RequestBuilder};
 use x509_cert::certificate::TbsCertificate;
 use x509_cert::der::asn1::{Ia5String, OctetString, SetOfVec, Utf8StringRef};
 use x509_cert::der::{Any, Decode, DecodePem, Encode, EncodePem, pem::LineEnding};
-use x509_cert::attr::AttributeTypeAndValue;
 use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::ext::pkix::{
     AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage, KeyUsage, KeyUsages,
@@ -198,8 +198,7 @@ fn build(
     let validity = Validity::new(time(from)?, time(until)?);
     let info = {
         use ed25519_dalek::pkcs8::EncodePublicKey as _;
-        let verifying =
-            ed25519_dalek::VerifyingKey::from_bytes(key.as_bytes()).map_err(form)?;
+        let verifying = ed25519_dalek::VerifyingKey::from_bytes(key.as_bytes()).map_err(form)?;
         let der = verifying.to_public_key_der().map_err(form)?;
         x509_cert::spki::SubjectPublicKeyInfoOwned::from_der(der.as_bytes()).map_err(form)?
     };

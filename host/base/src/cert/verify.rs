@@ -50,7 +50,13 @@ impl Roots {
         let (leaf, issuers) =
             chain.split_first().ok_or_else(|| CertError::Form("the chain is empty".into()))?;
         let root = self.path(leaf, issuers, role, at)?;
-        Ok(Identity { name: leaf.subject(), key: leaf.key()?, role, root, certificate: leaf.clone() })
+        Ok(Identity {
+            name: leaf.subject(),
+            key: leaf.key()?,
+            role,
+            root,
+            certificate: leaf.clone(),
+        })
     }
 
     fn path(
@@ -83,14 +89,14 @@ impl Roots {
         let path = end
             .verify_for_usage(&algorithms, &anchors, &between, time, usage, None, None)
             .map_err(|error| match error {
-                webpki::Error::RequiredEkuNotFoundContext(_) => {
-                    CertError::NotRole { subject: subject.clone(), role }
-                }
-                webpki::Error::UnknownIssuer => {
-                    failed(format!("“{}” is not an authority believed here", leaf.issuer()))
-                }
-                other => failed(other.to_string()),
-            })?;
+            webpki::Error::RequiredEkuNotFoundContext(_) => {
+                CertError::NotRole { subject: subject.clone(), role }
+            }
+            webpki::Error::UnknownIssuer => {
+                failed(format!("“{}” is not an authority believed here", leaf.issuer()))
+            }
+            other => failed(other.to_string()),
+        })?;
         let anchor = path.anchor();
         self.0
             .iter()

@@ -49,18 +49,20 @@ impl catalogue::Host for Context {
             offset: what.offset,
             limit: what.limit.min(50),
         };
-        let (found, total): (Vec<Article>, u32) = self
-            .journal
-            .read("business/catalogue.search", &query, || business.search(&query).map_err(away))?;
+        let (found, total): (Vec<Article>, u32) =
+            self.journal.read("business/catalogue.search", &query, || {
+                business.search(&query).map_err(away)
+            })?;
         self.last_call = Instant::now();
         Ok((found.into_iter().map(out).collect(), total))
     }
 
     fn lookup(&mut self, number: String) -> wasmtime::Result<Option<catalogue::Article>> {
         let business = self.business()?;
-        let found: Option<Article> = self
-            .journal
-            .read("business/catalogue.lookup", &number, || business.lookup(&number).map_err(away))?;
+        let found: Option<Article> =
+            self.journal.read("business/catalogue.lookup", &number, || {
+                business.lookup(&number).map_err(away)
+            })?;
         self.last_call = Instant::now();
         Ok(found.map(out))
     }
@@ -69,10 +71,11 @@ impl catalogue::Host for Context {
 impl fulfilment::Host for Context {
     fn reserve(&mut self, article: String, quantity: u32) -> wasmtime::Result<bool> {
         let (business, deal) = (self.business()?, self.deal.id);
-        let done = self.journal.effect("business/fulfilment.reserve", &(&article, quantity), |call| {
-            let done = business.reserve(deal, call.key, &article, quantity).map_err(away)?;
-            Ok((done, Vec::new()))
-        })?;
+        let done =
+            self.journal.effect("business/fulfilment.reserve", &(&article, quantity), |call| {
+                let done = business.reserve(deal, call.key, &article, quantity).map_err(away)?;
+                Ok((done, Vec::new()))
+            })?;
         self.last_call = Instant::now();
         Ok(done)
     }

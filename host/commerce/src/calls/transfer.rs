@@ -8,8 +8,8 @@ use semper_payment::{Confirmed, PaymentError};
 use serde::{Deserialize, Serialize};
 use wasmtime::component::Resource;
 
-use super::bindings::semper::transfer::{inbox, information, payments, statements};
 use super::bindings::semper::items::types as items;
+use super::bindings::semper::transfer::{inbox, information, payments, statements};
 use super::convert::{amount_out, content_out};
 use crate::context::{
     ConsentHandle, Context, PaymentConsentHandle, PaymentHandle, Received, StatementHandle,
@@ -41,10 +41,7 @@ impl information::Host for Context {
 }
 
 impl statements::Host for Context {
-    fn send(
-        &mut self,
-        by: Resource<ConsentHandle>,
-    ) -> wasmtime::Result<Resource<StatementHandle>> {
+    fn send(&mut self, by: Resource<ConsentHandle>) -> wasmtime::Result<Resource<StatementHandle>> {
         self.last_call = Instant::now();
         let ConsentHandle(signed) = self.table.delete(by)?;
         self.send_statement(signed.clone())?;

@@ -222,7 +222,9 @@ impl Host {
         }
         let bytes = if deal.agreement.hello.attributes.confidential {
             self.tinguin().open(deal.id, wire).map_err(|error| match error {
-                semper_tinguin::ClientError::Away { .. } => MessageRefusal::Later(error.to_string()),
+                semper_tinguin::ClientError::Away { .. } => {
+                    MessageRefusal::Later(error.to_string())
+                }
                 other => MessageRefusal::Unreadable(other.to_string()),
             })?
         } else {
@@ -250,7 +252,12 @@ impl Host {
     }
 
     /// A stored message of the peer's, which must still be the one that was journaled.
-    pub(crate) fn message(&self, deal: &Deal, seq: u64, digest: Digest) -> Result<SignedMessage, Stop> {
+    pub(crate) fn message(
+        &self,
+        deal: &Deal,
+        seq: u64,
+        digest: Digest,
+    ) -> Result<SignedMessage, Stop> {
         let row = self.archive().message(deal.id, false, seq)?;
         let row = row.ok_or_else(|| Stop::Service(format!("message {seq} is missing")))?;
         let peer = deal.side.other();

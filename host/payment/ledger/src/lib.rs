@@ -240,10 +240,8 @@ impl Ledger {
         )?;
         let number = transaction.last_insert_rowid().cast_unsigned();
         let bytes = answer(number);
-        transaction.execute(
-            "INSERT INTO answers VALUES (?1, ?2)",
-            params![number.cast_signed(), bytes],
-        )?;
+        transaction
+            .execute("INSERT INTO answers VALUES (?1, ?2)", params![number.cast_signed(), bytes])?;
         transaction.commit()?;
         Ok((number, bytes))
     }

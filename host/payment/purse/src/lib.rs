@@ -8,8 +8,8 @@
 
 use semper_base::cert::Roots;
 use semper_base::{DealId, Role, Timestamp};
-use semper_items::statement::{Content, PaymentConfirmation, PaymentOrder};
 use semper_items::SignedStatement;
+use semper_items::statement::{Content, PaymentConfirmation, PaymentOrder};
 use semper_net::Client;
 use semper_payment::{Confirmed, Intent, Module, PaymentError, Properties};
 use serde::{Deserialize, Serialize};
@@ -67,7 +67,8 @@ impl Purse {
         let signed = SignedStatement::verify(item, &self.roots, Role::Bank, now)
             .map_err(|error| invalid(error.to_string()))?;
         if signed.signer().name != self.config.name {
-            let why = format!("confirmed by “{}”, not by “{}”", signed.signer().name, self.config.name);
+            let why =
+                format!("confirmed by “{}”, not by “{}”", signed.signer().name, self.config.name);
             return Err(invalid(why));
         }
         let statement = signed.statement();

@@ -81,7 +81,8 @@ impl Mend for NetError {
                     .into()
             }
             Self::Tls { .. } => {
-                "check the address; if it is right, add its authority's root to the trust file".into()
+                "check the address; if it is right, add its authority's root to the trust file"
+                    .into()
             }
             Self::TooLarge { .. } => "do not use it; the server is at fault".into(),
         }
@@ -119,7 +120,8 @@ impl Client {
             .https_only()
             .enable_all_versions()
             .wrap_connector(http);
-        let inner = hyper_util::client::legacy::Client::builder(TokioExecutor::new()).build(connector);
+        let inner =
+            hyper_util::client::legacy::Client::builder(TokioExecutor::new()).build(connector);
         Self { inner }
     }
 
@@ -161,13 +163,14 @@ impl Client {
         let work = async move {
             let response = client.request(request).await.map_err(|error| failed(url, &error))?;
             let status = response.status().as_u16();
-            let body = Limited::new(response.into_body(), most).collect().await.map_err(|error| {
-                if error.is::<http_body_util::LengthLimitError>() {
-                    NetError::TooLarge { url: url.to_owned(), most }
-                } else {
-                    NetError::Unreachable { url: url.to_owned(), detail: error.to_string() }
-                }
-            })?;
+            let body =
+                Limited::new(response.into_body(), most).collect().await.map_err(|error| {
+                    if error.is::<http_body_util::LengthLimitError>() {
+                        NetError::TooLarge { url: url.to_owned(), most }
+                    } else {
+                        NetError::Unreachable { url: url.to_owned(), detail: error.to_string() }
+                    }
+                })?;
             Ok(Response { status, body: body.to_bytes().to_vec() })
         };
         runtime().block_on(async {

@@ -108,8 +108,8 @@ fn tls(identity: &TlsIdentity) -> Result<rustls::ServerConfig, ServeError> {
     let wrong = |error: &dyn std::fmt::Display| ServeError::Tls(error.to_string());
     let chain: Vec<CertificateDer<'static>> =
         identity.chain.iter().map(|it| CertificateDer::from(it.der().to_vec())).collect();
-    let key =
-        PrivateKeyDer::from_pem_slice(identity.key_pem.as_bytes()).map_err(|error| wrong(&error))?;
+    let key = PrivateKeyDer::from_pem_slice(identity.key_pem.as_bytes())
+        .map_err(|error| wrong(&error))?;
     let mut config = rustls::ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(|error| wrong(&error))?

@@ -113,9 +113,8 @@ impl Keystore {
         if !sane {
             return Err(KeystoreError::Damaged("unknown version or parameters".into()));
         }
-        let unhex = |text: &str| {
-            semper_base::digest::unhex(text).ok_or_else(|| damaged("not hex digits"))
-        };
+        let unhex =
+            |text: &str| semper_base::digest::unhex(text).ok_or_else(|| damaged("not hex digits"));
         let cost = (stored.memory_kib, stored.passes, stored.lanes);
         let key = stretch(pass_phrase, &unhex(&stored.salt)?, cost)?;
         let master = ChaCha20Poly1305::new(key.as_slice().try_into().map_err(damaged)?)

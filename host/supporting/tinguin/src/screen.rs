@@ -47,7 +47,9 @@ impl Question {
     /// What rules call it.
     pub fn topic(&self) -> &str {
         match self {
-            Self::Inform { topic, .. } | Self::Choose { topic, .. } | Self::Form { topic, .. } => topic,
+            Self::Inform { topic, .. } | Self::Choose { topic, .. } | Self::Form { topic, .. } => {
+                topic
+            }
         }
     }
 
@@ -160,7 +162,10 @@ pub fn agreement(agreement: &Agreement, side: Side, context: &DealContext) -> Co
         ("service".into(), service_line(context)),
         ("terms".into(), hello.terms.to_string()),
         ("payment by".into(), agreement.payment.clone()),
-        ("messages".into(), if hello.attributes.confidential { "encrypted" } else { "in clear" }.into()),
+        (
+            "messages".into(),
+            if hello.attributes.confidential { "encrypted" } else { "in clear" }.into(),
+        ),
         ("ends by".into(), agreement.expires.to_string()),
     ];
     Consent {
@@ -196,10 +201,8 @@ pub fn statement(
         ),
         Content::Order(order) => {
             let to = &order.ship_to;
-            let address = format!(
-                "{}, {}, {} {}, {}",
-                to.name, to.street, to.postcode, to.city, to.country
-            );
+            let address =
+                format!("{}, {}, {} {}, {}", to.name, to.street, to.postcode, to.city, to.country);
             let mut rows = vec![("offer".into(), refer(&order.offer))];
             if let Some(Content::Offer(offer)) = find(&order.offer).map(|it| &it.content) {
                 rows.extend(offer_rows(offer));
@@ -231,7 +234,10 @@ pub fn statement(
         }
         Content::Receipt(receipt) => (
             format!("Receipt for {} to {peer}", receipt.amount),
-            vec![("for".into(), refer(&receipt.order)), ("amount".into(), receipt.amount.to_string())],
+            vec![
+                ("for".into(), refer(&receipt.order)),
+                ("amount".into(), receipt.amount.to_string()),
+            ],
             "You confirm that you have the money.".to_owned(),
         ),
         Content::ShippingNote(note) => (
@@ -287,7 +293,10 @@ fn offer_rows(offer: &Offer) -> Vec<(String, String)> {
             (what.trim_end().to_owned(), format!("{} each", line.unit))
         })
         .collect();
-    rows.push(("delivery".into(), format!("{}, within {} days", offer.delivery, offer.delivery_days)));
+    rows.push((
+        "delivery".into(),
+        format!("{}, within {} days", offer.delivery, offer.delivery_days),
+    ));
     rows.push(("total".into(), offer.total.to_string()));
     rows.push(("valid until".into(), offer.valid_until.to_string()));
     rows

@@ -7,8 +7,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use semper_base::cose::{self, Signatory};
 use semper_base::cert::Request as CertificateRequest;
+use semper_base::cose::{self, Signatory};
 use semper_base::{Certificate, DealId, Digest, cbor};
 use semper_items::agreement::{Agreement, Side};
 use semper_items::{DealKeys, Message, SignedStatement, Statement};
@@ -102,7 +102,8 @@ impl Service {
 
     fn converse(&self, mut stream: UnixStream) -> io::Result<()> {
         while let Some(request) = protocol::read::<Request>(&mut stream)? {
-            let reply = self.answer(request).unwrap_or_else(|(what, mend)| Reply::Failed { what, mend });
+            let reply =
+                self.answer(request).unwrap_or_else(|(what, mend)| Reply::Failed { what, mend });
             protocol::write(&mut stream, &reply)?;
         }
         Ok(())
@@ -269,9 +270,7 @@ impl Service {
             let what = "the certificate is for another key".to_owned();
             return Err((what, "register again with the key that this TINGUIN made".into()));
         }
-        self.memory
-            .keep_fact(CHAIN, &cbor::encode(chain))
-            .map_err(|error| broken(&error))?;
+        self.memory.keep_fact(CHAIN, &cbor::encode(chain)).map_err(|error| broken(&error))?;
         Ok(Reply::Done)
     }
 

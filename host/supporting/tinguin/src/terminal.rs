@@ -12,13 +12,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
-use ratatui::crossterm::event::{
-    self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers,
-};
+use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use ratatui::crossterm::execute;
 use ratatui::crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
-use ratatui::crossterm::execute;
 use ratatui::layout::{Constraint, Layout};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
@@ -64,7 +62,8 @@ pub fn draw(out: &mut ratatui::Frame<'_>, frame: &Frame, input: &Input) {
         Span::styled(format!("{} ", frame.user), bold),
         Span::styled(format!("“{}”", frame.phrase), Style::new().fg(Color::Green)),
     ]);
-    let with = if frame.peer.is_empty() { "no deal on".into() } else { format!("with {}", frame.peer) };
+    let with =
+        if frame.peer.is_empty() { "no deal on".into() } else { format!("with {}", frame.peer) };
     let head_text = vec![whose, Line::from(with), Line::from(frame.service.clone())];
     let title = " semper TINGUIN — only your own host draws here ";
     out.render_widget(Paragraph::new(head_text).block(Block::bordered().title(title)), head);
@@ -79,7 +78,10 @@ pub fn draw(out: &mut ratatui::Frame<'_>, frame: &Frame, input: &Input) {
     };
     let text = Paragraph::new(middle(&frame.screen, input)).wrap(Wrap { trim: false });
     out.render_widget(text.block(block), body);
-    out.render_widget(Paragraph::new(keys(&frame.screen)).style(Style::new().fg(Color::DarkGray)), help);
+    out.render_widget(
+        Paragraph::new(keys(&frame.screen)).style(Style::new().fg(Color::DarkGray)),
+        help,
+    );
     let status = Paragraph::new(frame.status.clone())
         .block(Block::new().borders(Borders::TOP).title(" status "));
     out.render_widget(status, foot);
@@ -140,9 +142,13 @@ fn question_lines<'a>(question: &'a Question, input: &'a Input) -> Vec<Line<'a>>
 fn keys(screen: &Screen) -> &'static str {
     match screen {
         Screen::Idle => "q: close the TINGUIN",
-        Screen::Consent(_) => "Enter: answer   Esc: decline   A signature here binds you as one on paper.",
+        Screen::Consent(_) => {
+            "Enter: answer   Esc: decline   A signature here binds you as one on paper."
+        }
         Screen::Question(Question::Inform { .. }) => "Enter: go on",
-        Screen::Question(Question::Choose { .. }) => "↑ ↓: choose   Enter: take it   Esc: leave the deal",
+        Screen::Question(Question::Choose { .. }) => {
+            "↑ ↓: choose   Enter: take it   Esc: leave the deal"
+        }
         Screen::Question(Question::Form { .. }) => {
             "type   Enter or ↓: next field, after the last: done   Esc: leave the deal"
         }
@@ -174,7 +180,10 @@ pub fn press(screen: &Screen, input: &mut Input, key: KeyCode) -> Option<Answer>
             }
             None
         }
-        (Screen::Question(Question::Form { .. }), KeyCode::Enter | KeyCode::Down | KeyCode::Tab) => {
+        (
+            Screen::Question(Question::Form { .. }),
+            KeyCode::Enter | KeyCode::Down | KeyCode::Tab,
+        ) => {
             input.fields[input.current] = std::mem::take(&mut input.text);
             if input.current + 1 < input.fields.len() {
                 input.current += 1;

@@ -43,8 +43,10 @@ pub fn service(
 ) -> (Layout, Digest) {
     let mut layout = Layout::default();
     let config = layout.add_blob(SERVICE_CONFIG, "service.json", canonical(description));
-    let layers =
-        vec![layout.add_blob(WASM, "buyer.wasm", buyer), layout.add_blob(WASM, "seller.wasm", seller)];
+    let layers = vec![
+        layout.add_blob(WASM, "buyer.wasm", buyer),
+        layout.add_blob(WASM, "seller.wasm", seller),
+    ];
     let manifest = manifest(SERVICE, config, layers, None);
     let subject = layout.add_manifest(&manifest, &description.name);
     let made = Made { by: author.name(), at: now };
@@ -64,7 +66,9 @@ pub fn terms(
     let config = layout.add_blob(TERMS_CONFIG, "terms.json", canonical(description));
     let layers = texts
         .iter()
-        .map(|(language, text)| layout.add_blob(TEXT, &format!("terms.{language}.md"), text.clone()))
+        .map(|(language, text)| {
+            layout.add_blob(TEXT, &format!("terms.{language}.md"), text.clone())
+        })
         .collect();
     let manifest = manifest(TERMS, config, layers, None);
     let subject = layout.add_manifest(&manifest, &description.merchant);
@@ -102,8 +106,7 @@ fn attach(
 ) {
     let title = subject.annotations.values().next().cloned().unwrap_or_default();
     let digest = &subject.digest;
-    let bytes =
-        envelope::sign(signer.key, signer.chain, predicate_type, &title, digest, predicate);
+    let bytes = envelope::sign(signer.key, signer.chain, predicate_type, &title, digest, predicate);
     let empty = layout.add_blob(EMPTY, "", b"{}".to_vec());
     let layer = layout.add_blob(ENVELOPE, "envelope.json", bytes);
     let subject = Descriptor { annotations: Default::default(), ..subject.clone() };

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use semper_base::{Amount, Digest, Timestamp};
-use serde::{Deserialize, Serialize};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::flow::Flow;
 use crate::layout::{LayoutError, canonical, form};
@@ -98,8 +98,7 @@ impl Bounds {
             (Self::Number { least, most }, Value::Number(n)) => (least..=most).contains(&n),
             (Self::Text { most }, Value::Text(text)) => text.chars().count() <= *most as usize,
             (Self::Money { most }, Value::Money(amount)) => {
-                most.currency() == amount.currency()
-                    && (0..=most.minor()).contains(&amount.minor())
+                most.currency() == amount.currency() && (0..=most.minor()).contains(&amount.minor())
             }
             _ => false,
         }
@@ -130,8 +129,7 @@ pub struct TermsDescription {
 
 /// Parses canonical JSON of a description; another encoding of it is an error.
 pub fn parse<T: Serialize + DeserializeOwned>(name: &str, bytes: &[u8]) -> Result<T, LayoutError> {
-    let value: T =
-        serde_json::from_slice(bytes).map_err(|error| form(name, error.to_string()))?;
+    let value: T = serde_json::from_slice(bytes).map_err(|error| form(name, error.to_string()))?;
     if canonical(&value) == bytes {
         Ok(value)
     } else {

@@ -170,9 +170,11 @@ impl Flow {
                 }
             }
         }
-        faults.extend(self.endless().into_iter().map(|name| {
-            format!("from state “{name}” the deal can never end")
-        }));
+        faults.extend(
+            self.endless()
+                .into_iter()
+                .map(|name| format!("from state “{name}” the deal can never end")),
+        );
         faults
     }
 

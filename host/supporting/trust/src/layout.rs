@@ -156,8 +156,7 @@ impl Layout {
         if marker["imageLayoutVersion"] != "1.0.0" {
             return Err(form("oci-layout", "not image layout 1.0.0"));
         }
-        let index: Index =
-            json("index.json", &bounded(&mut source, "index.json", MAX_DOCUMENT)?)?;
+        let index: Index = json("index.json", &bounded(&mut source, "index.json", MAX_DOCUMENT)?)?;
         if index.manifests.len() > MAX_MANIFESTS {
             return Err(form("index.json", format!("more than {MAX_MANIFESTS} manifests")));
         }

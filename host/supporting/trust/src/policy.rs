@@ -215,9 +215,9 @@ impl Grants {
         let mut most = Some(first.scope.most);
         for other in rest {
             capabilities.retain(|it| other.scope.imports.contains(it));
-            most = most
-                .filter(|it| it.currency() == other.scope.most.currency())
-                .map(|it| if it.minor() <= other.scope.most.minor() { it } else { other.scope.most });
+            most = most.filter(|it| it.currency() == other.scope.most.currency()).map(|it| {
+                if it.minor() <= other.scope.most.minor() { it } else { other.scope.most }
+            });
         }
         capabilities.extend(Capability::HARMLESS);
         Self { certified: true, capabilities, most, limits: Limits::default() }

@@ -119,8 +119,7 @@ impl TrustFile {
             let roots = Roots::new(vec![certificate(&evaluator.root)?]);
             evaluators.insert(name, Evaluator { roots, criteria: evaluator.criteria });
         }
-        let this =
-            Self { authorities: Roots::new(authorities), evaluators, require: file.require };
+        let this = Self { authorities: Roots::new(authorities), evaluators, require: file.require };
         this.check()?;
         Ok(this)
     }

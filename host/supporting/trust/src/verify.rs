@@ -103,7 +103,9 @@ impl Mend for TrustError {
                  file"
                     .into()
             }
-            Self::Time { .. } => "check this machine's clock, or ask the merchant for new terms".into(),
+            Self::Time { .. } => {
+                "check this machine's clock, or ask the merchant for new terms".into()
+            }
             Self::Rollback { .. } => "ask the merchant why it shows old terms".into(),
             Self::Inconsistent(_) => "the merchant must mend and sign them again".into(),
         }
@@ -122,8 +124,13 @@ impl VerifiedTerms {
         }
         let service: ServiceDescription = config(layout, &service_manifest, SERVICE_CONFIG)?;
 
-        let merchant =
-            signed_by(layout, &digest, (OFFERED, Role::Merchant, "merchant's signature"), trust, at)?;
+        let merchant = signed_by(
+            layout,
+            &digest,
+            (OFFERED, Role::Merchant, "merchant's signature"),
+            trust,
+            at,
+        )?;
         let author = signed_by(
             layout,
             &service_digest,

@@ -55,7 +55,8 @@ impl Archive {
 
     /// A deal's journal, in order.
     pub fn journal(&self, id: DealId) -> Result<Vec<JournalRow>, ArchiveError> {
-        let sql = "SELECT deal, seq, record, request, result FROM journal WHERE deal = ?1 ORDER BY seq";
+        let sql =
+            "SELECT deal, seq, record, request, result FROM journal WHERE deal = ?1 ORDER BY seq";
         self.rows(sql, [id.digest().as_bytes()], |row| {
             Ok(JournalRow {
                 deal: id,
@@ -80,7 +81,11 @@ impl Archive {
     }
 
     /// The newest message of a deal in one direction.
-    pub fn last_message(&self, deal: DealId, sent: bool) -> Result<Option<(u64, Digest)>, ArchiveError> {
+    pub fn last_message(
+        &self,
+        deal: DealId,
+        sent: bool,
+    ) -> Result<Option<(u64, Digest)>, ArchiveError> {
         let sql = "SELECT seq, digest FROM messages WHERE deal = ?1 AND sent = ?2
                    ORDER BY seq DESC LIMIT 1";
         let params = params![deal.digest().as_bytes(), sent];
@@ -163,9 +168,8 @@ fn stamp(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
 
 fn deal(row: &Row<'_>) -> rusqlite::Result<DealRow> {
     let state: String = row.get(6)?;
-    let state = DealState::parse(&state).ok_or_else(|| {
-        rusqlite::Error::InvalidColumnType(6, state, rusqlite::types::Type::Text)
-    })?;
+    let state = DealState::parse(&state)
+        .ok_or_else(|| rusqlite::Error::InvalidColumnType(6, state, rusqlite::types::Type::Text))?;
     Ok(DealRow {
         id: DealId::new(digest(row, 0)?),
         side: row.get(1)?,

@@ -87,10 +87,8 @@ pub(super) fn reader(path: &Path) -> Result<Connection, ArchiveError> {
 fn make_private(path: &Path) -> Result<(), ArchiveError> {
     use std::os::unix::fs::OpenOptionsExt as _;
     let made = std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(path);
-    made.map(drop).map_err(|error| ArchiveError::Sqlite {
-        path: path.to_owned(),
-        detail: error.to_string(),
-    })
+    made.map(drop)
+        .map_err(|error| ArchiveError::Sqlite { path: path.to_owned(), detail: error.to_string() })
 }
 
 fn prepare(connection: &Connection) -> rusqlite::Result<()> {
@@ -113,9 +111,8 @@ fn check(connection: &Connection, path: &Path) -> Result<(), ArchiveError> {
 
 fn migrate(connection: &mut Connection, path: &Path) -> Result<(), ArchiveError> {
     let failed = |error: rusqlite::Error| translate(path, &error);
-    let found: i64 = connection
-        .pragma_query_value(None, "user_version", |row| row.get(0))
-        .map_err(failed)?;
+    let found: i64 =
+        connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(failed)?;
     let known = MIGRATIONS.len() as i64;
     if found > known {
         return Err(ArchiveError::Newer { path: path.to_owned(), found, known });

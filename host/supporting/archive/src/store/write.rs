@@ -54,15 +54,15 @@ fn one(connection: &Connection, write: &Write) -> rusqlite::Result<usize> {
 }
 
 fn opening(connection: &Connection, row: &OpeningRow) -> rusqlite::Result<usize> {
-    connection.prepare_cached("INSERT OR REPLACE INTO openings VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(
-        params![
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO openings VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .execute(params![
             row.nonce.as_bytes(),
             row.deal.as_ref().map(|id| id.digest().as_bytes().as_slice()),
             row.side,
             row.address,
             row.state,
-        ],
-    )
+        ])
 }
 
 fn new_deal(connection: &Connection, row: &DealRow) -> rusqlite::Result<usize> {

@@ -1,0 +1,242 @@
+//! The certification authority, as in the trials (seed 2 §4.1): the organiser hands out a
+//! registration key; whoever presents it with a request that proves possession of a key pair
+//! gets one certificate. A second for the same registration key is refused.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::post;
+use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
+use semper_archive::{Home, HomeError};
+use semper_base::cert::{Authority, CertError, Request};
+use semper_base::{Certificate, Digest, Mend, Role, SigningKey, Timestamp, keys};
+use serde::{Deserialize, Serialize};
+
+use crate::web::{self, Metrics};
+
+/// Where requests are posted.
+pub const REGISTER: &str = "/semper/v1/register";
+/// The root's file in the authority's home.
+pub const ROOT: &str = "root.pem";
+const KEY: &str = "ca.key";
+const FILE: &str = "ca.sqlite";
+/// Days that a certificate is valid.
+const DAYS: u64 = 730;
+
+const SCHEMA: &str = "
+    PRAGMA journal_mode = WAL;
+    PRAGMA synchronous = FULL;
+    CREATE TABLE IF NOT EXISTS invitations (
+        key         BLOB PRIMARY KEY,
+        role        TEXT NOT NULL,
+        name        TEXT NOT NULL,
+        names       TEXT NOT NULL,
+        made        INTEGER NOT NULL,
+        public      BLOB,
+        certificate BLOB
+    ) STRICT;
+";
+
+/// What goes to the authority.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Registration {
+    /// The registration key.
+    pub key: String,
+    /// PKCS#10 in PEM.
+    pub request: String,
+}
+
+/// What comes back: the chain, leaf first, without the root.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Registered {
+    /// Certificates in PEM.
+    pub chain: Vec<Certificate>,
+}
+
+/// Why there is no certificate.
+#[derive(Debug, thiserror::Error)]
+pub enum CaError {
+    /// The authority's home.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    /// A name, a key or a request.
+    #[error(transparent)]
+    Certificate(#[from] CertError),
+    /// The private key file.
+    #[error("{KEY} is not usable: {0}")]
+    Key(#[from] keys::KeyError),
+    /// Nobody was invited with this key.
+    #[error("this registration key is not known")]
+    UnknownKey,
+    /// It has been used.
+    #[error("this registration key has been used for another key pair already")]
+    Used,
+    /// Invited under another name.
+    #[error("the request is for “{got}”, but the registration key was given out for “{want}”")]
+    OtherName {
+        /// In the request.
+        got: String,
+        /// In the invitation.
+        want: String,
+    },
+    /// The authority's store.
+    #[error("the authority's store cannot be used: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+}
+
+impl Mend for CaError {
+    fn mend(&self) -> String {
+        match self {
+            Self::Home(error) => error.mend(),
+            Self::UnknownKey => "check it against the letter from the organiser".into(),
+            Self::Used => "ask the organiser for a new registration key".into(),
+            Self::OtherName { want, .. } => format!("register as “{want}”"),
+            Self::Certificate(_) => "make the request with semper or openssl req".into(),
+            Self::Key(_) | Self::Sqlite(_) => "restore the authority's home from a backup".into(),
+        }
+    }
+
+    fn is_input(&self) -> bool {
+        matches!(self, Self::Home(_) | Self::Certificate(_))
+    }
+}
+
+/// A running authority.
+#[derive(Debug)]
+pub struct Ca {
+    authority: Authority,
+    store: Mutex<Connection>,
+}
+
+impl Ca {
+    /// Makes a new authority's home: root, key, and a TLS certificate for its own server.
+    pub fn create(path: &Path, name: &str, servers: &[String]) -> Result<(), CaError> {
+        let home = Home::create(path)?;
+        let now = Timestamp::now();
+        let key = SigningKey::generate();
+        let pem = key.to_pem();
+        let authority = Authority::new(name, key, now)?;
+        home.write(KEY, pem.as_bytes())?;
+        home.write(ROOT, authority.certificate.to_pem().as_bytes())?;
+        let tls = SigningKey::generate();
+        let until = now.after(Duration::from_secs(DAYS * 86_400));
+        let certificate =
+            authority.issue(name, &tls.public(), Role::Server, servers, now, until)?;
+        home.write("tls.key", tls.to_pem().as_bytes())?;
+        home.write("tls.pem", certificate.to_pem().as_bytes())?;
+        Ok(())
+    }
+
+    /// Opens an authority's home.
+    pub fn open(path: &Path) -> Result<Self, CaError> {
+        let home = Home::open(path)?;
+        let key = SigningKey::from_pem(&home.read_secret(KEY)?)?;
+        let certificate = Certificate::from_pem(&home.read(ROOT)?)?;
+        let authority = Authority::from_parts(certificate, key)?;
+        let store = Connection::open(home.path().join(FILE))?;
+        store.busy_timeout(Duration::from_secs(10))?;
+        store.execute_batch(SCHEMA)?;
+        Ok(Self { authority, store: Mutex::new(store) })
+    }
+
+    /// Invites somebody: the registration key, to be handed over on paper.
+    pub fn invite(&self, name: &str, role: Role, names: &[String]) -> Result<String, CaError> {
+        let digits = semper_base::digest::hex(&keys::random()[..10]);
+        let key =
+            digits.as_bytes().chunks(5).map(String::from_utf8_lossy).collect::<Vec<_>>().join("-");
+        self.lock().execute(
+            "INSERT INTO invitations (key, role, name, names, made) VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![
+                hash(&key).as_bytes(),
+                role.to_string(),
+                name,
+                names.join(" "),
+                Timestamp::now().millis() as i64
+            ],
+        )?;
+        Ok(key)
+    }
+
+    /// Certifies whoever was invited with this registration key. The same request again gets
+    /// the same certificate (its answer may have been lost).
+    pub fn register(&self, registration: &Registration) -> Result<Registered, CaError> {
+        let request = Request::from_pem(&registration.request)?;
+        let key = hash(registration.key.trim());
+        let mut store = self.lock();
+        let transaction = store.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let sql = "SELECT role, name, names, public, certificate FROM invitations WHERE key = ?1";
+        type Row = (String, String, String, Option<[u8; 32]>, Option<Vec<u8>>);
+        let row: Option<Row> = transaction
+            .query_row(sql, [key.as_bytes()], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+            })
+            .optional()?;
+        let (role, name, names, public, issued) = row.ok_or(CaError::UnknownKey)?;
+        if request.name != name {
+            return Err(CaError::OtherName { got: request.name, want: name });
+        }
+        if let (Some(public), Some(der)) = (public, issued) {
+            if public != *request.key.as_bytes() {
+                return Err(CaError::Used);
+            }
+            return Ok(Registered { chain: vec![Certificate::from_der(&der)?] });
+        }
+        let role: Role = role.parse()?;
+        let names: Vec<String> = names.split_whitespace().map(str::to_owned).collect();
+        let now = Timestamp::now();
+        let until = now.after(Duration::from_secs(DAYS * 86_400));
+        let certificate = self.authority.issue(&name, &request.key, role, &names, now, until)?;
+        transaction.execute(
+            "UPDATE invitations SET public = ?2, certificate = ?3 WHERE key = ?1",
+            params![key.as_bytes(), request.key.as_bytes(), certificate.der()],
+        )?;
+        transaction.commit()?;
+        tracing::info!(%role, "certificate issued");
+        Ok(Registered { chain: vec![certificate] })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Connection> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Only hashes of registration keys are stored.
+fn hash(key: &str) -> Digest {
+    Digest::of_parts(&[b"semper/registration-key/v1", key.as_bytes()])
+}
+
+/// The authority's routes.
+pub fn routes(ca: Arc<Ca>, metrics: Arc<Metrics>) -> Router {
+    let register = move |body: Bytes| {
+        let (ca, metrics) = (Arc::clone(&ca), Arc::clone(&metrics));
+        async move {
+            let response = web::blocking(move || answer(&ca, &body)).await;
+            metrics.outcome("ca", "register", response)
+        }
+    };
+    Router::new().route(REGISTER, post(register))
+}
+
+fn answer(ca: &Ca, body: &[u8]) -> Response {
+    let registration: Registration = match serde_json::from_slice(body) {
+        Ok(registration) => registration,
+        Err(error) => {
+            return web::refuse(StatusCode::BAD_REQUEST, error, "send key and request as JSON");
+        }
+    };
+    match ca.register(&registration) {
+        Ok(registered) => web::json(StatusCode::OK, &registered),
+        Err(error @ (CaError::Sqlite(_) | CaError::Home(_) | CaError::Key(_))) => {
+            tracing::error!(%error, "registration failed");
+            web::refuse(StatusCode::SERVICE_UNAVAILABLE, "not now", "try again later")
+        }
+        Err(error) => web::refuse(StatusCode::FORBIDDEN, &error, error.mend()),
+    }
+}

@@ -1,0 +1,159 @@
+//! A buyer's or merchant's home: its configuration, and the host that is made from it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use semper_archive::{Archive, ArchiveError, Home, HomeError};
+use semper_base::{DealId, Mend};
+use semper_commerce::business::Business;
+use semper_commerce::{Host, HostParts, Stop};
+use semper_net::Client;
+use semper_payment::{Manager, Module};
+use semper_purse::{Purse, PurseConfig};
+use semper_trust::TrustFile;
+use semper_trust::trustfile::TrustFileError;
+use serde::{Deserialize, Serialize};
+
+/// The configuration's file in a home.
+pub const CONFIG: &str = "semper.toml";
+/// The trust file in a home.
+pub const TRUST: &str = "trust.toml";
+
+/// A party's configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PartyConfig {
+    /// The name by which the TINGUIN greets its user.
+    pub user: String,
+    /// The personal phrase.
+    pub phrase: String,
+    /// Payment modules.
+    #[serde(default)]
+    pub payment: PaymentConfig,
+}
+
+/// Payment modules of a party.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PaymentConfig {
+    /// The purse, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purse: Option<PurseConfig>,
+}
+
+/// Why a party's host does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum PartyError {
+    /// The home.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    /// Its configuration.
+    #[error("{file} is not valid: {detail}")]
+    Config {
+        /// Which file.
+        file: String,
+        /// What is wrong, with line and column.
+        detail: String,
+    },
+    /// The trust file.
+    #[error(transparent)]
+    Trust(#[from] TrustFileError),
+    /// The archive.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// The host.
+    #[error(transparent)]
+    Stop(#[from] Stop),
+}
+
+impl Mend for PartyError {
+    fn mend(&self) -> String {
+        match self {
+            Self::Home(error) => error.mend(),
+            Self::Config { .. } => "compare with the README".into(),
+            Self::Trust(error) => error.mend(),
+            Self::Archive(error) => error.mend(),
+            Self::Stop(error) => error.mend(),
+        }
+    }
+
+    fn is_input(&self) -> bool {
+        !matches!(self, Self::Stop(_))
+    }
+}
+
+/// An opened home of a buyer or merchant.
+#[derive(Debug)]
+pub struct Party {
+    /// The home.
+    pub home: Arc<Home>,
+    /// Its configuration.
+    pub config: PartyConfig,
+    /// Whom it believes.
+    pub trust: TrustFile,
+    /// Its archive.
+    pub archive: Archive,
+}
+
+impl Party {
+    /// Opens a home: permissions, configuration, trust file, archive.
+    pub fn open(path: &Path) -> Result<Self, PartyError> {
+        let home = Arc::new(Home::open(path)?);
+        let config = read_config(&home)?;
+        let trust = TrustFile::parse(&home.read(TRUST)?, |name| {
+            home.read(name).map_err(|error| error.to_string())
+        })?;
+        let archive = Archive::open(&home)?;
+        Ok(Self { home, config, trust, archive })
+    }
+
+    /// A client that believes this home's authorities.
+    pub fn net(&self) -> Client {
+        Client::new(&self.trust.authorities)
+    }
+
+    /// Starts the host.
+    pub fn host(
+        &self,
+        business: Option<Arc<dyn Business>>,
+        workers: usize,
+        notice: impl Fn(DealId, &str) + Send + Sync + 'static,
+    ) -> Result<Arc<Host>, PartyError> {
+        let net = self.net();
+        let mut modules: Vec<Arc<dyn Module>> = Vec::new();
+        if let Some(purse) = &self.config.payment.purse {
+            let roots = self.trust.authorities.clone();
+            modules.push(Arc::new(Purse::new(purse.clone(), net.clone(), roots)));
+        }
+        let parts = HostParts {
+            home: Arc::clone(&self.home),
+            archive: self.archive.clone(),
+            tinguin: semper_tinguin::Client::new(self.home.path()),
+            net,
+            trust: self.trust.clone(),
+            payments: Manager::new(modules),
+            business,
+            workers,
+            grace: Duration::from_millis(500),
+            notice: Box::new(notice),
+        };
+        Ok(Host::start(parts)?)
+    }
+}
+
+/// Reads a home's configuration.
+pub fn read_config(home: &Home) -> Result<PartyConfig, PartyError> {
+    let text = home.read(CONFIG)?;
+    toml::from_str(&text).map_err(|error| PartyError::Config {
+        file: home.path().join(CONFIG).display().to_string(),
+        detail: error.to_string(),
+    })
+}
+
+/// Writes a home's configuration.
+pub fn write_config(home: &Home, config: &PartyConfig) -> Result<(), PartyError> {
+    let text = toml::to_string(config)
+        .map_err(|error| PartyError::Config { file: CONFIG.into(), detail: error.to_string() })?;
+    Ok(home.write(CONFIG, text.as_bytes())?)
+}

@@ -1,0 +1,348 @@
+//! The commands and their help.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// A secure electronic marketplace: buy under certified terms of business, or serve them.
+#[derive(Parser)]
+#[command(name = "semper", version, max_term_width = 100)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Make a home for a buyer or merchant: key store, archive, trust file.
+    Init(InitArguments),
+    /// Get a certificate from an authority, with the registration key that it handed out.
+    Register(RegisterArguments),
+    /// Show or set what you tell merchants by default: name, street, postcode, city, country.
+    #[command(
+        after_help = "Example: semper preference --home anna --set name=\"Anna Berg\" --set country=DE"
+    )]
+    Preference {
+        #[command(flatten)]
+        home: HomeArgument,
+        /// key=value; may be given several times.
+        #[arg(long)]
+        set: Vec<String>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Open or show your account at a bank.
+    #[command(subcommand)]
+    Account(AccountCommand),
+    /// Start the TINGUIN of a home: the trusted user interface, which holds the keys.
+    Tinguin(TinguinArguments),
+    /// Buy from a merchant: fetch its terms, check them, open a deal and carry it out.
+    Buy(BuyArguments),
+    /// List your deals and what each waits for; go on with those that have not ended.
+    Deals(DealsArguments),
+    /// Look into the archive: list, show, verify, export.
+    #[command(subcommand)]
+    Archive(ArchiveCommand),
+    /// Serve the roles of a configuration file: merchant, bank, certification authority.
+    #[command(
+        after_help = "Example: semper serve market.toml\nStops gracefully on SIGTERM; logs by RUST_LOG (default info)."
+    )]
+    Serve {
+        /// The configuration (TOML).
+        file: PathBuf,
+        /// Only say what is wrong with it.
+        #[arg(long)]
+        check: bool,
+    },
+    /// What the operator of a certification authority does.
+    #[command(subcommand)]
+    Ca(CaCommand),
+    /// What the operator of a bank does.
+    #[command(subcommand)]
+    Bank(BankCommand),
+    /// A merchant's catalogue.
+    #[command(subcommand)]
+    Catalogue(CatalogueCommand),
+}
+
+#[derive(Args)]
+pub struct HomeArgument {
+    /// The home.
+    #[arg(long, env = "SEMPER_HOME")]
+    pub home: PathBuf,
+}
+
+#[derive(Args)]
+#[command(
+    after_help = "Example: semper init --home anna --user \"Anna Berg\" --phrase \"two owls\" --authority root.pem --evaluator verbraucherbund=verbraucherbund/root.pem"
+)]
+pub struct InitArguments {
+    #[command(flatten)]
+    pub home: HomeArgument,
+    /// The name by which the TINGUIN greets you.
+    #[arg(long)]
+    pub user: String,
+    /// A personal phrase: only the real TINGUIN knows it.
+    #[arg(long)]
+    pub phrase: String,
+    /// The root certificate of an authority that you believe.
+    #[arg(long)]
+    pub authority: PathBuf,
+    /// A consumer organisation that you believe: name=root.pem; may be given several times.
+    #[arg(long)]
+    pub evaluator: Vec<String>,
+    /// A file with the pass-phrase; without it you are asked.
+    #[arg(long)]
+    pub pass_phrase_file: Option<PathBuf>,
+}
+
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  semper register --home anna --ca https://localhost:8440 --name \"Anna Berg\" --key 3f2a1-…\n  semper register --ca https://localhost:8440 --authority root.pem --request bank.csr --out bank.pem --key 77b0c-…"
+)]
+pub struct RegisterArguments {
+    /// The authority's address.
+    #[arg(long)]
+    pub ca: String,
+    /// The registration key.
+    #[arg(long)]
+    pub key: String,
+    /// The home whose TINGUIN makes the key pair.
+    #[arg(long, env = "SEMPER_HOME", required_unless_present = "request")]
+    pub home: Option<PathBuf>,
+    /// The name that the registration key was given out for.
+    #[arg(long, required_unless_present = "request")]
+    pub name: Option<String>,
+    /// A request made elsewhere (semper-sign, openssl), for a key that is a file.
+    #[arg(long, requires = "out", requires = "authority")]
+    pub request: Option<PathBuf>,
+    /// Where the certificate for that request goes.
+    #[arg(long)]
+    pub out: Option<PathBuf>,
+    /// The root certificate that the authority's server must show, with --request.
+    #[arg(long)]
+    pub authority: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+pub enum AccountCommand {
+    /// Open an account and remember it in the home as the purse.
+    Open(AccountArguments),
+    /// Balance and newest entries.
+    #[command(after_help = "Example: semper account show --home anna")]
+    Show {
+        #[command(flatten)]
+        home: HomeArgument,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Args)]
+#[command(
+    after_help = "Example: semper account open --home anna --bank https://localhost:8440 --name \"Test Bank\""
+)]
+pub struct AccountArguments {
+    #[command(flatten)]
+    pub home: HomeArgument,
+    /// The bank's address.
+    #[arg(long)]
+    pub bank: String,
+    /// The bank's certified name.
+    #[arg(long)]
+    pub name: String,
+    /// The account's currency.
+    #[arg(long, default_value = "EUR")]
+    pub currency: String,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  semper tinguin --home anna\n  semper tinguin --home otto --rules otto-rules.toml --transcript otto.log --pass-phrase-file otto.pass"
+)]
+pub struct TinguinArguments {
+    #[command(flatten)]
+    pub home: HomeArgument,
+    /// Answer by these rules (TOML) instead of asking at the terminal.
+    #[arg(long)]
+    pub rules: Option<PathBuf>,
+    /// Where screens and answers go, with --rules; standard output without it.
+    #[arg(long, requires = "rules")]
+    pub transcript: Option<PathBuf>,
+    /// A file with the pass-phrase; without it you are asked.
+    #[arg(long)]
+    pub pass_phrase_file: Option<PathBuf>,
+}
+
+#[derive(Args)]
+#[command(
+    after_help = "Example: semper buy --home anna https://localhost:8441\nThe TINGUIN of the home must be running."
+)]
+pub struct BuyArguments {
+    #[command(flatten)]
+    pub home: HomeArgument,
+    /// The merchant's address: https://… or semper://….
+    pub merchant: String,
+    /// Print the outcome as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  semper deals --home anna\n  semper deals --home anna --resume"
+)]
+pub struct DealsArguments {
+    #[command(flatten)]
+    pub home: HomeArgument,
+    /// Go on with every deal that has not ended, until it has.
+    #[arg(long)]
+    pub resume: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Subcommand)]
+pub enum ArchiveCommand {
+    /// Everything that was signed, as a bank statement shows what was booked.
+    #[command(after_help = "Example: semper archive list --home anna")]
+    List {
+        #[command(flatten)]
+        home: HomeArgument,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// One deal: its evidence, messages, journal.
+    #[command(after_help = "Example: semper archive show --home anna 3fd20a11")]
+    Show {
+        #[command(flatten)]
+        home: HomeArgument,
+        /// The deal's id, or its first digits.
+        deal: String,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check signatures, chains, journal and messages of one deal or of all.
+    #[command(after_help = "Example: semper archive verify --home anna")]
+    Verify {
+        #[command(flatten)]
+        home: HomeArgument,
+        /// The deal's id, or its first digits; all without it.
+        deal: Option<String>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write one deal's evidence into a file that openssl can check.
+    #[command(after_help = "Example: semper archive export --home anna 3fd20a11 --out deal.json")]
+    Export {
+        #[command(flatten)]
+        home: HomeArgument,
+        /// The deal's id, or its first digits.
+        deal: String,
+        /// The file to write.
+        #[arg(long)]
+        out: PathBuf,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum CaCommand {
+    /// Make an authority's home: root, key, and a TLS certificate for its server.
+    #[command(
+        after_help = "Example: semper ca init --home ca --name \"Market CA\" --server localhost --server 127.0.0.1"
+    )]
+    Init {
+        /// The home to make.
+        #[arg(long)]
+        home: PathBuf,
+        /// The authority's name.
+        #[arg(long)]
+        name: String,
+        /// DNS names and addresses of its server.
+        #[arg(long)]
+        server: Vec<String>,
+    },
+    /// Hand out a registration key.
+    #[command(after_help = "Example: semper ca invite --home ca --name \"Anna Berg\" --role buyer")]
+    Invite {
+        /// The authority's home.
+        #[arg(long)]
+        home: PathBuf,
+        /// For whom.
+        #[arg(long)]
+        name: String,
+        /// As what: buyer, merchant, author, bank, server …
+        #[arg(long)]
+        role: String,
+        /// DNS names and addresses, for a server.
+        #[arg(long)]
+        server: Vec<String>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum BankCommand {
+    /// Make a bank's home from its key and certificate.
+    #[command(
+        after_help = "Example: semper bank init --home bank --key bank.key --certificate bank.pem --authority root.pem"
+    )]
+    Init {
+        /// The home to make.
+        #[arg(long)]
+        home: PathBuf,
+        /// The bank's key (semper-sign key).
+        #[arg(long)]
+        key: PathBuf,
+        /// The bank's certificate (semper register --request).
+        #[arg(long)]
+        certificate: PathBuf,
+        /// The authority's root.
+        #[arg(long)]
+        authority: PathBuf,
+    },
+    /// Put test money into an account.
+    #[command(
+        after_help = "Example: semper bank fund --home bank --account acct:0123456789abcdef --amount \"200.00 EUR\""
+    )]
+    Fund {
+        /// The bank's home.
+        #[arg(long)]
+        home: PathBuf,
+        /// The account.
+        #[arg(long)]
+        account: String,
+        /// How much.
+        #[arg(long)]
+        amount: String,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum CatalogueCommand {
+    /// Import articles from CSV: number,title,category,size,colour,price,stock,delivery_days.
+    #[command(after_help = "Example: semper catalogue import --home otto articles.csv")]
+    Import {
+        #[command(flatten)]
+        home: HomeArgument,
+        /// The file.
+        file: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}

@@ -1,0 +1,143 @@
+//! Buying, and going on with deals.
+
+use std::sync::Arc;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use semper_archive::{DealRow, DealState};
+use semper_base::{DealId, Mend as _, Report};
+use semper_commerce::link::LinkError;
+use semper_commerce::{Host, terms};
+use semper_roles::party::Party;
+use semper_trust::{VerifiedTerms, verify};
+
+use crate::arguments::{BuyArguments, DealsArguments};
+use crate::print;
+
+/// Activations of a buyer at once.
+const WORKERS: usize = 4;
+
+pub fn buy(arguments: &BuyArguments) -> Result<(), Report> {
+    let merchant = arguments.merchant.trim_end_matches('/');
+    let address = match merchant.strip_prefix("semper://") {
+        Some(rest) => format!("https://{rest}"),
+        None => merchant.to_owned(),
+    };
+    let host = start(arguments.home.home.as_path())?;
+    host.identity()?;
+    let terms = fetch(&host, &address)?;
+    explain(&terms);
+    let wanted = verify::imports(terms.buyer_component())?;
+    terms.grants().admit(&wanted)?;
+    let id = host.open_as_buyer(&terms, &address)?;
+    let row = host.link(id, None).map_err(link_report)?;
+    finish(&row, arguments.json)
+}
+
+pub fn deals(arguments: &DealsArguments) -> Result<(), Report> {
+    if arguments.resume {
+        resume(arguments.home.home.as_path())?;
+    }
+    let party = Party::open(&arguments.home.home)?;
+    let deals = party.archive.deals()?;
+    if arguments.json {
+        return print::json(&deals);
+    }
+    if deals.is_empty() {
+        print::line("no deals yet; semper buy --help says how to begin one");
+    }
+    for deal in deals {
+        let opened = deal.opened.to_string();
+        print::line(&format!(
+            "{}  {:9}  {:20}  {}  {}",
+            deal.id.short(),
+            deal.state.name(),
+            deal.peer,
+            &opened[..19],
+            deal.note
+        ));
+    }
+    Ok(())
+}
+
+/// Goes on with openings and deals until each has ended.
+fn resume(home: &std::path::Path) -> Result<(), Report> {
+    let host = start(home)?;
+    host.identity()?;
+    host.resume_openings()?;
+    let running: Vec<DealRow> = host.archive().running()?;
+    let mut links = Vec::new();
+    for row in running.into_iter().filter(|row| row.side == "buyer") {
+        let host = Arc::clone(&host);
+        links.push(std::thread::spawn(move || host.link(row.id, None)));
+    }
+    let mut failed = None;
+    for link in links {
+        match link.join() {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => failed = Some(link_report(error)),
+            Err(_) => {
+                failed = Some(Report::refusal("a deal's link crashed", "semper deals --resume"))
+            }
+        }
+    }
+    failed.map_or(Ok(()), Err)
+}
+
+fn start(home: &std::path::Path) -> Result<Arc<Host>, Report> {
+    let party = Party::open(home)?;
+    let notice = |deal: DealId, text: &str| eprintln!("{}  {text}", deal.short());
+    Ok(party.host(None, WORKERS, notice)?)
+}
+
+/// Downloads and verifies the merchant's terms, showing what comes.
+fn fetch(host: &Arc<Host>, address: &str) -> Result<Arc<VerifiedTerms>, Report> {
+    let bar = ProgressBar::new_spinner().with_message("fetching terms of business");
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {bytes}") {
+        bar.set_style(style);
+    }
+    let layout = terms::download(host.net(), address, &|_, size| bar.inc(size as u64));
+    bar.finish_and_clear();
+    let layout = layout?;
+    let terms = host.shelf().take(&layout).map_err(|error| {
+        // What the merchant shows is refused, whatever is wrong with it.
+        Report::refusal(&error, error.mend())
+    })?;
+    Ok(terms)
+}
+
+fn explain(terms: &VerifiedTerms) {
+    let service = terms.service();
+    let by = terms.certified_by();
+    let certified =
+        if by.is_empty() { "nobody whom you believe".to_owned() } else { by.join(", ") };
+    let grants = terms.grants();
+    let names: Vec<&str> = grants.capabilities.iter().map(|it| it.name()).collect();
+    eprintln!("terms         {}", terms.digest());
+    eprintln!("of            {} (vouched for by {})", terms.merchant().name, terms.merchant().root);
+    eprintln!("service       {} {} by {}", service.name, service.version, terms.author().name);
+    eprintln!("certified by  {certified}");
+    eprintln!("may           {}", names.join(", "));
+    eprintln!(
+        "may pay       {}",
+        grants.most.map_or("nothing".into(), |most| format!("up to {most}"))
+    );
+}
+
+fn finish(row: &DealRow, json: bool) -> Result<(), Report> {
+    if json {
+        print::json(row)?;
+    } else {
+        print::line(&format!("{} is {}: {}", row.id, row.state.name(), row.note));
+    }
+    match row.state {
+        DealState::Completed => Ok(()),
+        state => {
+            let what = format!("the deal with {} is {}: {}", row.peer, state.name(), row.note);
+            Err(Report::refusal(what, format!("semper archive show {}", row.id.short())))
+        }
+    }
+}
+
+fn link_report(error: LinkError) -> Report {
+    Report::refusal(&error, "the evidence so far is in the archive; semper deals --resume goes on")
+}

@@ -1,0 +1,293 @@
+//! Homes: init, register, preferences, accounts.
+
+use std::path::Path;
+
+use semper_archive::{Archive, Home, Write};
+use semper_base::cert::Roots;
+use semper_base::{Certificate, Currency, Digest, Report, Timestamp, keys};
+use semper_commerce::host::evidence;
+use semper_net::Client;
+use semper_purse::{ACCOUNTS, BankRefusal, COSE, PurseConfig};
+use semper_roles::bank::AccountView;
+use semper_roles::ca::{REGISTER, Registered, Registration};
+use semper_roles::party::{self, Party, PartyConfig, PaymentConfig};
+use semper_roles::web::WebRefusal;
+use semper_tinguin::keystore::{self, Keystore};
+use semper_tinguin::protocol::{AccountAction, AccountRequest};
+
+use crate::arguments::{AccountArguments, InitArguments, RegisterArguments};
+use crate::print;
+
+/// Largest answer of an authority or bank.
+const MAX_ANSWER: usize = 64 * 1024;
+/// What merchants may be told by default.
+const PREFERENCES: [&str; 5] = ["name", "street", "postcode", "city", "country"];
+
+pub fn init(arguments: &InitArguments) -> Result<(), Report> {
+    // Everything that can be wrong is looked at before anything is made.
+    let root = certificate(&arguments.authority)?;
+    let mut evaluators = Vec::new();
+    for entry in &arguments.evaluator {
+        let (name, file) = entry.split_once('=').ok_or_else(|| {
+            Report::input(format!("“{entry}” is not name=root.pem"), "semper init --help")
+        })?;
+        let plain = !name.is_empty() && name.bytes().all(|c| c.is_ascii_lowercase() || c == b'-');
+        if !plain {
+            let what = format!("“{name}” cannot name an organisation here");
+            return Err(Report::input(what, "use small letters and hyphens"));
+        }
+        evaluators.push((name.to_owned(), certificate(Path::new(file))?));
+    }
+    let path = &arguments.home.home;
+    if Home::open(path).is_ok_and(|home| home.has(party::CONFIG)) {
+        let what = format!("there is a home at {} already", path.display());
+        return Err(Report::input(what, "choose another --home"));
+    }
+    let file = arguments.pass_phrase_file.as_deref();
+    let pass_phrase = print::pass_phrase(file, "Choose a pass-phrase: ")?;
+    if file.is_none() {
+        let again = print::pass_phrase(None, "Once more: ")?;
+        if *again != *pass_phrase {
+            return Err(Report::input("the two pass-phrases differ", "start again"));
+        }
+    }
+    let (_, stored) = Keystore::create(&pass_phrase)?;
+    let home = Home::create(path)?;
+    home.write(keystore::FILE, stored.as_bytes())?;
+    home.write("root.pem", root.to_pem().as_bytes())?;
+    for (name, certificate) in &evaluators {
+        home.write(&format!("{name}.pem"), certificate.to_pem().as_bytes())?;
+    }
+    home.write(party::TRUST, trust_file(&evaluators).as_bytes())?;
+    Archive::open(&home)?;
+    // Last, because it is what makes a home.
+    let config = PartyConfig {
+        user: arguments.user.clone(),
+        phrase: arguments.phrase.clone(),
+        payment: PaymentConfig::default(),
+    };
+    party::write_config(&home, &config)?;
+    print::line(&format!(
+        "{} is ready; whom you believe stands in {}",
+        path.display(),
+        party::TRUST
+    ));
+    Ok(())
+}
+
+/// One organisation is enough; whoever wants more edits the file.
+fn trust_file(evaluators: &[(String, Certificate)]) -> String {
+    let mut text = String::from(
+        "# Whom you believe, and for what. See policies/trust.toml of the project.\n\
+         authorities = [\"root.pem\"]\n",
+    );
+    let criteria = "https://semper.example/criteria/consumer/1";
+    for (name, _) in evaluators {
+        text += &format!(
+            "\n[evaluator.{name}]\nroot     = \"{name}.pem\"\ncriteria = [\"{criteria}\"]\n"
+        );
+    }
+    if !evaluators.is_empty() {
+        let names: Vec<String> = evaluators.iter().map(|(name, _)| format!("\"{name}\"")).collect();
+        text += &format!(
+            "\n[[require]]\nthreshold = 1\nof        = [{}]\ncriteria  = \"{criteria}\"\nlevel     = 2\n",
+            names.join(", ")
+        );
+    }
+    text
+}
+
+fn certificate(file: &Path) -> Result<Certificate, Report> {
+    Certificate::from_pem(&print::read(file)?).map_err(|error| {
+        Report::input(format!("{}: {error}", file.display()), "give a PEM certificate")
+    })
+}
+
+pub fn register(arguments: &RegisterArguments) -> Result<(), Report> {
+    match (&arguments.request, &arguments.home) {
+        (Some(request), _) => register_request(arguments, request),
+        (None, Some(home)) => register_home(arguments, home),
+        (None, None) => Err(Report::input("no --home and no --request", "semper register --help")),
+    }
+}
+
+fn register_request(arguments: &RegisterArguments, request: &Path) -> Result<(), Report> {
+    let (Some(out), Some(authority)) = (&arguments.out, &arguments.authority) else {
+        return Err(Report::input(
+            "--request needs --out and --authority",
+            "semper register --help",
+        ));
+    };
+    let pem = print::read(request)?;
+    let roots = Roots::new(vec![certificate(authority)?]);
+    let chain = ask_authority(&Client::new(&roots), arguments, pem)?;
+    let text: String = chain.iter().map(Certificate::to_pem).collect();
+    std::fs::write(out, text).map_err(|error| {
+        Report::input(format!("{}: {error}", out.display()), "choose another --out; ask again")
+    })?;
+    print::line(&format!("certified: {}", out.display()));
+    Ok(())
+}
+
+fn register_home(arguments: &RegisterArguments, home: &Path) -> Result<(), Report> {
+    let party = Party::open(home)?;
+    let name = arguments.name.as_deref().unwrap_or_default();
+    let tinguin = semper_tinguin::Client::new(party.home.path());
+    let request = tinguin.request_certificate(name)?;
+    let chain = ask_authority(&party.net(), arguments, request)?;
+    let Some(leaf) = chain.first() else {
+        return Err(Report::refusal("the authority sent no certificate", "ask the organiser"));
+    };
+    // Checked against the root in the trust file before it is kept.
+    let now = Timestamp::now();
+    let roles = [semper_base::Role::Buyer, semper_base::Role::Merchant];
+    let verified =
+        roles.iter().find_map(|role| party.trust.authorities.verify(&chain, *role, now).ok());
+    let identity = verified.ok_or_else(|| {
+        let what = "the certificate that came back is neither a buyer's nor a merchant's of an \
+                    authority that you believe";
+        Report::refusal(what, "compare root.pem with the organiser's")
+    })?;
+    tinguin.install_certificate(chain.clone())?;
+    let summary = format!("certificate as {}, until {}", identity.role, leaf.validity().1.date());
+    let write = evidence(None, "certificate", &identity.root, &summary, leaf.der(), now);
+    party.archive.commit(vec![write])?;
+    print::line(&format!(
+        "{} is certified as {} by {}",
+        identity.name, identity.role, identity.root
+    ));
+    Ok(())
+}
+
+fn ask_authority(
+    net: &Client,
+    arguments: &RegisterArguments,
+    request: String,
+) -> Result<Vec<Certificate>, Report> {
+    let registration = Registration { key: arguments.key.clone(), request };
+    let body = serde_json::to_vec(&registration)
+        .map_err(|error| Report::refusal(error, "report this to the project"))?;
+    let url = format!("{}{REGISTER}", arguments.ca.trim_end_matches('/'));
+    let response = net.post(&url, "application/json", body, MAX_ANSWER)?;
+    if response.status == 200 {
+        let registered: Registered = serde_json::from_slice(&response.body).map_err(|error| {
+            Report::refusal(
+                format!("the authority's answer is not valid: {error}"),
+                "ask the organiser",
+            )
+        })?;
+        return Ok(registered.chain);
+    }
+    Err(match serde_json::from_slice::<WebRefusal>(&response.body) {
+        Ok(refusal) => {
+            Report::refusal(format!("the authority refuses: {}", refusal.error), refusal.mend)
+        }
+        Err(_) => {
+            let what = format!("{url} answers with status {}", response.status);
+            Report::refusal(what, "check the address")
+        }
+    })
+}
+
+pub fn preference(home: &Path, set: &[String], json: bool) -> Result<(), Report> {
+    let party = Party::open(home)?;
+    let mut writes = Vec::new();
+    for entry in set {
+        let (key, value) = entry.split_once('=').unwrap_or((entry, ""));
+        if !PREFERENCES.contains(&key) || value.is_empty() || value.chars().count() > 200 {
+            let what = format!("“{entry}” is not a preference");
+            return Err(Report::input(
+                what,
+                format!("key=value, with key {}", PREFERENCES.join(", ")),
+            ));
+        }
+        writes.push(Write::Preference(key.into(), value.into()));
+    }
+    party.archive.commit(writes)?;
+    let mut all = std::collections::BTreeMap::new();
+    for key in PREFERENCES {
+        if let Some(value) = party.archive.preference(key)? {
+            all.insert(key, value);
+        }
+    }
+    if json {
+        return print::json(&all);
+    }
+    for (key, value) in all {
+        print::line(&format!("{key:10} {value}"));
+    }
+    Ok(())
+}
+
+pub fn open_account(arguments: &AccountArguments) -> Result<(), Report> {
+    let mut party = Party::open(&arguments.home.home)?;
+    let currency: Currency = arguments.currency.parse()?;
+    let bank = arguments.bank.trim_end_matches('/');
+    let view = ask_bank(&party, bank, &arguments.name, AccountAction::Open(currency))?;
+    party.config.payment.purse = Some(PurseConfig {
+        bank: bank.to_owned(),
+        name: view.bank.clone(),
+        account: view.account.clone(),
+    });
+    party::write_config(&party.home, &party.config)?;
+    show(&view, arguments.json)
+}
+
+pub fn show_account(home: &Path, json: bool) -> Result<(), Report> {
+    let party = Party::open(home)?;
+    let purse = party
+        .config
+        .payment
+        .purse
+        .clone()
+        .ok_or_else(|| Report::input("this home has no purse", "semper account open --help"))?;
+    let view =
+        ask_bank(&party, &purse.bank, &purse.name, AccountAction::Show(purse.account.clone()))?;
+    show(&view, json)
+}
+
+fn ask_bank(
+    party: &Party,
+    bank: &str,
+    name: &str,
+    what: AccountAction,
+) -> Result<AccountView, Report> {
+    let request = AccountRequest {
+        bank: name.to_owned(),
+        made: Timestamp::now(),
+        nonce: Digest::from_bytes(keys::random()),
+        what,
+    };
+    let tinguin = semper_tinguin::Client::new(party.home.path());
+    let signed = tinguin.sign_account_request(&request)?;
+    let response = party.net().post(&format!("{bank}{ACCOUNTS}"), COSE, signed, MAX_ANSWER)?;
+    if response.status == 200 {
+        return serde_json::from_slice(&response.body).map_err(|error| {
+            Report::refusal(format!("the bank's answer is not valid: {error}"), "ask the bank")
+        });
+    }
+    Err(match serde_json::from_slice::<BankRefusal>(&response.body) {
+        Ok(refusal) => {
+            Report::refusal(format!("the bank refuses: {}", refusal.words), "ask the bank")
+        }
+        Err(_) => Report::refusal(
+            format!("{bank} answers with status {}", response.status),
+            "check the address",
+        ),
+    })
+}
+
+fn show(view: &AccountView, json: bool) -> Result<(), Report> {
+    if json {
+        return print::json(view);
+    }
+    print::line(&format!("{}  {}  {}", view.bank, view.account, view.holder));
+    print::line(&format!("balance {}", view.balance));
+    for entry in &view.entries {
+        print::line(&format!(
+            "{}  {:>14}  {}  {}",
+            entry.booked, entry.change, entry.other, entry.text
+        ));
+    }
+    Ok(())
+}

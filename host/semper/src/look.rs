@@ -1,0 +1,133 @@
+//! Looking into the archive.
+
+use std::path::Path;
+
+use semper_archive::DealRow;
+use semper_base::Report;
+use semper_commerce::evidence;
+use semper_roles::party::Party;
+use serde_json::json;
+
+use crate::arguments::ArchiveCommand;
+use crate::print;
+
+pub fn archive(command: &ArchiveCommand) -> Result<(), Report> {
+    match command {
+        ArchiveCommand::List { home, json } => list(&home.home, *json),
+        ArchiveCommand::Show { home, deal, json } => show(&home.home, deal, *json),
+        ArchiveCommand::Verify { home, deal, json } => verify(&home.home, deal.as_deref(), *json),
+        ArchiveCommand::Export { home, deal, out } => export(&home.home, deal, out),
+    }
+}
+
+fn list(home: &Path, json: bool) -> Result<(), Report> {
+    let party = Party::open(home)?;
+    let all = party.archive.evidence(None)?;
+    if json {
+        return print::json(&all);
+    }
+    if all.is_empty() {
+        print::line("nothing has been signed yet");
+    }
+    for item in all {
+        let deal = item.deal.map_or("-".into(), |deal| deal.short());
+        let stored = item.stored.to_string();
+        print::line(&format!(
+            "{:4}  {}  {:8}  {:20}  {:20}  {}",
+            item.number,
+            &stored[..19],
+            deal,
+            item.kind,
+            item.signer,
+            item.summary
+        ));
+    }
+    Ok(())
+}
+
+fn show(home: &Path, deal: &str, as_json: bool) -> Result<(), Report> {
+    let party = Party::open(home)?;
+    let row = find(&party, deal)?;
+    let items = party.archive.evidence(Some(row.id))?;
+    let journal = party.archive.journal(row.id)?;
+    let last = |sent| party.archive.last_message(row.id, sent).map(|it| it.map_or(0, |it| it.0));
+    let (sent, received) = (last(true)?, last(false)?);
+    if as_json {
+        let value = json!({
+            "deal": row, "evidence": items, "messages": {"sent": sent, "received": received},
+            "journal_records": journal.len(),
+        });
+        return print::json(&value);
+    }
+    print::line(&format!("deal      {}", row.id));
+    print::line(&format!("with      {} (we are the {})", row.peer, row.side));
+    print::line(&format!("state     {}: {}", row.state.name(), row.note));
+    print::line(&format!("terms     {}", row.terms));
+    print::line(&format!("opened    {}", row.opened));
+    print::line(&format!("messages  {sent} sent, {received} received"));
+    print::line(&format!("journal   {} records", journal.len()));
+    for item in items {
+        print::line(&format!(
+            "{:4}      {} by {}: {}",
+            item.number, item.kind, item.signer, item.summary
+        ));
+    }
+    Ok(())
+}
+
+fn verify(home: &Path, deal: Option<&str>, as_json: bool) -> Result<(), Report> {
+    let party = Party::open(home)?;
+    let rows = match deal {
+        Some(deal) => vec![find(&party, deal)?],
+        None => party.archive.deals()?,
+    };
+    let mut wrong = 0;
+    let mut all = Vec::new();
+    for row in rows {
+        let found = evidence::verify(&party.archive, &party.trust.authorities, &row)?;
+        wrong += found.wrong.len();
+        if !as_json {
+            print::line(&format!("{} with {}", row.id, row.peer));
+            for line in &found.right {
+                print::line(&format!("  right  {line}"));
+            }
+            for line in &found.wrong {
+                print::line(&format!("  WRONG  {line}"));
+            }
+        }
+        all.push(json!({"deal": row.id, "found": found}));
+    }
+    if as_json {
+        print::json(&all)?;
+    }
+    if wrong == 0 {
+        return Ok(());
+    }
+    let mend = "keep the archive as it is; export the deal and have it examined";
+    Err(Report::refusal(format!("{wrong} things in the archive are wrong"), mend))
+}
+
+fn export(home: &Path, deal: &str, out: &Path) -> Result<(), Report> {
+    let party = Party::open(home)?;
+    let row = find(&party, deal)?;
+    let export = evidence::export(&party.archive, row)?;
+    let text = serde_json::to_string_pretty(&export)
+        .map_err(|error| Report::refusal(error, "report this to the project"))?;
+    std::fs::write(out, text).map_err(|error| {
+        Report::input(format!("{}: {error}", out.display()), "choose another --out")
+    })?;
+    print::line(&format!("{} signed structures in {}", export.evidence.len(), out.display()));
+    Ok(())
+}
+
+/// The deal whose id begins with these digits.
+fn find(party: &Party, text: &str) -> Result<DealRow, Report> {
+    let digits = text.strip_prefix("deal:").unwrap_or(text);
+    let all = party.archive.deals()?;
+    let mut found = all.into_iter().filter(|row| row.id.hex().starts_with(digits));
+    match (found.next(), found.next()) {
+        (Some(row), None) if digits.len() >= 4 => Ok(row),
+        (None, _) => Err(Report::input(format!("there is no deal “{text}” here"), "semper deals")),
+        _ => Err(Report::input(format!("“{text}” is not one deal"), "give more digits of its id")),
+    }
+}

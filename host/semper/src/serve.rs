@@ -1,0 +1,126 @@
+//! Server roles, and what their operators do beside.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use semper_archive::Home;
+use semper_base::{Amount, Certificate, Report, Role, SigningKey, Timestamp};
+use semper_net::serve as serve_tls;
+use semper_roles::bank::LEDGER;
+use semper_roles::ca::Ca;
+use semper_roles::catalogue::{self, Catalogue};
+use semper_roles::config::{LogFormat, ServerConfig};
+use serde_json::json;
+use tracing_subscriber::EnvFilter;
+
+use crate::print;
+
+pub fn serve(file: &Path, check: bool) -> Result<(), Report> {
+    let config = ServerConfig::read(file)?;
+    log(config.log);
+    let identity = config.tls()?;
+    let router = config.roles()?;
+    if check {
+        print::line(&format!("{} is right", file.display()));
+        return Ok(());
+    }
+    Ok(serve_tls(router, config.listen, &identity, |address| {
+        tracing::info!(%address, "serving");
+    })?)
+}
+
+fn log(format: LogFormat) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => builder.with_ansi(false).init(),
+        LogFormat::Json => builder.json().init(),
+    }
+}
+
+pub fn ca_init(home: &Path, name: &str, servers: &[String]) -> Result<(), Report> {
+    Ca::create(home, name, servers)?;
+    print::line(&format!("{} is ready; give its root.pem to everybody", home.display()));
+    Ok(())
+}
+
+pub fn ca_invite(
+    home: &Path,
+    name: &str,
+    role: &str,
+    servers: &[String],
+    json: bool,
+) -> Result<(), Report> {
+    let role: Role =
+        role.parse().map_err(|error| Report::input(error, "semper ca invite --help"))?;
+    if (role == Role::Server) == servers.is_empty() {
+        let what = "--server goes with the role server, and only with it";
+        return Err(Report::input(what, "semper ca invite --help"));
+    }
+    let key = Ca::open(home)?.invite(name, role, servers)?;
+    if json {
+        return print::json(&json!({"name": name, "role": role, "key": key}));
+    }
+    print::line(&format!("registration key for {name} as {role}: {key}"));
+    Ok(())
+}
+
+pub fn bank_init(
+    home: &Path,
+    key: &Path,
+    certificate: &Path,
+    authority: &Path,
+) -> Result<(), Report> {
+    let wrong = |file: &Path, error: &dyn std::fmt::Display| {
+        Report::input(format!("{}: {error}", file.display()), "semper bank init --help")
+    };
+    let signing = SigningKey::from_pem(&print::read(key)?).map_err(|error| wrong(key, &error))?;
+    let read = |file: &Path| {
+        Certificate::from_pem(&print::read(file)?).map_err(|error| wrong(file, &error))
+    };
+    let (own, root) = (read(certificate)?, read(authority)?);
+    if own.key().ok() != Some(signing.public()) {
+        return Err(wrong(certificate, &"it does not belong to the key"));
+    }
+    let home = Home::create(home)?;
+    home.write("bank.key", signing.to_pem().as_bytes())?;
+    home.write("bank.pem", own.to_pem().as_bytes())?;
+    home.write("root.pem", root.to_pem().as_bytes())?;
+    print::line(&format!("{} is ready", home.path().display()));
+    Ok(())
+}
+
+pub fn bank_fund(home: &Path, account: &str, amount: &str, json: bool) -> Result<(), Report> {
+    let amount: Amount = amount.parse()?;
+    let home = Home::open(home)?;
+    let ledger = semper_ledger::Ledger::open(&home.path().join(LEDGER))?;
+    let entry = ledger.fund(account, amount, Timestamp::now())?;
+    let balance = ledger.account(account)?.balance;
+    if json {
+        return print::json(&json!({"entry": entry, "account": account, "balance": balance}));
+    }
+    print::line(&format!("{account} now holds {balance}"));
+    Ok(())
+}
+
+pub fn catalogue_import(home: &Path, file: &PathBuf, json: bool) -> Result<(), Report> {
+    let home = Home::open(home)?;
+    let csv = File::open(file)
+        .map_err(|error| Report::input(format!("{}: {error}", file.display()), "check the path"))?;
+    let size = csv.metadata().map(|meta| meta.len()).unwrap_or(0);
+    let catalogue = Catalogue::open(&home.path().join(catalogue::FILE))?;
+    let bar = ProgressBar::new(size);
+    if let Ok(style) = ProgressStyle::with_template("{bar:40} {percent}% {msg}") {
+        bar.set_style(style);
+    }
+    let count =
+        catalogue.import(bar.wrap_read(csv), |lines| bar.set_message(format!("{lines} articles")));
+    bar.finish_and_clear();
+    let (count, total) = (count?, catalogue.len()?);
+    if json {
+        return print::json(&json!({"imported": count, "articles": total}));
+    }
+    print::line(&format!("{count} articles imported; the catalogue has {total}"));
+    Ok(())
+}

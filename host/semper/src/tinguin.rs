@@ -1,0 +1,77 @@
+//! The TINGUIN's process.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::time::Duration;
+
+use semper_archive::Home;
+use semper_base::Report;
+use semper_roles::party;
+use semper_tinguin::keystore::{self, Keystore, KeystoreError};
+use semper_tinguin::memory::{self, Memory};
+use semper_tinguin::scripted::Scripted;
+use semper_tinguin::terminal::TerminalFace;
+use semper_tinguin::{Face, SOCKET, Service};
+
+use crate::arguments::TinguinArguments;
+use crate::print;
+
+/// Tries at the terminal before the TINGUIN gives up.
+const TRIES: u32 = 5;
+
+pub fn run(arguments: &TinguinArguments) -> Result<(), Report> {
+    let home = Home::open(&arguments.home.home)?;
+    let config = party::read_config(&home)?;
+    let stored = home.read_secret(keystore::FILE)?;
+    // A rules file that is wrong is found before the pass-phrase is asked for.
+    let rules = match &arguments.rules {
+        Some(file) => Some(scripted(&print::read(file)?, arguments)?),
+        None => None,
+    };
+    let keys = unlock(&stored, arguments)?;
+    let memory = Memory::open(&home.path().join(memory::FILE)).map_err(|error| {
+        Report::refusal(format!("the TINGUIN's store cannot be used: {error}"), "check the disk")
+    })?;
+    let face: Box<dyn Face> = match rules {
+        Some(scripted) => Box::new(scripted),
+        None => Box::new(TerminalFace::new().map_err(|error| {
+            Report::input(format!("there is no terminal: {error}"), "give --rules on a server")
+        })?),
+    };
+    let service = Service::new(keys, memory, face, config.user, config.phrase);
+    let served = service.serve(&home.path().join(SOCKET));
+    TerminalFace::restore();
+    served.map_err(|error| Report::input(error, "stop the other one first"))
+}
+
+fn scripted(rules: &str, arguments: &TinguinArguments) -> Result<Scripted, Report> {
+    let out: Box<dyn Write + Send> = match &arguments.transcript {
+        None => Box::new(std::io::stdout()),
+        Some(file) => {
+            let mut options = OpenOptions::new();
+            let opened = options.append(true).create(true).mode(0o600).open(file);
+            Box::new(opened.map_err(|error| {
+                Report::input(format!("{}: {error}", file.display()), "choose another --transcript")
+            })?)
+        }
+    };
+    Ok(Scripted::new(rules, out)?)
+}
+
+/// Opens the key store; wrong pass-phrases are slowed down, ever more.
+fn unlock(stored: &str, arguments: &TinguinArguments) -> Result<Keystore, Report> {
+    let file = arguments.pass_phrase_file.as_deref();
+    for attempt in 0..TRIES {
+        let pass_phrase = print::pass_phrase(file, "Pass-phrase: ")?;
+        match Keystore::open(stored, &pass_phrase) {
+            Ok(keys) => return Ok(keys),
+            Err(KeystoreError::PassPhrase) if file.is_none() => {
+                eprintln!("That is not the pass-phrase.");
+                std::thread::sleep(Duration::from_secs(1 << attempt));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(KeystoreError::PassPhrase.into())
+}

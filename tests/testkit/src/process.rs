@@ -1,0 +1,158 @@
+//! Running commands and servers.
+
+use std::fs::File;
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long a server may take to answer.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The binaries that were built.
+#[derive(Clone, Debug)]
+pub struct Binaries {
+    /// `semper`.
+    pub semper: PathBuf,
+    /// `semper-sign`.
+    pub sign: PathBuf,
+    /// The folder with the guests' components.
+    pub guests: PathBuf,
+    /// The repository.
+    pub repository: PathBuf,
+}
+
+/// What a command did.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// Exit code; -1 when it was killed.
+    pub code: i32,
+    /// Standard output.
+    pub out: String,
+    /// Standard error.
+    pub err: String,
+}
+
+impl Output {
+    /// The output as JSON.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.out).unwrap_or(serde_json::Value::Null)
+    }
+}
+
+/// Runs a command to its end, in a folder.
+pub fn run(folder: &Path, program: &Path, arguments: &[&str]) -> Result<Output, String> {
+    let done = Command::new(program)
+        .args(arguments)
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| format!("{}: {error}", program.display()))?;
+    Ok(Output {
+        code: done.status.code().unwrap_or(-1),
+        out: String::from_utf8_lossy(&done.stdout).into_owned(),
+        err: String::from_utf8_lossy(&done.stderr).into_owned(),
+    })
+}
+
+/// A process that is ended with its owner.
+#[derive(Debug)]
+pub struct Running {
+    child: Child,
+    name: String,
+    log: PathBuf,
+}
+
+impl Running {
+    /// Starts a process whose output goes to `NAME.log` in the folder.
+    pub fn start(
+        folder: &Path,
+        name: &str,
+        program: &Path,
+        arguments: &[&str],
+    ) -> Result<Self, String> {
+        let log = folder.join(format!("{name}.log"));
+        let file = File::options()
+            .append(true)
+            .create(true)
+            .open(&log)
+            .map_err(|error| format!("{}: {error}", log.display()))?;
+        let copy = file.try_clone().map_err(|error| error.to_string())?;
+        let child = Command::new(program)
+            .args(arguments)
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .stdout(file)
+            .stderr(copy)
+            .spawn()
+            .map_err(|error| format!("{}: {error}", program.display()))?;
+        Ok(Self { child, name: name.to_owned(), log })
+    }
+
+    /// Waits until the probe succeeds; an error with the log's end if the process ends first.
+    pub fn ready(&mut self, probe: impl Fn() -> bool) -> Result<(), String> {
+        let start = Instant::now();
+        while !probe() {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return Err(format!("{} ended with {status}:\n{}", self.name, self.log_text()));
+            }
+            if start.elapsed() > PATIENCE {
+                return Err(format!("{} does not answer:\n{}", self.name, self.log_text()));
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+
+    /// What it has written.
+    pub fn log_text(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends it as a power cut would (SIGKILL).
+    pub fn kill(&mut self) {
+        // It may have ended by itself; there is nothing to do then.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Waits for its end; the exit code.
+    pub fn wait(&mut self, patience: Duration) -> Option<i32> {
+        let start = Instant::now();
+        while start.elapsed() < patience {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return Some(status.code().unwrap_or(-1));
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        None
+    }
+
+    /// Lets it run on after its owner.
+    pub fn detach(self) {
+        // Not dropped, so not killed.
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// A port of the loopback address that was free a moment ago.
+pub fn free_port() -> Result<u16, String> {
+    let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| error.to_string())?;
+    Ok(listener.local_addr().map_err(|error| error.to_string())?.port())
+}
+
+/// Whether somebody listens on a port of the loopback address.
+pub fn answers(port: u16) -> bool {
+    TcpStream::connect(("127.0.0.1", port)).is_ok()
+}

@@ -1,0 +1,111 @@
+//! The wasm target, the guests, the host's binaries.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use semper_testkit::Binaries;
+
+/// What the guests are built for.
+const TARGET: &str = "wasm32-wasip2";
+/// The guests. Each is built by itself: the SDK's features say which half it is, and cargo
+/// would unite them.
+pub const GUESTS: [&str; 2] = ["mail-order-buyer", "mail-order-seller"];
+
+/// The repository's folder.
+pub fn repository() -> PathBuf {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.ancestors().nth(2).unwrap_or(own).to_owned()
+}
+
+/// Runs a command in the repository; its output is the person's to see.
+pub fn run(program: &str, arguments: &[&str]) -> Result<(), String> {
+    let status = Command::new(program)
+        .args(arguments)
+        .current_dir(repository())
+        .status()
+        .map_err(|error| format!("{program}: {error}"))?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(format!("{program} {}: {status}", arguments.join(" ")))
+}
+
+/// Where cargo puts what it builds.
+pub fn target() -> Result<PathBuf, String> {
+    let output = Command::new("cargo")
+        .args(["metadata", "--format-version", "1", "--no-deps"])
+        .current_dir(repository())
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| format!("cargo: {error}"))?;
+    let value: serde_json::Value = serde_json::from_slice(&output.stdout)
+        .map_err(|error| format!("cargo metadata: {error}"))?;
+    let folder =
+        value["target_directory"].as_str().ok_or("cargo metadata names no target folder")?;
+    Ok(PathBuf::from(folder))
+}
+
+/// Adds the target if it is missing, builds the guests; the folder with the components.
+pub fn guests() -> Result<PathBuf, String> {
+    let installed = Command::new("rustup")
+        .args(["target", "list", "--installed"])
+        .current_dir(repository())
+        .output()
+        .map(|output| String::from_utf8_lossy(&output.stdout).contains(TARGET))
+        .unwrap_or(false);
+    if !installed {
+        run("rustup", &["target", "add", TARGET])?;
+    }
+    for guest in GUESTS {
+        let arguments = ["build", "--quiet", "--release", "--target", TARGET, "--package", guest];
+        run("cargo", &arguments)?;
+    }
+    Ok(target()?.join(TARGET).join("release"))
+}
+
+/// Builds guests and host.
+pub fn all() -> Result<Binaries, String> {
+    let guests = guests()?;
+    run("cargo", &["build", "--package", "semper", "--package", "semper-sign"])?;
+    let debug = target()?.join("debug");
+    Ok(Binaries {
+        semper: debug.join("semper"),
+        sign: debug.join("semper-sign"),
+        guests,
+        repository: repository(),
+    })
+}
+
+/// Prints the interfaces that each guest imports.
+pub fn print_imports(guests: &Path) -> Result<(), String> {
+    for guest in GUESTS {
+        let file = guests.join(format!("{}.wasm", guest.replace('-', "_")));
+        let bytes = std::fs::read(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+        println!("{guest}: {} bytes", bytes.len());
+        for import in imports(&bytes) {
+            println!("  {import}");
+        }
+    }
+    Ok(())
+}
+
+/// Names like `package:name/interface@1.0.0` in a component. For looking; what counts is the
+/// host's own reading (`semper-sign inspect`).
+fn imports(bytes: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(bytes);
+    let mut names: Vec<String> = ["semper:", "wasi:"]
+        .iter()
+        .flat_map(|prefix| text.match_indices(prefix))
+        .filter_map(|(at, _)| {
+            let name: String = text[at..]
+                .chars()
+                .take_while(|c| c.is_ascii_alphanumeric() || ":/@.-".contains(*c))
+                .collect();
+            (name.contains('/') && name.contains("@1.0.0"))
+                .then(|| name.split_inclusive("@1.0.0").next().unwrap_or_default().to_owned())
+        })
+        .collect();
+    names.sort();
+    names.dedup();
+    names
+}

@@ -1,0 +1,109 @@
+//! Everything that must pass.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::build::{self, GUESTS};
+
+/// What cannot be built for this machine: guests are for wasm alone.
+const NOT_HERE: [&str; 3] = [GUESTS[0], GUESTS[1], "semper-guest"];
+
+/// Everything; with a filter, only the tests whose names contain it.
+pub fn run(filter: &[&str]) -> Result<(), String> {
+    if filter.is_empty() {
+        step("formatter");
+        build::run("cargo", &["fmt", "--all", "--check"])?;
+        step("guests and host");
+        build::all()?;
+        step("clippy");
+        clippy()?;
+        step("licences, duplicates, sources");
+        deny()?;
+        step("documentation");
+        document()?;
+    } else {
+        build::all()?;
+    }
+    step("tests");
+    let mut arguments = vec!["test", "--workspace"];
+    arguments.extend(excluded());
+    arguments.extend(filter);
+    build::run("cargo", &arguments)
+}
+
+/// The figures of BENCHMARKS.md.
+pub fn bench() -> Result<(), String> {
+    build::guests()?;
+    let arguments = ["build", "--release", "--package", "semper", "--package", "semper-sign"];
+    build::run("cargo", &arguments)?;
+    build::run("cargo", &["run", "--release", "--package", "semper-bench"])
+}
+
+fn step(text: &str) {
+    println!("\n── {text}");
+}
+
+fn excluded() -> Vec<&'static str> {
+    NOT_HERE.iter().flat_map(|name| ["--exclude", name]).collect()
+}
+
+fn clippy() -> Result<(), String> {
+    let mut arguments = vec!["clippy", "--quiet", "--workspace", "--all-targets"];
+    arguments.extend(excluded());
+    arguments.extend(["--", "--deny", "warnings"]);
+    build::run("cargo", &arguments)?;
+    for guest in GUESTS {
+        let target = ["--target", "wasm32-wasip2", "--package", guest];
+        let mut arguments = vec!["clippy", "--quiet", "--release"];
+        arguments.extend(target);
+        arguments.extend(["--", "--deny", "warnings"]);
+        build::run("cargo", &arguments)?;
+    }
+    Ok(())
+}
+
+fn document() -> Result<(), String> {
+    let mut arguments = vec!["doc", "--quiet", "--no-deps", "--workspace"];
+    arguments.extend(excluded());
+    let status = Command::new("cargo")
+        .args(&arguments)
+        .current_dir(build::repository())
+        .env("RUSTDOCFLAGS", "--deny warnings")
+        .status()
+        .map_err(|error| format!("cargo doc: {error}"))?;
+    if status.success() { Ok(()) } else { Err("the documentation has warnings".into()) }
+}
+
+/// `cargo deny`, installed beside the build when it is missing. Advisories are looked at where
+/// their database can be had.
+fn deny() -> Result<(), String> {
+    let tool = deny_tool()?;
+    let check = |what: &[&str]| {
+        let mut arguments = vec!["--log-level", "error", "check"];
+        arguments.extend(what);
+        build::run(&tool.display().to_string(), &arguments)
+    };
+    check(&["licenses", "bans", "sources"])?;
+    if check(&["advisories"]).is_err() {
+        println!("advisories were not checked: their database cannot be had here, or it has a hit");
+    }
+    Ok(())
+}
+
+fn deny_tool() -> Result<PathBuf, String> {
+    let works = |tool: &PathBuf| {
+        Command::new(tool).arg("--version").output().is_ok_and(|output| output.status.success())
+    };
+    let root =
+        build::target()?.parent().map_or_else(|| PathBuf::from("target"), |it| it.join("tools"));
+    let own = root.join("bin").join("cargo-deny");
+    for candidate in [PathBuf::from("cargo-deny"), own.clone()] {
+        if works(&candidate) {
+            return Ok(candidate);
+        }
+    }
+    println!("installing cargo-deny (once; a few minutes)");
+    let root = root.display().to_string();
+    build::run("cargo", &["install", "--quiet", "--locked", "--root", &root, "cargo-deny"])?;
+    Ok(own)
+}

@@ -1,0 +1,187 @@
+//! The demo: a marketplace from nothing, and one purchase, shown as a person would follow it.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use semper_testkit::{Market, MarketOptions};
+use serde_json::Value;
+
+use crate::build;
+
+pub fn run(options: &[&str]) -> Result<(), String> {
+    if let Some(unknown) = options.iter().find(|it| !["--keep", "--interactive"].contains(it)) {
+        return Err(format!("“{unknown}” is not an option: --keep, --interactive"));
+    }
+    let keep = options.contains(&"--keep");
+    let interactive = options.contains(&"--interactive");
+
+    heading("Building guests and host");
+    let binaries = build::all()?;
+
+    heading("A marketplace on loopback");
+    let temporary = tempfile::Builder::new().prefix("semper-demo-").tempdir();
+    let temporary = temporary.map_err(|error| format!("no temporary folder: {error}"))?;
+    let folder = temporary.path().to_owned();
+    println!("  in {}", folder.display());
+    let market_options = MarketOptions { scripted_buyer: !interactive, ..MarketOptions::default() };
+    let tell = |step: &str| println!("  {step}");
+    let market = Market::build(&folder, &binaries, &market_options, &tell)?;
+    println!(
+        "  authority {}, bank {}, merchant {}",
+        market.ports[0],
+        market.bank_url(),
+        market.merchant_url()
+    );
+
+    let outcome = if interactive { buy_by_hand(&market) } else { buy(&market) };
+    let checked = outcome.and_then(|()| aftermath(&market));
+    if keep {
+        std::mem::forget(temporary);
+        keep_running(&market, &folder);
+        market.detach();
+    }
+    checked?;
+    heading("The deal is completed, and both archives verify");
+    Ok(())
+}
+
+/// The purchase, with the scripted TINGUINs.
+fn buy(market: &Market) -> Result<(), String> {
+    heading("Anna buys: semper buy --home anna MERCHANT");
+    let output = market.semper(&["buy", "--home", "anna", &market.merchant_url()])?;
+    for line in output.err.lines().chain(output.out.lines()) {
+        println!("  {line}");
+    }
+    heading("What Anna's TINGUIN showed, and what was answered for her");
+    transcript(&market.folder.join("anna-transcript.jsonl"))?;
+    heading("What the merchant's TINGUIN signed by its standing consents");
+    transcript(&market.folder.join("otto-transcript.jsonl"))?;
+    match output.code {
+        0 => Ok(()),
+        code => Err(format!("semper buy ended with {code}")),
+    }
+}
+
+/// The purchase, with the person at the terminal answering: the TINGUIN takes the terminal
+/// over, and `semper buy` runs behind it.
+fn buy_by_hand(market: &Market) -> Result<(), String> {
+    heading("You are Anna. Your TINGUIN opens; answer it");
+    let mut buying = market.start_buying_when_ready()?;
+    let mut tinguin = Command::new(&market.binaries.semper)
+        .args(["tinguin", "--home", "anna", "--pass-phrase-file", "pass-phrase"])
+        .current_dir(&market.folder)
+        .stdin(Stdio::inherit())
+        .spawn()
+        .map_err(|error| format!("the TINGUIN: {error}"))?;
+    let code = buying.join();
+    // The purchase is over; the TINGUIN has nothing more to ask.
+    let _ = tinguin.kill();
+    let _ = tinguin.wait();
+    let _ = Command::new("stty").arg("sane").status();
+    print!("\x1b[?1049l");
+    println!("{}", buying.text());
+    match code {
+        0 => Ok(()),
+        code => Err(format!("semper buy ended with {code}")),
+    }
+}
+
+/// The state afterwards: archives, evidence, accounts.
+fn aftermath(market: &Market) -> Result<(), String> {
+    heading("Anna's archive: semper archive list --home anna");
+    print_output(&market.semper(&["archive", "list", "--home", "anna"])?.out);
+    let deals = market.semper(&["deals", "--home", "anna", "--json"])?.json();
+    let deal = deals[0]["id"].as_str().ok_or("there is no deal in the archive")?.to_owned();
+    let state = deals[0]["state"].as_str().unwrap_or_default();
+    heading("Both archives checked: semper archive verify");
+    for home in ["anna", "otto"] {
+        let output = market.semper(&["archive", "verify", "--home", home])?;
+        println!("  {home}:");
+        print_output(&output.out);
+        if output.code != 0 {
+            return Err(format!("the archive of {home} does not verify:\n{}", output.err));
+        }
+    }
+    let export = ["archive", "export", "--home", "anna", &deal, "--out", "deal.json"];
+    print_output(&market.semper(&export)?.out);
+    println!("  the evidence lies in {}", market.folder.join("deal.json").display());
+    if state != "completed" {
+        return Err(format!("the deal is {state}, not completed"));
+    }
+    Ok(())
+}
+
+fn keep_running(market: &Market, folder: &Path) {
+    heading("Everything runs on; go on by hand");
+    let semper = market.binaries.semper.display();
+    println!("  cd {}", folder.display());
+    println!("  {semper} buy --home anna {}", market.merchant_url());
+    println!("  {semper} deals --home anna");
+    println!("  {semper} archive list --home anna");
+    println!("  {semper} account show --home anna");
+    println!("  curl --cacert ca/root.pem {}/metrics", market.merchant_url());
+    println!("and to end it: pkill -f {}, then remove the folder", folder.display());
+}
+
+fn heading(text: &str) {
+    println!("\n── {text}");
+}
+
+fn print_output(text: &str) {
+    for line in text.lines() {
+        println!("  {line}");
+    }
+}
+
+/// Prints a scripted TINGUIN's screens with their answers.
+fn transcript(file: &Path) -> Result<(), String> {
+    let text =
+        std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    for line in text.lines() {
+        let value: Value = serde_json::from_str(line).map_err(|error| error.to_string())?;
+        let (frame, answer) = (&value["frame"], &value["answer"]);
+        let screen = &frame["screen"];
+        if let Some(consent) = screen.get("consent") {
+            println!("  ┌ {}  “{}”", word(&frame["user"]), word(&frame["phrase"]));
+            println!("  │ {}", word(&frame["service"]));
+            println!("  │ YOUR DECISION: {}", word(&consent["title"]));
+            for row in consent["rows"].as_array().into_iter().flatten() {
+                println!("  │   {:16} {}", word(&row[0]), word(&row[1]));
+            }
+            println!("  │ {}", word(&consent["means"]));
+            println!("  └ answered: {}", plain(answer));
+        } else if let Some(question) = screen.get("question") {
+            print_question(question, answer);
+        } else {
+            println!("  · {}", word(&frame["status"]));
+        }
+    }
+    Ok(())
+}
+
+fn print_question(question: &Value, answer: &Value) {
+    for (kind, content) in question.as_object().into_iter().flatten() {
+        println!("  ┌ the service says ({kind}): {}", word(&content["says"]));
+        let options = content["options"].as_array().cloned().unwrap_or_default();
+        for option in options.iter().take(3) {
+            println!("  │   {}", word(option));
+        }
+        if options.len() > 3 {
+            println!("  │   … {} more", options.len() - 3);
+        }
+        let chosen =
+            answer["choice"].as_u64().and_then(|index| options.get(usize::try_from(index).ok()?));
+        println!("  └ answered: {}", chosen.map_or_else(|| plain(answer), word));
+    }
+}
+
+fn word(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}

@@ -25,6 +25,9 @@ use crate::terms::Shelf;
 pub use messages::{Accepted, MessageRefusal};
 use schedule::Schedule;
 
+/// Hears what happens in a deal, one sentence at a time.
+pub type Notice = Box<dyn Fn(DealId, &str) + Send + Sync>;
+
 /// What a host is made of.
 pub struct HostParts {
     /// The home.
@@ -46,7 +49,7 @@ pub struct HostParts {
     /// How long an activation stays in memory when it has to wait.
     pub grace: Duration,
     /// Hears what happens, one sentence at a time.
-    pub notice: Box<dyn Fn(DealId, &str) + Send + Sync>,
+    pub notice: Notice,
 }
 
 /// A running host.

@@ -12,6 +12,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
+use semper_archive::ArchiveError;
 use semper_base::{DealId, Digest, Mend};
 use semper_commerce::Host;
 use semper_commerce::business::Business;
@@ -123,30 +124,32 @@ impl Merchant {
         match self.host.receive(id, body) {
             Ok(accepted) => web::json(StatusCode::OK, &accepted),
             Err(refusal) => {
-                let status = match &refusal {
-                    MessageRefusal::UnknownDeal => StatusCode::NOT_FOUND,
-                    MessageRefusal::Later(_) => StatusCode::SERVICE_UNAVAILABLE,
-                    MessageRefusal::Unreadable(_) => StatusCode::BAD_REQUEST,
-                    MessageRefusal::Channel(_) => StatusCode::CONFLICT,
-                };
                 tracing::warn!(deal = id.short(), %refusal, "message refused");
-                web::json(status, &refusal)
+                message_refusal(&refusal)
             }
         }
     }
 
     /// Our next message after a number, or `None` if there is none now; and whether the deal
     /// has ended.
-    fn next(&self, id: DealId, after: u64) -> Result<(Option<Vec<u8>>, bool), Response> {
-        let failed =
-            |_| web::json(StatusCode::SERVICE_UNAVAILABLE, &MessageRefusal::Later("store".into()));
-        let row = self.host.archive().deal(id).map_err(failed)?;
-        let Some(row) = row.filter(|row| row.side == Side::Seller.name()) else {
-            return Err(web::json(StatusCode::NOT_FOUND, &MessageRefusal::UnknownDeal));
-        };
-        let message = self.host.archive().message(id, true, after + 1).map_err(failed)?;
+    fn next(&self, id: DealId, after: u64) -> Result<(Option<Vec<u8>>, bool), MessageRefusal> {
+        let later = |error: ArchiveError| MessageRefusal::Later(error.to_string());
+        let row = self.host.archive().deal(id).map_err(later)?;
+        let row = row.filter(|row| row.side == Side::Seller.name());
+        let row = row.ok_or(MessageRefusal::UnknownDeal)?;
+        let message = self.host.archive().message(id, true, after + 1).map_err(later)?;
         Ok((message.map(|it| it.wire), row.state.is_final()))
     }
+}
+
+fn message_refusal(refusal: &MessageRefusal) -> Response {
+    let status = match refusal {
+        MessageRefusal::UnknownDeal => StatusCode::NOT_FOUND,
+        MessageRefusal::Later(_) => StatusCode::SERVICE_UNAVAILABLE,
+        MessageRefusal::Unreadable(_) => StatusCode::BAD_REQUEST,
+        MessageRefusal::Channel(_) => StatusCode::CONFLICT,
+    };
+    web::json(status, refusal)
 }
 
 fn opening_refusal(error: &OpeningError) -> Response {
@@ -198,7 +201,7 @@ pub fn routes(merchant: Arc<Merchant>, metrics: Arc<Metrics>) -> Router {
         let this = Arc::clone(&e.0);
         let response = match parse_deal(&hex) {
             Some(id) => long_poll(this, id, &poll).await,
-            None => web::json(StatusCode::NOT_FOUND, &MessageRefusal::UnknownDeal),
+            None => message_refusal(&MessageRefusal::UnknownDeal),
         };
         e.1.outcome("merchant", "poll", response)
     };
@@ -224,7 +227,7 @@ async fn long_poll(merchant: Arc<Merchant>, id: DealId, poll: &Poll) -> Response
             Ok(Ok((Some(wire), _))) => return web::bytes(MESSAGE, wire),
             Ok(Ok((None, true))) => return no_content(),
             Ok(Ok((None, false))) => {}
-            Ok(Err(response)) => return response,
+            Ok(Err(refusal)) => return message_refusal(&refusal),
             Err(_) => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         }
         let left = until.saturating_duration_since(Instant::now());
@@ -241,7 +244,7 @@ fn no_content() -> Response {
 fn with_deal(hex: &str, work: impl FnOnce(DealId) -> Response) -> Response {
     match parse_deal(hex) {
         Some(id) => work(id),
-        None => web::json(StatusCode::NOT_FOUND, &MessageRefusal::UnknownDeal),
+        None => message_refusal(&MessageRefusal::UnknownDeal),
     }
 }
 

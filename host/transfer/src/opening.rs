@@ -88,6 +88,7 @@ pub enum Merchant {
 
 /// What can happen to either.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "events live for one step")]
 pub enum Event {
     /// The peer's signed agreement, verified: AGREE at the buyer, AGREED at the merchant.
     Received(Agreement, Token),

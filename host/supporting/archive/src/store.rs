@@ -1,5 +1,6 @@
 //! One SQLite file per home, written by one thread in groups, read by any.
 
+mod crash;
 mod read;
 mod schema;
 mod write;
@@ -118,7 +119,13 @@ impl Archive {
 
     /// Opens the archive in this file.
     pub fn open_file(path: &Path) -> Result<Self, ArchiveError> {
-        let writer = schema::open(path)?;
+        Self::open_within(path, None)
+    }
+
+    /// Opens the archive in this file; with a quota it takes that many pages of 4096 bytes and
+    /// is then full, as a disk is.
+    pub fn open_within(path: &Path, quota: Option<u32>) -> Result<Self, ArchiveError> {
+        let writer = schema::open(path, quota)?;
         let reader = schema::reader(path)?;
         // Bounded: whoever writes faster than the disk waits.
         let (jobs, inbox) = sync_channel::<Job>(GROUP);
@@ -184,7 +191,9 @@ fn write_loop(mut connection: Connection, inbox: &Receiver<Job>, path: &Path) {
                 Err(_) => break,
             }
         }
+        crash::point(crash::Place::Before);
         let results = commit_group(&mut connection, &group, path);
+        crash::point(crash::Place::After);
         for (job, result) in group.into_iter().zip(results) {
             // The asker may be gone; the write stands all the same.
             let _ = job.reply.send(result);
@@ -197,25 +206,35 @@ fn commit_group(
     group: &[Job],
     path: &Path,
 ) -> Vec<Result<(), ArchiveError>> {
-    let whole = || -> rusqlite::Result<Vec<Result<(), ArchiveError>>> {
-        let mut transaction = connection.transaction()?;
-        let mut results = Vec::with_capacity(group.len());
-        for job in group {
-            let savepoint = transaction.savepoint()?;
-            let done = write::apply(&savepoint, &job.writes, path);
-            if done.is_ok() {
-                savepoint.commit()?;
+    try_group(connection, group, path)
+        .unwrap_or_else(|error| group.iter().map(|_| Err(error.clone())).collect())
+}
+
+/// Each list's own outcome, or the one error that undid the whole group.
+fn try_group(
+    connection: &mut Connection,
+    group: &[Job],
+    path: &Path,
+) -> Result<Vec<Result<(), ArchiveError>>, ArchiveError> {
+    let failed = |error: rusqlite::Error| translate(path, &error);
+    let mut transaction = connection.transaction().map_err(failed)?;
+    let mut results = Vec::with_capacity(group.len());
+    for job in group {
+        let savepoint = transaction.savepoint().map_err(failed)?;
+        let done = write::apply(&savepoint, &job.writes, path);
+        if done.is_ok() {
+            savepoint.commit().map_err(failed)?;
+        } else {
+            drop(savepoint);
+            if transaction.is_autocommit() {
+                // A full disk makes SQLite undo everything, the other lists with it.
+                return done.map(|()| Vec::new());
             }
-            results.push(done);
         }
-        transaction.commit()?;
-        Ok(results)
-    };
-    let mut whole = whole;
-    whole().unwrap_or_else(|error| {
-        let error = translate(path, &error);
-        group.iter().map(|_| Err(error.clone())).collect()
-    })
+        results.push(done);
+    }
+    transaction.commit().map_err(failed)?;
+    Ok(results)
 }
 
 pub(crate) fn translate(path: &Path, error: &rusqlite::Error) -> ArchiveError {

@@ -64,13 +64,16 @@ const MIGRATIONS: [&str; 1] = ["
 "];
 
 /// Opens for writing: makes, migrates and checks the file.
-pub(super) fn open(path: &Path) -> Result<Connection, ArchiveError> {
+pub(super) fn open(path: &Path, quota: Option<u32>) -> Result<Connection, ArchiveError> {
     let failed = |error: rusqlite::Error| translate(path, &error);
     make_private(path)?;
     let mut connection = Connection::open(path).map_err(failed)?;
     prepare(&connection).map_err(failed)?;
     check(&connection, path)?;
     migrate(&mut connection, path)?;
+    if let Some(pages) = quota {
+        connection.pragma_update(None, "max_page_count", pages).map_err(failed)?;
+    }
     Ok(connection)
 }
 

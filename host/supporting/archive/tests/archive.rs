@@ -1,0 +1,168 @@
+//! What is committed is there; what cannot be committed leaves nothing behind.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use semper_archive::{
+    Archive, ArchiveError, DealRow, DealState, Home, HomeError, JournalRow, MessageRow, Write,
+};
+use semper_base::{DealId, Digest, Mend as _, Timestamp};
+
+fn deal(name: &str) -> DealRow {
+    let now = Timestamp::from_millis(1_790_000_000_000).unwrap();
+    DealRow {
+        id: DealId::new(Digest::of(name.as_bytes())),
+        side: "buyer".into(),
+        peer: "Otto".into(),
+        address: "https://localhost".into(),
+        terms: Digest::of(b"terms"),
+        agreement: vec![1],
+        state: DealState::Running,
+        note: "opened".into(),
+        opened: now,
+        changed: now,
+    }
+}
+
+fn record(deal: DealId, seq: u64, size: usize) -> Write {
+    Write::Journal(JournalRow { deal, seq, record: vec![0; size], request: vec![], result: vec![] })
+}
+
+#[test]
+fn what_was_committed_is_there_after_the_next_opening() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("archive.sqlite");
+    let row = deal("one");
+    {
+        let archive = Archive::open_file(&file).unwrap();
+        archive.commit(vec![Write::NewDeal(Box::new(row.clone())), record(row.id, 0, 10)]).unwrap();
+    }
+
+    let archive = Archive::open_file(&file).unwrap();
+
+    assert_eq!(archive.deals().unwrap(), [row.clone()]);
+    assert_eq!(archive.journal(row.id).unwrap().len(), 1);
+    let mode = file.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode, 0o600);
+}
+
+#[test]
+fn a_list_of_writes_is_carried_out_whole_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let archive = Archive::open_file(&folder.path().join("archive.sqlite")).unwrap();
+    let row = deal("one");
+    archive.commit(vec![Write::NewDeal(Box::new(row.clone())), record(row.id, 0, 1)]).unwrap();
+
+    // Two hosts that run one deal would both append record 0.
+    let error = archive
+        .commit(vec![Write::Preference("name".into(), "Anna".into()), record(row.id, 0, 1)])
+        .unwrap_err();
+
+    assert!(matches!(error, ArchiveError::JournalTaken { seq: 0, .. }), "{error}");
+    assert_eq!(archive.preference("name").unwrap(), None);
+}
+
+#[test]
+fn many_writers_are_committed_in_groups_and_each_hears_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let archive = Archive::open_file(&folder.path().join("archive.sqlite")).unwrap();
+    let row = deal("one");
+    archive.commit(vec![Write::NewDeal(Box::new(row.clone()))]).unwrap();
+
+    std::thread::scope(|scope| {
+        for writer in 0..8 {
+            let (archive, id) = (archive.clone(), row.id);
+            scope.spawn(move || {
+                for seq in 0..20 {
+                    let outcome = archive.commit(vec![record(id, writer * 20 + seq, 100)]);
+                    assert!(outcome.is_ok());
+                }
+            });
+        }
+    });
+
+    assert_eq!(archive.journal(row.id).unwrap().len(), 160);
+}
+
+#[test]
+fn a_full_disk_is_said_and_nothing_is_half_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("archive.sqlite");
+    let row = deal("one");
+    {
+        let archive = Archive::open_within(&file, Some(40)).unwrap();
+        archive.commit(vec![Write::NewDeal(Box::new(row.clone()))]).unwrap();
+        let mut stored = 0;
+        let error = loop {
+            match archive.commit(vec![record(row.id, stored, 4000)]) {
+                Ok(()) => stored += 1,
+                Err(error) => break error,
+            }
+        };
+
+        assert!(matches!(error, ArchiveError::Full(_)), "{error}");
+        assert!(error.mend().contains("make room"));
+        assert_eq!(archive.journal(row.id).unwrap().len() as u64, stored);
+    }
+
+    // Room has been made: it goes on where it was.
+    let archive = Archive::open_file(&file).unwrap();
+    let next = archive.journal(row.id).unwrap().len() as u64;
+    archive.commit(vec![record(row.id, next, 4000)]).unwrap();
+}
+
+#[test]
+fn a_damaged_or_newer_archive_is_not_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("archive.sqlite");
+    drop(Archive::open_file(&file).unwrap());
+    let good = std::fs::read(&file).unwrap();
+
+    std::fs::write(&file, b"this is no database, but long enough to look at".repeat(100)).unwrap();
+    assert!(matches!(Archive::open_file(&file), Err(ArchiveError::Corrupt { .. })));
+
+    std::fs::write(&file, good).unwrap();
+    let connection = rusqlite::Connection::open(&file).unwrap();
+    connection.pragma_update(None, "user_version", 99).unwrap();
+    drop(connection);
+    assert!(matches!(Archive::open_file(&file), Err(ArchiveError::Newer { found: 99, .. })));
+}
+
+#[test]
+fn messages_are_stored_once_under_their_number() {
+    let folder = tempfile::tempdir().unwrap();
+    let archive = Archive::open_file(&folder.path().join("archive.sqlite")).unwrap();
+    let row = deal("one");
+    let message = |text: &[u8]| {
+        Write::Message(MessageRow {
+            deal: row.id,
+            sent: true,
+            seq: 1,
+            digest: Digest::of(text),
+            bytes: text.to_vec(),
+            wire: text.to_vec(),
+        })
+    };
+    archive.commit(vec![Write::NewDeal(Box::new(row.clone())), message(b"first")]).unwrap();
+
+    archive.commit(vec![message(b"second")]).unwrap();
+
+    assert_eq!(archive.message(row.id, true, 1).unwrap().unwrap().bytes, b"first");
+}
+
+#[test]
+fn a_home_that_others_can_enter_is_refused_with_the_command_that_mends_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("anna");
+    let home = Home::create(&path).unwrap();
+    home.write("secret", b"hush").unwrap();
+    std::fs::set_permissions(path.join("secret"), std::fs::Permissions::from_mode(0o644)).unwrap();
+
+    let error = home.read_secret("secret").unwrap_err();
+    assert!(error.mend().starts_with("chmod 600 "), "{}", error.mend());
+    assert!(home.read("../outside").is_err());
+
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let error = Home::open(&path).unwrap_err();
+    assert!(matches!(error, HomeError::Loose { mode: 0o755, .. }), "{error}");
+    assert!(error.mend().starts_with("chmod 700 "));
+}

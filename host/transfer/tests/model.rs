@@ -134,7 +134,9 @@ impl Model for ChannelModel {
         vec![
             Property::always(
                 "what is delivered is what was sent, in order, once",
-                |model: &Self, world: &World| model.cheats || world.sent.starts_with(&world.delivered),
+                |model: &Self, world: &World| {
+                    model.cheats || world.sent.starts_with(&world.delivered)
+                },
             ),
             Property::always("nothing is delivered that is not stored", |_, world: &World| {
                 world.stored.starts_with(&world.delivered)
@@ -145,9 +147,10 @@ impl Model for ChannelModel {
             Property::always("the sender believes only what was stored", |_, world: &World| {
                 world.sender.acknowledged <= world.stored.len() as u64
             }),
-            Property::always("a fork is kept as evidence and ends the channel", |_, world: &World| {
-                world.receiver.forked != world.forks.is_empty()
-            }),
+            Property::always(
+                "a fork is kept as evidence and ends the channel",
+                |_, world: &World| world.receiver.forked != world.forks.is_empty(),
+            ),
             Property::always("the honest are never taken for cheats", |_, world: &World| {
                 world.cheated || !world.receiver.forked
             }),

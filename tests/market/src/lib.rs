@@ -1,1 +1,1 @@
-//! Later.
+//! End-to-end tests of a marketplace of real processes; see `tests/`.

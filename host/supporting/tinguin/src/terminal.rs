@@ -3,7 +3,7 @@
 //! [`draw`] is a pure function of a [`Frame`] and the input state, so that what a person sees
 //! can be tested without a terminal. The user's name, personal phrase and the status are
 //! always there; a service's words stand in a box that says so; a decision needs the word
-//! `yes`, typed.
+//! `yes`, typed, after the whole of it has been on the screen.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +17,7 @@ use ratatui::crossterm::execute;
 use ratatui::crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
-use ratatui::layout::{Constraint, Layout};
+use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Paragraph, Wrap};
@@ -34,6 +34,10 @@ pub struct Input {
     pub current: usize,
     /// A form's fields.
     pub fields: Vec<String>,
+    /// Lines scrolled down.
+    pub scroll: usize,
+    /// Whether the end has been on the screen.
+    pub read: bool,
 }
 
 impl Input {
@@ -41,22 +45,37 @@ impl Input {
         match screen {
             Screen::Question(Question::Form { fields, .. }) => {
                 let fields: Vec<String> = fields.iter().map(|(_, now)| now.clone()).collect();
-                Self { text: fields.first().cloned().unwrap_or_default(), current: 0, fields }
+                let text = fields.first().cloned().unwrap_or_default();
+                Self { text, fields, ..Self::default() }
             }
             _ => Self::default(),
         }
     }
 }
 
+/// The window's parts: head, middle, what to type, status.
+fn areas(window: Rect) -> [Rect; 4] {
+    Layout::vertical([
+        Constraint::Length(5),
+        Constraint::Min(6),
+        Constraint::Length(3),
+        Constraint::Length(2),
+    ])
+    .areas(window)
+}
+
+/// How far the middle can be scrolled; 0 when all of it is on the screen.
+pub fn depth(frame: &Frame, input: &Input, window: Rect) -> usize {
+    let middle = areas(window)[1];
+    let width = usize::from(middle.width.saturating_sub(2));
+    let height = usize::from(middle.height.saturating_sub(2));
+    lines(&frame.screen, input, width).len().saturating_sub(height)
+}
+
 /// Draws a frame.
 pub fn draw(out: &mut ratatui::Frame<'_>, frame: &Frame, input: &Input) {
-    let [head, body, help, foot] = Layout::vertical([
-        Constraint::Length(5),
-        Constraint::Min(8),
-        Constraint::Length(2),
-        Constraint::Length(3),
-    ])
-    .areas(out.area());
+    let window = out.area();
+    let [head, body, help, foot] = areas(window);
     let bold = Style::new().add_modifier(Modifier::BOLD);
     let whose = Line::from(vec![
         Span::styled(format!("{} ", frame.user), bold),
@@ -67,6 +86,7 @@ pub fn draw(out: &mut ratatui::Frame<'_>, frame: &Frame, input: &Input) {
     let head_text = vec![whose, Line::from(with), Line::from(frame.service.clone())];
     let title = " semper TINGUIN — only your own host draws here ";
     out.render_widget(Paragraph::new(head_text).block(Block::bordered().title(title)), head);
+
     let block = match &frame.screen {
         Screen::Idle => Block::bordered(),
         Screen::Consent(_) => {
@@ -76,67 +96,104 @@ pub fn draw(out: &mut ratatui::Frame<'_>, frame: &Frame, input: &Input) {
             .title(" the service says (not checked by anyone) ")
             .border_style(Style::new().fg(Color::Blue)),
     };
-    let text = Paragraph::new(middle(&frame.screen, input)).wrap(Wrap { trim: false });
-    out.render_widget(text.block(block), body);
-    out.render_widget(
-        Paragraph::new(keys(&frame.screen)).style(Style::new().fg(Color::DarkGray)),
-        help,
-    );
+    let width = usize::from(body.width.saturating_sub(2));
+    let depth = depth(frame, input, window);
+    let scroll = input.scroll.min(depth);
+    let shown: Vec<Line<'_>> =
+        lines(&frame.screen, input, width).into_iter().skip(scroll).collect();
+    let block =
+        if scroll < depth { block.title_bottom(" ▼ more below: Page Down ") } else { block };
+    out.render_widget(Paragraph::new(shown).block(block), body);
+
+    let help_text =
+        vec![Line::styled(prompt(&frame.screen, input), bold), Line::from(keys(&frame.screen))];
+    out.render_widget(Paragraph::new(help_text).wrap(Wrap { trim: true }), help);
     let status = Paragraph::new(frame.status.clone())
         .block(Block::new().borders(Borders::TOP).title(" status "));
     out.render_widget(status, foot);
 }
 
-fn middle<'a>(screen: &'a Screen, input: &'a Input) -> Vec<Line<'a>> {
+fn prompt(screen: &Screen, input: &Input) -> String {
+    match screen {
+        Screen::Consent(_) if !input.read => "Read to the end first: Page Down".into(),
+        Screen::Consent(_) => format!("Type yes to sign, no to decline: {}▏", input.text),
+        _ => String::new(),
+    }
+}
+
+/// The middle, wrapped to a width: nothing is ever cut off at the side.
+fn lines(screen: &Screen, input: &Input, width: usize) -> Vec<Line<'static>> {
     match screen {
         Screen::Idle => vec![Line::from("Nothing is asked of you.")],
-        Screen::Consent(consent) => consent_lines(consent, input),
-        Screen::Question(question) => question_lines(question, input),
+        Screen::Consent(consent) => consent_lines(consent, width),
+        Screen::Question(question) => question_lines(question, input, width),
     }
 }
 
-fn consent_lines<'a>(consent: &'a Consent, input: &'a Input) -> Vec<Line<'a>> {
-    let bold = Style::new().add_modifier(Modifier::BOLD);
-    let mut lines = vec![Line::styled(consent.title.as_str(), bold), Line::default()];
-    let width = consent.rows.iter().map(|row| row.0.chars().count()).max().unwrap_or(0);
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let letters: Vec<char> = text.chars().collect();
+    if letters.is_empty() {
+        return vec![String::new()];
+    }
+    letters.chunks(width.max(1)).map(|part| part.iter().collect()).collect()
+}
+
+fn styled(text: &str, width: usize, style: Style) -> Vec<Line<'static>> {
+    wrap(text, width).into_iter().map(|line| Line::styled(line, style)).collect()
+}
+
+fn consent_lines(consent: &Consent, width: usize) -> Vec<Line<'static>> {
+    let mut all = styled(&consent.title, width, Style::new().add_modifier(Modifier::BOLD));
+    all.push(Line::default());
+    let longest = consent.rows.iter().map(|row| row.0.chars().count()).max().unwrap_or(0);
+    let label_width = longest.min(width / 2);
     for (label, value) in &consent.rows {
-        lines.push(Line::from(vec![
-            Span::styled(format!("{label:width$}  "), Style::new().fg(Color::Cyan)),
-            Span::raw(value.as_str()),
-        ]));
+        let labels = wrap(label, label_width);
+        let values = wrap(value, width.saturating_sub(label_width + 2));
+        for index in 0..labels.len().max(values.len()) {
+            let part = |list: &[String]| list.get(index).cloned().unwrap_or_default();
+            all.push(Line::from(vec![
+                Span::styled(
+                    format!("{:label_width$}  ", part(&labels)),
+                    Style::new().fg(Color::Cyan),
+                ),
+                Span::raw(part(&values)),
+            ]));
+        }
     }
-    lines.push(Line::default());
-    lines.push(Line::from(consent.means.as_str()));
-    lines.push(Line::styled(
-        format!("signs exactly these bytes: {}", consent.digest),
-        Style::new().fg(Color::DarkGray),
-    ));
-    lines.push(Line::default());
-    lines.push(Line::from(format!("Type yes to sign, no to decline: {}▏", input.text)));
-    lines
+    all.push(Line::default());
+    all.extend(styled(&consent.means, width, Style::new()));
+    let bytes = format!("signs exactly these bytes: {}", consent.digest);
+    all.extend(styled(&bytes, width, Style::new().fg(Color::DarkGray)));
+    all
 }
 
-fn question_lines<'a>(question: &'a Question, input: &'a Input) -> Vec<Line<'a>> {
-    let mut lines: Vec<Line<'_>> = question.says().lines().map(Line::from).collect();
-    lines.push(Line::default());
+fn question_lines(question: &Question, input: &Input, width: usize) -> Vec<Line<'static>> {
+    let mut all: Vec<Line<'static>> =
+        question.says().lines().flat_map(|line| styled(line, width, Style::new())).collect();
+    all.push(Line::default());
     let mark = |here: bool| if here { "▶ " } else { "  " };
     match question {
         Question::Inform { .. } => {}
         Question::Choose { options, .. } => {
             for (index, option) in options.iter().enumerate() {
-                lines.push(Line::from(format!("{}{option}", mark(index == input.current))));
+                let text = format!("{}{option}", mark(index == input.current));
+                all.extend(styled(&text, width, Style::new()));
             }
         }
         Question::Form { fields, .. } => {
             for (index, (name, _)) in fields.iter().enumerate() {
                 let here = index == input.current;
-                let value = if here { &input.text } else { &input.fields[index] };
+                let empty = String::new();
+                let value =
+                    if here { &input.text } else { input.fields.get(index).unwrap_or(&empty) };
                 let cursor = if here { "▏" } else { "" };
-                lines.push(Line::from(format!("{}{name}: {value}{cursor}", mark(here))));
+                let text = format!("{}{name}: {value}{cursor}", mark(here));
+                all.extend(styled(&text, width, Style::new()));
             }
         }
     }
-    lines
+    all
 }
 
 fn keys(screen: &Screen) -> &'static str {
@@ -158,9 +215,17 @@ fn keys(screen: &Screen) -> &'static str {
 /// What a key does: `Some` answer ends the question.
 pub fn press(screen: &Screen, input: &mut Input, key: KeyCode) -> Option<Answer> {
     match (screen, key) {
+        (_, KeyCode::PageDown) | (Screen::Consent(_), KeyCode::Down) => {
+            input.scroll = input.scroll.saturating_add(if key == KeyCode::Down { 1 } else { 8 });
+            None
+        }
+        (_, KeyCode::PageUp) | (Screen::Consent(_), KeyCode::Up) => {
+            input.scroll = input.scroll.saturating_sub(if key == KeyCode::Up { 1 } else { 8 });
+            None
+        }
         (Screen::Consent(_), KeyCode::Esc) => Some(Answer::No(String::new())),
         (Screen::Consent(_), KeyCode::Enter) => match input.text.trim() {
-            "yes" => Some(Answer::Yes),
+            "yes" if input.read => Some(Answer::Yes),
             "no" => Some(Answer::No(String::new())),
             _ => {
                 input.text.clear();
@@ -239,8 +304,14 @@ impl TerminalFace {
         Ok(Self { terminal: Mutex::new(terminal), keys: Mutex::new(keys), asking })
     }
 
-    fn paint(&self, frame: &Frame, input: &Input) {
+    /// Paints, and marks the question as read once its end is on the screen.
+    fn paint(&self, frame: &Frame, input: &mut Input) {
         let mut terminal = self.terminal.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Ok(size) = terminal.size() {
+            let depth = depth(frame, input, Rect::new(0, 0, size.width, size.height));
+            input.scroll = input.scroll.min(depth);
+            input.read |= input.scroll == depth;
+        }
         if let Err(error) = terminal.draw(|out| draw(out, frame, input)) {
             tracing::warn!(%error, "the terminal cannot be drawn on");
         }
@@ -289,7 +360,7 @@ impl Face for TerminalFace {
         self.asking.store(true, Ordering::SeqCst);
         let mut input = Input::for_screen(&frame.screen);
         let answer = loop {
-            self.paint(frame, &input);
+            self.paint(frame, &mut input);
             let Ok(key) = keys.recv() else {
                 break Answer::No("the terminal has gone away".into());
             };
@@ -304,14 +375,14 @@ impl Face for TerminalFace {
             }
         };
         self.asking.store(false, Ordering::SeqCst);
-        self.paint(&Frame { screen: Screen::Idle, ..frame.clone() }, &Input::default());
+        self.paint(&Frame { screen: Screen::Idle, ..frame.clone() }, &mut Input::default());
         answer
     }
 
     fn show(&self, frame: &Frame) {
         // Progress of one deal must not paint over another's question.
         if !self.asking.load(Ordering::SeqCst) {
-            self.paint(frame, &Input::default());
+            self.paint(frame, &mut Input::default());
         }
     }
 }

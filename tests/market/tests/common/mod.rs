@@ -1,0 +1,91 @@
+//! What the end-to-end tests share: the binaries, a marketplace, a look at its books.
+
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+use semper_testkit::{Binaries, Market, MarketOptions};
+use tempfile::TempDir;
+
+/// The binaries that `cargo xtask test` has built beside the tests.
+pub fn binaries() -> Binaries {
+    let test = std::env::current_exe().unwrap();
+    let debug = test.ancestors().nth(2).unwrap().to_owned();
+    let target = debug.parent().unwrap();
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
+    let binaries = Binaries {
+        semper: debug.join("semper"),
+        sign: debug.join("semper-sign"),
+        guests: target.join("wasm32-wasip2/release"),
+        repository: repository.to_owned(),
+    };
+    assert!(binaries.semper.exists(), "run these tests by `cargo xtask test`, which builds first");
+    binaries
+}
+
+/// A small marketplace in a temporary folder.
+pub fn market(options: &MarketOptions) -> (Market, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let market = Market::build(folder.path(), &binaries(), options, &|_| {});
+    (market.unwrap_or_else(|error| panic!("{error}")), folder)
+}
+
+/// Few articles: most tests need one.
+pub fn small() -> MarketOptions {
+    MarketOptions { articles: 2_000, funds: "50000.00 EUR".into(), ..MarketOptions::default() }
+}
+
+/// Answers one question of SQL about a file of the marketplace.
+pub fn ask(file: PathBuf, sql: &str) -> i64 {
+    let connection = Connection::open(file).unwrap();
+    connection.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
+    connection.query_row(sql, [], |row| row.get(0)).unwrap()
+}
+
+/// The marketplace's books, by which "nothing is done twice" is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Books {
+    /// Payments booked, fundings not counted.
+    pub payments: i64,
+    /// The sum of all balances: always zero.
+    pub sum: i64,
+    /// Parcels sent.
+    pub parcels: i64,
+    /// Goods that are neither in stock nor in parcels, by articles' stock.
+    pub stock: i64,
+    /// Reservations that hold goods.
+    pub reserved: i64,
+}
+
+/// Reads the books.
+pub fn books(market: &Market) -> Books {
+    let bank = || market.folder.join("bank/ledger.sqlite");
+    let shop = || market.folder.join("otto/catalogue.sqlite");
+    Books {
+        payments: ask(bank(), "SELECT count(*) FROM entries WHERE text LIKE 'deal%'"),
+        sum: ask(bank(), "SELECT sum(balance) FROM accounts"),
+        parcels: ask(shop(), "SELECT count(*) FROM parcels"),
+        stock: ask(shop(), "SELECT sum(stock) FROM articles"),
+        reserved: ask(
+            shop(),
+            "SELECT coalesce(sum(quantity), 0) FROM reservations WHERE done AND state <> 'released'",
+        ),
+    }
+}
+
+/// The newest deal of a home: its state and note.
+pub fn newest(market: &Market, home: &str) -> (String, String) {
+    let deals = market.semper(&["deals", "--home", home, "--json"]).unwrap().json();
+    let text = |key: &str| deals[0][key].as_str().unwrap_or_default().to_owned();
+    (text("state"), text("note"))
+}
+
+/// How often a person was asked about each topic, from the TINGUIN's transcript.
+pub fn asked(market: &Market, topic: &str) -> usize {
+    let text = std::fs::read_to_string(market.folder.join("anna-transcript.jsonl")).unwrap();
+    let needle = format!("\"topic\":\"{topic}\"");
+    text.lines()
+        .filter(|line| line.contains(&needle) && !line.ends_with("\"answer\":null}"))
+        .count()
+}

@@ -1,0 +1,186 @@
+//! Purchases between real processes: completed, withdrawn, refused, unpaid, tampered with.
+
+mod common;
+
+use common::{asked, books, market, newest, small};
+use semper_testkit::MarketOptions;
+use semper_testkit::market::BUYER_RULES;
+
+#[test]
+fn a_buyer_buys_a_scarf_and_both_sides_can_prove_it() {
+    let (market, _folder) = market(&small());
+    let before = books(&market);
+
+    let output =
+        market.semper(&["buy", "--home", "anna", &market.merchant_url(), "--json"]).unwrap();
+
+    assert_eq!(output.code, 0, "{}{}", output.out, output.err);
+    assert_eq!(output.json()["state"], "completed");
+    let after = books(&market);
+    assert_eq!((after.payments, after.parcels, after.sum), (1, 1, 0));
+    assert_eq!(after.stock, before.stock - 1);
+    for home in ["anna", "otto"] {
+        let verified = market.semper(&["archive", "verify", "--home", home]).unwrap();
+        assert_eq!(verified.code, 0, "{}{}", verified.out, verified.err);
+        assert_eq!(newest(&market, home).0, "completed");
+    }
+    for topic in ["agreement", "order", "payment-order", "completion"] {
+        assert_eq!(asked(&market, topic), 1, "{topic}");
+    }
+}
+
+#[test]
+fn openssl_alone_checks_the_exported_evidence() {
+    let (market, _folder) = market(&small());
+    market.semper(&["buy", "--home", "anna", &market.merchant_url()]).unwrap();
+    let deals = market.semper(&["deals", "--home", "anna", "--json"]).unwrap().json();
+    let deal = deals[0]["id"].as_str().unwrap();
+    let export = ["archive", "export", "--home", "anna", deal, "--out", "deal.json"];
+    assert_eq!(market.semper(&export).unwrap().code, 0);
+
+    // As the README shows it, for every signed structure of the deal.
+    let script = r#"
+        set -e
+        count=$(python3 -c 'import json; print(len(json.load(open("deal.json"))["evidence"]))')
+        for i in $(seq 0 $((count - 1))); do
+            python3 - "$i" <<'PY'
+import base64, json, sys
+item = json.load(open("deal.json"))["evidence"][int(sys.argv[1])]
+open("signed.bin", "wb").write(base64.b64decode(item["signed_bytes"]))
+open("signature.bin", "wb").write(base64.b64decode(item["signature"]))
+open("leaf.pem", "w").write(item["chain"][0])
+PY
+            openssl verify -CAfile ca/root.pem leaf.pem > /dev/null
+            openssl x509 -in leaf.pem -noout -pubkey > key.pem
+            openssl pkeyutl -verify -pubin -inkey key.pem -rawin -in signed.bin -sigfile signature.bin
+        done
+        echo "checked $count"
+    "#;
+    let sh = std::path::Path::new("/bin/sh");
+    let checked = semper_testkit::process::run(&market.folder, sh, &["-c", script]).unwrap();
+    assert_eq!(checked.code, 0, "{}{}", checked.out, checked.err);
+    assert!(checked.out.contains("checked 9"), "{}", checked.out);
+}
+
+#[test]
+fn a_buyer_who_leaves_the_shop_owes_nothing() {
+    let rules = "[[rule]]\ntopic = \"search\"\nanswer = \"leave\"\n\
+                 [[rule]]\ntopic = \"agreement\"\nanswer = \"yes\"\n\
+                 [[rule]]\ntopic = \"withdrawal\"\nanswer = \"yes\"\n";
+    let options = MarketOptions { buyer_rules: rules.into(), ..small() };
+    let (market, _folder) = market(&options);
+    let before = books(&market);
+
+    let output = market.semper(&["buy", "--home", "anna", &market.merchant_url()]).unwrap();
+
+    assert_eq!(output.code, 1, "{}", output.err);
+    for home in ["anna", "otto"] {
+        assert_eq!(newest(&market, home).0, "withdrawn", "{home}");
+    }
+    assert_eq!(books(&market), before);
+}
+
+#[test]
+fn an_order_that_is_declined_puts_the_goods_back() {
+    let (mut market, _folder) = market(&small());
+    let before = books(&market);
+    // No standing consent covers an order of this much.
+    let rules = BUYER_RULES.replacen("most   = \"300.00 EUR\"", "most   = \"0.01 EUR\"", 1);
+    market.restart_buyer_tinguin(&rules).unwrap();
+
+    let output = market.semper(&["buy", "--home", "anna", &market.merchant_url()]).unwrap();
+
+    assert_eq!(output.code, 1);
+    assert_eq!(newest(&market, "otto").0, "withdrawn");
+    assert_eq!(books(&market), before);
+}
+
+#[test]
+fn an_empty_purse_ends_the_deal_cleanly() {
+    let options = MarketOptions { funds: "1.00 EUR".into(), ..small() };
+    let (market, _folder) = market(&options);
+    let before = books(&market);
+
+    let output = market.semper(&["buy", "--home", "anna", &market.merchant_url()]).unwrap();
+
+    assert_eq!(output.code, 1);
+    assert_eq!(newest(&market, "anna").0, "withdrawn", "{}", output.err);
+    assert_eq!(newest(&market, "otto").0, "withdrawn");
+    assert_eq!(books(&market), before);
+}
+
+#[test]
+fn a_deal_that_is_not_agreed_to_is_not_opened() {
+    let rules = "[[rule]]\ntopic = \"agreement\"\nanswer = \"no\"\n";
+    let options = MarketOptions { buyer_rules: rules.into(), ..small() };
+    let (market, _folder) = market(&options);
+
+    let output = market.semper(&["buy", "--home", "anna", &market.merchant_url()]).unwrap();
+
+    assert_eq!(output.code, 1);
+    assert!(
+        output.err.contains("the deal was not opened: declined: a rule says no"),
+        "{}",
+        output.err
+    );
+    let deals = market.semper(&["deals", "--home", "anna", "--json"]).unwrap().json();
+    assert_eq!(deals.as_array().unwrap().len(), 0);
+}
+
+#[test]
+fn uncertified_terms_are_refused_before_anything_is_signed() {
+    let (market, _folder) = market(&small());
+    // Anna no longer believes the organisation.
+    let file = market.folder.join("anna/trust.toml");
+    let trust = std::fs::read_to_string(&file).unwrap();
+    let without = trust.split("[evaluator").next().unwrap();
+    std::fs::write(&file, without).unwrap();
+
+    let output = market.semper(&["buy", "--home", "anna", &market.merchant_url()]).unwrap();
+
+    assert_eq!(output.code, 1);
+    assert!(output.err.contains("nobody whom you believe has certified"), "{}", output.err);
+    assert!(output.err.contains("\n  try  "), "{}", output.err);
+    assert_eq!(asked(&market, "agreement"), 0);
+}
+
+#[test]
+fn a_component_with_one_changed_bit_is_not_run() {
+    let (mut market, _folder) = market(&small());
+    let bundle = market.folder.join("bundle");
+    let output = market.sign(&["inspect", "--bundle", "bundle", "--json"]).unwrap();
+    let digest = output.json()["components"][0]["digest"].as_str().unwrap().to_owned();
+    let blob = bundle.join("blobs/sha256").join(digest.trim_start_matches("sha256:"));
+    let mut bytes = std::fs::read(&blob).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&blob, bytes).unwrap();
+
+    // The merchant's own host finds it when it starts again, and says which file.
+    let error = market.restart_merchant().unwrap_err();
+    assert!(error.contains("has been changed: its digest is"), "{error}");
+    let verified =
+        market.sign(&["verify", "--bundle", "bundle", "--trust", "anna/trust.toml"]).unwrap();
+    assert_eq!(verified.code, 1, "{}", verified.err);
+}
+
+#[test]
+fn several_buyers_at_once_are_served_and_stock_is_never_oversold() {
+    let (market, _folder) = market(&small());
+    let before = books(&market);
+    let url = market.merchant_url();
+
+    std::thread::scope(|scope| {
+        let buys: Vec<_> = (0..6)
+            .map(|_| scope.spawn(|| market.semper(&["buy", "--home", "anna", &url]).unwrap()))
+            .collect();
+        for buy in buys {
+            let output = buy.join().unwrap();
+            assert_eq!(output.code, 0, "{}", output.err);
+        }
+    });
+
+    let after = books(&market);
+    assert_eq!((after.payments, after.parcels, after.sum), (6, 6, 0));
+    assert_eq!(after.stock, before.stock - 6);
+}

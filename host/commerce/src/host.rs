@@ -3,12 +3,15 @@
 mod messages;
 mod schedule;
 
+use std::fs::{File, TryLockError};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use semper_archive::{Archive, DealRow, DealState, EvidenceRow, Home, Write};
 use semper_base::cert::Roots;
-use semper_base::{Certificate, DealId, Digest, Timestamp};
+use semper_base::{Certificate, DealId, Digest, Mend, Timestamp};
 use semper_items::{Agreement, Side, Statement};
 use semper_net::Client;
 use semper_payment::{Confirmed, Manager};
@@ -22,7 +25,8 @@ use crate::runtime::Runtime;
 use crate::stop::Stop;
 use crate::terms::Shelf;
 
-pub use messages::{Accepted, MessageRefusal};
+pub(crate) use messages::waited_for;
+pub use messages::{Accepted, Ended, MessageRefusal};
 use schedule::Schedule;
 
 /// Hears what happens in a deal, one sentence at a time.
@@ -59,6 +63,51 @@ pub struct Host {
     runtime: Runtime,
     schedule: Schedule,
     identity: OnceLock<(String, Vec<Certificate>)>,
+    /// Locked as long as this host runs; the lock ends with the process, however that ends.
+    _only: File,
+}
+
+/// Why a host does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// Another process runs this home's deals.
+    #[error("another host of {} is running", .0.display())]
+    Running(PathBuf),
+    /// The lock's file.
+    #[error("{}: {detail}", file.display())]
+    Lock {
+        /// Which.
+        file: PathBuf,
+        /// What the system said.
+        detail: String,
+    },
+    /// The runtime or the archive.
+    #[error(transparent)]
+    Stop(#[from] Stop),
+}
+
+impl Mend for HostError {
+    fn mend(&self) -> String {
+        match self {
+            Self::Running(_) => "wait until it has ended, or use another home".into(),
+            Self::Lock { .. } => "check the home's permissions".into(),
+            Self::Stop(stop) => stop.mend(),
+        }
+    }
+}
+
+fn lock_home(home: &Home) -> Result<File, HostError> {
+    let path = home.path().join("host.lock");
+    let failed =
+        |error: std::io::Error| HostError::Lock { file: path.clone(), detail: error.to_string() };
+    let mut options = File::options();
+    let file = options.write(true).create(true).truncate(false).mode(0o600).open(&path);
+    let file = file.map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(HostError::Running(home.path().to_owned())),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
 }
 
 impl std::fmt::Debug for Host {
@@ -68,8 +117,10 @@ impl std::fmt::Debug for Host {
 }
 
 impl Host {
-    /// Starts a host: its workers, and every deal that has not ended.
-    pub fn start(parts: HostParts) -> Result<Arc<Self>, Stop> {
+    /// Starts a host: its workers, and every deal that has not ended. One host at a time runs
+    /// a home's deals; a second is refused.
+    pub fn start(parts: HostParts) -> Result<Arc<Self>, HostError> {
+        let only = lock_home(&parts.home)?;
         let shelf = Shelf::new(Arc::clone(&parts.home), parts.archive.clone(), parts.trust.clone());
         let workers = parts.workers;
         let host = Arc::new(Self {
@@ -77,10 +128,11 @@ impl Host {
             runtime: Runtime::new()?,
             schedule: Schedule::default(),
             identity: OnceLock::new(),
+            _only: only,
             parts,
         });
         schedule::start(&host, workers);
-        for deal in host.archive().running()? {
+        for deal in host.archive().running().map_err(Stop::from)? {
             host.wake(deal.id);
         }
         Ok(host)
@@ -99,6 +151,11 @@ impl Host {
     /// The way to others.
     pub fn net(&self) -> &Client {
         &self.parts.net
+    }
+
+    /// The runtime that components run in.
+    pub fn runtime(&self) -> &Runtime {
+        &self.runtime
     }
 
     /// Payment modules.
@@ -182,8 +239,8 @@ impl Host {
         Ok(id)
     }
 
-    /// Runs a deal until it ends or has to wait.
-    pub(crate) fn activate(self: &Arc<Self>, id: DealId) {
+    /// Runs a deal until it ends or has to wait: what a worker does when the deal is woken.
+    pub fn activate(self: &Arc<Self>, id: DealId) {
         let row = match self.archive().deal(id) {
             Ok(Some(row)) if !row.state.is_final() => row,
             Ok(_) => return,
@@ -253,10 +310,11 @@ impl Host {
     pub fn deal(&self, row: &DealRow) -> Result<Deal, Stop> {
         let agreement =
             Agreement::decode(&row.agreement).map_err(|error| Stop::Service(error.to_string()))?;
-        let terms = self
-            .shelf
-            .get(row.terms, row.opened)
-            .map_err(|error| Stop::Service(error.to_string()))?;
+        // Terms that cannot be read now are this home's trouble; the deal is not harmed by it.
+        let terms = self.shelf.get(row.terms, row.opened).map_err(|error| Stop::Later {
+            what: error.to_string(),
+            after: Duration::from_secs(5),
+        })?;
         let side = if row.side == Side::Buyer.name() { Side::Buyer } else { Side::Seller };
         Ok(Deal { id: row.id, side, agreement, terms, opened: row.opened })
     }

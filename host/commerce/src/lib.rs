@@ -31,5 +31,5 @@ pub mod runtime;
 pub mod stop;
 pub mod terms;
 
-pub use host::{Host, HostParts};
+pub use host::{Host, HostError, HostParts};
 pub use stop::Stop;

@@ -5,13 +5,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use semper_archive::DealRow;
-use semper_base::DealId;
+use semper_archive::{DealRow, DealState, Write};
+use semper_base::{DealId, Timestamp};
 use semper_items::message::MAX_MESSAGE;
 use semper_net::{NetError, Response};
 use semper_transfer::channel::Refusal;
 
-use crate::host::{Accepted, Host, MessageRefusal};
+use crate::host::{Accepted, Ended, Host, MessageRefusal, waited_for};
 use crate::stop::Stop;
 
 /// Media type of sealed messages.
@@ -110,6 +110,21 @@ impl Host {
         Ok(())
     }
 
+    /// The merchant has nothing more to say: a deal that waits for its next message has failed.
+    fn peer_ended(&self, row: &DealRow, last: u64, response: &Response) -> Result<bool, LinkError> {
+        std::thread::sleep(Duration::from_millis(200));
+        let now = self.archive().deal(row.id).map_err(Stop::from)?;
+        let waits = format!("waits for {}", waited_for(last + 1));
+        if now.is_some_and(|it| it.note == waits && !it.state.is_final()) {
+            let note = format!("{} has ended the deal: {}", row.peer, after_end(response));
+            let (id, state, at) = (row.id, DealState::Failed, Timestamp::now());
+            self.notice(id, &note);
+            let write = Write::Deal { id, state, note, at };
+            self.archive().commit(vec![write]).map_err(Stop::from)?;
+        }
+        Ok(false)
+    }
+
     /// Asks once for the merchant's next message; whether there was one.
     fn poll(&self, row: &DealRow) -> Result<bool, LinkError> {
         let after = self.channel(row.id)?.received.last;
@@ -122,6 +137,8 @@ impl Host {
         let response = self.net().get(&url, MAX_MESSAGE + 1024)?;
         match response.status {
             204 => Ok(false),
+            // The merchant's side is over. What it said last may still be under way here.
+            410 => self.peer_ended(row, after, &response),
             200 => {
                 self.receive(row.id, &response.body).map_err(LinkError::Message)?;
                 Ok(true)
@@ -129,6 +146,11 @@ impl Host {
             _ => Err(refused(&response)),
         }
     }
+}
+
+fn after_end(response: &Response) -> String {
+    let ended: Option<Ended> = serde_json::from_slice(&response.body).ok();
+    ended.map_or_else(|| "ended".into(), |it| it.ended)
 }
 
 fn accepted(response: &Response) -> Result<Accepted, LinkError> {

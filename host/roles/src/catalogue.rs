@@ -134,8 +134,13 @@ impl Catalogue {
                      minor = ?6, currency = ?7, stock = ?8, days = ?9",
             )?;
             let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(csv);
-            for record in reader.deserialize::<Row>() {
-                match record.map_err(|error| error.to_string()).and_then(check) {
+            let headers = reader.headers().map_err(|error| heading(&error))?.clone();
+            for record in reader.records() {
+                let parsed = record.map_err(|error| error.to_string()).and_then(|record| {
+                    let line = record.position().map_or(0, csv::Position::line);
+                    parse(&record, &headers).map_err(|error| format!("line {line}: {error}"))
+                });
+                match parsed {
                     Ok((row, price)) => {
                         insert.execute(params![
                             row.number,
@@ -255,6 +260,21 @@ fn article(row: &rusqlite::Row<'_>) -> rusqlite::Result<Article> {
         stock: row.get(7)?,
         delivery_days: row.get(8)?,
     })
+}
+
+fn heading(error: &csv::Error) -> CatalogueError {
+    CatalogueError::Lines(vec![format!("line 1: {error}")])
+}
+
+fn parse(record: &csv::StringRecord, headers: &csv::StringRecord) -> Result<(Row, Amount), String> {
+    let row = record.deserialize::<Row>(Some(headers)).map_err(|error| match error.kind() {
+        csv::ErrorKind::Deserialize { err, .. } => {
+            let field = err.field().and_then(|at| headers.get(usize::try_from(at).ok()?));
+            format!("{}: {}", field.unwrap_or("the columns"), err.kind())
+        }
+        _ => error.to_string(),
+    })?;
+    check(row)
 }
 
 fn check(row: Row) -> Result<(Row, Amount), String> {

@@ -136,7 +136,10 @@ impl Mend for ConfigError {
     }
 
     fn is_input(&self) -> bool {
-        true
+        match self {
+            Self::Merchant(error) => error.is_input(),
+            _ => true,
+        }
     }
 }
 

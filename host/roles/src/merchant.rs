@@ -16,7 +16,7 @@ use semper_archive::ArchiveError;
 use semper_base::{DealId, Digest, Mend};
 use semper_commerce::Host;
 use semper_commerce::business::Business;
-use semper_commerce::host::MessageRefusal;
+use semper_commerce::host::{Ended, MessageRefusal};
 use semper_commerce::link::{HOLD_MS, MESSAGE};
 use semper_commerce::opening::{AGREEMENT, OpeningError};
 use semper_commerce::terms::{TermsError, WELL_KNOWN};
@@ -65,9 +65,15 @@ impl Mend for MerchantError {
     }
 
     fn is_input(&self) -> bool {
-        true
+        match self {
+            Self::Party(error) => error.is_input(),
+            _ => true,
+        }
     }
 }
+
+/// The next message, and how the deal has ended.
+type Next = (Option<Vec<u8>>, Option<String>);
 
 /// A running merchant.
 pub struct Merchant {
@@ -130,15 +136,16 @@ impl Merchant {
         }
     }
 
-    /// Our next message after a number, or `None` if there is none now; and whether the deal
-    /// has ended.
-    fn next(&self, id: DealId, after: u64) -> Result<(Option<Vec<u8>>, bool), MessageRefusal> {
+    /// Our next message after a number, or `None` if there is none now; and how the deal has
+    /// ended, if it has.
+    fn next(&self, id: DealId, after: u64) -> Result<Next, MessageRefusal> {
         let later = |error: ArchiveError| MessageRefusal::Later(error.to_string());
         let row = self.host.archive().deal(id).map_err(later)?;
         let row = row.filter(|row| row.side == Side::Seller.name());
         let row = row.ok_or(MessageRefusal::UnknownDeal)?;
         let message = self.host.archive().message(id, true, after + 1).map_err(later)?;
-        Ok((message.map(|it| it.wire), row.state.is_final()))
+        let ended = row.state.is_final().then(|| row.state.name().to_owned());
+        Ok((message.map(|it| it.wire), ended))
     }
 }
 
@@ -225,8 +232,8 @@ async fn long_poll(merchant: Arc<Merchant>, id: DealId, poll: &Poll) -> Response
         let looked = tokio::task::spawn_blocking(move || this.next(id, after)).await;
         match looked {
             Ok(Ok((Some(wire), _))) => return web::bytes(MESSAGE, wire),
-            Ok(Ok((None, true))) => return no_content(),
-            Ok(Ok((None, false))) => {}
+            Ok(Ok((None, Some(ended)))) => return web::json(StatusCode::GONE, &Ended { ended }),
+            Ok(Ok((None, None))) => {}
             Ok(Err(refusal)) => return message_refusal(&refusal),
             Err(_) => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         }

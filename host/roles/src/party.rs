@@ -7,7 +7,7 @@ use std::time::Duration;
 use semper_archive::{Archive, ArchiveError, Home, HomeError};
 use semper_base::{DealId, Mend};
 use semper_commerce::business::Business;
-use semper_commerce::{Host, HostParts, Stop};
+use semper_commerce::{Host, HostError, HostParts};
 use semper_net::Client;
 use semper_payment::{Manager, Module};
 use semper_purse::{Purse, PurseConfig};
@@ -64,7 +64,7 @@ pub enum PartyError {
     Archive(#[from] ArchiveError),
     /// The host.
     #[error(transparent)]
-    Stop(#[from] Stop),
+    Host(#[from] HostError),
 }
 
 impl Mend for PartyError {
@@ -74,12 +74,12 @@ impl Mend for PartyError {
             Self::Config { .. } => "compare with the README".into(),
             Self::Trust(error) => error.mend(),
             Self::Archive(error) => error.mend(),
-            Self::Stop(error) => error.mend(),
+            Self::Host(error) => error.mend(),
         }
     }
 
     fn is_input(&self) -> bool {
-        !matches!(self, Self::Stop(_))
+        matches!(self, Self::Home(_) | Self::Config { .. } | Self::Trust(_))
     }
 }
 

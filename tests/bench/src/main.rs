@@ -1,1 +1,62 @@
-fn main() {}
+//! The figures of BENCHMARKS.md: each compares us with the bare thing in one run and prints both
+//! and the ratio. `cargo xtask bench` builds for release and runs this.
+//!
+//! | module | what it measures |
+//! |---|---|
+//! | `journal` | a journaled call and a plain one; group commit and one commit each |
+//! | `catalogue` | search at 13,000 and 1,000,000 articles |
+//! | `deals` | whole purchases, activations, memory |
+#![forbid(unsafe_code)]
+#![allow(clippy::float_arithmetic, reason = "figures, not money")]
+
+mod catalogue;
+mod deals;
+mod journal;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use semper_testkit::Binaries;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    println!("| figure | ours | bare | ratio |\n|---|---|---|---|");
+    journal::run()?;
+    catalogue::run()?;
+    deals::run(&binaries()?)?;
+    Ok(())
+}
+
+/// A row of the table: two durations and how they compare.
+pub fn row(figure: &str, ours: Duration, bare: Duration) {
+    let ratio = ours.as_secs_f64() / bare.as_secs_f64().max(1e-9);
+    println!("| {figure} | {ours:.1?} | {bare:.1?} | {ratio:.1} |");
+}
+
+/// A row with a figure that has no bare counterpart.
+pub fn note(figure: &str, value: &str) {
+    println!("| {figure} | {value} | | |");
+}
+
+/// How long one of `count` takes on average.
+pub fn each(count: u32, mut work: impl FnMut()) -> Duration {
+    let start = Instant::now();
+    for _ in 0..count {
+        work();
+    }
+    start.elapsed() / count
+}
+
+/// The binaries that were built beside this one.
+fn binaries() -> Result<Binaries, Box<dyn std::error::Error>> {
+    let own = std::env::current_exe()?;
+    let folder = own.parent().ok_or("no folder")?;
+    let target = folder.parent().ok_or("no target folder")?;
+    let repository: PathBuf =
+        Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).ok_or("no repository")?.into();
+    Ok(Binaries {
+        semper: folder.join("semper"),
+        sign: folder.join("semper-sign"),
+        guests: target.join("wasm32-wasip2/release"),
+        repository,
+    })
+}

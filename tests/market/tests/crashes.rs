@@ -123,7 +123,14 @@ fn a_merchant_killed_at_any_commit_serves_the_deal_after_a_restart() {
         deals = i64::try_from(all.as_array().unwrap().len()).unwrap();
         if deals > 0 {
             let (state, note) = newest(&market, "anna");
-            assert_eq!(state, "completed", "{crash}: {note}");
+            assert_eq!(
+                state,
+                "completed",
+                "{crash}: {note}\nmerchant's: {:?}\nbuyer:\n{}\nmerchant:\n{}",
+                newest(&market, "otto"),
+                buying.log_text(),
+                market.merchant.log_text()
+            );
             settled(&market, &crash);
             check(&market, deals, &crash);
         }

@@ -3,6 +3,8 @@
 mod common;
 
 use common::{asked, books, market, newest, small};
+use semper_archive::DealState;
+use semper_roles::party::Party;
 use semper_testkit::MarketOptions;
 use semper_testkit::market::BUYER_RULES;
 
@@ -165,22 +167,34 @@ fn a_component_with_one_changed_bit_is_not_run() {
 }
 
 #[test]
-fn several_buyers_at_once_are_served_and_stock_is_never_oversold() {
+fn several_deals_at_once_are_served_and_stock_is_never_oversold() {
     let (market, _folder) = market(&small());
     let before = books(&market);
     let url = market.merchant_url();
+    let party = Party::open(&market.folder.join("anna")).unwrap();
+    let host = party.host(None, 8, |_, _| {}).unwrap();
+    let layout = semper_commerce::terms::download(host.net(), &url, &|_, _| {}).unwrap();
+    let terms = host.shelf().take(&layout).unwrap();
 
     std::thread::scope(|scope| {
-        let buys: Vec<_> = (0..6)
-            .map(|_| scope.spawn(|| market.semper(&["buy", "--home", "anna", &url]).unwrap()))
+        let deals: Vec<_> = (0..6)
+            .map(|_| {
+                scope.spawn(|| {
+                    let id = host.open_as_buyer(&terms, &url).unwrap();
+                    host.link(id, None).unwrap()
+                })
+            })
             .collect();
-        for buy in buys {
-            let output = buy.join().unwrap();
-            assert_eq!(output.code, 0, "{}", output.err);
+        for deal in deals {
+            assert_eq!(deal.join().unwrap().state, DealState::Completed);
         }
     });
 
     let after = books(&market);
     assert_eq!((after.payments, after.parcels, after.sum), (6, 6, 0));
     assert_eq!(after.stock, before.stock - 6);
+    // Meanwhile no second host may run this home's deals.
+    let second = market.semper(&["buy", "--home", "anna", &url]).unwrap();
+    assert_eq!(second.code, 1);
+    assert!(second.err.contains("another host of"), "{}", second.err);
 }

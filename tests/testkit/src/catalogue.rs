@@ -76,7 +76,7 @@ pub fn csv(articles: u32, seed: u64) -> String {
         let (style, material) = (random.pick(&STYLES), random.pick(&MATERIALS));
         let (size, colour) = (random.pick(&SIZES), random.pick(&COLOURS));
         let cents = 499 + random.below(190) * 100;
-        let (stock, days) = (random.below(60), 1 + random.below(14));
+        let (stock, days) = (200 + random.below(800), 1 + random.below(14));
         // Writing into a String cannot fail.
         let _ = writeln!(
             text,

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long a server may take to answer.
@@ -146,10 +147,20 @@ impl Drop for Running {
     }
 }
 
-/// A port of the loopback address that was free a moment ago.
+/// A port of the loopback address that is free, and stays so while its server is down: below
+/// the range from which the system takes ports for connections, and never given out twice by
+/// one process.
 pub fn free_port() -> Result<u16, String> {
-    let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| error.to_string())?;
-    Ok(listener.local_addr().map_err(|error| error.to_string())?.port())
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    for _ in 0..1000 {
+        let step = NEXT.fetch_add(1, Ordering::SeqCst);
+        let place = std::process::id().wrapping_mul(101).wrapping_add(step) % 12_000;
+        let port = 20_000 + u16::try_from(place).map_err(|error| error.to_string())?;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    Err("no port is free between 20000 and 32000".into())
 }
 
 /// Whether somebody listens on a port of the loopback address.

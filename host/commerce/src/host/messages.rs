@@ -30,6 +30,13 @@ pub struct Accepted {
     pub acknowledged: u64,
 }
 
+/// The deal has ended on this side, and it has nothing more to say: travels to whoever polls.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    /// `completed`, `withdrawn`, `failed` or `disputed`.
+    pub ended: String,
+}
+
 /// Why a message is not accepted; travels to its sender.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "kebab-case")]
@@ -246,7 +253,7 @@ impl Host {
                 return Ok(row);
             }
             if !signal.wait(seen, self.parts.grace) {
-                return Err(Stop::Wait(format!("message {seq} of the other side")));
+                return Err(Stop::Wait(waited_for(seq)));
             }
         }
     }
@@ -277,6 +284,11 @@ impl Host {
             (_, more) => Err(Stop::Peer(format!("a message with {} items", more + 1))),
         }
     }
+}
+
+/// The words for a wait for the peer's message with this number.
+pub(crate) fn waited_for(seq: u64) -> String {
+    format!("message {seq} of the other side")
 }
 
 /// The keys with which a container inside a message is opened: the deal's.

@@ -1,5 +1,6 @@
 //! Requests: blocking, bounded, over TLS 1.3 with the roots that the caller believes.
 
+use std::error::Error;
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -181,19 +182,23 @@ impl Client {
     }
 }
 
-fn failed(url: &str, error: &(dyn std::error::Error + 'static)) -> NetError {
-    let mut detail = error.to_string();
-    let mut tls = false;
-    let mut source = error.source();
-    while let Some(inner) = source {
-        detail = inner.to_string();
-        tls |= inner.is::<rustls::Error>();
-        // hyper-rustls hides rustls' error inside an io::Error.
-        if let Some(io) = inner.downcast_ref::<std::io::Error>() {
-            tls |= io.get_ref().is_some_and(|it| it.is::<rustls::Error>());
-        }
-        source = inner.source();
+fn failed(url: &str, error: &(dyn Error + 'static)) -> NetError {
+    let mut last = error;
+    while let Some(inner) = last.source() {
+        last = inner;
     }
-    let url = url.to_owned();
-    if tls { NetError::Tls { url, detail } } else { NetError::Unreachable { url, detail } }
+    let (url, detail) = (url.to_owned(), last.to_string());
+    if is_tls(error) {
+        NetError::Tls { url, detail }
+    } else {
+        NetError::Unreachable { url, detail }
+    }
+}
+
+/// Whether rustls is anywhere behind an error; io errors hide what they wrap from `source`.
+fn is_tls(error: &(dyn Error + 'static)) -> bool {
+    let hidden = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    error.is::<rustls::Error>()
+        || hidden.is_some_and(|inner| is_tls(inner))
+        || error.source().is_some_and(is_tls)
 }

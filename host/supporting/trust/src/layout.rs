@@ -195,10 +195,17 @@ impl Layout {
         Ok(bytes)
     }
 
-    /// Writes the layout into a directory; blobs first, the index last.
+    /// Writes the layout into a directory; blobs first, the index last. Each file appears
+    /// whole or not at all, and one that is right already is left alone: others may be
+    /// reading it.
     pub fn write(&self, dir: &Dir) -> Result<(), LayoutError> {
         let put = |name: &str, bytes: &[u8]| {
-            dir.write(name, bytes)
+            if dir.read(name).is_ok_and(|there| there == bytes) {
+                return Ok(());
+            }
+            let new = format!("{name}.new");
+            dir.write(&new, bytes)
+                .and_then(|()| dir.rename(&new, dir, name))
                 .map_err(|error| LayoutError::Io { name: name.into(), detail: error.to_string() })
         };
         dir.create_dir_all("blobs/sha256").map_err(|error| LayoutError::Io {

@@ -1,0 +1,185 @@
+//! Whole purchases, activations of waiting deals, memory.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use semper_archive::DealState;
+use semper_base::DealId;
+use semper_commerce::{Host, HostParts};
+use semper_payment::{Manager, Module};
+use semper_purse::Purse;
+use semper_roles::party::Party;
+use semper_testkit::{Binaries, Market, MarketOptions};
+use semper_trust::VerifiedTerms;
+use wasmtime::Store;
+use wasmtime::component::Linker;
+
+type Outcome = Result<(), Box<dyn Error>>;
+
+pub fn run(binaries: &Binaries) -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let options = MarketOptions { funds: "900000.00 EUR".into(), ..MarketOptions::default() };
+    let market = Market::build(folder.path(), binaries, &options, &|_| {})?;
+    let party = Party::open(&market.folder.join("anna"))?;
+    {
+        let host = host(&party, 64, Duration::from_millis(500))?;
+        let terms = terms(&host, &market)?;
+        for at_once in [1, 8, 64] {
+            purchases(&market, &host, &terms, at_once)?;
+        }
+    }
+    {
+        let host = host(&party, 64, Duration::from_secs(8))?;
+        let terms = terms(&host, &market)?;
+        active_memory(&market, &host, &terms)?;
+    }
+    let host = host(&party, 4, Duration::ZERO)?;
+    let terms = terms(&host, &market)?;
+    waiting(&market, &host, &terms)
+}
+
+fn host(party: &Party, workers: usize, grace: Duration) -> Result<Arc<Host>, Box<dyn Error>> {
+    let net = party.net();
+    let purse = party.config.payment.purse.clone().ok_or("no purse")?;
+    let roots = party.trust.authorities.clone();
+    let purse: Arc<dyn Module> = Arc::new(Purse::new(purse, net.clone(), roots));
+    Ok(Host::start(HostParts {
+        home: Arc::clone(&party.home),
+        archive: party.archive.clone(),
+        tinguin: semper_tinguin::Client::new(party.home.path()),
+        net,
+        trust: party.trust.clone(),
+        payments: Manager::new(vec![purse]),
+        business: None,
+        workers,
+        grace,
+        notice: Box::new(|_, _| {}),
+    })?)
+}
+
+fn terms(host: &Host, market: &Market) -> Result<Arc<VerifiedTerms>, Box<dyn Error>> {
+    let layout = semper_commerce::terms::download(host.net(), &market.merchant_url(), &|_, _| {})?;
+    Ok(host.shelf().take(&layout)?)
+}
+
+/// Whole purchases, so many at once; deals per second and CPU per deal by process.
+fn purchases(market: &Market, host: &Arc<Host>, terms: &VerifiedTerms, at_once: usize) -> Outcome {
+    let deals = at_once.max(8) * 2;
+    let url = market.merchant_url();
+    let before = cpu(market);
+    let start = Instant::now();
+    let completed: usize = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..at_once)
+            .map(|_| {
+                scope.spawn(|| {
+                    (0..deals / at_once)
+                        .filter(|_| {
+                            host.open_as_buyer(terms, &url)
+                                .ok()
+                                .and_then(|id| host.link(id, None).ok())
+                                .is_some_and(|row| row.state == DealState::Completed)
+                        })
+                        .count()
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap_or(0)).sum()
+    });
+    let time = start.elapsed();
+    if completed != deals {
+        return Err(format!("{completed} of {deals} deals completed").into());
+    }
+    let rate = deals as f64 / time.as_secs_f64();
+    super::note(&format!("purchases, {at_once} at once"), &format!("{rate:.1} deals/s"));
+    let split: Vec<String> = cpu(market)
+        .iter()
+        .zip(&before)
+        .map(|((name, after), (_, before))| {
+            format!("{name} {:.1}", (after - before) * 1000.0 / deals as f64)
+        })
+        .collect();
+    super::note(&format!("CPU ms per deal, {at_once} at once"), &split.join(", "));
+    Ok(())
+}
+
+/// CPU seconds used so far, by process.
+fn cpu(market: &Market) -> Vec<(&'static str, f64)> {
+    let tinguin = market.buyer_tinguin.as_ref().map_or(0, |it| it.id());
+    [
+        ("buyer's host", std::process::id()),
+        ("buyer's TINGUIN", tinguin),
+        ("merchant's host", market.merchant.id()),
+        ("merchant's TINGUIN", market.merchant_tinguin.id()),
+        ("bank", market.bank.id()),
+    ]
+    .map(|(name, id)| (name, cpu_of(id)))
+    .into()
+}
+
+/// User and system time of a process: fields 14 and 15 of its `stat`, in hundredths.
+fn cpu_of(process: u32) -> f64 {
+    let text = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    let after = text.rsplit(')').next().unwrap_or_default();
+    let fields: Vec<f64> =
+        after.split_whitespace().skip(11).take(2).filter_map(|it| it.parse().ok()).collect();
+    fields.iter().sum::<f64>() / 100.0
+}
+
+/// Resident memory of this process in bytes.
+fn resident() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = text.lines().find(|line| line.starts_with("VmRSS:")).unwrap_or_default();
+    let kib: u64 = line.split_whitespace().nth(1).and_then(|it| it.parse().ok()).unwrap_or(0);
+    kib * 1024
+}
+
+/// Deals that have sent their first message and that nobody polls for: they wait.
+fn open(market: &Market, host: &Arc<Host>, terms: &VerifiedTerms, count: usize) -> Vec<DealId> {
+    let url = market.merchant_url();
+    (0..count).filter_map(|_| host.open_as_buyer(terms, &url).ok()).collect()
+}
+
+fn active_memory(market: &Market, host: &Arc<Host>, terms: &VerifiedTerms) -> Outcome {
+    let before = resident();
+    let deals = open(market, host, terms, 48);
+    std::thread::sleep(Duration::from_millis(500));
+    let each = resident().saturating_sub(before) / deals.len() as u64 / 1024;
+    super::note("resident memory per active deal (component instantiated)", &format!("{each} KiB"));
+    Ok(())
+}
+
+fn waiting(market: &Market, host: &Arc<Host>, terms: &VerifiedTerms) -> Outcome {
+    // The deals of the measurement before wait here as well; they are awake once by now.
+    std::thread::sleep(Duration::from_secs(2));
+    let before = resident();
+    let deals = open(market, host, terms, 400);
+    std::thread::sleep(Duration::from_secs(2));
+    let each = resident().saturating_sub(before) / deals.len() as u64;
+    super::note("resident memory per waiting deal", &format!("{each} bytes"));
+
+    let bytes = terms.buyer_component();
+    let component = host.runtime().component(bytes)?;
+    let mut linker: Linker<()> = Linker::new(host.runtime().engine());
+    linker.define_unknown_imports_as_traps(&component)?;
+    let bare = super::each(2_000, || {
+        let mut store = Store::new(host.runtime().engine(), ());
+        let fuel = store.set_fuel(1_000_000_000).is_ok();
+        store.set_epoch_deadline(1_000_000);
+        let instance = linker.instantiate(&mut store, &component);
+        let called = instance.and_then(|instance| {
+            let run = instance.get_typed_func::<(), (Result<(), String>,)>(&mut store, "run")?;
+            run.call(&mut store, ())
+        });
+        // It traps at its first call of the host: that far, both go the same way.
+        std::hint::black_box((fuel, called.is_err()));
+    });
+    let mut next = deals.iter().cycle();
+    let ours = super::each(2_000, || {
+        if let Some(id) = next.next() {
+            host.activate(*id);
+        }
+    });
+    super::row("activation of a waiting deal vs bare instantiate-and-call", ours, bare);
+    Ok(())
+}

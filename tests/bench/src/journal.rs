@@ -1,0 +1,99 @@
+//! A journaled call and a plain one; group commit and one commit each.
+
+use std::error::Error;
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use semper_archive::{Archive, DealRow, DealState, JournalRow, Write};
+use semper_base::{DealId, Digest, Timestamp};
+use semper_commerce::journal::Journal;
+
+const CALLS: u32 = 2_000;
+
+pub fn run() -> Result<(), Box<dyn Error>> {
+    let folder = tempfile::tempdir()?;
+    let archive = Archive::open_file(&folder.path().join("archive.sqlite"))?;
+    let deals: Vec<DealId> =
+        (0..64_u64).map(|n| DealId::new(Digest::of(&n.to_be_bytes()))).collect();
+    for deal in &deals {
+        archive.commit(vec![Write::NewDeal(Box::new(row(*deal)))])?;
+    }
+
+    let plain = super::each(CALLS * 100, || {
+        black_box(Timestamp::now());
+    });
+    let mut journal = Journal::load(&archive, deals[0], 1_000_000)?;
+    let read = super::each(CALLS, || {
+        let now = journal.read("now", &(), || Ok(Timestamp::now()));
+        black_box(now.is_ok());
+    });
+    super::row(
+        "a journaled read (committed with the next effect) vs a plain host call",
+        read,
+        plain,
+    );
+    let effect = super::each(200, || {
+        let done = journal.effect("send", &1, |_| Ok((1, Vec::new())));
+        black_box(done.is_ok());
+    });
+    super::row("a journaled effect (two durable commits) vs a plain host call", effect, plain);
+    commits(&archive, &deals)
+}
+
+/// Appends by 1, 8 and 64 deals at once, against one SQLite commit each.
+fn commits(archive: &Archive, deals: &[DealId]) -> Result<(), Box<dyn Error>> {
+    let folder = tempfile::tempdir()?;
+    let connection = rusqlite::Connection::open(folder.path().join("bare.sqlite"))?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.execute_batch("CREATE TABLE journal (seq INTEGER PRIMARY KEY, record BLOB)")?;
+    let mut seq = 0_i64;
+    let bare = super::each(CALLS, || {
+        seq += 1;
+        let done = connection.execute(
+            "INSERT INTO journal VALUES (?1, ?2)",
+            rusqlite::params![seq, vec![0_u8; 300]],
+        );
+        black_box(done.is_ok());
+    });
+    for writers in [1_usize, 8, 64] {
+        let each = u64::from(CALLS) / writers as u64;
+        let start = Instant::now();
+        std::thread::scope(|scope| {
+            for deal in &deals[..writers] {
+                scope.spawn(move || {
+                    for seq in 0..each {
+                        let row = JournalRow {
+                            deal: *deal,
+                            seq: 10_000_000 * (writers as u64 + 1) + seq,
+                            record: vec![0; 300],
+                            request: Vec::new(),
+                            result: Vec::new(),
+                        };
+                        black_box(archive.commit(vec![Write::Journal(row)]).is_ok());
+                    }
+                });
+            }
+        });
+        let per: Duration = start.elapsed() / CALLS;
+        let figure = format!("journal append, {writers} deals at once vs one SQLite commit each");
+        super::row(&figure, per, bare);
+    }
+    Ok(())
+}
+
+fn row(id: DealId) -> DealRow {
+    let now = Timestamp::now();
+    DealRow {
+        id,
+        side: "buyer".into(),
+        peer: "Otto".into(),
+        address: String::new(),
+        terms: Digest::ZERO,
+        agreement: Vec::new(),
+        state: DealState::Running,
+        note: String::new(),
+        opened: now,
+        changed: now,
+    }
+}

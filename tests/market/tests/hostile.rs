@@ -1,0 +1,163 @@
+//! Strangers at the merchant's door: garbage, repetitions, other people's messages.
+
+mod common;
+
+use std::process::Command;
+
+use common::{books, market, small};
+use semper_archive::Archive;
+use semper_base::cert::{Certificate, Roots};
+use semper_base::{DealId, Digest, SealSecret, SigningKey, Timestamp, cbor, keys};
+use semper_items::{Attributes, DealKeys, Hello};
+use semper_net::{Client, NetError, Response};
+use semper_testkit::Market;
+
+const MOST: usize = 1024 * 1024;
+
+fn client(market: &Market) -> Client {
+    let root = std::fs::read_to_string(market.folder.join("ca/root.pem")).unwrap();
+    Client::new(&Roots::new(vec![Certificate::from_pem(&root).unwrap()]))
+}
+
+fn hello(terms: Digest, made: Timestamp) -> Hello {
+    Hello {
+        nonce: Digest::from_bytes(keys::random()),
+        terms,
+        merchant: "Otto Versand".into(),
+        buyer: "Mallory".into(),
+        keys: DealKeys {
+            sign: SigningKey::from_seed(&[1; 32]).public(),
+            seal: SealSecret::from_seed(&[1; 32]).public(),
+        },
+        attributes: Attributes::default(),
+        payment: vec!["purse".into()],
+        made,
+    }
+}
+
+#[test]
+fn whatever_strangers_send_the_merchant_answers_and_goes_on() {
+    let (market, _folder) = market(&small());
+    let net = client(&market);
+    let url = market.merchant_url();
+    let bought = market.semper(&["buy", "--home", "anna", &url]).unwrap();
+    assert_eq!(bought.code, 0, "{}", bought.err);
+    let before = books(&market);
+    let post = |path: &str, body: Vec<u8>| -> Response {
+        net.post(&format!("{url}{path}"), "application/octet-stream", body, MOST).unwrap()
+    };
+
+    // Openings.
+    let now = Timestamp::now();
+    let terms = terms(&market);
+    assert_eq!(post("/semper/v1/deals", b"garbage".to_vec()).status, 400);
+    assert_eq!(post("/semper/v1/deals", vec![0; 5000]).status, 400);
+    assert_eq!(post("/semper/v1/deals", vec![0; 3_000_000]).status, 413);
+    let mut long = cbor::encode(&hello(terms, now));
+    long.push(0);
+    assert_eq!(post("/semper/v1/deals", long).status, 400);
+    let unknown = post("/semper/v1/deals", cbor::encode(&hello(Digest::of(b"other"), now)));
+    assert_eq!(unknown.status, 409);
+    assert!(String::from_utf8_lossy(&unknown.body).contains("unknown-terms"));
+    let old = Timestamp::from_millis(now.millis() - 3_600_000).unwrap();
+    let stale = post("/semper/v1/deals", cbor::encode(&hello(terms, old)));
+    assert!(String::from_utf8_lossy(&stale.body).contains("clock"), "{stale:?}");
+    let poor = Hello { payment: vec!["shells".into()], ..hello(terms, now) };
+    let poor = post("/semper/v1/deals", cbor::encode(&poor));
+    assert!(String::from_utf8_lossy(&poor.body).contains("no-payment"), "{poor:?}");
+
+    // The same HELLO twice gets the same agreement.
+    let once = cbor::encode(&hello(terms, now));
+    let first = post("/semper/v1/deals", once.clone());
+    assert_eq!(first.status, 200);
+    assert_eq!(first, post("/semper/v1/deals", once));
+
+    // A countersignature by nobody.
+    let path = format!("/semper/v1/deals/{}", Digest::of(b"no deal").hex());
+    assert_eq!(post(&path, b"garbage".to_vec()).status, 400);
+
+    messages(&market, &net);
+    assert_eq!(books(&market), before);
+    let again = market.semper(&["buy", "--home", "anna", &url]).unwrap();
+    assert_eq!(again.code, 0, "{}", again.err);
+}
+
+fn terms(market: &Market) -> Digest {
+    let output = market.sign(&["inspect", "--bundle", "bundle", "--json"]).unwrap();
+    output.json()["terms"]["digest"].as_str().unwrap().parse().unwrap()
+}
+
+/// Messages to a deal that is done: repeated, garbled, of another deal, to no deal.
+fn messages(market: &Market, net: &Client) {
+    let url = market.merchant_url();
+    let archive = Archive::open_file(&market.folder.join("anna/archive.sqlite")).unwrap();
+    let deal = archive.deals().unwrap()[0].id;
+    let sent = archive.messages(deal, true, 0).unwrap();
+    let post = |deal: DealId, body: Vec<u8>| {
+        let path = format!("{url}/semper/v1/deals/{}/messages", deal.hex());
+        net.post(&path, "application/octet-stream", body, MOST).unwrap()
+    };
+
+    for message in &sent {
+        // Repeated, in any order: acknowledged again, and nothing happens twice.
+        let again = post(deal, message.wire.clone());
+        assert_eq!(again.status, 200);
+        let text = String::from_utf8_lossy(&again.body).into_owned();
+        assert!(text.contains(&format!("\"acknowledged\":{}", sent.len())), "{text}");
+        let mut garbled = message.wire.clone();
+        let middle = garbled.len() / 2;
+        garbled[middle] ^= 1;
+        assert_eq!(post(deal, garbled).status, 400);
+        assert_eq!(post(deal, message.wire[..20].to_vec()).status, 400);
+        let strange = DealId::new(Digest::of(b"no deal"));
+        assert_eq!(post(strange, message.wire.clone()).status, 404);
+    }
+    assert_eq!(post(deal, Vec::new()).status, 400);
+
+    let get = |path: &str| net.get(&format!("{url}{path}"), MOST).unwrap();
+    assert_eq!(get("/semper/v1/deals/nonsense/messages?after=0").status, 404);
+    assert_eq!(get(&format!("/semper/v1/deals/{}/messages?after=x", deal.hex())).status, 400);
+    assert_eq!(get("/.well-known/semper/terms/../../otto/keystore.json").status, 404);
+    assert_eq!(get("/.well-known/semper/terms/blobs/sha256/..%2F..%2Findex.json").status, 404);
+}
+
+#[test]
+fn servers_speak_tls_1_3_to_those_who_know_their_authority_and_tell_how_they_are() {
+    let (market, _folder) = market(&small());
+    let url = market.merchant_url();
+
+    let stranger = Client::new(&Roots::default());
+    let error = stranger.get(&format!("{url}/healthz"), MOST).unwrap_err();
+    assert!(matches!(error, NetError::Tls { .. }), "{error}");
+    let old = Command::new("openssl")
+        .args(["s_client", "-tls1_2", "-connect", &format!("localhost:{}", market.ports[2])])
+        .stdin(std::process::Stdio::null())
+        .output()
+        .unwrap();
+    assert!(!old.status.success());
+
+    let net = client(&market);
+    for port in market.ports {
+        let health = net.get(&format!("https://localhost:{port}/healthz"), MOST).unwrap();
+        assert_eq!((health.status, health.body), (200, b"ok\n".to_vec()));
+    }
+    market.semper(&["buy", "--home", "anna", &url]).unwrap();
+    let metrics = net.get(&format!("{url}/metrics"), MOST).unwrap();
+    let text = String::from_utf8(metrics.body).unwrap();
+    let opened = "semper_requests_total{role=\"merchant\",action=\"agreed\",outcome=\"done\"} 1";
+    assert!(text.contains(opened), "{text}");
+    let tiny = net.get(&format!("{url}/metrics"), 10).unwrap_err();
+    assert!(matches!(tiny, NetError::TooLarge { .. }), "{tiny}");
+    // No personal data in the logs at info.
+    let log = market.merchant.log_text();
+    assert!(!log.contains("Lindenweg") && !log.contains("Anna"), "{log}");
+}
+
+#[test]
+fn a_server_that_is_told_to_stop_finishes_and_exits_cleanly() {
+    let (mut market, _folder) = market(&small());
+    let id = market.merchant.id().to_string();
+    Command::new("kill").args(["-TERM", &id]).status().unwrap();
+    let code = market.merchant.wait(std::time::Duration::from_secs(15));
+    assert_eq!(code, Some(0), "{}", market.merchant.log_text());
+}

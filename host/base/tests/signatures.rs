@@ -1,5 +1,7 @@
 //! Signatures, sealing and certificates: vectors of the RFCs, tampering, openssl's opinion.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::process::Command;
 use std::time::Duration;
 

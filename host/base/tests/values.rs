@@ -1,5 +1,7 @@
 //! Values that cannot be wrong: one text form, one encoding, checked arithmetic.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;

@@ -112,8 +112,12 @@ impl Host {
 
     /// The merchant has nothing more to say: a deal that waits for its next message has failed.
     fn peer_ended(&self, row: &DealRow, last: u64, response: &Response) -> Result<bool, LinkError> {
-        std::thread::sleep(Duration::from_millis(200));
         let now = self.archive().deal(row.id).map_err(Stop::from)?;
+        if now.as_ref().is_none_or(|it| it.state.is_final()) {
+            return Ok(false);
+        }
+        // Our component may still be busy with what was said last.
+        std::thread::sleep(Duration::from_millis(100));
         let waits = format!("waits for {}", waited_for(last + 1));
         if now.is_some_and(|it| it.note == waits && !it.state.is_final()) {
             let note = format!("{} has ended the deal: {}", row.peer, after_end(response));

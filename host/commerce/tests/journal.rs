@@ -1,5 +1,7 @@
 //! The journal: answered from on replay, checked against what is asked, impossible to rewrite.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use semper_archive::{Archive, DealRow, DealState, JournalRow, Write};
 use semper_base::{Amount, DealId, Digest, Timestamp};
 use semper_commerce::flow::{Monitor, Moving, Violation};

@@ -1,5 +1,7 @@
 //! Statements and containers: what makes sense, what is refused, what the CDDL says.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use proptest::prelude::*;
 use semper_base::{Amount, DealId, Digest, KeyId, SealSecret, SigningKey, Timestamp, cbor};
 use semper_items::statement::*;

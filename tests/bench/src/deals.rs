@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use semper_archive::DealState;
 use semper_base::DealId;
-use semper_commerce::{Host, HostParts};
+use semper_commerce::{Host, HostError, HostParts};
 use semper_payment::{Manager, Module};
 use semper_purse::Purse;
 use semper_roles::party::Party;
@@ -44,18 +44,28 @@ fn host(party: &Party, workers: usize, grace: Duration) -> Result<Arc<Host>, Box
     let purse = party.config.payment.purse.clone().ok_or("no purse")?;
     let roots = party.trust.authorities.clone();
     let purse: Arc<dyn Module> = Arc::new(Purse::new(purse, net.clone(), roots));
-    Ok(Host::start(HostParts {
+    let parts = || HostParts {
         home: Arc::clone(&party.home),
         archive: party.archive.clone(),
         tinguin: semper_tinguin::Client::new(party.home.path()),
-        net,
+        net: net.clone(),
         trust: party.trust.clone(),
-        payments: Manager::new(vec![purse]),
+        payments: Manager::new(vec![Arc::clone(&purse)]),
         business: None,
         workers,
         grace,
         notice: Box::new(|_, _| {}),
-    })?)
+    };
+    // The workers of the host before notice within seconds that it is gone.
+    let until = Instant::now() + Duration::from_secs(20);
+    loop {
+        match Host::start(parts()) {
+            Err(HostError::Running(_)) if Instant::now() < until => {
+                std::thread::sleep(Duration::from_millis(100));
+            }
+            started => return Ok(started?),
+        }
+    }
 }
 
 fn terms(host: &Host, market: &Market) -> Result<Arc<VerifiedTerms>, Box<dyn Error>> {

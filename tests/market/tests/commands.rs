@@ -1,5 +1,7 @@
 //! Commands as a new user would mistype them: one clear message, the mend, the right exit code.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod common;
 
 use std::os::unix::fs::PermissionsExt as _;

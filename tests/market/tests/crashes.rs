@@ -4,6 +4,8 @@
 //! (see `host/supporting/archive/src/store/crash.rs`), so every boundary between effect and
 //! record of a whole deal is met, in the processes that ship.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod common;
 
 use std::process::{Command, Stdio};

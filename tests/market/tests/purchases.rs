@@ -1,5 +1,7 @@
 //! Purchases between real processes: completed, withdrawn, refused, unpaid, tampered with.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod common;
 
 use common::{asked, books, market, newest, small};

@@ -1,5 +1,7 @@
 //! Money is conserved, whatever is asked and however often.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use proptest::prelude::*;
 use semper_base::{Amount, Currency, Digest, KeyId, Timestamp};
 use semper_ledger::{Ledger, LedgerError, Movement};

@@ -1,5 +1,7 @@
 //! From bytes to verified terms, or a named refusal.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 

@@ -1,5 +1,6 @@
 //! What the end-to-end tests share: the binaries, a marketplace, a look at its books.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use std::path::{Path, PathBuf};

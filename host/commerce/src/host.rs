@@ -61,10 +61,16 @@ pub struct Host {
     parts: HostParts,
     shelf: Shelf,
     runtime: Runtime,
-    schedule: Schedule,
+    schedule: Arc<Schedule>,
     identity: OnceLock<(String, Vec<Certificate>)>,
     /// Locked as long as this host runs; the lock ends with the process, however that ends.
     _only: File,
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        self.schedule.close();
+    }
 }
 
 /// Why a host does not start.
@@ -126,7 +132,7 @@ impl Host {
         let host = Arc::new(Self {
             shelf,
             runtime: Runtime::new()?,
-            schedule: Schedule::default(),
+            schedule: Arc::default(),
             identity: OnceLock::new(),
             _only: only,
             parts,

@@ -63,6 +63,7 @@ struct Queue {
     busy: HashMap<DealId, Place>,
     /// Deals to wake at a time.
     timers: BTreeMap<(Instant, DealId), ()>,
+    closed: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -80,45 +81,54 @@ pub(super) struct Schedule {
     signals: Mutex<HashMap<DealId, Arc<Signal>>>,
 }
 
-/// Starts the workers; they end when the host is dropped.
+/// Starts the workers; they end when the host is dropped. A worker holds the host only while
+/// it runs a deal, or waiting workers would keep it alive among themselves.
 pub(super) fn start(host: &Arc<Host>, workers: usize) {
     for _ in 0..workers.max(1) {
-        let weak = Arc::downgrade(host);
-        std::thread::spawn(move || work(&weak));
+        let (schedule, weak) = (Arc::clone(&host.schedule), Arc::downgrade(host));
+        std::thread::spawn(move || work(&schedule, &weak));
     }
 }
 
-fn work(host: &Weak<Host>) {
-    while let Some(host) = host.upgrade() {
-        let Some(id) = host.schedule.next() else { continue };
+fn work(schedule: &Schedule, host: &Weak<Host>) {
+    while let Some(id) = schedule.next() {
+        let Some(host) = host.upgrade() else { return };
         host.activate(id);
-        host.schedule.done(id);
+        schedule.done(id);
     }
 }
 
 impl Schedule {
-    /// The next deal to run; `None` after a while, so that the host's end is noticed.
+    /// The next deal to run, waiting for one; `None` when the host has gone.
     fn next(&self) -> Option<DealId> {
         let mut queue = lock(&self.queue);
-        let now = Instant::now();
-        while let Some((&(at, id), ())) = queue.timers.first_key_value() {
-            if at > now {
-                break;
+        loop {
+            if queue.closed {
+                return None;
             }
-            queue.timers.remove(&(at, id));
-            enqueue(&mut queue, id);
-        }
-        if queue.ready.is_empty() {
-            let until = queue.timers.first_key_value().map_or(now, |(key, ())| key.0);
-            let time = until.saturating_duration_since(now);
-            let time = if time.is_zero() { Duration::from_secs(1) } else { time };
-            let time = time.min(Duration::from_secs(1));
-            let waited = self.work.wait_timeout(queue, time);
+            let now = Instant::now();
+            while let Some((&(at, id), ())) = queue.timers.first_key_value() {
+                if at > now {
+                    break;
+                }
+                queue.timers.remove(&(at, id));
+                enqueue(&mut queue, id);
+            }
+            if let Some(id) = queue.ready.pop_front() {
+                queue.busy.insert(id, Place::Running);
+                return Some(id);
+            }
+            let next = queue.timers.first_key_value().map(|(key, ())| key.0);
+            let time = next.map_or(Duration::from_secs(1), |at| at.saturating_duration_since(now));
+            let waited = self.work.wait_timeout(queue, time.min(Duration::from_secs(1)));
             queue = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-        let id = queue.ready.pop_front()?;
-        queue.busy.insert(id, Place::Running);
-        Some(id)
+    }
+
+    /// The host has gone: workers end.
+    pub(super) fn close(&self) {
+        lock(&self.queue).closed = true;
+        self.work.notify_all();
     }
 
     fn done(&self, id: DealId) {

@@ -110,6 +110,20 @@ impl Host {
         Ok(())
     }
 
+    /// Done when our own side of the deal has ended: nothing more is waited for then.
+    async fn ended(&self, id: DealId) {
+        let mut changes = self.signal(id).subscribe();
+        loop {
+            let row = self.archive().deal(id);
+            if !matches!(row, Ok(Some(row)) if !row.state.is_final()) {
+                return;
+            }
+            if changes.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
     /// The merchant has nothing more to say: a deal that waits for its next message has failed.
     fn peer_ended(&self, row: &DealRow, last: u64, response: &Response) -> Result<bool, LinkError> {
         let now = self.archive().deal(row.id).map_err(Stop::from)?;
@@ -132,13 +146,15 @@ impl Host {
     /// Asks once for the merchant's next message; whether there was one.
     fn poll(&self, row: &DealRow) -> Result<bool, LinkError> {
         let after = self.channel(row.id)?.received.last;
-        // A deal that has just ended wants to be told soon: our own end shortens the hold.
         let url = format!(
             "{}/semper/v1/deals/{}/messages?after={after}&wait={HOLD_MS}",
             row.address,
             row.id.hex()
         );
-        let response = self.net().get(&url, MAX_MESSAGE + 1024)?;
+        let ended = self.ended(row.id);
+        let Some(response) = self.net().get_until(&url, MAX_MESSAGE + 1024, ended)? else {
+            return Ok(false);
+        };
         match response.status {
             204 => Ok(false),
             // The merchant's side is over. What it said last may still be under way here.

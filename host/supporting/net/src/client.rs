@@ -131,6 +131,22 @@ impl Client {
         self.send(Method::GET, url, "", Vec::new(), most)
     }
 
+    /// GET as before, given up with `None` as soon as `stop` is done: for long polls.
+    pub fn get_until(
+        &self,
+        url: &str,
+        most: usize,
+        stop: impl Future<Output = ()>,
+    ) -> Result<Option<Response>, NetError> {
+        let work = self.work(Method::GET, url, "", Vec::new(), most)?;
+        runtime().block_on(async {
+            tokio::select! {
+                done = work => done.map(Some),
+                () = stop => Ok(None),
+            }
+        })
+    }
+
     /// POST of a body of some type, with at most `most` bytes in answer.
     pub fn post(
         &self,
@@ -150,6 +166,18 @@ impl Client {
         body: Vec<u8>,
         most: usize,
     ) -> Result<Response, NetError> {
+        runtime().block_on(self.work(method, url, media_type, body, most)?)
+    }
+
+    /// The request, not yet begun; it ends within [`WHOLE`].
+    fn work(
+        &self,
+        method: Method,
+        url: &str,
+        media_type: &str,
+        body: Vec<u8>,
+        most: usize,
+    ) -> Result<impl Future<Output = Result<Response, NetError>>, NetError> {
         let address = || NetError::Address(url.chars().take(100).collect());
         let uri: Uri = url.parse().map_err(|_| address())?;
         if uri.scheme_str() != Some("https") || uri.host().is_none() {
@@ -160,24 +188,27 @@ impl Client {
             request = request.header(header::CONTENT_TYPE, media_type);
         }
         let request = request.body(Full::new(Bytes::from(body))).map_err(|_| address())?;
-        let client = self.inner.clone();
-        let work = async move {
-            let response = client.request(request).await.map_err(|error| failed(url, &error))?;
-            let status = response.status().as_u16();
-            let body =
-                Limited::new(response.into_body(), most).collect().await.map_err(|error| {
+        let (client, url) = (self.inner.clone(), url.to_owned());
+        let exchange = {
+            let url = url.clone();
+            async move {
+                let response =
+                    client.request(request).await.map_err(|error| failed(&url, &error))?;
+                let status = response.status().as_u16();
+                let body = Limited::new(response.into_body(), most).collect().await;
+                let body = body.map_err(|error| {
                     if error.is::<http_body_util::LengthLimitError>() {
-                        NetError::TooLarge { url: url.to_owned(), most }
+                        NetError::TooLarge { url: url.clone(), most }
                     } else {
-                        NetError::Unreachable { url: url.to_owned(), detail: error.to_string() }
+                        NetError::Unreachable { url: url.clone(), detail: error.to_string() }
                     }
                 })?;
-            Ok(Response { status, body: body.to_bytes().to_vec() })
+                Ok(Response { status, body: body.to_bytes().to_vec() })
+            }
         };
-        runtime().block_on(async {
-            tokio::time::timeout(WHOLE, work)
-                .await
-                .unwrap_or_else(|_| Err(NetError::Timeout(url.to_owned())))
+        Ok(async move {
+            let done = tokio::time::timeout(WHOLE, exchange).await;
+            done.unwrap_or(Err(NetError::Timeout(url)))
         })
     }
 }

@@ -25,10 +25,31 @@ pub fn run(filter: &[&str]) -> Result<(), String> {
         build::all()?;
     }
     step("tests");
+    packages()?;
     let mut arguments = vec!["test", "--workspace"];
     arguments.extend(excluded());
     arguments.extend(filter);
     build::run("cargo", &arguments)
+}
+
+/// Programs that tests compare us with, and the Debian packages that have them.
+const PROGRAMS: [(&str, &str); 2] = [("openssl", "openssl"), ("python3", "python3")];
+
+/// Installs the packages of programs that are missing.
+fn packages() -> Result<(), String> {
+    let missing: Vec<&str> = PROGRAMS
+        .iter()
+        .filter(|(program, _)| Command::new(program).arg("--help").output().is_err())
+        .map(|(_, package)| *package)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    println!("installing {}", missing.join(", "));
+    build::run("apt-get", &["update", "--quiet"])?;
+    let mut arguments = vec!["install", "--yes", "--quiet"];
+    arguments.extend(missing);
+    build::run("apt-get", &arguments)
 }
 
 /// The figures of BENCHMARKS.md.
@@ -94,8 +115,7 @@ fn deny_tool() -> Result<PathBuf, String> {
     let works = |tool: &PathBuf| {
         Command::new(tool).arg("--version").output().is_ok_and(|output| output.status.success())
     };
-    let root =
-        build::target()?.parent().map_or_else(|| PathBuf::from("target"), |it| it.join("tools"));
+    let root = build::target()?.join("tools");
     let own = root.join("bin").join("cargo-deny");
     for candidate in [PathBuf::from("cargo-deny"), own.clone()] {
         if works(&candidate) {

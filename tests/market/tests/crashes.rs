@@ -11,7 +11,7 @@ mod common;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{asked, books, market, newest, small};
+use common::{asked, books, ended, market, newest, small};
 use semper_testkit::{Market, process};
 
 /// Starts `semper` with a crash ahead; whether it crashed.
@@ -95,7 +95,7 @@ fn a_merchant_killed_at_any_commit_serves_the_deal_after_a_restart() {
             std::thread::sleep(Duration::from_millis(10));
         }
         let mut buying = market.start_buying().unwrap();
-        let ended = loop {
+        let code = loop {
             if merchant.try_wait().unwrap().is_some() {
                 break None;
             }
@@ -103,7 +103,7 @@ fn a_merchant_killed_at_any_commit_serves_the_deal_after_a_restart() {
                 break Some(code);
             }
         };
-        if ended == Some(0) {
+        if code == Some(0) {
             let _ = merchant.kill();
             let _ = merchant.wait();
             deals += 1;
@@ -133,21 +133,12 @@ fn a_merchant_killed_at_any_commit_serves_the_deal_after_a_restart() {
                 buying.log_text(),
                 market.merchant.log_text()
             );
-            settled(&market, &crash);
+            assert_eq!(ended(&market, "otto"), "completed", "{crash}");
             check(&market, deals, &crash);
         }
     }
     let verified = market.semper(&["archive", "verify", "--home", "otto"]).unwrap();
     assert_eq!(verified.code, 0, "{}", verified.err);
-}
-
-/// Waits until the merchant, too, has nothing left to do.
-fn settled(market: &Market, crash: &str) {
-    let until = Instant::now() + Duration::from_secs(20);
-    while newest(market, "otto").0 != "completed" {
-        assert!(Instant::now() < until, "{crash}: {:?}", newest(market, "otto"));
-        std::thread::sleep(Duration::from_millis(50));
-    }
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{asked, books, market, newest, small};
+use common::{asked, books, ended, market, newest, small};
 use semper_archive::DealState;
 use semper_roles::party::Party;
 use semper_testkit::MarketOptions;
@@ -24,9 +24,9 @@ fn a_buyer_buys_a_scarf_and_both_sides_can_prove_it() {
     assert_eq!((after.payments, after.parcels, after.sum), (1, 1, 0));
     assert_eq!(after.stock, before.stock - 1);
     for home in ["anna", "otto"] {
+        assert_eq!(ended(&market, home), "completed");
         let verified = market.semper(&["archive", "verify", "--home", home]).unwrap();
         assert_eq!(verified.code, 0, "{}{}", verified.out, verified.err);
-        assert_eq!(newest(&market, home).0, "completed");
     }
     for topic in ["agreement", "order", "payment-order", "completion"] {
         assert_eq!(asked(&market, topic), 1, "{topic}");
@@ -79,7 +79,7 @@ fn a_buyer_who_leaves_the_shop_owes_nothing() {
 
     assert_eq!(output.code, 1, "{}", output.err);
     for home in ["anna", "otto"] {
-        assert_eq!(newest(&market, home).0, "withdrawn", "{home}");
+        assert_eq!(ended(&market, home), "withdrawn", "{home}");
     }
     assert_eq!(books(&market), before);
 }
@@ -95,7 +95,7 @@ fn an_order_that_is_declined_puts_the_goods_back() {
     let output = market.semper(&["buy", "--home", "anna", &market.merchant_url()]).unwrap();
 
     assert_eq!(output.code, 1);
-    assert_eq!(newest(&market, "otto").0, "withdrawn");
+    assert_eq!(ended(&market, "otto"), "withdrawn");
     assert_eq!(books(&market), before);
 }
 
@@ -109,7 +109,7 @@ fn an_empty_purse_ends_the_deal_cleanly() {
 
     assert_eq!(output.code, 1);
     assert_eq!(newest(&market, "anna").0, "withdrawn", "{}", output.err);
-    assert_eq!(newest(&market, "otto").0, "withdrawn");
+    assert_eq!(ended(&market, "otto"), "withdrawn");
     assert_eq!(books(&market), before);
 }
 

@@ -82,6 +82,19 @@ pub fn newest(market: &Market, home: &str) -> (String, String) {
     (text("state"), text("note"))
 }
 
+/// The state in which a home's newest deal ends; the last message may still be under way.
+pub fn ended(market: &Market, home: &str) -> String {
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    loop {
+        let (state, note) = newest(market, home);
+        if state != "running" {
+            return state;
+        }
+        assert!(std::time::Instant::now() < until, "{home} still {note}");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+}
+
 /// How often a person was asked about each topic, from the TINGUIN's transcript.
 pub fn asked(market: &Market, topic: &str) -> usize {
     let text = std::fs::read_to_string(market.folder.join("anna-transcript.jsonl")).unwrap();

@@ -55,14 +55,13 @@ pub fn certificate(file: &Path) -> Result<Certificate, Report> {
 
 /// Writes a new file; one that is there is not overwritten.
 pub fn create(file: &Path, content: &[u8], mode: u32) -> Result<(), Report> {
-    let write = || {
+    let write = || -> std::io::Result<()> {
         let mut options = fs::OpenOptions::new();
         let mut out = options.write(true).create_new(true).mode(mode).open(file)?;
         out.write_all(content)?;
         out.sync_all()
     };
-    let write: Result<(), std::io::Error> = write();
-    write.map_err(|error| {
+    write().map_err(|error| {
         let what = format!("{}: {error}", file.display());
         Report::input(what, "choose another file, or remove that one first")
     })

@@ -322,7 +322,7 @@ impl Business for Catalogue {
         quantity: u32,
     ) -> Result<bool, String> {
         let mut writer = lock(&self.writer);
-        let work = || -> rusqlite::Result<bool> {
+        let mut work = || -> rusqlite::Result<bool> {
             let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let before = "SELECT done FROM reservations WHERE key = ?1";
             if let Some(done) =
@@ -342,13 +342,12 @@ impl Business for Catalogue {
             transaction.commit()?;
             Ok(done)
         };
-        let mut work = work;
         work().map_err(|error| error.to_string())
     }
 
     fn release(&self, deal: DealId, _key: Digest) -> Result<(), String> {
         let mut writer = lock(&self.writer);
-        let work = || -> rusqlite::Result<()> {
+        let mut work = || -> rusqlite::Result<()> {
             let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let id = deal.digest().as_bytes();
             transaction.execute(
@@ -363,13 +362,12 @@ impl Business for Catalogue {
             transaction.execute(sql, [id])?;
             transaction.commit()
         };
-        let mut work = work;
         work().map_err(|error| error.to_string())
     }
 
     fn ship(&self, deal: DealId, key: Digest, to: &str) -> Result<String, String> {
         let mut writer = lock(&self.writer);
-        let work = || -> rusqlite::Result<String> {
+        let mut work = || -> rusqlite::Result<String> {
             let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let id = deal.digest().as_bytes();
             transaction.execute(
@@ -387,7 +385,6 @@ impl Business for Catalogue {
             transaction.commit()?;
             Ok(format!("P-{number:06}"))
         };
-        let mut work = work;
         work().map_err(|error| error.to_string())
     }
 }

@@ -159,8 +159,6 @@ pub enum Write {
     },
     /// Stores the channel's state, as its machine encodes it.
     Channel(DealId, Vec<u8>),
-    /// Stores the flow monitor's state.
-    Flow(DealId, Vec<u8>),
     /// Appends to a journal; a record that is there is an error.
     Journal(JournalRow),
     /// Stores a message; one that is there stays as it is.

@@ -1,7 +1,7 @@
 //! The typed model of everything that the TINGUIN shows. Faces draw it and add nothing.
 
 use semper_base::{Amount, Digest};
-use semper_items::statement::{Content, Kind, Offer};
+use semper_items::statement::{Content, Offer};
 use semper_items::{Agreement, Side, Statement};
 use serde::{Deserialize, Serialize};
 
@@ -277,11 +277,6 @@ pub fn summary(statement: &Statement) -> String {
             None => format!("{} of {made}", other.kind().name()),
         },
     }
-}
-
-/// Whether signing this kind is asked of a person even where a lesser one is not.
-pub fn binds(kind: Kind) -> bool {
-    matches!(kind, Kind::Offer | Kind::Order | Kind::PaymentOrder)
 }
 
 fn offer_rows(offer: &Offer) -> Vec<(String, String)> {

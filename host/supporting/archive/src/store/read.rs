@@ -48,11 +48,6 @@ impl Archive {
         self.blob("SELECT channel FROM deals WHERE id = ?1", [id.digest().as_bytes()])
     }
 
-    /// A deal's flow state.
-    pub fn flow(&self, id: DealId) -> Result<Option<Vec<u8>>, ArchiveError> {
-        self.blob("SELECT flow FROM deals WHERE id = ?1", [id.digest().as_bytes()])
-    }
-
     /// A deal's journal, in order.
     pub fn journal(&self, id: DealId) -> Result<Vec<JournalRow>, ArchiveError> {
         let sql =

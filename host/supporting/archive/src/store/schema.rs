@@ -27,8 +27,7 @@ const MIGRATIONS: [&str; 1] = ["
         note      TEXT NOT NULL,
         opened    INTEGER NOT NULL,
         changed   INTEGER NOT NULL,
-        channel   BLOB,
-        flow      BLOB
+        channel   BLOB
     ) STRICT;
     CREATE INDEX deals_by_state ON deals (state, opened);
     CREATE TABLE journal (

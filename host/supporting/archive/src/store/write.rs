@@ -35,9 +35,6 @@ fn one(connection: &Connection, write: &Write) -> rusqlite::Result<usize> {
         Write::Channel(id, bytes) => connection
             .prepare_cached("UPDATE deals SET channel = ?2 WHERE id = ?1")?
             .execute(params![id.digest().as_bytes(), bytes]),
-        Write::Flow(id, bytes) => connection
-            .prepare_cached("UPDATE deals SET flow = ?2 WHERE id = ?1")?
-            .execute(params![id.digest().as_bytes(), bytes]),
         Write::Journal(row) => journal(connection, row),
         Write::Message(row) => message(connection, row),
         Write::Evidence(row) => evidence(connection, row),
@@ -68,7 +65,7 @@ fn opening(connection: &Connection, row: &OpeningRow) -> rusqlite::Result<usize>
 fn new_deal(connection: &Connection, row: &DealRow) -> rusqlite::Result<usize> {
     connection
         .prepare_cached(
-            "INSERT INTO deals VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, NULL, NULL)
+            "INSERT INTO deals VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, NULL)
              ON CONFLICT (id) DO NOTHING",
         )?
         .execute(params![

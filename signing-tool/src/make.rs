@@ -8,7 +8,8 @@ use semper_base::cert::{Authority, Request};
 use semper_base::{Amount, Certificate, Digest, Report, Role, SigningKey, Timestamp};
 use semper_trust::bundle::{self, Signer};
 use semper_trust::describe::{Bounds, Parameter, ServiceDescription, TermsDescription, Value};
-use semper_trust::policy::{Capability, CertificateOf, Scope};
+use semper_trust::limits::SomeLimits;
+use semper_trust::policy::{Capability, CertificateOf, Scope, World};
 use semper_trust::{Flow, describe, verify};
 use serde::Deserialize;
 
@@ -63,6 +64,11 @@ struct ServiceFile {
     flow: Flow,
     #[serde(default)]
     parameters: BTreeMap<String, ParameterFile>,
+    /// The world version that the components are built for.
+    #[serde(default)]
+    world: World,
+    #[serde(default)]
+    limits: SomeLimits,
 }
 
 #[derive(Deserialize)]
@@ -89,8 +95,12 @@ pub fn service(
         // Refused here rather than at every buyer's.
         for import in verify::imports(component)? {
             import.parse::<Capability>().map_err(|error| {
-                Report::input(error, "build it with guest-services/sdk, which imports no WASI")
+                Report::input(error, "the worlds in wit/ have all there is; build it for one")
             })?;
+            if !file.world.offers(&import) {
+                let what = format!("“{import}” is not in world {}", file.world.name());
+                return Err(Report::input(what, "set world = \"…\" in the description"));
+            }
         }
     }
     if let Some(fault) = file.flow.faults().first() {
@@ -107,9 +117,10 @@ pub fn service(
         summary: file.summary,
         buyer: Digest::of(&buyer),
         seller: Digest::of(&seller),
-        world: "1.0.0".into(),
+        world: file.world.name().into(),
         flow: file.flow,
         parameters,
+        limits: file.limits,
     };
     let (layout, digest) = bundle::service(&description, buyer, seller, &signer, Timestamp::now());
     files::write_bundle(out, &layout)?;
@@ -229,6 +240,8 @@ struct CertificateFile {
     valid_days: u64,
     most: String,
     imports: BTreeSet<Capability>,
+    #[serde(default)]
+    limits: SomeLimits,
 }
 
 pub fn certify(bundle: &Path, description: &Path, signer: &SignerArguments) -> Result<(), Report> {
@@ -241,7 +254,11 @@ pub fn certify(bundle: &Path, description: &Path, signer: &SignerArguments) -> R
         organisation: signer.name(),
         criteria: file.criteria,
         level: file.level,
-        scope: Scope { imports: file.imports, most: file.most.parse::<Amount>()? },
+        scope: Scope {
+            imports: file.imports,
+            most: file.most.parse::<Amount>()?,
+            limits: file.limits,
+        },
         report: file.report,
         valid_from: now,
         valid_until: now.after(Duration::from_secs(file.valid_days.saturating_mul(86_400))),

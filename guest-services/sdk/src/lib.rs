@@ -12,7 +12,7 @@
 //! struct Service;
 //! impl Guest for Service {
 //!     fn run() -> Result<(), String> {
-//!         let offer = expect_statement()?;
+//!         let offer = wish.receive();
 //!         …
 //!     }
 //! }
@@ -34,8 +34,8 @@ pub mod bindings {
     wit_bindgen::generate!({
         world: "semper:commerce/buyer-service",
         path: [
-            "../../wit/items", "../../wit/deal", "../../wit/tinguin", "../../wit/transfer",
-            "../../wit/archive", "../../wit/business", "../../wit/commerce",
+            "../../wit/items", "../../wit/tinguin", "../../wit/transfer", "../../wit/archive",
+            "../../wit/business", "../../wit/v1.1/deal", "../../wit/v1.1/commerce",
         ],
         generate_all,
         pub_export_macro: true,
@@ -49,8 +49,8 @@ pub mod bindings {
     wit_bindgen::generate!({
         world: "semper:commerce/seller-service",
         path: [
-            "../../wit/items", "../../wit/deal", "../../wit/tinguin", "../../wit/transfer",
-            "../../wit/archive", "../../wit/business", "../../wit/commerce",
+            "../../wit/items", "../../wit/tinguin", "../../wit/transfer", "../../wit/archive",
+            "../../wit/business", "../../wit/v1.1/deal", "../../wit/v1.1/commerce",
         ],
         generate_all,
         pub_export_macro: true,
@@ -80,7 +80,7 @@ pub mod prelude {
     pub use crate::bindings::semper::archive::preferences;
     #[cfg(feature = "seller")]
     pub use crate::bindings::semper::business::{catalogue, fulfilment};
-    pub use crate::bindings::semper::deal::deal;
+    pub use crate::bindings::semper::deal::{continuation, deal, waiting};
     pub use crate::bindings::semper::items::types::*;
     pub use crate::bindings::semper::tinguin::consent;
     #[cfg(feature = "buyer")]
@@ -90,6 +90,70 @@ pub mod prelude {
     pub use crate::bindings::semper::transfer::payments::{self, Payment};
     pub use crate::bindings::semper::transfer::statements::{self, Statement};
     pub use crate::money;
+    pub use crate::wish::{Next, Wish};
+}
+
+/// Waiting for the other side, with an ear for the person who wants to leave.
+#[cfg(any(
+    all(feature = "buyer", not(feature = "seller")),
+    all(feature = "seller", not(feature = "buyer"))
+))]
+pub mod wish {
+    use alloc::string::String;
+
+    use crate::bindings::semper::deal::waiting::{Event, Wanted, first_of};
+    use crate::bindings::semper::transfer::inbox::Received;
+
+    /// The person's wish to leave the deal. The host tells it once, at any wait; what can be
+    /// done about it depends on where the deal stands, so it is kept here until then.
+    #[derive(Default)]
+    pub struct Wish(Option<String>);
+
+    /// What a wait with a date ended with.
+    pub enum Next {
+        /// The other side's next message.
+        Message(Received),
+        /// The date.
+        Time,
+    }
+
+    impl Wish {
+        /// The other side's next message.
+        pub fn receive(&mut self) -> Received {
+            loop {
+                if let Next::Message(received) = self.receive_until(None) {
+                    return received;
+                }
+            }
+        }
+
+        /// The other side's next message, or the date, whichever comes first.
+        pub fn receive_until(&mut self, until: Option<u64>) -> Next {
+            loop {
+                match first_of(&Wanted { message: true, until, answer: None }) {
+                    Event::Message(received) => return Next::Message(received),
+                    Event::Time(_) => return Next::Time,
+                    Event::Cancelled(reason) => self.0 = Some(reason),
+                    Event::Answer(_) => {}
+                }
+            }
+        }
+
+        /// Waits for a date.
+        pub fn sleep_until(&mut self, date: u64) {
+            loop {
+                match first_of(&Wanted { message: false, until: Some(date), answer: None }) {
+                    Event::Cancelled(reason) => self.0 = Some(reason),
+                    _ => return,
+                }
+            }
+        }
+
+        /// The reason, if the person wants to leave; told once.
+        pub fn take(&mut self) -> Option<String> {
+            self.0.take()
+        }
+    }
 }
 
 /// Amounts, as people read them and as they add.

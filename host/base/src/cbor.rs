@@ -37,6 +37,12 @@ pub enum CborError {
 /// Never for the types of this project: they hold no floats and no maps with
 /// non-serialisable keys, and memory is the only writer.
 pub fn encode<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
+    let mut straight = Vec::new();
+    ciborium::into_writer(value, &mut straight).expect("our own types serialise");
+    // Types whose fields stand in canonical order need no sorting; looking is cheaper.
+    if walk(&straight, 0, 0) == Some(straight.len()) {
+        return straight;
+    }
     let mut tree = Value::serialized(value).expect("our own types serialise");
     sort(&mut tree);
     let mut bytes = Vec::new();
@@ -52,6 +58,119 @@ pub fn decode<T: Serialize + DeserializeOwned>(bytes: &[u8], most: usize) -> Res
     let value: T = ciborium::de::from_reader_with_recursion_limit(bytes, DEPTH)
         .map_err(|error| CborError::Malformed(error.to_string()))?;
     if encode(&value) == bytes { Ok(value) } else { Err(CborError::NotCanonical) }
+}
+
+/// The end of the item that begins at `at`, if every length in it is definite and every map
+/// is in canonical order; `None` otherwise.
+fn walk(bytes: &[u8], at: usize, depth: usize) -> Option<usize> {
+    let (major, argument, mut at) = head(bytes, at)?;
+    if depth > DEPTH {
+        return None;
+    }
+    match major {
+        2 | 3 => at.checked_add(argument).filter(|end| *end <= bytes.len()),
+        4 => {
+            for _ in 0..argument {
+                at = walk(bytes, at, depth + 1)?;
+            }
+            Some(at)
+        }
+        5 => {
+            let mut previous: &[u8] = &[];
+            for _ in 0..argument {
+                let end = walk(bytes, at, depth + 1)?;
+                let key = bytes.get(at..end)?;
+                if key <= previous {
+                    return None;
+                }
+                previous = key;
+                at = walk(bytes, end, depth + 1)?;
+            }
+            Some(at)
+        }
+        6 => walk(bytes, at, depth + 1),
+        _ => Some(at),
+    }
+}
+
+/// Major type and argument of the head at `at`, and where it ends.
+fn head(bytes: &[u8], at: usize) -> Option<(u8, usize, usize)> {
+    let first = *bytes.get(at)?;
+    let (major, info) = (first >> 5, first & 0x1f);
+    let wide = match info {
+        0..=23 => return Some((major, usize::from(info), at + 1)),
+        24..=27 => 1_usize << (info - 24),
+        _ => return None,
+    };
+    let argument = bytes.get(at + 1..at + 1 + wide)?;
+    let value = argument.iter().fold(0_u64, |value, byte| value << 8 | u64::from(*byte));
+    Some((major, usize::try_from(value).ok()?, at + 1 + wide))
+}
+
+/// Any CBOR as people read it (the diagnostic notation of RFC 8949 §8), byte strings and texts
+/// cut to `most` characters.
+pub fn diagnostic(bytes: &[u8], most: usize) -> String {
+    let value: Result<Value, _> = ciborium::de::from_reader_with_recursion_limit(bytes, DEPTH);
+    let mut out = String::new();
+    match value {
+        Ok(value) => describe(&value, most, &mut out),
+        Err(error) => out = format!("not CBOR: {error}"),
+    }
+    out
+}
+
+fn describe(value: &Value, most: usize, out: &mut String) {
+    use std::fmt::Write as _;
+    let list = |items: &[Value], out: &mut String| {
+        for (index, item) in items.iter().enumerate() {
+            out.push_str(if index == 0 { "" } else { ", " });
+            describe(item, most, out);
+        }
+    };
+    match value {
+        Value::Integer(number) => {
+            let _ = write!(out, "{}", i128::from(*number));
+        }
+        Value::Text(text) => {
+            let short: String = text.chars().take(most).collect();
+            let more = if short.len() < text.len() { "…" } else { "" };
+            let _ = write!(out, "{short:?}{more}");
+        }
+        Value::Bytes(bytes) => {
+            let hex: String =
+                bytes.iter().take(most.div_ceil(2)).map(|byte| format!("{byte:02x}")).collect();
+            let more = if bytes.len() > most.div_ceil(2) { "…" } else { "" };
+            let _ = write!(out, "h'{hex}'{more}");
+        }
+        Value::Array(items) => {
+            out.push('[');
+            list(items, out);
+            out.push(']');
+        }
+        Value::Map(entries) => {
+            out.push('{');
+            for (index, (key, value)) in entries.iter().enumerate() {
+                out.push_str(if index == 0 { "" } else { ", " });
+                match key {
+                    Value::Text(name) => out.push_str(name),
+                    other => describe(other, most, out),
+                }
+                out.push_str(": ");
+                describe(value, most, out);
+            }
+            out.push('}');
+        }
+        Value::Bool(yes) => {
+            let _ = write!(out, "{yes}");
+        }
+        Value::Null => out.push_str("null"),
+        Value::Tag(tag, inner) => {
+            let _ = write!(out, "{tag}(");
+            describe(inner, most, out);
+            out.push(')');
+        }
+        _ => out.push('?'),
+    }
 }
 
 /// Sorts every map by the bytewise order of its encoded keys (RFC 8949 §4.2.1).

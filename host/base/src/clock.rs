@@ -24,7 +24,8 @@ impl Timestamp {
     /// What this machine's clock says.
     pub fn now() -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self(u64::try_from(since.as_millis()).unwrap_or(LAST).min(LAST))
+        let millis = u64::try_from(since.as_millis()).unwrap_or(LAST);
+        Self(millis.saturating_add_signed(crate::fault::clock()).min(LAST))
     }
 
     /// From milliseconds since 1970.
@@ -46,6 +47,11 @@ impl Timestamp {
     pub fn after(self, while_: Duration) -> Self {
         let more = u64::try_from(while_.as_millis()).unwrap_or(LAST);
         Self(self.0.saturating_add(more).min(LAST))
+    }
+
+    /// How long it is until this time; nothing if it has passed.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 
     /// As the standard library has it.

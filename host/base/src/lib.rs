@@ -10,6 +10,7 @@
 //! | [`keys`] | Ed25519 signing keys and X25519 sealing keys (HPKE, RFC 9180) |
 //! | [`cose`] | COSE_Sign1 (RFC 9052) with `x5chain` (RFC 9360) or a deal key's id |
 //! | [`cert`] | X.509 certificates: the project's profile, roles, chains, requests |
+//! | [`fault`] | fault injection, in the tests' builds alone |
 //! | [`mend`] | what every error of ours also says: how to mend it |
 //!
 //! Bytes from outside become one of these types once, at the border, or a named error.
@@ -21,6 +22,7 @@ pub mod cert;
 pub mod clock;
 pub mod cose;
 pub mod digest;
+pub mod fault;
 pub mod id;
 pub mod keys;
 pub mod mend;

@@ -1,20 +1,32 @@
 //! What a running component's calls act on: its deal, its journal, its handles.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
+use semper_archive::Write;
 use semper_base::{Amount, DealId, Digest, Timestamp};
 use semper_items::statement::{Content, PaymentOrder};
 use semper_items::{Agreement, Item, Side, SignedMessage, SignedStatement, Statement};
-use semper_trust::VerifiedTerms;
+use semper_tinguin::ClientError;
+use semper_trust::policy::Grants;
+use semper_trust::{Limit, VerifiedTerms};
 use serde::{Deserialize, Serialize};
-use wasmtime::StoreLimits;
-use wasmtime::component::ResourceTable;
+use serde_bytes::ByteBuf;
+use wasmtime::component::{Resource, ResourceTable};
 
+use crate::calls::wasi::Wasi;
 use crate::flow::{Monitor, Moving};
-use crate::host::Host;
-use crate::journal::Journal;
+use crate::host::{Came, Wanted};
+use crate::journal::{Carried, Journal};
+use crate::limiter::Limiter;
+use crate::outside::Outside;
 use crate::stop::Stop;
+
+/// Milliseconds over which messages are counted.
+const MINUTE: u64 = 60_000;
+/// Largest state of a checkpoint, in bytes.
+pub const MAX_STATE: usize = 64 * 1024;
 
 /// A statement that a component holds.
 #[derive(Debug, Clone)]
@@ -48,7 +60,7 @@ pub struct PaymentConsentHandle {
     pub order: PaymentOrder,
 }
 
-/// What never changes about a deal.
+/// What never changes about a deal while it runs.
 #[derive(Debug)]
 pub struct Deal {
     /// Its identifier.
@@ -63,36 +75,61 @@ pub struct Deal {
     pub opened: Timestamp,
 }
 
+impl Deal {
+    /// What its component may do.
+    pub fn grants(&self) -> &Grants {
+        self.terms.grants()
+    }
+
+    /// Our side's component.
+    pub fn component(&self) -> &[u8] {
+        match self.side {
+            Side::Buyer => self.terms.buyer_component(),
+            Side::Seller => self.terms.seller_component(),
+        }
+    }
+}
+
 /// The state of one activation.
 pub struct Context {
-    /// The host.
-    pub host: Arc<Host>,
+    /// What its calls reach.
+    pub outside: Outside,
     /// The deal.
     pub deal: Arc<Deal>,
     /// Its journal.
     pub journal: Journal,
     /// Its flow.
     pub monitor: Monitor,
-    /// Handles that the component holds.
-    pub table: ResourceTable,
-    /// Statements of this deal, encoded, for showing what a new one refers to.
+    /// Statements of this deal, for showing what a new one refers to.
     pub statements: Vec<SignedStatement>,
     /// The number of the last message given to the component.
     pub received: u64,
+    /// The number of the last message that it sent.
+    pub sent: u64,
     /// Money that has left, of the grants' currency, in minor units.
     pub spent: i64,
     /// Limits of the store.
-    pub limits: StoreLimits,
+    pub limiter: Limiter,
+    /// What a guest with a language runtime wants of WASI.
+    pub wasi: Wasi,
     /// When the component last called the host.
     pub last_call: Instant,
+    /// The last time that the journal knows: time does not go back within a deal.
+    pub clock: Timestamp,
+    /// Handles that the component holds.
+    table: ResourceTable,
+    held: u64,
+    logged: u64,
+    /// When its last messages were sent.
+    recent: VecDeque<Timestamp>,
 }
 
 /// What is journaled of a received message: which, and when it was taken.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-struct Taken {
-    seq: u64,
-    digest: Digest,
-    at: Timestamp,
+pub(crate) struct Taken {
+    pub seq: u64,
+    pub digest: Digest,
+    pub at: Timestamp,
 }
 
 /// A received item, checked against signatures, deal and flow.
@@ -107,28 +144,80 @@ pub enum Received {
 }
 
 impl Context {
-    /// The context of a new activation: everything is rebuilt by replay.
-    pub fn new(host: Arc<Host>, deal: Arc<Deal>) -> Result<Self, Stop> {
-        let limits = deal.terms.grants().limits;
-        let journal = Journal::load(host.archive(), deal.id, limits.records)?;
-        let monitor = Monitor::new(deal.terms.service().flow.clone());
+    /// The context of a new activation: everything is rebuilt by replay, from the last
+    /// checkpoint on.
+    pub fn new(outside: Outside, deal: Arc<Deal>, journal: Journal) -> Result<Self, Stop> {
+        let flow = deal.terms.service().flow.clone();
+        let mut statements = Vec::new();
+        let (monitor, received, sent, spent, clock) = match journal.resumed() {
+            None => (Monitor::new(flow), 0, 0, 0, deal.opened),
+            Some(carried) => {
+                for bytes in &carried.statements {
+                    statements.push(own_or_peers(&outside, &deal, bytes, carried.at)?);
+                }
+                let monitor = Monitor::resume(flow, &carried.flow);
+                (monitor, carried.received, carried.sent, carried.spent, carried.at)
+            }
+        };
         Ok(Self {
-            host,
+            limiter: Limiter::new(deal.grants().limits),
+            wasi: Wasi::default(),
+            outside,
             deal,
             journal,
             monitor,
-            table: ResourceTable::new(),
-            statements: Vec::new(),
-            received: 0,
-            spent: 0,
-            limits: StoreLimits::default(),
+            statements,
+            received,
+            sent,
+            spent,
             last_call: Instant::now(),
+            clock,
+            table: ResourceTable::new(),
+            held: 0,
+            logged: 0,
+            recent: VecDeque::new(),
         })
     }
 
-    /// The host's time, journaled.
+    /// The value of a limit, and the stop for going over it.
+    pub(crate) fn within(&self, limit: Limit, value: u64) -> Result<(), Stop> {
+        let most = self.deal.grants().limits.get(limit);
+        if value > most { Err(Stop::Limit { limit, most }) } else { Ok(()) }
+    }
+
+    /// A handle for the component.
+    pub(crate) fn hold<T: Send + 'static>(&mut self, thing: T) -> Result<Resource<T>, Stop> {
+        self.held += 1;
+        self.within(Limit::Handles, self.held)?;
+        self.table.push(thing).map_err(|error| Stop::Service(error.to_string()))
+    }
+
+    /// What a handle stands for; one that is none is a trap.
+    pub(crate) fn held<T: Send + 'static>(&self, handle: &Resource<T>) -> wasmtime::Result<&T> {
+        Ok(self.table.get(handle)?)
+    }
+
+    /// Takes a handle back.
+    pub(crate) fn release<T: Send + 'static>(
+        &mut self,
+        handle: Resource<T>,
+    ) -> wasmtime::Result<T> {
+        let thing = self.table.delete(handle)?;
+        self.held = self.held.saturating_sub(1);
+        Ok(thing)
+    }
+
+    /// Counts what the component logs, in all of a run.
+    pub(crate) fn log(&mut self, bytes: usize) -> Result<(), Stop> {
+        self.logged = self.logged.saturating_add(bytes as u64);
+        self.within(Limit::LogBytes, self.logged)
+    }
+
+    /// The host's time, journaled; never before a time that the journal knows.
     pub fn now(&mut self) -> Result<Timestamp, Stop> {
-        self.journal.read("now", &(), || Ok(Timestamp::now()))
+        let clock = self.clock;
+        self.clock = self.journal.read("now", &(), || Ok(Timestamp::now().max(clock)))?;
+        Ok(self.clock)
     }
 
     /// Sends an item in a message of its own and moves the flow on.
@@ -142,17 +231,31 @@ impl Context {
         let at = self.now()?;
         let side = self.deal.side;
         self.monitor.check(side, moving, consented, at)?;
-        let (host, deal) = (Arc::clone(&self.host), Arc::clone(&self.deal));
+        self.count_message(at)?;
+        let (outside, deal) = (self.outside.clone(), Arc::clone(&self.deal));
         let fresh = !self.journal.is_replaying();
         self.journal.effect(function, &item, |call| {
-            let writes = host.send(&deal, item.clone(), call.head, at)?;
+            let writes = outside.host()?.send(&deal, item.clone(), call.head, at)?;
             Ok(((), writes))
         })?;
+        self.sent += 1;
+        if let (Outside::Recorded(record), Some(call)) = (&self.outside, self.journal.last_effect())
+        {
+            record.check_sent(&deal, self.sent, item, call.head, at)?;
+        }
         self.monitor.advance(side, moving, consented, at)?;
-        if fresh {
-            self.host.sent(&self.deal);
+        if let (true, Outside::Host(host)) = (fresh, &self.outside) {
+            host.sent(&deal);
         }
         Ok(())
+    }
+
+    fn count_message(&mut self, at: Timestamp) -> Result<(), Stop> {
+        self.recent.push_back(at);
+        while self.recent.front().is_some_and(|old| old.millis() + MINUTE < at.millis()) {
+            self.recent.pop_front();
+        }
+        self.within(Limit::Messages, self.recent.len() as u64)
     }
 
     /// Sends a signed statement and keeps it for later reference.
@@ -167,22 +270,31 @@ impl Context {
     /// Waits for the next message and takes it out of its container.
     pub fn receive(&mut self) -> Result<Received, Stop> {
         let next = self.received + 1;
-        let (host, deal) = (Arc::clone(&self.host), Arc::clone(&self.deal));
+        let (outside, deal) = (self.outside.clone(), Arc::clone(&self.deal));
+        let clock = self.clock;
         let taken: Taken = self.journal.wait("transfer/inbox.receive", &(), |_| {
-            let row = host.await_message(deal.id, next)?;
-            let at = Timestamp::now();
-            // What is acceptable becomes evidence in the same commit; what is not is found
-            // again below, and ends the deal.
-            let evidence = host
-                .message(&deal, next, row.digest)
-                .and_then(|message| unpack(&host, &deal, &message, at))
-                .map(|received| host.evidence_of_received(&deal, &received, at))
-                .unwrap_or_default();
-            Ok((Taken { seq: next, digest: row.digest, at }, evidence))
+            let host = outside.host()?;
+            match host.first_of(&deal, next, Wanted { message: true, ..Wanted::default() })? {
+                Came::Message(row) => {
+                    let at = Timestamp::now().max(clock);
+                    let evidence = outside.evidence(&deal, next, row.digest, at);
+                    Ok((Taken { seq: next, digest: row.digest, at }, evidence))
+                }
+                // There is no way to tell a component in this wait.
+                Came::Cancelled(reason) => Err(Stop::Cancelled(reason)),
+                Came::Time(at) => Err(Stop::Expired(at)),
+                Came::Answer(_) => Err(Stop::Service("an answer to no question".into())),
+            }
         })?;
-        self.received = next;
-        let message = self.host.message(&self.deal, taken.seq, taken.digest)?;
-        let received = unpack(&self.host, &self.deal, &message, taken.at)?;
+        self.take(taken)
+    }
+
+    /// Takes the message that the journal names out of its container, and moves the flow on.
+    pub(crate) fn take(&mut self, taken: Taken) -> Result<Received, Stop> {
+        self.received = taken.seq;
+        self.clock = self.clock.max(taken.at);
+        let message = self.outside.message(&self.deal, taken.seq, taken.digest)?;
+        let received = self.outside.unpack(&self.deal, &message, taken.at)?;
         let peer = self.deal.side.other();
         let moving = match &received {
             Received::Information(kind, _) => Moving::Information(kind),
@@ -207,7 +319,7 @@ impl Context {
         let signed = self.ask_to_sign("tinguin/consent.sign", &statement)?;
         let chain = |bytes: &[u8]| -> Result<SignedStatement, Stop> {
             let role = self.deal.side.role();
-            SignedStatement::verify(bytes, self.host.roots(), role, made)
+            SignedStatement::verify(bytes, self.outside.roots(), role, made)
                 .map_err(|error| Stop::Service(format!("our own signature: {error}")))
         };
         match signed {
@@ -222,71 +334,116 @@ impl Context {
         function: &str,
         statement: &Statement,
     ) -> Result<Result<Vec<u8>, String>, Stop> {
-        let host = Arc::clone(&self.host);
+        let (outside, deal) = (self.outside.clone(), Arc::clone(&self.deal));
         let refers = self.statements.iter().map(|it| semper_base::cbor::encode(it.statement()));
         let refers: Vec<Vec<u8>> = refers.collect();
+        let next = self.received + 1;
         // An effect, though nothing has happened before the yes: the question is put once.
-        self.journal
-            .effect(function, statement, |call| {
-                let answer = host.tinguin().sign_statement(call.key, statement, refers);
-                let signed = match answer {
-                    Ok(bytes) => Ok(serde_bytes::ByteBuf::from(bytes)),
-                    Err(semper_tinguin::ClientError::Declined(why)) => Err(why),
-                    Err(other) => return Err(other.into()),
-                };
-                let writes = match &signed {
-                    Ok(bytes) => host.evidence_of(statement, bytes),
-                    Err(_) => Vec::new(),
-                };
-                Ok((signed, writes))
-            })
-            .map(|signed: Result<serde_bytes::ByteBuf, String>| signed.map(|it| it.into_vec()))
+        let signed: Result<ByteBuf, String> = self.journal.effect(function, statement, |call| {
+            let host = outside.host()?;
+            let came = host.decision(&deal, next, call.key, |wait| {
+                host.tinguin().pose_statement(call.key, statement, refers.clone(), wait)
+            });
+            match came {
+                Ok(Ok(bytes)) => {
+                    let writes = host.evidence_of(statement, &bytes);
+                    Ok((Ok(ByteBuf::from(bytes)), writes))
+                }
+                Ok(Err(reason)) => {
+                    let refusal = format!("the person has left the deal: {reason}");
+                    Ok((Err(refusal), vec![Write::Told(deal.id)]))
+                }
+                Err(Undecided::Client(ClientError::Declined(why))) => Ok((Err(why), Vec::new())),
+                Err(Undecided::Client(other)) => Err(other.into()),
+                Err(Undecided::Stop(stop)) => Err(stop),
+            }
+        })?;
+        Ok(signed.map(ByteBuf::into_vec))
+    }
+
+    /// Ends this run with a checkpoint; always an error.
+    pub fn checkpoint(&mut self, state: Vec<u8>) -> Result<(), Stop> {
+        if state.len() > MAX_STATE {
+            return Err(Stop::Service(format!("a state of more than {MAX_STATE} bytes")));
+        }
+        let at = self.now()?;
+        // The newest of each kind is all that later statements can refer to.
+        let current = |it: &&SignedStatement| {
+            self.monitor.stated(it.statement().content.kind()) == Some(it.digest())
+        };
+        let statements = self.statements.iter().filter(current);
+        let carried = Carried {
+            state: state.into(),
+            flow: self.monitor.carry(),
+            received: self.received,
+            sent: self.sent,
+            spent: self.spent,
+            at,
+            statements: statements.map(|it| ByteBuf::from(it.bytes())).collect(),
+        };
+        Err(self.journal.checkpoint(&carried))
     }
 }
 
-/// The item of a message, with signature, signer and deal checked; not yet the flow.
-fn unpack(
-    host: &Host,
+/// Why there is no decision.
+#[derive(Debug)]
+pub(crate) enum Undecided {
+    Client(ClientError),
+    Stop(Stop),
+}
+
+/// A statement of either side, carried over a checkpoint.
+fn own_or_peers(
+    outside: &Outside,
     deal: &Deal,
-    message: &SignedMessage,
+    bytes: &[u8],
     at: Timestamp,
-) -> Result<Received, Stop> {
-    match host.single_item(deal, message)? {
-        Item::Information { kind, body } => Ok(Received::Information(kind, body.into_vec())),
-        Item::Statement(bytes) => peer_statement(host, deal, &bytes, at)
-            .map(|signed| Received::Statement(Box::new(signed))),
-        Item::Money(bytes) => {
-            let module = host.payments().module(&deal.agreement.payment);
-            let module = module.map_err(|error| Stop::Service(error.to_string()))?;
-            let confirmed = module
-                .accept(&bytes, deal.id, at)
-                .map_err(|error| Stop::Peer(error.to_string()))?;
-            Ok(Received::Money(PaymentHandle {
-                amount: confirmed.amount,
-                digest: confirmed.digest,
-                purpose: confirmed.purpose,
-                signer: confirmed.signer,
-                item: confirmed.item,
-            }))
+) -> Result<SignedStatement, Stop> {
+    let mut why = String::new();
+    for side in [deal.side, deal.side.other()] {
+        match SignedStatement::verify(bytes, outside.roots(), side.role(), at)
+            .and_then(|signed| signed.of_deal(deal.id))
+        {
+            Ok(signed) => return Ok(signed),
+            Err(error) => why = error.to_string(),
         }
     }
+    Err(Stop::Service(format!("a statement from before the checkpoint: {why}")))
 }
 
-/// A statement that the peer signed under its name in the agreement, for this deal.
-fn peer_statement(
-    host: &Host,
+/// A message as it was received, and everything that is checked of it but the flow.
+pub(crate) fn statement_of_peer(
+    outside: &Outside,
     deal: &Deal,
     bytes: &[u8],
     at: Timestamp,
 ) -> Result<SignedStatement, Stop> {
     let side = deal.side.other();
     let fault = |why: String| Stop::Peer(why);
-    let signed = SignedStatement::verify(bytes, host.roots(), side.role(), at)
+    let signed = SignedStatement::verify(bytes, outside.roots(), side.role(), at)
         .and_then(|signed| signed.of_deal(deal.id))
         .map_err(|error| fault(error.to_string()))?;
     let want = deal.agreement.name(side);
     if signed.signer().name != want {
         return Err(fault(format!("a statement by “{}”, not by “{want}”", signed.signer().name)));
+    }
+    Ok(signed)
+}
+
+/// The signed message under these bytes, of the peer.
+pub(crate) fn message_of_peer(
+    deal: &Deal,
+    seq: u64,
+    bytes: &[u8],
+    digest: Digest,
+) -> Result<SignedMessage, Stop> {
+    let peer = deal.side.other();
+    let wrong = |why: String| Stop::Message { from: peer.name(), seq, why };
+    let key = deal.agreement.keys(peer).sign;
+    let signed = SignedMessage::verify(bytes, deal.id, peer, &key)
+        .map_err(|error| wrong(error.to_string()))?;
+    if signed.digest != digest {
+        return Err(wrong("the journal names another".into()));
     }
     Ok(signed)
 }

@@ -4,16 +4,24 @@
 //! covers, the signature, and the signer's certificates, so that openssl alone can check it
 //! (the README shows how), and the journal with the messages that commit to it.
 
+use std::collections::BTreeMap;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use semper_archive::{Archive, ArchiveError, DealRow, EvidenceRow};
+use semper_base::cbor;
 use semper_base::cert::Roots;
 use semper_base::cose::{self, Signatory};
 use semper_base::{DealId, Digest, Role, Timestamp};
 use semper_items::{Agreement, Message, Side, SignedAgreement, SignedStatement};
-use serde::Serialize;
+use semper_trust::Layout;
+use serde::{Deserialize, Serialize};
 
+use crate::host::Incident;
 use crate::journal;
+
+/// Names the format of exports.
+pub const FORMAT: &str = "semper-evidence-v1";
 
 /// What checking a deal has found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -58,6 +66,20 @@ pub struct Export {
     pub messages: Vec<(u64, String, String)>,
     /// The public records of the journal, base64, in order.
     pub journal: Vec<String>,
+    /// What lets somebody else run the component on the journal, if the party opens it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub opened: Option<Opened>,
+}
+
+/// The private parts of a deal, opened to an arbiter: they hold what the person was asked and
+/// answered, searches and addresses among it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Opened {
+    /// Request and result of each journal record, base64.
+    pub calls: Vec<(String, String)>,
+    /// The bundle of the terms: file name to content, base64.
+    pub bundle: BTreeMap<String, String>,
 }
 
 /// Checks everything that the archive holds of a deal.
@@ -105,6 +127,14 @@ fn check_evidence(roots: &Roots, row: &DealRow, item: &EvidenceRow, found: &mut 
             .filter(|signed| signed.agreement.id() == row.id)
             .map(|signed| signed.signer.name)
             .ok_or_else(|| "not a signed agreement of this deal".to_owned()),
+        "incident" => {
+            return match cbor::decode::<Incident>(&item.bytes, item.bytes.len()) {
+                Ok(incident) if incident.deal == row.id => {
+                    found.right.push(format!("incident noted here: {}", incident.code));
+                }
+                _ => found.wrong.push("an incident that is not of this deal".into()),
+            };
+        }
         "fork" => return found.right.push(format!("{what}: kept as evidence of cheating")),
         kind => statement_signer(roots, row.id, kind, item),
     };
@@ -181,8 +211,13 @@ fn check_messages(
     Ok(())
 }
 
-/// Everything of a deal in one document.
-pub fn export(archive: &Archive, row: DealRow) -> Result<Export, ArchiveError> {
+/// Everything of a deal in one document; with the bundle of its terms, the private parts of
+/// its journal are opened in it.
+pub fn export(
+    archive: &Archive,
+    row: DealRow,
+    bundle: Option<&Layout>,
+) -> Result<Export, ArchiveError> {
     let evidence = archive.evidence(Some(row.id))?.into_iter().filter_map(open_up).collect();
     let mut messages = Vec::new();
     for sent in [true, false] {
@@ -199,7 +234,18 @@ pub fn export(archive: &Archive, row: DealRow) -> Result<Export, ArchiveError> {
     }
     let records = archive.journal(row.id)?;
     let journal = records.iter().map(|it| BASE64_STANDARD.encode(&it.record)).collect();
-    Ok(Export { format: "semper-evidence-v1", deal: row, evidence, messages, journal })
+    let opened = bundle.map(|layout| Opened {
+        calls: records
+            .iter()
+            .map(|it| (BASE64_STANDARD.encode(&it.request), BASE64_STANDARD.encode(&it.result)))
+            .collect(),
+        bundle: layout
+            .files()
+            .into_iter()
+            .map(|(name, bytes)| (name, BASE64_STANDARD.encode(bytes)))
+            .collect(),
+    });
+    Ok(Export { format: FORMAT, deal: row, evidence, messages, journal, opened })
 }
 
 fn open_up(item: EvidenceRow) -> Option<Exported> {

@@ -11,6 +11,7 @@ use semper_items::Side;
 use semper_items::statement::{Content, Kind, Statement};
 use semper_trust::Flow;
 use semper_trust::flow::{Action, End, ItemKind};
+use serde::{Deserialize, Serialize};
 
 /// An action outside the flow.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -72,6 +73,18 @@ pub enum Moving<'a> {
     Money(Amount, Digest),
 }
 
+/// What changes of a monitor: what a checkpoint carries over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FlowState {
+    /// The present state.
+    pub state: String,
+    /// The newest statement of each kind: its digest, and its amount if it has one.
+    pub stated: Vec<(Kind, Digest, Option<Amount>)>,
+    /// The offer's end.
+    pub valid_until: Option<Timestamp>,
+}
+
 /// The monitor of one deal.
 #[derive(Debug, Clone)]
 pub struct Monitor {
@@ -86,6 +99,22 @@ impl Monitor {
     pub fn new(flow: Flow) -> Self {
         let state = flow.start.clone();
         Self { flow, state, stated: BTreeMap::new(), valid_until: None }
+    }
+
+    /// In the state that a checkpoint carried over.
+    pub fn resume(flow: Flow, carried: &FlowState) -> Self {
+        let stated = carried.stated.iter().map(|it| (it.0, (it.1, it.2))).collect();
+        let (state, valid_until) = (carried.state.clone(), carried.valid_until);
+        Self { flow, state, stated, valid_until }
+    }
+
+    /// What a checkpoint carries over.
+    pub fn carry(&self) -> FlowState {
+        FlowState {
+            state: self.state.clone(),
+            stated: self.stated.iter().map(|(kind, it)| (*kind, it.0, it.1)).collect(),
+            valid_until: self.valid_until,
+        }
     }
 
     /// The present state's name.

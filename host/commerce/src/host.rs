@@ -1,33 +1,47 @@
 //! A party's host: its parts, its deals' activations, messages in and out.
 
+mod ending;
 mod messages;
 mod schedule;
+mod waits;
 
 use std::fs::{File, TryLockError};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
-use semper_archive::{Archive, DealRow, DealState, EvidenceRow, Home, Write};
+use semper_archive::{Archive, DealRow, DealState, EvidenceRow, Home, Waits, Write};
 use semper_base::cert::Roots;
 use semper_base::{Certificate, DealId, Digest, Mend, Timestamp};
 use semper_items::{Agreement, Side, Statement};
 use semper_net::Client;
 use semper_payment::{Confirmed, Manager};
 use semper_tinguin::ClientError;
-use semper_trust::TrustFile;
-use semper_trust::flow::End;
+use semper_trust::{TrustFile, VerifiedTerms};
 
 use crate::business::Business;
+use crate::compile::Compiler;
 use crate::context::{Context, Deal, Received};
+use crate::journal::Journal;
+use crate::outside::Outside;
 use crate::runtime::Runtime;
 use crate::stop::Stop;
 use crate::terms::Shelf;
 
-pub(crate) use messages::waited_for;
+pub use ending::Incident;
+pub(crate) use ending::of_flow;
 pub use messages::{Accepted, Ended, MessageRefusal};
 use schedule::Schedule;
+pub use waits::{Came, Wanted};
+
+/// The kind of the information by which a host tells its peer that its side of the deal has
+/// failed. No flow enables it: it is the host's own.
+pub const END: &str = "semper/end";
+
+/// A component that is being made ready.
+pub type Preparing = JoinHandle<Result<(), Stop>>;
 
 /// Hears what happens in a deal, one sentence at a time.
 pub type Notice = Box<dyn Fn(DealId, &str) + Send + Sync>;
@@ -52,6 +66,8 @@ pub struct HostParts {
     pub workers: usize,
     /// How long an activation stays in memory when it has to wait.
     pub grace: Duration,
+    /// A `semper` binary of this build, which compiles components in a process of its own.
+    pub compiler: PathBuf,
     /// Hears what happens, one sentence at a time.
     pub notice: Notice,
 }
@@ -123,23 +139,25 @@ impl std::fmt::Debug for Host {
 }
 
 impl Host {
-    /// Starts a host: its workers, and every deal that has not ended. One host at a time runs
+    /// Starts a host: its workers, and every deal that is not asleep. One host at a time runs
     /// a home's deals; a second is refused.
     pub fn start(parts: HostParts) -> Result<Arc<Self>, HostError> {
         let only = lock_home(&parts.home)?;
         let shelf = Shelf::new(Arc::clone(&parts.home), parts.archive.clone(), parts.trust.clone());
         let workers = parts.workers;
+        let compiler = Compiler::new(Arc::clone(&parts.home), parts.compiler.clone())?;
         let host = Arc::new(Self {
             shelf,
-            runtime: Runtime::new()?,
+            runtime: Runtime::new(compiler)?,
             schedule: Arc::default(),
             identity: OnceLock::new(),
             _only: only,
             parts,
         });
         schedule::start(&host, workers);
-        for deal in host.archive().running().map_err(Stop::from)? {
-            host.wake(deal.id);
+        // What sleeps is woken by what it waits for.
+        for id in host.archive().awake().map_err(Stop::from)? {
+            host.wake(id);
         }
         Ok(host)
     }
@@ -232,6 +250,7 @@ impl Host {
             note: "opened".into(),
             opened: now,
             changed: now,
+            waits: Waits::default(),
         };
         let mut writes = with;
         writes.push(Write::NewDeal(Box::new(row)));
@@ -245,6 +264,19 @@ impl Host {
         Ok(id)
     }
 
+    /// Has a deal's terms compiled and linked, in a thread of its own, so that they are ready
+    /// when a deal is opened.
+    pub fn prepare(self: &Arc<Self>, terms: &Arc<VerifiedTerms>, side: Side) -> Preparing {
+        let (host, terms) = (Arc::clone(self), Arc::clone(terms));
+        std::thread::spawn(move || {
+            let (bytes, digest) = match side {
+                Side::Buyer => (terms.buyer_component(), terms.service().buyer),
+                Side::Seller => (terms.seller_component(), terms.service().seller),
+            };
+            host.runtime.ready(bytes, digest, terms.grants()).map(drop)
+        })
+    }
+
     /// Runs a deal until it ends or has to wait: what a worker does when the deal is woken.
     pub fn activate(self: &Arc<Self>, id: DealId) {
         let row = match self.archive().deal(id) {
@@ -255,74 +287,56 @@ impl Host {
                 return self.wake_later(id, Duration::from_secs(2));
             }
         };
-        let outcome = self.run(&row);
-        let (state, note) = match &outcome {
-            Ok(ended) => ended.clone(),
-            Err(Stop::Wait(what)) => (DealState::Running, format!("waits for {what}")),
-            Err(stop @ Stop::Later { after, .. }) => {
-                self.wake_later(id, *after);
-                (DealState::Running, stop.to_string())
-            }
-            // The journal is evidence: nothing is decided on top of a doubtful one.
-            Err(stop @ (Stop::Divergence { .. } | Stop::Damaged(_))) => {
-                (DealState::Running, format!("stopped: {stop}"))
-            }
-            Err(stop) => (DealState::Failed, stop.to_string()),
+        if let Err(error) = self.run(&row) {
+            tracing::error!(deal = id.short(), %error, "the deal's state cannot be stored");
+            self.wake_later(id, Duration::from_secs(2));
+        }
+        self.schedule.asked(id);
+    }
+
+    /// Runs a deal, over checkpoints, and stores how that ended.
+    fn run(self: &Arc<Self>, row: &DealRow) -> Result<(), Stop> {
+        let deal = match self.deal(row) {
+            Ok(deal) => Arc::new(deal),
+            Err(stop) => return self.store(row, None, Err(stop)),
         };
-        if note != row.note || state != row.state {
-            let write = Write::Deal { id, state, note: note.clone(), at: Timestamp::now() };
-            if let Err(error) = self.archive().commit(vec![write]) {
-                tracing::error!(deal = id.short(), %error, "the deal's state cannot be stored");
-                return self.wake_later(id, Duration::from_secs(2));
+        let mut begins = row.waits.begins;
+        loop {
+            let (context, outcome) = match self.run_once(&deal, begins) {
+                Ok(done) => done,
+                Err(stop) => return self.store(row, Some((&deal, None)), Err(stop)),
+            };
+            if matches!(outcome, Err(Stop::Checkpoint)) {
+                begins = context.journal.len() - 1;
+                continue;
             }
-            if state.is_final() {
-                self.progress(id, format!("the deal is {}: {note}", state.name()));
-                self.signal(id).bump();
-            }
+            let outcome = outcome.and_then(|said| of_flow(&context.monitor, said));
+            return self.store(row, Some((&deal, Some(&context))), outcome);
         }
     }
 
-    fn run(self: &Arc<Self>, row: &DealRow) -> Result<(DealState, String), Stop> {
-        let deal = Arc::new(self.deal(row)?);
-        let side = deal.side;
-        let bytes = match side {
-            Side::Buyer => deal.terms.buyer_component(),
-            Side::Seller => deal.terms.seller_component(),
+    /// One run: from the deal's beginning, or from its last checkpoint.
+    fn run_once(
+        self: &Arc<Self>,
+        deal: &Arc<Deal>,
+        begins: u64,
+    ) -> Result<(Context, Result<Result<(), String>, Stop>), Stop> {
+        let service = deal.terms.service();
+        let digest = match deal.side {
+            Side::Buyer => service.buyer,
+            Side::Seller => service.seller,
         };
-        let grants = deal.terms.grants().clone();
-        let wanted =
-            semper_trust::verify::imports(bytes).and_then(|imports| grants.admit(&imports));
-        wanted.map_err(|refusal| Stop::Service(refusal.to_string()))?;
-        let component = self.runtime.component(bytes)?;
-        let context = Context::new(Arc::clone(self), Arc::clone(&deal))?;
-        let granted = |capability| grants.capabilities.contains(&capability);
-        let (context, outcome) = self.runtime.run(&component, context, granted, grants.limits);
-        let ended = outcome?;
-        let said = ended.err();
-        match (context.monitor.end(), said) {
-            (Some(End::Completed), _) => Ok((DealState::Completed, "as the terms intend".into())),
-            (Some(End::Withdrawn), said) => {
-                Ok((DealState::Withdrawn, said.unwrap_or_else(|| "one side has left".into())))
-            }
-            (None, Some(said)) => Err(Stop::GaveUp(said)),
-            (None, None) => {
-                let state = context.monitor.state();
-                Err(Stop::Service(format!("it ended in the middle, in state “{state}”")))
-            }
-        }
+        let grants = deal.grants();
+        let ready = self.runtime.ready(deal.component(), digest, grants)?;
+        let journal = Journal::load(self.archive(), deal.id, begins, grants.limits)?;
+        let outside = Outside::Host(Arc::clone(self));
+        let context = Context::new(outside, Arc::clone(deal), journal)?;
+        Ok(self.runtime.run(&ready, context))
     }
 
     /// What never changes about a deal, from its row.
     pub fn deal(&self, row: &DealRow) -> Result<Deal, Stop> {
-        let agreement =
-            Agreement::decode(&row.agreement).map_err(|error| Stop::Service(error.to_string()))?;
-        // Terms that cannot be read now are this home's trouble; the deal is not harmed by it.
-        let terms = self.shelf.get(row.terms, row.opened).map_err(|error| Stop::Later {
-            what: error.to_string(),
-            after: Duration::from_secs(5),
-        })?;
-        let side = if row.side == Side::Buyer.name() { Side::Buyer } else { Side::Seller };
-        Ok(Deal { id: row.id, side, agreement, terms, opened: row.opened })
+        self.shelf.deal(row)
     }
 
     /// A statement of ours as evidence.

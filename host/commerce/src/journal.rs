@@ -8,11 +8,17 @@
 use std::collections::VecDeque;
 
 use semper_archive::{Archive, JournalRow, Write};
-use semper_base::{DealId, Digest, cbor, keys};
+use semper_base::{DealId, Digest, Timestamp, cbor, keys};
+use semper_trust::{Limit, Limits};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
 
+use crate::flow::FlowState;
 use crate::stop::Stop;
+
+/// The function in a checkpoint's record.
+const CHECKPOINT: &str = "deal/continuation.checkpoint";
 
 /// Largest request or result, in bytes.
 const MAX_PART: usize = 2 * 1024 * 1024;
@@ -21,18 +27,19 @@ const MAX_PART: usize = 2 * 1024 * 1024;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
+    // In canonical order (shorter names first), so that encoding needs no sorting.
     /// 0, 1, 2 …
     pub seq: u64,
-    /// What kind of call, and which part of it.
-    pub class: Class,
-    /// The function, such as `transfer/information.send`.
-    pub function: String,
     /// Makes the digests below unguessable.
     pub salt: Digest,
-    /// The salted digest of the request.
-    pub request: Digest,
+    /// What kind of call, and which part of it.
+    pub class: Class,
     /// The salted digest of the result; zero in an intent.
     pub result: Digest,
+    /// The salted digest of the request.
+    pub request: Digest,
+    /// The function, such as `transfer/information.send`.
+    pub function: String,
     /// The head before this record.
     pub previous: Digest,
 }
@@ -49,6 +56,8 @@ pub enum Class {
     Intent,
     /// An effect that has been carried out, with its result.
     Done,
+    /// The end of a run, with what the next begins with.
+    Checkpoint,
 }
 
 /// A call that has an effect, while it is being carried out.
@@ -62,33 +71,140 @@ pub struct Call {
     pub head: Digest,
 }
 
-/// The journal of a deal that is being run.
+/// What a run of a component begins with after a checkpoint: the service's own state, and
+/// what the host has to know of the runs before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Carried {
+    /// The service's state.
+    pub state: ByteBuf,
+    /// The flow's.
+    pub flow: FlowState,
+    /// The number of the last message given to the component.
+    pub received: u64,
+    /// The number of the last message that it sent.
+    pub sent: u64,
+    /// Money that has left, in minor units of the grants' currency.
+    pub spent: i64,
+    /// The host's time at the checkpoint.
+    pub at: Timestamp,
+    /// The deal's statements that later ones may refer to, signed.
+    pub statements: Vec<ByteBuf>,
+}
+
+/// A call as it was journaled, for whoever looks on while a journal is re-executed.
 #[derive(Debug)]
+pub struct Traced<'a> {
+    /// Its public record.
+    pub record: &'a Record,
+    /// What was asked, canonical CBOR.
+    pub request: &'a [u8],
+    /// What was answered, canonical CBOR; empty in an intent.
+    pub result: &'a [u8],
+}
+
+/// Hears of every call that is answered from the journal.
+pub type Trace = Box<dyn FnMut(Traced<'_>) + Send>;
+
+/// The journal of a deal that is being run.
 pub struct Journal {
-    archive: Archive,
+    /// Where new records go; without it the journal is only re-executed.
+    archive: Option<Archive>,
     deal: DealId,
     replay: VecDeque<JournalRow>,
+    resumed: Option<Box<Carried>>,
     seq: u64,
     head: Digest,
-    most: u64,
+    /// The first record of this run.
+    begins: u64,
+    bytes: u64,
+    limits: Limits,
     /// Reads that are committed with the next effect or wait.
     pending: Vec<Write>,
+    /// The last effect's call.
+    effect: Option<Call>,
+    trace: Option<Trace>,
+}
+
+impl std::fmt::Debug for Journal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Journal({}, {} records)", self.deal.short(), self.seq)
+    }
 }
 
 impl Journal {
-    /// Loads a deal's journal, checking its chain; `most` records may be in it.
-    pub fn load(archive: &Archive, deal: DealId, most: u64) -> Result<Self, Stop> {
-        let rows = archive.journal(deal)?;
-        verify_chain(&rows)?;
-        Ok(Self {
-            archive: archive.clone(),
+    /// Loads the present run of a deal's journal, which begins with record `begins`. Its
+    /// records are checked one by one as the component comes to them.
+    pub fn load(
+        archive: &Archive,
+        deal: DealId,
+        begins: u64,
+        limits: Limits,
+    ) -> Result<Self, Stop> {
+        let rows = archive.journal_from(deal, begins)?;
+        Self::of_rows(Some(archive.clone()), deal, rows, limits, None)
+    }
+
+    /// A run that is only re-executed: at the journal's end it stops with
+    /// [`Stop::JournalEnds`]. `rows` begin with the run's checkpoint record, or are a deal's
+    /// first; `trace` hears of every call.
+    pub fn re_execute(
+        deal: DealId,
+        rows: Vec<JournalRow>,
+        limits: Limits,
+        trace: Trace,
+    ) -> Result<Self, Stop> {
+        Self::of_rows(None, deal, rows, limits, Some(trace))
+    }
+
+    fn of_rows(
+        archive: Option<Archive>,
+        deal: DealId,
+        rows: Vec<JournalRow>,
+        limits: Limits,
+        trace: Option<Trace>,
+    ) -> Result<Self, Stop> {
+        let begins = rows.first().map_or(0, |row| row.seq);
+        let mut this = Self {
+            archive,
             deal,
             replay: rows.into(),
-            seq: 0,
+            resumed: None,
+            seq: begins,
             head: Digest::ZERO,
-            most,
+            begins,
+            bytes: 0,
+            limits,
             pending: Vec::new(),
-        })
+            effect: None,
+            trace,
+        };
+        if begins > 0 {
+            this.take_checkpoint()?;
+        }
+        Ok(this)
+    }
+
+    fn take_checkpoint(&mut self) -> Result<(), Stop> {
+        let damaged = || Stop::Damaged(self.begins);
+        let row = self.replay.pop_front().ok_or_else(damaged)?;
+        let record: Record = cbor::decode(&row.record, MAX_PART).map_err(|_| damaged())?;
+        let whole = record.class == Class::Checkpoint
+            && record.seq == row.seq
+            && record.request == salted(&record.salt, &row.request);
+        if !whole {
+            return Err(damaged());
+        }
+        let carried = cbor::decode(&row.request, MAX_PART).map_err(|_| damaged())?;
+        self.head = next_head(&record.previous, &row.record);
+        self.seq = row.seq + 1;
+        self.resumed = Some(Box::new(carried));
+        Ok(())
+    }
+
+    /// What this run began with, after a checkpoint.
+    pub fn resumed(&self) -> Option<&Carried> {
+        self.resumed.as_deref()
     }
 
     /// Whether calls are being answered from the journal.
@@ -96,7 +212,7 @@ impl Journal {
         !self.replay.is_empty()
     }
 
-    /// How many records there are up to now.
+    /// How many records there are up to now, over all runs.
     pub fn len(&self) -> u64 {
         self.seq
     }
@@ -104,6 +220,21 @@ impl Journal {
     /// Whether there is none yet.
     pub fn is_empty(&self) -> bool {
         self.seq == 0
+    }
+
+    /// The head after the last record: what a message made now commits to.
+    pub fn head(&self) -> Digest {
+        self.head
+    }
+
+    /// The call of the last effect.
+    pub fn last_effect(&self) -> Option<Call> {
+        self.effect
+    }
+
+    /// What the next call asked when it was journaled.
+    pub fn next_request(&self) -> Option<&[u8]> {
+        self.replay.front().map(|row| row.request.as_slice())
     }
 
     /// A call that only looks: answered once, and from the journal afterwards.
@@ -158,21 +289,42 @@ impl Journal {
             let row = self.append(Class::Intent, function, request.clone(), Vec::new())?;
             self.flush(vec![row])?;
         }
+        let call = Call { number, key: self.key(number), head: self.head };
+        self.effect = Some(call);
         if let Some(result) = self.replayed(Class::Done, function, &request)? {
             return self.parse(&result);
         }
-        let call = Call { number, key: self.key(number), head: self.head };
         let (result, mut writes) = work(call)?;
         writes.push(self.append(Class::Done, function, request, cbor::encode(&result))?);
         self.flush(writes)?;
         Ok(result)
     }
 
+    /// Ends the run: the next begins with what is carried over, and an empty journal. Always
+    /// an error: [`Stop::Checkpoint`] when it is done.
+    pub fn checkpoint(&mut self, carried: &Carried) -> Stop {
+        match self.seal(carried) {
+            Ok(()) => Stop::Checkpoint,
+            Err(stop) => stop,
+        }
+    }
+
+    fn seal(&mut self, carried: &Carried) -> Result<(), Stop> {
+        let request = cbor::encode(carried);
+        let seq = self.seq;
+        if self.replayed(Class::Checkpoint, CHECKPOINT, &request)?.is_none() {
+            let row = self.append(Class::Checkpoint, CHECKPOINT, request, Vec::new())?;
+            self.flush(vec![row, Write::Begins(self.deal, seq)])?;
+        }
+        Ok(())
+    }
+
     /// Commits reads that wait, and these writes with them.
     fn flush(&mut self, writes: Vec<Write>) -> Result<(), Stop> {
+        let archive = self.archive.as_ref().ok_or(Stop::JournalEnds)?;
         let mut all = std::mem::take(&mut self.pending);
         all.extend(writes);
-        Ok(self.archive.commit(all)?)
+        Ok(archive.commit(all)?)
     }
 
     fn key(&self, number: u64) -> Digest {
@@ -180,28 +332,32 @@ impl Journal {
         Digest::of_parts(&[b"semper/call/v1", deal, &number.to_be_bytes()])
     }
 
-    /// The journaled result of this call, if the journal reaches here; the request must be the
-    /// one that was journaled.
+    /// The journaled result of this call, if the journal reaches here; the record must be next
+    /// in the chain, and the request the one that was journaled.
     fn replayed(
         &mut self,
         class: Class,
         function: &str,
         request: &[u8],
     ) -> Result<Option<Vec<u8>>, Stop> {
-        let Some(row) = self.replay.pop_front() else { return Ok(None) };
-        let record: Record =
-            cbor::decode(&row.record, MAX_PART).map_err(|_| Stop::Damaged(row.seq))?;
-        let asked = salted(&record.salt, request);
-        if record.class != class || record.function != function || record.request != asked {
+        let Some(row) = self.replay.pop_front() else {
+            return if self.archive.is_some() { Ok(None) } else { Err(Stop::JournalEnds) };
+        };
+        let record = check(&row, self.seq, &self.head)?;
+        if record.class != class || record.function != function || row.request != request {
             return Err(Stop::Divergence {
                 call: row.seq,
                 function: function.to_owned(),
                 journal: record.request,
-                component: asked,
+                component: salted(&record.salt, request),
             });
         }
+        self.count(&row)?;
         self.seq = row.seq + 1;
         self.head = next_head(&self.head, &row.record);
+        if let Some(trace) = &mut self.trace {
+            trace(Traced { record: &record, request: &row.request, result: &row.result });
+        }
         Ok(Some(row.result))
     }
 
@@ -212,11 +368,16 @@ impl Journal {
         request: Vec<u8>,
         result: Vec<u8>,
     ) -> Result<Write, Stop> {
-        if self.seq >= self.most {
-            return Err(Stop::Limit { what: "journal", limit: format!("{} records", self.most) });
+        if self.archive.is_none() {
+            return Err(Stop::JournalEnds);
+        }
+        if request.len().max(result.len()) > MAX_PART {
+            let most = MAX_PART as u64;
+            return Err(Stop::Limit { limit: Limit::CallBytes, most });
         }
         let salt = Digest::from_bytes(keys::random());
-        let digest = if class == Class::Intent { Digest::ZERO } else { salted(&salt, &result) };
+        let empty = matches!(class, Class::Intent | Class::Checkpoint);
+        let digest = if empty { Digest::ZERO } else { salted(&salt, &result) };
         let record = Record {
             seq: self.seq,
             class,
@@ -227,10 +388,27 @@ impl Journal {
             previous: self.head,
         };
         let bytes = cbor::encode(&record);
-        self.head = next_head(&self.head, &bytes);
-        self.seq += 1;
+        let head = next_head(&self.head, &bytes);
         let row = JournalRow { deal: self.deal, seq: record.seq, record: bytes, request, result };
+        self.count(&row)?;
+        self.head = head;
+        self.seq += 1;
         Ok(Write::Journal(row))
+    }
+
+    /// Holds a record against the limits of a run. A checkpoint is always let through: it is
+    /// the way to a shorter journal.
+    fn count(&mut self, row: &JournalRow) -> Result<(), Stop> {
+        let over = |limit| Err(Stop::Limit { limit, most: self.limits.get(limit) });
+        if row.seq - self.begins >= self.limits.get(Limit::Records) {
+            return over(Limit::Records);
+        }
+        let size = row.record.len() + row.request.len() + row.result.len();
+        self.bytes = self.bytes.saturating_add(size as u64);
+        if self.bytes > self.limits.get(Limit::JournalBytes) {
+            return over(Limit::JournalBytes);
+        }
+        Ok(())
     }
 
     fn parse<R: Serialize + DeserializeOwned>(&self, bytes: &[u8]) -> Result<R, Stop> {
@@ -247,28 +425,49 @@ fn salted(salt: &Digest, bytes: &[u8]) -> Digest {
     Digest::of_parts(&[b"semper/journal-part/v1", salt.as_bytes(), bytes])
 }
 
+/// A record that must be number `seq` after this head, and whole: its chain, and that request
+/// and result are those that it commits to.
+fn check(row: &JournalRow, seq: u64, head: &Digest) -> Result<Record, Stop> {
+    let damaged = || Stop::Damaged(seq);
+    let record: Record = cbor::decode(&row.record, MAX_PART).map_err(|_| damaged())?;
+    let result = match record.class {
+        Class::Intent | Class::Checkpoint => Digest::ZERO,
+        _ => salted(&record.salt, &row.result),
+    };
+    let whole = row.seq == seq
+        && record.seq == seq
+        && record.previous == *head
+        && record.request == salted(&record.salt, &row.request)
+        && record.result == result;
+    if whole { Ok(record) } else { Err(damaged()) }
+}
+
 /// Checks a whole journal: numbers, chain, and that requests and results are those that the
 /// records commit to. The heads after each record, so that messages can be held against them.
 pub fn verify_chain(rows: &[JournalRow]) -> Result<Vec<Digest>, Stop> {
     let mut head = Digest::ZERO;
     let mut heads = Vec::with_capacity(rows.len());
-    for (index, row) in rows.iter().enumerate() {
-        let damaged = || Stop::Damaged(index as u64);
-        let record: Record = cbor::decode(&row.record, MAX_PART).map_err(|_| damaged())?;
-        let result = match record.class {
-            Class::Intent => Digest::ZERO,
-            _ => salted(&record.salt, &row.result),
-        };
-        let whole = row.seq == index as u64
-            && record.seq == row.seq
-            && record.previous == head
-            && record.request == salted(&record.salt, &row.request)
-            && record.result == result;
-        if !whole {
-            return Err(damaged());
-        }
+    for (seq, row) in rows.iter().enumerate() {
+        check(row, seq as u64, &head)?;
         head = next_head(&head, &row.record);
         heads.push(head);
     }
     Ok(heads)
+}
+
+/// A journal's runs: each begins with the record of a checkpoint, but for the first. A
+/// checkpoint's record stands at the end of the run that it ends, and again at the start of
+/// the next.
+pub fn runs(rows: &[JournalRow]) -> Vec<Vec<JournalRow>> {
+    let mut all = vec![Vec::new()];
+    for row in rows {
+        let class = cbor::decode::<Record>(&row.record, MAX_PART).map(|record| record.class);
+        if let Some(run) = all.last_mut() {
+            run.push(row.clone());
+        }
+        if class == Ok(Class::Checkpoint) {
+            all.push(vec![row.clone()]);
+        }
+    }
+    all
 }

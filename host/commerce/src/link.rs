@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use semper_archive::{DealRow, DealState, Write};
-use semper_base::{DealId, Timestamp};
+use semper_base::{DealId, Timestamp, fault};
 use semper_items::message::MAX_MESSAGE;
 use semper_net::{NetError, Response};
 use semper_transfer::channel::Refusal;
 
-use crate::host::{Accepted, Ended, Host, MessageRefusal, waited_for};
+use crate::host::{Accepted, Ended, Host, MessageRefusal};
 use crate::stop::Stop;
 
 /// Media type of sealed messages.
@@ -103,8 +103,10 @@ impl Host {
         let acknowledged = self.channel(id)?.acknowledged;
         for message in self.archive().messages(id, true, acknowledged).map_err(Stop::from)? {
             let url = format!("{}/semper/v1/deals/{}/messages", row.address, id.hex());
+            fault::point("link.send");
             let response = self.net().post(&url, MESSAGE, message.wire, MAX_ANSWER)?;
             let accepted = accepted(&response)?;
+            fault::point("link.sent");
             self.acknowledged(id, accepted.acknowledged)?;
         }
         Ok(())
@@ -132,8 +134,8 @@ impl Host {
         }
         // Our component may still be busy with what was said last.
         std::thread::sleep(Duration::from_millis(100));
-        let waits = format!("waits for {}", waited_for(last + 1));
-        if now.is_some_and(|it| it.note == waits && !it.state.is_final()) {
+        let waits = format!("waits for message {} of", last + 1);
+        if now.is_some_and(|it| it.note.starts_with(&waits) && !it.state.is_final()) {
             let note = format!("{} has ended the deal: {}", row.peer, after_end(response));
             let (id, state, at) = (row.id, DealState::Failed, Timestamp::now());
             self.notice(id, &note);

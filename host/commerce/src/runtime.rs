@@ -1,4 +1,4 @@
-//! wasmtime: compiling components, and running one activation within its grants.
+//! wasmtime: preparing components, and running one activation within its grants.
 //!
 //! Deterministic by configuration: no threads, no 64-bit or shared memories, canonical NaNs,
 //! deterministic relaxed SIMD. Bounded by fuel per activation, an epoch deadline between host
@@ -10,15 +10,15 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use semper_base::Digest;
-use semper_trust::policy::{Capability, Limits};
-use wasmtime::component::{Component, HasSelf, Linker};
+use semper_trust::policy::{Capability, Grants};
+use semper_trust::{Limit, Limits};
+use wasmtime::component::{ComponentExportIndex, InstancePre, Linker};
 use wasmtime::{
-    Config, Engine, PoolingAllocationConfig, Store, StoreLimits, StoreLimitsBuilder, Trap,
-    UpdateDeadline,
+    Config, Engine, PoolConcurrencyLimitError, PoolingAllocationConfig, Store, Trap, UpdateDeadline,
 };
 
-use crate::calls::bindings::Service;
-use crate::calls::bindings::semper as wit;
+use crate::calls;
+use crate::compile::Compiler;
 use crate::context::Context;
 use crate::stop::Stop;
 
@@ -27,12 +27,34 @@ const TICK: Duration = Duration::from_millis(10);
 /// Components of running activations at once, and with them memories and stacks.
 const POOL: u32 = 512;
 /// Bytes of a component's stack.
-const STACK: usize = 512 * 1024;
+pub const STACK: usize = 1024 * 1024;
+/// Most linear memory that any grant reaches, in bytes.
+const MEMORY: usize = 256 << 20;
+/// Components kept ready in memory.
+const READY: usize = 64;
 
-/// A wasmtime engine and the components compiled in this process.
+/// A component that is compiled and linked with what it is granted.
+#[derive(Clone)]
+pub struct Ready {
+    instance: InstancePre<Context>,
+    run: ComponentExportIndex,
+    limits: Limits,
+}
+
+impl std::fmt::Debug for Ready {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Ready")
+    }
+}
+
+/// A slot of the table of ready components; locked while the component is being prepared.
+type Slot = Arc<Mutex<Option<Ready>>>;
+
+/// A wasmtime engine and the components that are ready in this process.
 pub struct Runtime {
     engine: Engine,
-    components: Mutex<HashMap<Digest, Component>>,
+    compiler: Compiler,
+    ready: Mutex<HashMap<Digest, Slot>>,
     /// Keeps the epoch ticking as long as the runtime is there.
     _ticking: Arc<()>,
 }
@@ -45,8 +67,8 @@ impl std::fmt::Debug for Runtime {
 
 impl Runtime {
     /// A runtime with the project's configuration.
-    pub fn new() -> Result<Self, Stop> {
-        let engine = Engine::new(&config()).map_err(|error| Stop::Trap(error.to_string()))?;
+    pub fn new(compiler: Compiler) -> Result<Self, Stop> {
+        let engine = Engine::new(&config(true)).map_err(|error| Stop::Trap(error.to_string()))?;
         let ticking = Arc::new(());
         let alive: Weak<()> = Arc::downgrade(&ticking);
         let clock = engine.clone();
@@ -56,80 +78,95 @@ impl Runtime {
                 clock.increment_epoch();
             }
         });
-        Ok(Self { engine, components: Mutex::default(), _ticking: ticking })
+        Ok(Self { engine, compiler, ready: Mutex::default(), _ticking: ticking })
     }
 
-    /// The engine, for benchmarks that compare with it.
+    /// The engine, for benchmarks that compare with it, and for its pool's metrics.
     pub fn engine(&self) -> &Engine {
         &self.engine
     }
 
-    /// Compiles a component, or takes the one compiled before.
-    pub fn component(&self, bytes: &[u8]) -> Result<Component, Stop> {
-        let digest = Digest::of(bytes);
-        let mut components = self.components.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(component) = components.get(&digest) {
-            return Ok(component.clone());
+    /// Compiles and links a component, or takes the one that is ready: its imports against the
+    /// grants first, then what can be seen of it, then the compiler. The linker holds exactly
+    /// the granted capabilities.
+    pub fn ready(&self, bytes: &[u8], digest: Digest, grants: &Grants) -> Result<Ready, Stop> {
+        let key = key(digest, grants);
+        let slot = {
+            let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+            if ready.len() >= READY && !ready.contains_key(&key) {
+                ready.clear();
+            }
+            Arc::clone(ready.entry(key).or_default())
+        };
+        // One at a time prepares a component; others need not wait for it.
+        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(ready) = &*slot {
+            return Ok(ready.clone());
         }
-        let component = Component::from_binary(&self.engine, bytes)
-            .map_err(|error| Stop::Service(format!("its component does not compile: {error:#}")))?;
-        components.insert(digest, component.clone());
-        Ok(component)
+        let ready = self.prepare(bytes, grants)?;
+        Ok(slot.insert(ready).clone())
     }
 
-    /// Runs a component from its start until it ends or stops. The linker holds exactly the
-    /// granted capabilities.
+    fn prepare(&self, bytes: &[u8], grants: &Grants) -> Result<Ready, Stop> {
+        let limits = grants.limits;
+        crate::compile::examine(bytes, limits)?;
+        let imports = semper_trust::verify::imports(bytes)?;
+        grants.admit(&imports)?;
+        let component = self.compiler.component(&self.engine, bytes, limits)?;
+        let unfit = |error: wasmtime::Error| unfit(&error, limits);
+        let mut linker = Linker::new(&self.engine);
+        calls::link(&mut linker, grants, &imports).map_err(unfit)?;
+        if grants.capabilities.contains(&Capability::Wasi) {
+            calls::wasi::link_rest(&mut linker, &component).map_err(unfit)?;
+        }
+        let instance = linker.instantiate_pre(&component).map_err(unfit)?;
+        let run = component
+            .get_export_index(None, "run")
+            .ok_or_else(|| Stop::Component("it does not export run".into()))?;
+        Ok(Ready { instance, run, limits })
+    }
+
+    /// Runs a component from its start until it ends or stops.
     pub fn run(
         &self,
-        component: &Component,
+        ready: &Ready,
         context: Context,
-        granted: impl Fn(Capability) -> bool,
-        limits: Limits,
     ) -> (Context, Result<Result<(), String>, Stop>) {
         let mut store = Store::new(&self.engine, context);
-        let outcome = self.activate(&mut store, component, granted, limits);
+        let outcome = activate(&mut store, ready).map_err(|error| translate(&error, ready.limits));
         (store.into_data(), outcome)
-    }
-
-    fn activate(
-        &self,
-        store: &mut Store<Context>,
-        component: &Component,
-        granted: impl Fn(Capability) -> bool,
-        limits: Limits,
-    ) -> Result<Result<(), String>, Stop> {
-        let fault = |error: wasmtime::Error| translate(error, limits);
-        store.data_mut().limits = store_limits(limits);
-        store.limiter(|context| &mut context.limits);
-        store.set_fuel(limits.fuel).map_err(fault)?;
-        store.set_hostcall_fuel(usize::try_from(limits.call_bytes).unwrap_or(usize::MAX));
-        store.set_epoch_deadline(1);
-        let slice = Duration::from_millis(limits.slice_ms);
-        store.epoch_deadline_callback(move |store| {
-            // Time spent in host calls does not count: each sets the mark anew.
-            if store.data().last_call.elapsed() > slice {
-                let limit = format!("{} ms between two calls", slice.as_millis());
-                return Err(Stop::Limit { what: "time", limit }.into());
-            }
-            Ok(UpdateDeadline::Continue(1))
-        });
-        let mut linker = Linker::new(&self.engine);
-        link(&mut linker, granted).map_err(fault)?;
-        let service = Service::instantiate(&mut *store, component, &linker).map_err(fault)?;
-        service.call_run(&mut *store).map_err(fault)
     }
 }
 
-fn config() -> Config {
-    let mut pool = PoolingAllocationConfig::default();
-    pool.total_component_instances(POOL)
-        .total_core_instances(POOL * 4)
-        .total_memories(POOL)
-        .total_tables(POOL * 4)
-        .max_memory_size(64 * 1024 * 1024)
-        .max_core_instances_per_component(8)
-        .max_memories_per_component(1)
-        .max_tables_per_component(4);
+fn activate(store: &mut Store<Context>, ready: &Ready) -> wasmtime::Result<Result<(), String>> {
+    let limits = ready.limits;
+    store.limiter(|context| &mut context.limiter);
+    store.set_fuel(limits.get(Limit::Fuel))?;
+    store.set_hostcall_fuel(limits.size(Limit::CallBytes));
+    store.set_epoch_deadline(1);
+    let slice = Duration::from_millis(limits.get(Limit::Time));
+    store.epoch_deadline_callback(move |store| {
+        // Time spent in host calls does not count: each sets the mark anew.
+        if store.data().last_call.elapsed() > slice {
+            let most = limits.get(Limit::Time);
+            return Err(Stop::Limit { limit: Limit::Time, most }.into());
+        }
+        Ok(UpdateDeadline::Continue(1))
+    });
+    let instance = ready.instance.instantiate(&mut *store)?;
+    let run = instance.get_typed_func::<(), (Result<(), String>,)>(&mut *store, &ready.run)?;
+    Ok(run.call(&mut *store, ())?.0)
+}
+
+/// What a ready component depends on.
+fn key(component: Digest, grants: &Grants) -> Digest {
+    let grants = semper_base::cbor::encode(&(&grants.capabilities, &grants.limits, grants.world));
+    Digest::of_parts(&[b"semper/ready/v1", component.as_bytes(), &grants])
+}
+
+/// The project's settings; with a pool for running, without for a compiler process, whose code
+/// is the same.
+pub fn config(pooled: bool) -> Config {
     let mut config = Config::new();
     config
         .consume_fuel(true)
@@ -138,85 +175,64 @@ fn config() -> Config {
         .cranelift_nan_canonicalization(true)
         .relaxed_simd_deterministic(true)
         .wasm_multi_memory(false)
-        .wasm_memory64(false)
-        .allocation_strategy(pool);
+        .wasm_memory64(false);
+    if pooled {
+        let mut pool = PoolingAllocationConfig::default();
+        pool.total_component_instances(POOL)
+            .total_core_instances(POOL * 8)
+            .total_memories(POOL)
+            .total_tables(POOL * 8)
+            .max_core_instances_per_component(128)
+            .max_memories_per_component(4)
+            .max_tables_per_component(64)
+            .table_elements(200_000)
+            .max_memory_size(MEMORY);
+        config.allocation_strategy(pool);
+    }
     config
 }
 
-fn store_limits(limits: Limits) -> StoreLimits {
-    StoreLimitsBuilder::new()
-        .memory_size(usize::try_from(limits.memory).unwrap_or(usize::MAX))
-        .table_elements(10_000)
-        .instances(8)
-        .tables(4)
-        .memories(1)
-        .trap_on_grow_failure(true)
-        .build()
-}
-
-/// Links what is granted, and nothing else.
-fn link(
-    linker: &mut Linker<Context>,
-    granted: impl Fn(Capability) -> bool,
-) -> wasmtime::Result<()> {
-    fn own(context: &mut Context) -> &mut Context {
-        context
+/// A component that cannot be linked: the pool's limits, or imports of other types than ours.
+fn unfit(error: &wasmtime::Error, limits: Limits) -> Stop {
+    let text = format!("{error:#}");
+    let most = |limit| Stop::Limit { limit, most: limits.get(limit) };
+    if text.contains("exceed") {
+        return if text.contains("memory") && text.contains("minimum") {
+            most(Limit::Memory)
+        } else if text.contains("table") && text.contains("minimum") {
+            most(Limit::Tables)
+        } else {
+            most(Limit::Instances)
+        };
     }
-    for capability in Capability::all().filter(|it| granted(*it)) {
-        match capability {
-            Capability::Types => {
-                wit::items::types::add_to_linker::<_, HasSelf<Context>>(linker, own)
-            }
-            Capability::Deal => wit::deal::deal::add_to_linker::<_, HasSelf<Context>>(linker, own),
-            Capability::Information => {
-                wit::transfer::information::add_to_linker::<_, HasSelf<Context>>(linker, own)
-            }
-            Capability::Statements => {
-                wit::transfer::statements::add_to_linker::<_, HasSelf<Context>>(linker, own)
-            }
-            Capability::Payments => {
-                wit::transfer::payments::add_to_linker::<_, HasSelf<Context>>(linker, own)
-            }
-            Capability::Inbox => {
-                wit::transfer::inbox::add_to_linker::<_, HasSelf<Context>>(linker, own)
-            }
-            Capability::Display => {
-                wit::tinguin::display::add_to_linker::<_, HasSelf<Context>>(linker, own)
-            }
-            Capability::Consent => {
-                wit::tinguin::consent::add_to_linker::<_, HasSelf<Context>>(linker, own)
-            }
-            Capability::Preferences => {
-                wit::archive::preferences::add_to_linker::<_, HasSelf<Context>>(linker, own)
-            }
-            Capability::Catalogue => {
-                wit::business::catalogue::add_to_linker::<_, HasSelf<Context>>(linker, own)
-            }
-            Capability::Fulfilment => {
-                wit::business::fulfilment::add_to_linker::<_, HasSelf<Context>>(linker, own)
-            }
-        }?;
-    }
-    Ok(())
+    Stop::Component(text)
 }
 
 /// What ended the activation: our own stop, a limit, or a trap of the component's.
-fn translate(error: wasmtime::Error, limits: Limits) -> Stop {
+fn translate(error: &wasmtime::Error, limits: Limits) -> Stop {
     if let Some(stop) = error.downcast_ref::<Stop>() {
         return stop.clone();
     }
+    let most = |limit| Stop::Limit { limit, most: limits.get(limit) };
     match error.downcast_ref::<Trap>() {
-        Some(Trap::OutOfFuel) => {
-            Stop::Limit { what: "instructions", limit: format!("{} per activation", limits.fuel) }
-        }
-        Some(Trap::StackOverflow) => Stop::Limit { what: "stack", limit: format!("{STACK} bytes") },
-        Some(trap) => Stop::Trap(trap.to_string()),
-        None => {
-            let text = format!("{error:#}");
-            if text.contains("growing memory") || text.contains("memory minimum size") {
-                return Stop::Limit { what: "memory", limit: format!("{} bytes", limits.memory) };
-            }
-            Stop::Trap(text)
-        }
+        Some(Trap::OutOfFuel) => return most(Limit::Fuel),
+        Some(Trap::StackOverflow) => return Stop::Stack(STACK as u64),
+        Some(trap) => return Stop::Trap(trap.to_string()),
+        None => {}
+    }
+    let text = format!("{error:#}");
+    if text.contains("hostcall") || text.contains("too much data is being copied") {
+        most(Limit::CallBytes)
+    } else if text.contains("resource limit exceeded") || text.contains("count too high") {
+        most(Limit::Instances)
+    } else if text.contains("table minimum size") {
+        most(Limit::Tables)
+    } else if text.contains("memory minimum size") {
+        most(Limit::Memory)
+    } else if error.is::<PoolConcurrencyLimitError>() {
+        // The pool is full: other deals have it now.
+        Stop::Later { what: text, after: Duration::from_millis(200) }
+    } else {
+        Stop::Trap(text)
     }
 }

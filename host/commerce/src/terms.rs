@@ -2,12 +2,17 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use semper_archive::{Archive, ArchiveError, Home, HomeError, Write};
+use semper_archive::{Archive, ArchiveError, DealRow, Home, HomeError, Write};
 use semper_base::{Digest, Mend, Timestamp};
+use semper_items::{Agreement, Side};
 use semper_net::{Client, NetError};
 use semper_trust::layout::{LayoutError, Source};
 use semper_trust::{Layout, TrustError, TrustFile, VerifiedTerms};
+
+use crate::context::Deal;
+use crate::stop::Stop;
 
 /// Where a merchant publishes its current terms, as files of an OCI image layout.
 pub const WELL_KNOWN: &str = "/.well-known/semper/terms/";
@@ -138,17 +143,35 @@ impl Shelf {
         if let Some(terms) = self.lock().get(&digest) {
             return Ok(Arc::clone(terms));
         }
-        let name = format!("{FOLDER}/{}", digest.hex());
-        if !self.home.has(&name) {
-            return Err(TermsError::Missing(digest));
-        }
-        let folder = self.home.folder(&name)?;
-        let layout = Layout::read(&folder).map_err(TrustError::Layout)?;
+        let layout = self.layout(digest)?;
         let terms = VerifiedTerms::verify(&layout, &self.trust, at)?;
         if terms.digest() != digest {
             return Err(TermsError::Missing(digest));
         }
         Ok(self.keep(terms))
+    }
+
+    /// The bundle of terms that are kept.
+    pub fn layout(&self, digest: Digest) -> Result<Layout, TermsError> {
+        let name = format!("{FOLDER}/{}", digest.hex());
+        if !self.home.has(&name) {
+            return Err(TermsError::Missing(digest));
+        }
+        let folder = self.home.folder(&name)?;
+        Ok(Layout::read(&folder).map_err(TrustError::Layout)?)
+    }
+
+    /// What never changes about a deal, from its row.
+    pub fn deal(&self, row: &DealRow) -> Result<Deal, Stop> {
+        let agreement =
+            Agreement::decode(&row.agreement).map_err(|error| Stop::Service(error.to_string()))?;
+        // Terms that cannot be read now are this home's trouble; the deal is not harmed by it.
+        let terms = self.get(row.terms, row.opened).map_err(|error| Stop::Later {
+            what: error.to_string(),
+            after: Duration::from_secs(5),
+        })?;
+        let side = if row.side == Side::Buyer.name() { Side::Buyer } else { Side::Seller };
+        Ok(Deal { id: row.id, side, agreement, terms, opened: row.opened })
     }
 
     /// Whom this home believes.

@@ -2,14 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use semper_archive::{Archive, DealRow, DealState, JournalRow, Write};
+use semper_archive::{Archive, DealRow, DealState, JournalRow, Waits, Write};
 use semper_base::{Amount, DealId, Digest, Timestamp};
 use semper_commerce::flow::{Monitor, Moving, Violation};
 use semper_commerce::journal::{Journal, verify_chain};
-use semper_commerce::stop::Stop;
+use semper_commerce::stop::{Stop, Waiting};
 use semper_items::statement::*;
 use semper_items::{Side, Statement};
-use semper_trust::Flow;
+use semper_trust::{Flow, Limit, Limits};
 
 fn archive() -> (tempfile::TempDir, Archive, DealId) {
     let folder = tempfile::tempdir().unwrap();
@@ -27,9 +27,15 @@ fn archive() -> (tempfile::TempDir, Archive, DealId) {
         note: String::new(),
         opened: now,
         changed: now,
+        waits: Waits::default(),
     };
     archive.commit(vec![Write::NewDeal(Box::new(row))]).unwrap();
     (folder, archive, id)
+}
+
+/// The journal, with at most so many records.
+fn load(archive: &Archive, id: DealId, most: u64) -> Result<Journal, Stop> {
+    Journal::load(archive, id, 0, Limits::default().with(Limit::Records, most))
 }
 
 /// One run of a component: a read, a wait, an effect.
@@ -48,9 +54,9 @@ fn run(journal: &mut Journal, counter: &mut u32, ask: &str) -> Result<(u32, u32,
 fn a_second_run_gets_the_first_ones_answers_and_nothing_is_done_again() {
     let (_folder, archive, id) = archive();
     let mut counter = 0;
-    let first = run(&mut Journal::load(&archive, id, 100).unwrap(), &mut counter, "x").unwrap();
+    let first = run(&mut load(&archive, id, 100).unwrap(), &mut counter, "x").unwrap();
 
-    let mut journal = Journal::load(&archive, id, 100).unwrap();
+    let mut journal = load(&archive, id, 100).unwrap();
     let second = run(&mut journal, &mut counter, "x").unwrap();
 
     assert_eq!((first, second, counter), ((1, 2, 3), (1, 2, 3), 3));
@@ -63,14 +69,14 @@ fn a_second_run_gets_the_first_ones_answers_and_nothing_is_done_again() {
 fn an_intent_without_a_result_is_carried_out_again_under_the_same_key() {
     let (_folder, archive, id) = archive();
     let mut keys = Vec::new();
-    let mut journal = Journal::load(&archive, id, 100).unwrap();
+    let mut journal = load(&archive, id, 100).unwrap();
     let crashed: Result<u32, Stop> = journal.effect("pay", &1, |call| {
         keys.push((call.key, call.head));
-        Err(Stop::Wait("the bank".into()))
+        Err(Stop::Wait(Waiting::default()))
     });
     assert!(crashed.is_err());
 
-    let mut journal = Journal::load(&archive, id, 100).unwrap();
+    let mut journal = load(&archive, id, 100).unwrap();
     let paid: u32 = journal
         .effect("pay", &1, |call| {
             keys.push((call.key, call.head));
@@ -85,10 +91,10 @@ fn an_intent_without_a_result_is_carried_out_again_under_the_same_key() {
 #[test]
 fn a_component_that_asks_something_else_diverges_and_changes_nothing() {
     let (_folder, archive, id) = archive();
-    run(&mut Journal::load(&archive, id, 100).unwrap(), &mut 0, "x").unwrap();
+    run(&mut load(&archive, id, 100).unwrap(), &mut 0, "x").unwrap();
     let before = archive.journal(id).unwrap();
 
-    let error = run(&mut Journal::load(&archive, id, 100).unwrap(), &mut 0, "y").unwrap_err();
+    let error = run(&mut load(&archive, id, 100).unwrap(), &mut 0, "y").unwrap_err();
 
     let Stop::Divergence { call, function, journal, component } = error else { panic!("{error}") };
     assert_eq!((call, function.as_str()), (1, "receive"));
@@ -99,7 +105,7 @@ fn a_component_that_asks_something_else_diverges_and_changes_nothing() {
 #[test]
 fn any_change_of_a_stored_journal_is_found_at_its_record() {
     let (_folder, archive, id) = archive();
-    run(&mut Journal::load(&archive, id, 100).unwrap(), &mut 0, "x").unwrap();
+    run(&mut load(&archive, id, 100).unwrap(), &mut 0, "x").unwrap();
     let rows = archive.journal(id).unwrap();
 
     for index in 0..rows.len() {
@@ -127,8 +133,8 @@ fn any_change_of_a_stored_journal_is_found_at_its_record() {
 #[test]
 fn a_journal_cannot_outgrow_its_limit() {
     let (_folder, archive, id) = archive();
-    let error = run(&mut Journal::load(&archive, id, 3).unwrap(), &mut 0, "x").unwrap_err();
-    assert_eq!(error.to_string(), "the service has used up its journal: 3 records");
+    let error = run(&mut load(&archive, id, 3).unwrap(), &mut 0, "x").unwrap_err();
+    assert_eq!(error.to_string(), "the service has gone over its limit of 3 journal records");
 }
 
 const FLOW: &str = r#"{

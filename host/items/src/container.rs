@@ -118,6 +118,14 @@ impl Container {
         Self { root: Node::Leaf(item) }
     }
 
+    /// The item of a container that is nothing but one.
+    pub fn item(&self) -> Option<&Item> {
+        match &self.root {
+            Node::Leaf(item) => Some(item),
+            _ => None,
+        }
+    }
+
     /// Packs a plan: signs and seals from the leaves up.
     pub fn pack(plan: &Plan, keys: &impl Keys) -> Result<Self, OpenError> {
         let root = pack(plan, keys, "/", 0)?;

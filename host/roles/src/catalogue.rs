@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params, params_from_iter};
-use semper_base::{Amount, DealId, Digest, Mend};
+use semper_base::{Amount, DealId, Digest, Mend, fault};
 use semper_commerce::business::{Article, Business, Query};
 use serde::Deserialize;
 
@@ -339,7 +339,9 @@ impl Business for Catalogue {
                 "INSERT INTO reservations VALUES (?1, ?2, ?3, ?4, ?5, 'reserved')",
                 params![key.as_bytes(), deal.digest().as_bytes(), article, quantity, done],
             )?;
+            fault::point("catalogue.before");
             transaction.commit()?;
+            fault::point("catalogue.after");
             Ok(done)
         };
         work().map_err(|error| error.to_string())
@@ -360,7 +362,10 @@ impl Business for Catalogue {
             let sql =
                 "UPDATE reservations SET state = 'released' WHERE deal = ?1 AND state = 'reserved'";
             transaction.execute(sql, [id])?;
-            transaction.commit()
+            fault::point("catalogue.before");
+            transaction.commit()?;
+            fault::point("catalogue.after");
+            Ok(())
         };
         work().map_err(|error| error.to_string())
     }
@@ -382,7 +387,9 @@ impl Business for Catalogue {
                 [key.as_bytes()],
                 |row| row.get(0),
             )?;
+            fault::point("catalogue.before");
             transaction.commit()?;
+            fault::point("catalogue.after");
             Ok(format!("P-{number:06}"))
         };
         work().map_err(|error| error.to_string())

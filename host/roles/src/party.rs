@@ -1,13 +1,15 @@
 //! A buyer's or merchant's home: its configuration, and the host that is made from it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use semper_archive::{Archive, ArchiveError, Home, HomeError};
 use semper_base::{DealId, Mend};
 use semper_commerce::business::Business;
-use semper_commerce::{Host, HostError, HostParts};
+use semper_commerce::compile::Compiler;
+use semper_commerce::runtime::Runtime;
+use semper_commerce::{Host, HostError, HostParts, Stop};
 use semper_net::Client;
 use semper_payment::{Manager, Module};
 use semper_purse::{Purse, PurseConfig};
@@ -136,10 +138,24 @@ impl Party {
             business,
             workers,
             grace: Duration::from_millis(500),
+            compiler: compiler(),
             notice: Box::new(notice),
         };
         Ok(Host::start(parts)?)
     }
+}
+
+/// The program that compiles components: `semper`, which this is, or which lies beside it (or
+/// one folder up, as cargo puts tests).
+fn compiler() -> PathBuf {
+    let own = std::env::current_exe().unwrap_or_else(|_| "semper".into());
+    let near = own.ancestors().skip(1).take(2).map(|folder| folder.join("semper"));
+    near.into_iter().find(|program| program.is_file()).unwrap_or(own)
+}
+
+/// A runtime for re-executing deals, with this home's code cache.
+pub fn runtime(home: &Arc<Home>) -> Result<Runtime, Stop> {
+    Runtime::new(Compiler::new(Arc::clone(home), compiler())?)
 }
 
 /// Reads a home's configuration.

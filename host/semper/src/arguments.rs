@@ -41,6 +41,10 @@ pub enum Command {
     Buy(BuyArguments),
     /// List your deals and what each waits for; go on with those that have not ended.
     Deals(DealsArguments),
+    /// Leave a deal: its service is told at its next wait, and tidies up.
+    Cancel(CancelArguments),
+    /// Run a deal's component on its journal again: a readable account of each call.
+    Replay(ReplayArguments),
     /// Look into the archive: list, show, verify, export.
     #[command(subcommand)]
     Archive(ArchiveCommand),
@@ -64,6 +68,9 @@ pub enum Command {
     /// A merchant's catalogue.
     #[command(subcommand)]
     Catalogue(CatalogueCommand),
+    /// What a host starts to compile a component, within this many milliseconds.
+    #[command(hide = true)]
+    CompileComponent { milliseconds: u64 },
 }
 
 #[derive(Args)]
@@ -208,6 +215,38 @@ pub struct DealsArguments {
     pub json: bool,
 }
 
+#[derive(Args)]
+#[command(
+    after_help = "Example: semper cancel --home anna 3fd20a11 --reason \"found it cheaper\"\nWhat you have promised stays promised; a host that runs the home goes on with the deal, otherwise this command does."
+)]
+pub struct CancelArguments {
+    #[command(flatten)]
+    pub home: HomeArgument,
+    /// The deal's id, or its first digits.
+    pub deal: String,
+    /// Why; the service is told.
+    #[arg(long, default_value = "the person wants to leave")]
+    pub reason: String,
+}
+
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  semper replay --home anna 3fd20a11\n  semper replay --home arbiter --verify deal.json\nThe second runs the component in an exported deal (semper archive export --open) and says whether every signed message follows from certified code and journal, by the trust file of the home."
+)]
+pub struct ReplayArguments {
+    #[command(flatten)]
+    pub home: HomeArgument,
+    /// The deal's id, or its first digits.
+    #[arg(required_unless_present = "verify")]
+    pub deal: Option<String>,
+    /// An exported deal to examine.
+    #[arg(long, value_name = "FILE", conflicts_with = "deal")]
+    pub verify: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
 #[derive(Subcommand)]
 pub enum ArchiveCommand {
     /// Everything that was signed, as a bank statement shows what was booked.
@@ -251,6 +290,10 @@ pub enum ArchiveCommand {
         /// The file to write.
         #[arg(long)]
         out: PathBuf,
+        /// Open the private parts too (questions, answers, searches, addresses), and add the
+        /// terms' bundle: what an arbiter needs for semper replay --verify.
+        #[arg(long)]
+        open: bool,
     },
 }
 

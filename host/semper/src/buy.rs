@@ -1,16 +1,20 @@
 //! Buying, and going on with deals.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use semper_archive::{DealRow, DealState};
+use semper_archive::{DealRow, DealState, Write};
 use semper_base::{DealId, Mend as _, Report};
+use semper_commerce::host::Preparing;
 use semper_commerce::link::LinkError;
-use semper_commerce::{Host, terms};
-use semper_roles::party::Party;
+use semper_commerce::{Host, HostError, terms};
+use semper_items::Side;
+use semper_roles::party::{Party, PartyError};
 use semper_trust::{VerifiedTerms, verify};
 
-use crate::arguments::{BuyArguments, DealsArguments};
+use crate::arguments::{BuyArguments, CancelArguments, DealsArguments};
+use crate::look::find;
 use crate::print;
 
 /// Activations of a buyer at once.
@@ -28,7 +32,10 @@ pub fn buy(arguments: &BuyArguments) -> Result<(), Report> {
     explain(&terms);
     let wanted = verify::imports(terms.buyer_component())?;
     terms.grants().admit(&wanted)?;
+    // Compiled while the deal is being opened.
+    let preparing = host.prepare(&terms, Side::Buyer);
     let id = host.open_as_buyer(&terms, &address)?;
+    wait_for(preparing);
     let row = host.link(id, None).map_err(link_report)?;
     finish(&row, arguments.json)
 }
@@ -55,6 +62,11 @@ pub fn deals(arguments: &DealsArguments) -> Result<(), Report> {
             &opened[..19],
             deal.note
         ));
+        if let Some(reason) = &deal.waits.cancel {
+            print::line(&format!(
+                "          you want to leave: {reason}; its service is told next"
+            ));
+        }
     }
     Ok(())
 }
@@ -103,6 +115,51 @@ fn fetch(host: &Arc<Host>, address: &str) -> Result<Arc<VerifiedTerms>, Report> 
         Report::refusal(&error, error.mend())
     })?;
     Ok(terms)
+}
+
+/// Waits until the component is ready, showing for how long. What is wrong with it ends the
+/// deal, with its reason.
+fn wait_for(preparing: Preparing) {
+    if preparing.is_finished() {
+        return;
+    }
+    let bar = ProgressBar::new_spinner().with_message("compiling the service");
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(100));
+    let _ = preparing.join();
+    bar.finish_and_clear();
+}
+
+/// Leaves a deal: a running host is told through the archive; without one, this process goes
+/// on with the deal until it has ended.
+pub fn cancel(arguments: &CancelArguments) -> Result<(), Report> {
+    let home = arguments.home.home.as_path();
+    let party = Party::open(home)?;
+    let row = find(&party, &arguments.deal)?;
+    if row.state.is_final() {
+        let what = format!("{} is {} already", row.id, row.state.name());
+        return Err(Report::input(what, "semper deals shows which deals are running"));
+    }
+    let (id, reason) = (row.id, arguments.reason.clone());
+    party.archive.commit(vec![Write::Cancel(id, reason)])?;
+    if row.side != Side::Buyer.name() {
+        print::line("noted; the merchant's host goes on with it, at once or when it is started");
+        return Ok(());
+    }
+    match party.host(None, WORKERS, |deal, text| eprintln!("{}  {text}", deal.short())) {
+        Ok(host) => {
+            let row = host.link(id, None).map_err(link_report)?;
+            print::line(&format!("{} is {}: {}", row.id, row.state.name(), row.note));
+            Ok(())
+        }
+        Err(PartyError::Host(HostError::Running(home))) => {
+            print::line(&format!("the host that runs {} has been told", home.display()));
+            Ok(())
+        }
+        Err(other) => Err(other.into()),
+    }
 }
 
 fn explain(terms: &VerifiedTerms) {

@@ -1,10 +1,12 @@
 //! Looking into the archive.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use semper_archive::DealRow;
 use semper_base::Report;
 use semper_commerce::evidence;
+use semper_commerce::terms::Shelf;
 use semper_roles::party::Party;
 use serde_json::json;
 
@@ -16,7 +18,7 @@ pub fn archive(command: &ArchiveCommand) -> Result<(), Report> {
         ArchiveCommand::List { home, json } => list(&home.home, *json),
         ArchiveCommand::Show { home, deal, json } => show(&home.home, deal, *json),
         ArchiveCommand::Verify { home, deal, json } => verify(&home.home, deal.as_deref(), *json),
-        ArchiveCommand::Export { home, deal, out } => export(&home.home, deal, out),
+        ArchiveCommand::Export { home, deal, out, open } => export(&home.home, deal, out, *open),
     }
 }
 
@@ -107,10 +109,16 @@ fn verify(home: &Path, deal: Option<&str>, as_json: bool) -> Result<(), Report> 
     Err(Report::refusal(format!("{wrong} things in the archive are wrong"), mend))
 }
 
-fn export(home: &Path, deal: &str, out: &Path) -> Result<(), Report> {
+fn export(home: &Path, deal: &str, out: &Path, open: bool) -> Result<(), Report> {
     let party = Party::open(home)?;
     let row = find(&party, deal)?;
-    let export = evidence::export(&party.archive, row)?;
+    let bundle = if open {
+        let shelf = Shelf::new(Arc::clone(&party.home), party.archive.clone(), party.trust.clone());
+        Some(shelf.layout(row.terms)?)
+    } else {
+        None
+    };
+    let export = evidence::export(&party.archive, row, bundle.as_ref())?;
     let text = serde_json::to_string_pretty(&export)
         .map_err(|error| Report::refusal(error, "report this to the project"))?;
     std::fs::write(out, text).map_err(|error| {
@@ -121,7 +129,7 @@ fn export(home: &Path, deal: &str, out: &Path) -> Result<(), Report> {
 }
 
 /// The deal whose id begins with these digits.
-fn find(party: &Party, text: &str) -> Result<DealRow, Report> {
+pub fn find(party: &Party, text: &str) -> Result<DealRow, Report> {
     let digits = text.strip_prefix("deal:").unwrap_or(text);
     let all = party.archive.deals()?;
     let mut found = all.into_iter().filter(|row| row.id.hex().starts_with(digits));

@@ -7,6 +7,7 @@
 //! | `tinguin` | the trusted user interface's process |
 //! | `buy` | buying, and going on with deals |
 //! | `look` | deals and the archive |
+//! | `replay` | running a deal's component on its journal again |
 //! | `serve` | server roles, and what their operators do beside |
 //! | `print` | JSON or text; errors with their mend |
 #![forbid(unsafe_code)]
@@ -16,6 +17,7 @@ mod buy;
 mod home;
 mod look;
 mod print;
+mod replay;
 mod serve;
 mod tinguin;
 
@@ -48,6 +50,8 @@ fn run(command: Command) -> Result<(), Report> {
         Command::Tinguin(arguments) => tinguin::run(&arguments),
         Command::Buy(arguments) => buy::buy(&arguments),
         Command::Deals(arguments) => buy::deals(&arguments),
+        Command::Cancel(arguments) => buy::cancel(&arguments),
+        Command::Replay(arguments) => replay::replay(&arguments),
         Command::Archive(command) => look::archive(&command),
         Command::Serve { file, check } => serve::serve(&file, check),
         Command::Ca(CaCommand::Init { home, name, server }) => {
@@ -64,6 +68,9 @@ fn run(command: Command) -> Result<(), Report> {
         }
         Command::Catalogue(CatalogueCommand::Import { home, file, json }) => {
             serve::catalogue_import(&home.home, &file, json)
+        }
+        Command::CompileComponent { milliseconds } => {
+            std::process::exit(semper_commerce::compile::worker(milliseconds))
         }
     }
 }

@@ -54,6 +54,7 @@ fn host(party: &Party, workers: usize, grace: Duration) -> Result<Arc<Host>, Box
         business: None,
         workers,
         grace,
+        compiler: market_binary.clone(),
         notice: Box::new(|_, _| {}),
     };
     // The workers of the host before notice within seconds that it is gone.

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use semper_archive::{Archive, DealRow, DealState, JournalRow, Write};
+use semper_archive::{Archive, DealRow, DealState, JournalRow, Waits, Write};
 use semper_base::{DealId, Digest, Timestamp};
 use semper_commerce::journal::Journal;
 
@@ -95,5 +95,6 @@ fn row(id: DealId) -> DealRow {
         note: String::new(),
         opened: now,
         changed: now,
+        waits: Waits::default(),
     }
 }

@@ -13,7 +13,6 @@ mod catalogue;
 mod deals;
 mod journal;
 
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use semper_testkit::Binaries;
@@ -22,7 +21,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("| figure | ours | bare | ratio |\n|---|---|---|---|");
     journal::run()?;
     catalogue::run()?;
-    deals::run(&binaries()?)?;
+    deals::run(&Binaries::beside()?)?;
     Ok(())
 }
 
@@ -44,19 +43,4 @@ pub fn each(count: u32, mut work: impl FnMut()) -> Duration {
         work();
     }
     start.elapsed() / count
-}
-
-/// The binaries that were built beside this one.
-fn binaries() -> Result<Binaries, Box<dyn std::error::Error>> {
-    let own = std::env::current_exe()?;
-    let folder = own.parent().ok_or("no folder")?;
-    let target = folder.parent().ok_or("no target folder")?;
-    let repository: PathBuf =
-        Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).ok_or("no repository")?.into();
-    Ok(Binaries {
-        semper: folder.join("semper"),
-        sign: folder.join("semper-sign"),
-        guests: target.join("wasm32-wasip2/release"),
-        repository,
-    })
 }

@@ -188,7 +188,8 @@ fn several_deals_at_once_are_served_and_stock_is_never_oversold() {
             })
             .collect();
         for deal in deals {
-            assert_eq!(deal.join().unwrap().state, DealState::Completed);
+            let row = deal.join().unwrap();
+            assert_eq!(row.state, DealState::Completed, "{}", row.note);
         }
     });
 

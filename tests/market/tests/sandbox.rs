@@ -90,8 +90,8 @@ fn a_hostile_component_hits_its_limit_and_the_host_goes_on() {
     let (mut market, _folder) = market(&small());
     let before = books(&market);
     let guests = [
-        ("endless", "(loop $l (br $l)) unreachable", "has used up its"),
-        ("greedy", "(drop (memory.grow (i32.const 1000))) (i32.const 0)", "has used up its memory"),
+        ("endless", "(loop $l (br $l)) unreachable", "has gone over its limit of"),
+        ("greedy", "(drop (memory.grow (i32.const 1000))) (i32.const 0)", "bytes of memory"),
         ("deep", "(call $deep (i32.const 0))", "has used up its stack"),
         ("crash", "unreachable", "has crashed"),
         ("wild", "(i32.load (i32.const -8))", "has crashed"),

@@ -23,6 +23,26 @@ pub struct Binaries {
     pub repository: PathBuf,
 }
 
+impl Binaries {
+    /// The binaries that were built beside the running test or benchmark, which cargo has
+    /// started.
+    pub fn beside() -> Result<Self, String> {
+        let own = std::env::current_exe().map_err(|error| error.to_string())?;
+        let folder = own.ancestors().find(|folder| folder.join("semper").is_file());
+        let folder = folder.ok_or("run this by `cargo xtask`, which builds the binaries first")?;
+        let target = folder.parent().ok_or("no target folder")?;
+        // Asked at run time: a shared target folder may hold what another clone has built.
+        let manifest = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+        let repository = manifest.as_deref().and_then(|it| it.ancestors().nth(2));
+        Ok(Self {
+            semper: folder.join("semper"),
+            sign: folder.join("semper-sign"),
+            guests: target.join("wasm32-wasip2/release"),
+            repository: repository.ok_or("run this by cargo")?.to_owned(),
+        })
+    }
+}
+
 /// What a command did.
 #[derive(Clone, Debug)]
 pub struct Output {

@@ -11,10 +11,11 @@ const TARGET: &str = "wasm32-wasip2";
 /// would unite them.
 pub const GUESTS: [&str; 2] = ["mail-order-buyer", "mail-order-seller"];
 
-/// The repository's folder.
+/// The repository's folder. Asked at run time: with a shared target folder this program may
+/// have been built in another clone.
 pub fn repository() -> PathBuf {
-    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
-    own.ancestors().nth(2).unwrap_or(own).to_owned()
+    let own = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| ".".into(), PathBuf::from);
+    own.ancestors().nth(2).unwrap_or(&own).to_owned()
 }
 
 /// Runs a command in the repository; its output is the person's to see.

@@ -25,40 +25,52 @@ struct Chosen {
 
 impl Guest for MailOrder {
     fn run() -> Result<(), String> {
+        let mut wish = Wish::default();
         let mut cart: Vec<Chosen> = Vec::new();
         loop {
-            match shop(&mut cart)? {
-                Next::Leave => return withdraw("the buyer has left"),
-                Next::Order => {}
+            match shop(&mut wish, &mut cart)? {
+                Step::Leave(reason) => return withdraw(&reason),
+                Step::Order => {}
             }
-            if !is_available(&cart)? {
+            if !is_available(&mut wish, &cart)? {
                 cart.clear();
                 continue;
             }
-            return buy(&cart);
+            if let Some(reason) = wish.take() {
+                return withdraw(&reason);
+            }
+            return buy(&mut wish, &cart);
         }
     }
 }
 
-enum Next {
+enum Step {
     Order,
-    Leave,
+    Leave(String),
+}
+
+/// Leaving without a word.
+fn leave() -> Step {
+    Step::Leave("the buyer has left".to_owned())
 }
 
 /// Browsing until the person wants to order or to leave.
-fn shop(cart: &mut Vec<Chosen>) -> Result<Next, String> {
+fn shop(wish: &mut Wish, cart: &mut Vec<Chosen>) -> Result<Step, String> {
     loop {
-        let Some(query) = ask_query()? else { return Ok(Next::Leave) };
-        let Some(article) = pick(query)? else { continue };
+        if let Some(reason) = wish.take() {
+            return Ok(Step::Leave(reason));
+        }
+        let Some(query) = ask_query()? else { return Ok(leave()) };
+        let Some(article) = pick(wish, query)? else { continue };
         let Some(quantity) = ask_quantity(&article)? else { continue };
         cart.push(Chosen { article, quantity });
         let says = format!("Your cart:\n{}", describe(cart));
         let options = ["order now", "search for more", "empty the cart", "leave the shop"];
         match choose("cart", &says, &options) {
-            Some(0) => return Ok(Next::Order),
+            Some(0) => return Ok(Step::Order),
             Some(1) => {}
             Some(2) => cart.clear(),
-            _ => return Ok(Next::Leave),
+            _ => return Ok(leave()),
         }
     }
 }
@@ -86,10 +98,10 @@ fn ask_query() -> Result<Option<Query>, String> {
 }
 
 /// Shows results page by page; the article picked, or `None` to search again.
-fn pick(mut query: Query) -> Result<Option<Article>, String> {
+fn pick(wish: &mut Wish, mut query: Query) -> Result<Option<Article>, String> {
     loop {
         information::send(kind::QUERY, &language::encode(&query));
-        let page: Page = expect_information(kind::PAGE)?;
+        let page: Page = expect_information(wish, kind::PAGE)?;
         if page.articles.is_empty() {
             display::inform("nothing", "Nothing in the catalogue matches.");
             return Ok(None);
@@ -125,13 +137,13 @@ fn ask_quantity(article: &Article) -> Result<Option<u32>, String> {
 }
 
 /// Asks the merchant whether and when the cart can be had, and the person whether that suits.
-fn is_available(cart: &[Chosen]) -> Result<bool, String> {
+fn is_available(wish: &mut Wish, cart: &[Chosen]) -> Result<bool, String> {
     let lines = cart
         .iter()
         .map(|it| CartLine { article: it.article.number.clone(), quantity: it.quantity })
         .collect();
     information::send(kind::CART, &language::encode(&Cart { lines }));
-    let answer: Availability = expect_information(kind::AVAILABILITY)?;
+    let answer: Availability = expect_information(wish, kind::AVAILABILITY)?;
     if !answer.missing.is_empty() {
         let says = format!("Not in stock in that quantity: {}", answer.missing.join(", "));
         display::inform("missing", &says);
@@ -142,9 +154,9 @@ fn is_available(cart: &[Chosen]) -> Result<bool, String> {
 }
 
 /// From the signed offer to the end.
-fn buy(cart: &[Chosen]) -> Result<(), String> {
+fn buy(wish: &mut Wish, cart: &[Chosen]) -> Result<(), String> {
     information::send(kind::OFFER_WANTED, &[]);
-    let offered = expect_statement()?;
+    let offered = expect_statement(wish)?;
     let offer = match offered.content() {
         Content::Offer(offer) => offer,
         Content::Withdrawal(reason) => {
@@ -153,6 +165,9 @@ fn buy(cart: &[Chosen]) -> Result<(), String> {
         }
         _ => return Err("the merchant sent another statement than an offer".to_owned()),
     };
+    if let Some(reason) = wish.take() {
+        return withdraw(&reason);
+    }
     if !same(cart, &offer) {
         return withdraw("the offer is not what was asked for");
     }
@@ -164,11 +179,11 @@ fn buy(cart: &[Chosen]) -> Result<(), String> {
         Err(reason) => return withdraw(&reason),
     };
     display::progress("ordered; the payment is next");
-    pay(&offer.total, &order.digest())
+    pay(wish, &offer.total, &order.digest())
 }
 
 /// Pays, then waits for receipt and shipping note.
-fn pay(total: &Amount, order: &str) -> Result<(), String> {
+fn pay(wish: &mut Wish, total: &Amount, order: &str) -> Result<(), String> {
     let consent = match consent::pay(total, order) {
         Ok(consent) => consent,
         Err(reason) => return withdraw(&format!("not paid: {reason}")),
@@ -182,13 +197,18 @@ fn pay(total: &Amount, order: &str) -> Result<(), String> {
         return withdraw(&format!("not paid: {why}"));
     }
     display::progress("paid; waiting for the merchant's receipt");
-    match expect_statement()?.content() {
+    match expect_statement(wish)?.content() {
+        // The offer had ended before the order came.
+        Content::Withdrawal(reason) => {
+            display::inform("withdrawn", &format!("The merchant has left: {reason}"));
+            return Ok(());
+        }
         Content::Receipt(receipt)
             if receipt.order == order && same_amount(&receipt.amount, total) => {}
         _ => return Err("the receipt is not for this order".to_owned()),
     }
     display::progress("the receipt is here; waiting for the goods to be sent");
-    match expect_statement()?.content() {
+    match expect_statement(wish)?.content() {
         Content::ShippingNote(note) if note.order == order => {
             display::inform("shipped", &format!("On its way: parcel {}", note.parcel));
         }
@@ -250,11 +270,11 @@ fn choose(topic: &str, says: &str, options: &[&str]) -> Option<u32> {
     display::choose(topic, says, &options).ok()
 }
 
-fn expect_information<T>(kind: &str) -> Result<T, String>
+fn expect_information<T>(wish: &mut Wish, kind: &str) -> Result<T, String>
 where
     T: for<'b> language::Readable<'b>,
 {
-    match receive() {
+    match wish.receive() {
         Received::Information((got, body)) if got == kind => language::decode(&body),
         Received::Statement(statement) => match statement.content() {
             Content::Withdrawal(reason) => Err(format!("the merchant has left: {reason}")),
@@ -264,8 +284,8 @@ where
     }
 }
 
-fn expect_statement() -> Result<Statement, String> {
-    match receive() {
+fn expect_statement(wish: &mut Wish) -> Result<Statement, String> {
+    match wish.receive() {
         Received::Statement(statement) => Ok(statement),
         _ => Err("something else came than a statement".to_owned()),
     }

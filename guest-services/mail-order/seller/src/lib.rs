@@ -18,12 +18,19 @@ semper_guest::bindings::export_seller!(MailOrder with_types_in semper_guest::bin
 /// Articles on one page.
 const PAGE: u32 = 12;
 const DAY_MS: u64 = 86_400_000;
+/// How long after the end of an offer an order may still be under way.
+const UNDER_WAY_MS: u64 = 600_000;
 
 impl Guest for MailOrder {
     fn run() -> Result<(), String> {
+        let mut wish = Wish::default();
         let mut cart = Cart::default();
         loop {
-            match receive() {
+            let received = wish.receive();
+            if let (Received::Information(_), Some(reason)) = (&received, wish.take()) {
+                return withdraw(&reason);
+            }
+            match received {
                 Received::Information((what, body)) => match what.as_str() {
                     kind::QUERY => answer_query(&language::decode(&body)?),
                     kind::CART => {
@@ -33,7 +40,7 @@ impl Guest for MailOrder {
                             &language::encode(&availability(&cart)),
                         );
                     }
-                    kind::OFFER_WANTED => return sell(&cart),
+                    kind::OFFER_WANTED => return sell(&mut wish, &cart),
                     other => return Err(format!("the buyer sent “{other}”")),
                 },
                 // The flow lets nothing else through here but a withdrawal.
@@ -94,7 +101,7 @@ fn availability(cart: &Cart) -> Availability {
 }
 
 /// From the offer to the end.
-fn sell(cart: &Cart) -> Result<(), String> {
+fn sell(wish: &mut Wish, cart: &Cart) -> Result<(), String> {
     let offer = match make_offer(cart) {
         Ok(offer) => offer,
         Err(reason) => {
@@ -104,6 +111,7 @@ fn sell(cart: &Cart) -> Result<(), String> {
     };
     let total = offer.total.clone();
     let days = offer.delivery_days;
+    let ends = offer.valid_until + UNDER_WAY_MS;
     match consent::sign(&Content::Offer(offer)) {
         Ok(consent) => {
             statements::send(consent);
@@ -113,17 +121,23 @@ fn sell(cart: &Cart) -> Result<(), String> {
             return withdraw(&reason);
         }
     }
-    let order = match receive() {
-        Received::Statement(statement) => statement,
-        _ => return Err("something else came than an order".to_owned()),
+    let order = match wish.receive_until(Some(ends)) {
+        Next::Time => {
+            fulfilment::release();
+            return withdraw("the offer has ended");
+        }
+        Next::Message(Received::Statement(statement)) => statement,
+        Next::Message(_) => return Err("something else came than an order".to_owned()),
     };
     let Content::Order(content) = order.content() else {
         // A withdrawal: the flow lets nothing else through.
         fulfilment::release();
         return Ok(());
     };
-    match receive() {
-        Received::Payment(payment) => finish(&order.digest(), &content, &payment, &total, days),
+    match wish.receive() {
+        Received::Payment(payment) => {
+            finish(wish, &order.digest(), &content, &payment, &total, days)
+        }
         // An order that is not paid may be withdrawn.
         Received::Statement(_) => {
             fulfilment::release();
@@ -134,6 +148,7 @@ fn sell(cart: &Cart) -> Result<(), String> {
 }
 
 fn finish(
+    wish: &mut Wish,
     order: &str,
     content: &Order,
     payment: &Payment,
@@ -152,7 +167,7 @@ fn finish(
     let arrives_by = deal::now() + u64::from(days) * DAY_MS;
     let note = ShippingNote { order: order.to_owned(), parcel, arrives_by };
     sign_and_send(Content::ShippingNote(note))?;
-    match receive() {
+    match wish.receive() {
         Received::Statement(_) => Ok(()),
         _ => Err("something else came than the completion".to_owned()),
     }

@@ -3,17 +3,16 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::bindings::semper::business::{catalogue, fulfilment};
 use super::convert::amount_out;
+use super::v1_0::semper::business::{catalogue, fulfilment};
 use crate::business::{Article, Business, Query};
 use crate::context::Context;
+use crate::outside::Outside;
 use crate::stop::Stop;
 
-impl Context {
-    fn business(&self) -> Result<Arc<dyn Business>, Stop> {
-        let none = || Stop::Service("this host has no catalogue".into());
-        self.host.business().cloned().ok_or_else(none)
-    }
+fn business(outside: &Outside) -> Result<Arc<dyn Business>, Stop> {
+    let none = || Stop::Service("this host has no catalogue".into());
+    outside.host()?.business().cloned().ok_or_else(none)
 }
 
 /// The application is away: the call is made again.
@@ -39,7 +38,7 @@ impl catalogue::Host for Context {
         &mut self,
         what: catalogue::Query,
     ) -> wasmtime::Result<(Vec<catalogue::Article>, u32)> {
-        let business = self.business()?;
+        let outside = self.outside.clone();
         let query = Query {
             words: what.words,
             category: what.category,
@@ -51,17 +50,17 @@ impl catalogue::Host for Context {
         };
         let (found, total): (Vec<Article>, u32) =
             self.journal.read("business/catalogue.search", &query, || {
-                business.search(&query).map_err(away)
+                business(&outside)?.search(&query).map_err(away)
             })?;
         self.last_call = Instant::now();
         Ok((found.into_iter().map(out).collect(), total))
     }
 
     fn lookup(&mut self, number: String) -> wasmtime::Result<Option<catalogue::Article>> {
-        let business = self.business()?;
+        let outside = self.outside.clone();
         let found: Option<Article> =
             self.journal.read("business/catalogue.lookup", &number, || {
-                business.lookup(&number).map_err(away)
+                business(&outside)?.lookup(&number).map_err(away)
             })?;
         self.last_call = Instant::now();
         Ok(found.map(out))
@@ -70,10 +69,12 @@ impl catalogue::Host for Context {
 
 impl fulfilment::Host for Context {
     fn reserve(&mut self, article: String, quantity: u32) -> wasmtime::Result<bool> {
-        let (business, deal) = (self.business()?, self.deal.id);
+        let (outside, deal) = (self.outside.clone(), self.deal.id);
         let done =
             self.journal.effect("business/fulfilment.reserve", &(&article, quantity), |call| {
-                let done = business.reserve(deal, call.key, &article, quantity).map_err(away)?;
+                let done = business(&outside)?
+                    .reserve(deal, call.key, &article, quantity)
+                    .map_err(away)?;
                 Ok((done, Vec::new()))
             })?;
         self.last_call = Instant::now();
@@ -81,9 +82,9 @@ impl fulfilment::Host for Context {
     }
 
     fn release(&mut self) -> wasmtime::Result<()> {
-        let (business, deal) = (self.business()?, self.deal.id);
+        let (outside, deal) = (self.outside.clone(), self.deal.id);
         self.journal.effect("business/fulfilment.release", &(), |call| {
-            business.release(deal, call.key).map_err(away)?;
+            business(&outside)?.release(deal, call.key).map_err(away)?;
             Ok(((), Vec::new()))
         })?;
         self.last_call = Instant::now();
@@ -91,9 +92,9 @@ impl fulfilment::Host for Context {
     }
 
     fn ship(&mut self, ship_to: String) -> wasmtime::Result<String> {
-        let (business, deal) = (self.business()?, self.deal.id);
+        let (outside, deal) = (self.outside.clone(), self.deal.id);
         let parcel = self.journal.effect("business/fulfilment.ship", &ship_to, |call| {
-            Ok((business.ship(deal, call.key, &ship_to).map_err(away)?, Vec::new()))
+            Ok((business(&outside)?.ship(deal, call.key, &ship_to).map_err(away)?, Vec::new()))
         })?;
         self.last_call = Instant::now();
         Ok(parcel)

@@ -3,27 +3,40 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use semper_archive::Write;
 use semper_items::statement::{Content, Kind, Statement};
 use semper_payment::Intent;
 use semper_tinguin::Answer;
 use semper_tinguin::screen::Question;
 use wasmtime::component::Resource;
 
-use super::bindings::semper::items::types as items;
-use super::bindings::semper::tinguin::{consent, display};
 use super::convert::{amount_in, content_in, digest_in};
-use crate::context::{ConsentHandle, Context, PaymentConsentHandle};
+use super::v1_0::semper::items::types as items;
+use super::v1_0::semper::tinguin::{consent, display};
+use crate::context::{ConsentHandle, Context, PaymentConsentHandle, Undecided};
+use crate::outside::Outside;
 use crate::stop::Stop;
 
 impl Context {
-    /// Puts a question to the person; it is put once.
+    /// Puts a question to the person; it is put once. A person who leaves the deal answers
+    /// every question so.
     fn ask(&mut self, function: &str, question: Question) -> Result<Answer, Stop> {
         if let Some(fault) = question.fault() {
             return Err(Stop::Service(fault));
         }
-        let (host, id) = (Arc::clone(&self.host), self.deal.id);
+        let (outside, deal) = (self.outside.clone(), Arc::clone(&self.deal));
+        let next = self.received + 1;
         let answer = self.journal.wait(function, &question, |key| {
-            Ok((host.tinguin().ask(key, id, question.clone())?, Vec::new()))
+            let host = outside.host()?;
+            let came = host.decision(&deal, next, key, |wait| {
+                host.tinguin().pose(key, deal.id, question.clone(), wait)
+            });
+            match came {
+                Ok(Ok(answer)) => Ok((answer, Vec::new())),
+                Ok(Err(_)) => Ok((Answer::Leave, vec![Write::Told(deal.id)])),
+                Err(Undecided::Client(error)) => Err(error.into()),
+                Err(Undecided::Stop(stop)) => Err(stop),
+            }
         });
         self.last_call = Instant::now();
         answer
@@ -63,9 +76,12 @@ impl display::Host for Context {
     }
 
     fn progress(&mut self, text: String) -> wasmtime::Result<()> {
+        self.log(text.len())?;
         if !self.journal.is_replaying() {
             let text: String = text.chars().take(200).collect();
-            self.host.progress(self.deal.id, text);
+            if let Outside::Host(host) = &self.outside {
+                host.progress(self.deal.id, text);
+            }
         }
         self.last_call = Instant::now();
         Ok(())
@@ -77,11 +93,11 @@ impl consent::Host for Context {
         &mut self,
         content: items::Content,
     ) -> wasmtime::Result<Result<Resource<ConsentHandle>, String>> {
-        let account = self.own_account()?;
+        let account = self.outside.own_account(&self.deal, &self.journal)?;
         let signed = Context::sign(self, content_in(content, &account)?)?;
         self.last_call = Instant::now();
         match signed {
-            Ok(signed) => Ok(Ok(self.table.push(ConsentHandle(signed))?)),
+            Ok(signed) => Ok(Ok(self.hold(ConsentHandle(signed))?)),
             Err(refusal) => Ok(Err(refusal)),
         }
     }
@@ -94,19 +110,13 @@ impl consent::Host for Context {
         let handle = self.consent_to_pay(&amount, &order)?;
         self.last_call = Instant::now();
         match handle {
-            Ok(handle) => Ok(Ok(self.table.push(handle)?)),
+            Ok(handle) => Ok(Ok(self.hold(handle)?)),
             Err(refusal) => Ok(Err(refusal)),
         }
     }
 }
 
 impl Context {
-    fn own_account(&self) -> Result<String, Stop> {
-        let module = self.host.payments().module(&self.deal.agreement.payment);
-        let module = module.map_err(|error| Stop::Service(error.to_string()))?;
-        Ok(module.account().to_owned())
-    }
-
     /// Asks the person to pay for this deal's order; within the grants' ceiling, to the
     /// account that the offer names.
     fn consent_to_pay(
@@ -122,8 +132,7 @@ impl Context {
                 && self.spent.saturating_add(amount.minor()) <= most.minor()
         });
         if !within {
-            let limit = most.map_or("no payment".to_owned(), |most| most.to_string());
-            return Err(Stop::Limit { what: "money", limit });
+            return Err(Stop::Money(most));
         }
         let offer = self.statements.iter().find_map(|it| match &it.statement().content {
             Content::Offer(offer) => Some(offer.account.clone()),
@@ -141,8 +150,7 @@ impl Context {
             purpose.as_bytes(),
         ]);
         let intent = Intent { deal: self.deal.id, amount, payee, purpose, reference };
-        let module = self.host.payments().module(&self.deal.agreement.payment);
-        let order = module.map_err(|error| Stop::Service(error.to_string()))?.order(&intent);
+        let order = self.outside.payment_order(&self.deal, &self.journal, &intent)?;
         let content = Content::PaymentOrder(order.clone());
         let statement = Statement { deal: self.deal.id, made, content };
         let signed = self.ask_to_sign("tinguin/consent.pay", &statement)?;
@@ -152,14 +160,14 @@ impl Context {
 
 impl consent::HostConsent for Context {
     fn drop(&mut self, this: Resource<ConsentHandle>) -> wasmtime::Result<()> {
-        self.table.delete(this)?;
+        self.release(this)?;
         Ok(())
     }
 }
 
 impl consent::HostPaymentConsent for Context {
     fn drop(&mut self, this: Resource<PaymentConsentHandle>) -> wasmtime::Result<()> {
-        self.table.delete(this)?;
+        self.release(this)?;
         Ok(())
     }
 }

@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 
 use semper_items::{Item, limits};
 use semper_payment::{Confirmed, PaymentError};
+use semper_trust::Limit;
 use serde::{Deserialize, Serialize};
 use wasmtime::component::Resource;
 
-use super::bindings::semper::items::types as items;
-use super::bindings::semper::transfer::{inbox, information, payments, statements};
 use super::convert::{amount_out, content_out};
+use super::v1_0::semper::items::types as items;
+use super::v1_0::semper::transfer::{inbox, information, payments, statements};
 use crate::context::{
     ConsentHandle, Context, PaymentConsentHandle, PaymentHandle, Received, StatementHandle,
 };
@@ -21,8 +22,8 @@ impl information::Host for Context {
     fn send(&mut self, kind: String, body: Vec<u8>) -> wasmtime::Result<()> {
         self.last_call = Instant::now();
         if body.len() > limits::INFORMATION {
-            let limit = format!("{} bytes", limits::INFORMATION);
-            return Err(Stop::Limit { what: "size of information", limit }.into());
+            let most = limits::INFORMATION as u64;
+            return Err(Stop::Limit { limit: Limit::CallBytes, most }.into());
         }
         let item = Item::Information { kind: kind.clone(), body: body.into() };
         self.send("transfer/information.send", item, Moving::Information(&kind), false)?;
@@ -43,32 +44,32 @@ impl information::Host for Context {
 impl statements::Host for Context {
     fn send(&mut self, by: Resource<ConsentHandle>) -> wasmtime::Result<Resource<StatementHandle>> {
         self.last_call = Instant::now();
-        let ConsentHandle(signed) = self.table.delete(by)?;
+        let ConsentHandle(signed) = self.release(by)?;
         self.send_statement(signed.clone())?;
         self.last_call = Instant::now();
-        Ok(self.table.push(StatementHandle(signed))?)
+        Ok(self.hold(StatementHandle(signed))?)
     }
 }
 
 impl statements::HostStatement for Context {
     fn content(&mut self, this: Resource<StatementHandle>) -> wasmtime::Result<items::Content> {
-        Ok(content_out(&self.table.get(&this)?.0.statement().content)?)
+        Ok(content_out(&self.held(&this)?.0.statement().content)?)
     }
 
     fn digest(&mut self, this: Resource<StatementHandle>) -> wasmtime::Result<String> {
-        Ok(self.table.get(&this)?.0.digest().to_string())
+        Ok(self.held(&this)?.0.digest().to_string())
     }
 
     fn signer(&mut self, this: Resource<StatementHandle>) -> wasmtime::Result<String> {
-        Ok(self.table.get(&this)?.0.signer().name.clone())
+        Ok(self.held(&this)?.0.signer().name.clone())
     }
 
     fn made(&mut self, this: Resource<StatementHandle>) -> wasmtime::Result<u64> {
-        Ok(self.table.get(&this)?.0.statement().made.millis())
+        Ok(self.held(&this)?.0.statement().made.millis())
     }
 
     fn drop(&mut self, this: Resource<StatementHandle>) -> wasmtime::Result<()> {
-        self.table.delete(this)?;
+        self.release(this)?;
         Ok(())
     }
 }
@@ -87,7 +88,7 @@ impl payments::Host for Context {
         by: Resource<PaymentConsentHandle>,
     ) -> wasmtime::Result<Result<Resource<PaymentHandle>, payments::PaymentError>> {
         self.last_call = Instant::now();
-        let consent = self.table.delete(by)?;
+        let consent = self.release(by)?;
         let paid = self.pay_once(&consent)?;
         let bytes = match paid {
             Paid::NoFunds => return Ok(Err(payments::PaymentError::NoFunds)),
@@ -104,16 +105,17 @@ impl payments::Host for Context {
         self.last_call = Instant::now();
         let (amount, purpose) = (order.amount, order.purpose);
         let handle = PaymentHandle { amount, digest, purpose, signer, item: proof };
-        Ok(Ok(self.table.push(handle)?))
+        Ok(Ok(self.hold(handle)?))
     }
 }
 
 impl Context {
     /// Has the module carry the signed order out; the confirmation is evidence at once.
     fn pay_once(&mut self, consent: &PaymentConsentHandle) -> Result<Paid, Stop> {
-        let (host, deal) = (Arc::clone(&self.host), Arc::clone(&self.deal));
+        let (outside, deal) = (self.outside.clone(), Arc::clone(&self.deal));
         let at = self.now()?;
         self.journal.effect("transfer/payments.pay", &consent.order, |_| {
+            let host = outside.host()?;
             let module = host.payments().module(&deal.agreement.payment);
             let module = module.map_err(|error| Stop::Service(error.to_string()))?;
             // Verified at the time of the answer, not of the question: a bank may be slow.
@@ -144,19 +146,19 @@ fn confirmation_digest(bytes: &[u8]) -> Result<semper_base::Digest, Stop> {
 
 impl payments::HostPayment for Context {
     fn amount(&mut self, this: Resource<PaymentHandle>) -> wasmtime::Result<items::Amount> {
-        Ok(amount_out(self.table.get(&this)?.amount))
+        Ok(amount_out(self.held(&this)?.amount))
     }
 
     fn digest(&mut self, this: Resource<PaymentHandle>) -> wasmtime::Result<String> {
-        Ok(self.table.get(&this)?.digest.to_string())
+        Ok(self.held(&this)?.digest.to_string())
     }
 
     fn purpose(&mut self, this: Resource<PaymentHandle>) -> wasmtime::Result<String> {
-        Ok(self.table.get(&this)?.purpose.to_string())
+        Ok(self.held(&this)?.purpose.to_string())
     }
 
     fn drop(&mut self, this: Resource<PaymentHandle>) -> wasmtime::Result<()> {
-        self.table.delete(this)?;
+        self.release(this)?;
         Ok(())
     }
 }
@@ -165,12 +167,19 @@ impl inbox::Host for Context {
     fn receive(&mut self) -> wasmtime::Result<inbox::Received> {
         let received = Context::receive(self)?;
         self.last_call = Instant::now();
+        self.hand_over(received)
+    }
+}
+
+impl Context {
+    /// What was received, as the component gets it.
+    pub(super) fn hand_over(&mut self, received: Received) -> wasmtime::Result<inbox::Received> {
         Ok(match received {
             Received::Information(kind, body) => inbox::Received::Information((kind, body)),
             Received::Statement(signed) => {
-                inbox::Received::Statement(self.table.push(StatementHandle(*signed))?)
+                inbox::Received::Statement(self.hold(StatementHandle(*signed))?)
             }
-            Received::Money(payment) => inbox::Received::Payment(self.table.push(payment)?),
+            Received::Money(payment) => inbox::Received::Payment(self.hold(payment)?),
         })
     }
 }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use semper_archive::{MessageRow, Write};
-use semper_base::{DealId, Digest, KeyId, Timestamp, cbor};
+use semper_base::{DealId, Digest, Timestamp, cbor, fault};
 use semper_items::message::{MAX_MESSAGE, SEAL_INFO};
-use semper_items::{Container, Header, Item, Keys, Message, Side, SignedMessage};
+use semper_items::{Container, Header, Item, Message, Side, SignedMessage};
 use semper_transfer::Channel;
 use semper_transfer::channel::{Chain, Effect, Event, Refusal};
 use serde::{Deserialize, Serialize};
@@ -140,6 +140,7 @@ impl Host {
                     };
                     let stored = self.archive().commit(vec![Write::Message(row)]);
                     stored.map_err(|error| later(&error))?;
+                    fault::point("receive.stored");
                 }
                 Effect::PersistFork(message) => {
                     self.keep_fork(&deal, &message).map_err(|error| later(&error))?;
@@ -241,76 +242,5 @@ impl Host {
         let key = deal.agreement.keys(peer).sign;
         SignedMessage::verify(&bytes, deal.id, peer, &key)
             .map_err(|error| MessageRefusal::Unreadable(error.to_string()))
-    }
-
-    /// The peer's message with this number, waiting a short while; `Stop::Wait` if it is not
-    /// there then.
-    pub(crate) fn await_message(&self, id: DealId, seq: u64) -> Result<MessageRow, Stop> {
-        let signal = self.signal(id);
-        loop {
-            let seen = signal.count();
-            if let Some(row) = self.archive().message(id, false, seq)? {
-                return Ok(row);
-            }
-            if !signal.wait(seen, self.parts.grace) {
-                return Err(Stop::Wait(waited_for(seq)));
-            }
-        }
-    }
-
-    /// A stored message of the peer's, which must still be the one that was journaled.
-    pub(crate) fn message(
-        &self,
-        deal: &Deal,
-        seq: u64,
-        digest: Digest,
-    ) -> Result<SignedMessage, Stop> {
-        let row = self.archive().message(deal.id, false, seq)?;
-        let row = row.ok_or_else(|| Stop::Service(format!("message {seq} is missing")))?;
-        let peer = deal.side.other();
-        let key = deal.agreement.keys(peer).sign;
-        let signed = SignedMessage::verify(&row.bytes, deal.id, peer, &key)
-            .map_err(|error| Stop::Peer(error.to_string()))?;
-        if signed.digest == digest { Ok(signed) } else { Err(Stop::Damaged(seq)) }
-    }
-
-    /// The one item of a message. Messages of this version carry one each.
-    pub(crate) fn single_item(&self, deal: &Deal, message: &SignedMessage) -> Result<Item, Stop> {
-        let keys = PeerKeys { host: self, deal };
-        let opened = message.message.container.open(&keys);
-        let mut leaves = opened.map_err(|error| Stop::Peer(error.to_string()))?;
-        match (leaves.pop(), leaves.len()) {
-            (Some(leaf), 0) => Ok(leaf.item),
-            (_, more) => Err(Stop::Peer(format!("a message with {} items", more + 1))),
-        }
-    }
-}
-
-/// The words for a wait for the peer's message with this number.
-pub(crate) fn waited_for(seq: u64) -> String {
-    format!("message {seq} of the other side")
-}
-
-/// The keys with which a container inside a message is opened: the deal's.
-struct PeerKeys<'a> {
-    host: &'a Host,
-    deal: &'a Deal,
-}
-
-impl Keys for PeerKeys<'_> {
-    fn sign(&self, _subtree: &[u8]) -> Result<Vec<u8>, String> {
-        Err("the deal's key signs messages, not subtrees".into())
-    }
-
-    fn verify(&self, signed: &[u8]) -> Result<(Vec<u8>, KeyId), String> {
-        let key = self.deal.agreement.keys(self.deal.side.other()).sign;
-        let parsed = semper_base::cose::parse(signed, "container", MAX_MESSAGE)
-            .map_err(|error| error.to_string())?;
-        let payload = parsed.verify_key(&key).map_err(|error| error.to_string())?;
-        Ok((payload, key.id()))
-    }
-
-    fn open(&self, _to: KeyId, sealed: &[u8]) -> Result<Vec<u8>, String> {
-        self.host.tinguin().open(self.deal.id, sealed).map_err(|error| error.to_string())
     }
 }

@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use semper_base::DealId;
+use semper_base::{DealId, Digest};
 use tokio::sync::watch;
 
-use super::Host;
+use super::{Host, waits};
 
 /// Wakes whoever waits for something of a deal: activations (threads) and long polls (tasks).
 #[derive(Debug)]
@@ -79,6 +79,8 @@ pub(super) struct Schedule {
     queue: Mutex<Queue>,
     work: Condvar,
     signals: Mutex<HashMap<DealId, Arc<Signal>>>,
+    /// Questions of deals that have not gone to sleep yet.
+    asking: Mutex<HashMap<Digest, DealId>>,
 }
 
 /// Starts the workers; they end when the host is dropped. A worker holds the host only while
@@ -88,6 +90,10 @@ pub(super) fn start(host: &Arc<Host>, workers: usize) {
         let (schedule, weak) = (Arc::clone(&host.schedule), Arc::downgrade(host));
         std::thread::spawn(move || work(&schedule, &weak));
     }
+    let weak = Arc::downgrade(host);
+    std::thread::spawn(move || waits::clock(&weak));
+    let weak = Arc::downgrade(host);
+    std::thread::spawn(move || waits::decisions(&weak));
 }
 
 fn work(schedule: &Schedule, host: &Weak<Host>) {
@@ -125,6 +131,28 @@ impl Schedule {
         }
     }
 
+    /// A deal that is being run asks this.
+    pub(super) fn asks(&self, key: Digest, id: DealId) {
+        lock(&self.asking).insert(key, id);
+    }
+
+    /// What a deal asks is stored with it now, or it asks nothing any more.
+    pub(super) fn asked(&self, id: DealId) {
+        let mut asking = lock(&self.asking);
+        if !asking.is_empty() {
+            asking.retain(|_, deal| *deal != id);
+        }
+    }
+
+    /// Deals that are being run and ask one of these; all that ask, without a list.
+    pub(super) fn asking(&self, keys: Option<&[Digest]>) -> Vec<DealId> {
+        let asking = lock(&self.asking);
+        match keys {
+            Some(keys) => keys.iter().filter_map(|key| asking.get(key).copied()).collect(),
+            None => asking.values().copied().collect(),
+        }
+    }
+
     /// The host has gone: workers end.
     pub(super) fn close(&self) {
         lock(&self.queue).closed = true;
@@ -159,6 +187,13 @@ impl Host {
         self.signal(id).bump();
         enqueue(&mut lock(&self.schedule.queue), id);
         self.schedule.work.notify_one();
+    }
+
+    /// Has a deal run that is neither running nor about to.
+    pub(super) fn wake_if_idle(&self, id: DealId) {
+        if !lock(&self.schedule.queue).busy.contains_key(&id) {
+            self.wake(id);
+        }
     }
 
     /// Has a deal run after a while.

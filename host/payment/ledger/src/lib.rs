@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
-use semper_base::{Amount, Currency, Digest, KeyId, Mend, Timestamp};
+use semper_base::{Amount, Currency, Digest, KeyId, Mend, Timestamp, fault};
 use serde::Serialize;
 
 const SCHEMA: &str = "
@@ -242,7 +242,9 @@ impl Ledger {
         let bytes = answer(number);
         transaction
             .execute("INSERT INTO answers VALUES (?1, ?2)", params![number.cast_signed(), bytes])?;
+        fault::point("bank.before");
         transaction.commit()?;
+        fault::point("bank.after");
         Ok((number, bytes))
     }
 

@@ -15,5 +15,5 @@ pub mod rows;
 pub mod store;
 
 pub use home::{Home, HomeError};
-pub use rows::{DealRow, DealState, EvidenceRow, JournalRow, MessageRow, OpeningRow, Write};
+pub use rows::{DealRow, DealState, EvidenceRow, JournalRow, MessageRow, OpeningRow, Waits, Write};
 pub use store::{Archive, ArchiveError};

@@ -68,6 +68,24 @@ pub struct DealRow {
     pub opened: Timestamp,
     /// When it last changed.
     pub changed: Timestamp,
+    /// What it waits for.
+    pub waits: Waits,
+}
+
+/// What a running deal waits for, and where its present run begins.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Waits {
+    /// Whether it has left memory to wait; a running deal that is not asleep is run at the
+    /// next start of its host.
+    pub asleep: bool,
+    /// The date that wakes it.
+    pub until: Option<Timestamp>,
+    /// The question whose answer wakes it.
+    pub question: Option<Digest>,
+    /// The person wants to leave, with the reason; the service has not been told yet.
+    pub cancel: Option<String>,
+    /// The journal record that its present run begins with: 0, or that of its last checkpoint.
+    pub begins: u64,
 }
 
 /// The state of an opening that is under way, as its machine encodes it.
@@ -157,6 +175,28 @@ pub enum Write {
         /// When.
         at: Timestamp,
     },
+    /// A running deal leaves memory to wait. It stays awake if the message that it waits for
+    /// has come meanwhile, or the person wants to leave.
+    Sleep {
+        /// Which.
+        id: DealId,
+        /// What it waits for, in words.
+        note: String,
+        /// When it went to sleep.
+        at: Timestamp,
+        /// The number of the peer's message that wakes it.
+        message: Option<u64>,
+        /// The date that wakes it.
+        until: Option<Timestamp>,
+        /// The question whose answer wakes it.
+        question: Option<Digest>,
+    },
+    /// The person wants to leave a deal, for this reason; no effect on one that has ended.
+    Cancel(DealId, String),
+    /// The service has been told that the person wants to leave.
+    Told(DealId),
+    /// The deal's present run begins with this journal record.
+    Begins(DealId, u64),
     /// Stores the channel's state, as its machine encodes it.
     Channel(DealId, Vec<u8>),
     /// Appends to a journal; a record that is there is an error.

@@ -1,6 +1,5 @@
 //! One SQLite file per home, written by one thread in groups, read by any.
 
-mod crash;
 mod read;
 mod schema;
 mod write;
@@ -11,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use rusqlite::{Connection, ErrorCode};
-use semper_base::Mend;
+use semper_base::{Mend, fault};
 
 use crate::home::Home;
 use crate::rows::Write;
@@ -119,7 +118,7 @@ impl Archive {
 
     /// Opens the archive in this file.
     pub fn open_file(path: &Path) -> Result<Self, ArchiveError> {
-        Self::open_within(path, None)
+        Self::open_within(path, fault::disk())
     }
 
     /// Opens the archive in this file; with a quota it takes that many pages of 4096 bytes and
@@ -191,9 +190,9 @@ fn write_loop(mut connection: Connection, inbox: &Receiver<Job>, path: &Path) {
                 Err(_) => break,
             }
         }
-        crash::point(crash::Place::Before);
+        fault::point("archive.before");
         let results = commit_group(&mut connection, &group, path);
-        crash::point(crash::Place::After);
+        fault::point("archive.after");
         for (job, result) in group.into_iter().zip(results) {
             // The asker may be gone; the write stands all the same.
             let _ = job.reply.send(result);

@@ -5,7 +5,8 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use semper_archive::{
-    Archive, ArchiveError, DealRow, DealState, Home, HomeError, JournalRow, MessageRow, Write,
+    Archive, ArchiveError, DealRow, DealState, Home, HomeError, JournalRow, MessageRow, Waits,
+    Write,
 };
 use semper_base::{DealId, Digest, Mend as _, Timestamp};
 
@@ -22,6 +23,7 @@ fn deal(name: &str) -> DealRow {
         note: "opened".into(),
         opened: now,
         changed: now,
+        waits: Waits::default(),
     }
 }
 

@@ -4,13 +4,14 @@ use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use semper_base::cert::Certificate;
 use semper_base::{DealId, Digest, Mend, cbor};
 use semper_items::{Agreement, DealKeys, Message, Statement};
 use serde_bytes::ByteBuf;
 
-use crate::protocol::{self, AccountRequest, DealContext, Reply, Request};
+use crate::protocol::{self, AccountRequest, DealContext, News, Reply, Request};
 use crate::screen::{Answer, Question};
 
 /// Idle connections kept for the next request.
@@ -135,6 +136,59 @@ impl Client {
             Reply::Answered(answer) => Ok(answer),
             other => Err(unexpected(&other)),
         }
+    }
+
+    /// Puts a service's question to the person and waits a while for the answer; `None` when
+    /// there is none yet.
+    pub fn pose(
+        &self,
+        id: Digest,
+        deal: DealId,
+        question: Question,
+        wait: Duration,
+    ) -> Result<Option<Answer>, ClientError> {
+        match self.posed(Request::Ask { id, deal, question }, wait)? {
+            Reply::Answered(answer) => Ok(Some(answer)),
+            Reply::Pending => Ok(None),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// As [`Client::sign_statement`], waiting no longer than so; `None` when the person has
+    /// not decided yet.
+    pub fn pose_statement(
+        &self,
+        id: Digest,
+        statement: &Statement,
+        refers: Vec<Vec<u8>>,
+        wait: Duration,
+    ) -> Result<Option<Vec<u8>>, ClientError> {
+        let statement = ByteBuf::from(cbor::encode(statement));
+        let refers = refers.into_iter().map(ByteBuf::from).collect();
+        match self.posed(Request::SignStatement { id, statement, refers }, wait)? {
+            Reply::Signed(bytes) => Ok(Some(bytes.into_vec())),
+            Reply::Declined(why) => Err(ClientError::Declined(why)),
+            Reply::Pending => Ok(None),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// A posed question is no longer of interest; a TINGUIN that is away has forgotten it.
+    pub fn withdraw(&self, id: Digest) {
+        let _ = self.request(&Request::Withdraw(id));
+    }
+
+    /// Which posed questions have been answered since; held until there is one.
+    pub fn watch(&self, epoch: Digest, after: u64) -> Result<News, ClientError> {
+        match self.request(&Request::Watch { epoch, after })? {
+            Reply::News(news) => Ok(news),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    fn posed(&self, request: Request, wait: Duration) -> Result<Reply, ClientError> {
+        let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        self.request(&Request::Pose { request: Box::new(request), wait_ms })
     }
 
     /// Shows where a deal stands; a TINGUIN that is away misses it and nothing else happens.

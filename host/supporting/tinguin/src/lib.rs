@@ -19,6 +19,7 @@
 pub mod client;
 pub mod keystore;
 pub mod memory;
+mod posed;
 pub mod protocol;
 pub mod screen;
 pub mod scripted;

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension as _, params};
-use semper_base::{DealId, Digest};
+use semper_base::{DealId, Digest, fault};
 
 /// The file's name in a home.
 pub const FILE: &str = "tinguin.sqlite";
@@ -68,10 +68,12 @@ impl Memory {
 
     /// Stores a reply; the first one stays.
     pub fn keep_answer(&self, id: &Digest, asked: &Digest, reply: &[u8]) -> Result<()> {
+        fault::point("tinguin.before");
         self.with(|it| {
             it.prepare_cached("INSERT OR IGNORE INTO answers VALUES (?1, ?2, ?3)")?
                 .execute(params![id.as_bytes(), asked.as_bytes(), reply])
         })?;
+        fault::point("tinguin.after");
         Ok(())
     }
 

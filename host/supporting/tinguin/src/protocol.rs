@@ -14,6 +14,9 @@ use crate::screen::{Answer, Question};
 /// Largest request or reply, in bytes.
 pub const MAX_FRAME: usize = 1024 * 1024;
 
+/// Longest wait for the answer to a posed question, in milliseconds.
+pub const MAX_POSE_MS: u64 = 5_000;
+
 /// What a host asks. `id` names a question: asked again, it gets the first answer again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -59,6 +62,23 @@ pub enum Request {
         deal: DealId,
         /// What is asked.
         question: Question,
+    },
+    /// Put this question (`Ask` or `SignStatement`), and do not wait longer than so for the
+    /// answer: `Pending` comes back then, and `Watch` tells when there is one.
+    Pose {
+        /// The question.
+        request: Box<Request>,
+        /// Milliseconds, at most [`MAX_POSE_MS`].
+        wait_ms: u64,
+    },
+    /// The question is no longer of interest; it is taken off the screen.
+    Withdraw(Digest),
+    /// Tell which posed questions have been answered since; held until there is one.
+    Watch {
+        /// The TINGUIN's run, from the last `News`; zero at first.
+        epoch: Digest,
+        /// The number of the last answer heard of.
+        after: u64,
     },
     /// Show where a deal stands.
     Progress {
@@ -106,6 +126,10 @@ pub enum Reply {
     Opened(ByteBuf),
     /// To `Ask`.
     Answered(Answer),
+    /// To `Pose`: the person has not answered yet.
+    Pending,
+    /// To `Watch`.
+    News(News),
     /// To `RequestCertificate`: PKCS#10 in PEM.
     CertificateRequest(String),
     /// Done; nothing to say.
@@ -117,6 +141,19 @@ pub enum Reply {
         /// What to do about it.
         mend: String,
     },
+}
+
+/// Which posed questions have been answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct News {
+    /// This run of the TINGUIN: one that was restarted has forgotten what was posed.
+    pub epoch: Digest,
+    /// The number of the last answer.
+    pub last: u64,
+    /// The questions answered since; `None` when that is not known, and every question that
+    /// is waited for is to be posed again.
+    pub answered: Option<Vec<Digest>>,
 }
 
 /// Writes one frame.

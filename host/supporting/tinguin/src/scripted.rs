@@ -6,6 +6,7 @@
 
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use semper_base::{Amount, Mend};
 use serde::{Deserialize, Serialize};
@@ -36,6 +37,9 @@ pub struct Rule {
     /// Only so many times since the TINGUIN was started.
     #[serde(default)]
     times: Option<u32>,
+    /// Answer after so many milliseconds, as a person does who thinks about it.
+    #[serde(default)]
+    after_ms: u64,
     /// `yes`, `no`, `seen` or `leave`.
     #[serde(default)]
     answer: Option<String>,
@@ -115,9 +119,10 @@ impl Scripted {
         }
     }
 
-    fn decide(&self, frame: &Frame) -> Answer {
+    /// The answer, and how long it takes.
+    fn decide(&self, frame: &Frame) -> (Answer, Duration) {
         let (topic, amount) = match &frame.screen {
-            Screen::Idle => return Answer::Seen,
+            Screen::Idle => return (Answer::Seen, Duration::ZERO),
             Screen::Consent(consent) => (consent.topic.as_str(), consent.amount),
             Screen::Question(question) => (question.topic(), None),
         };
@@ -132,14 +137,15 @@ impl Scripted {
             }
             if let Some(answer) = rule.answer_to(&frame.screen) {
                 *used += 1;
-                return answer;
+                return (answer, Duration::from_millis(rule.after_ms));
             }
         }
-        match &frame.screen {
+        let answer = match &frame.screen {
             Screen::Question(Question::Inform { .. }) => Answer::Seen,
             Screen::Question(_) => Answer::Leave,
             _ => Answer::No("no standing consent covers this".into()),
-        }
+        };
+        (answer, Duration::ZERO)
     }
 }
 
@@ -182,8 +188,12 @@ impl Rule {
 }
 
 impl Face for Scripted {
-    fn ask(&self, frame: &Frame) -> Answer {
-        let answer = self.decide(frame);
+    fn ask(&self, frame: &Frame, withdrawn: &dyn Fn() -> bool) -> Answer {
+        let (answer, time) = self.decide(frame);
+        let until = Instant::now() + time;
+        while Instant::now() < until && !withdrawn() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
         self.write(frame, Some(&answer));
         answer
     }

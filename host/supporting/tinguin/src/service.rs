@@ -6,6 +6,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use semper_base::cert::Request as CertificateRequest;
 use semper_base::cose::{self, Signatory};
@@ -16,17 +17,23 @@ use serde_bytes::ByteBuf;
 
 use crate::keystore::Keystore;
 use crate::memory::{KnownDeal, Memory};
-use crate::protocol::{self, ACCOUNT_DOMAIN, AccountRequest, DealContext, Reply, Request};
+use crate::posed::Posed;
+use crate::protocol::{
+    self, ACCOUNT_DOMAIN, AccountRequest, DealContext, MAX_POSE_MS, Reply, Request,
+};
 use crate::screen::{self, Answer, Frame, Screen};
 
 /// Connections served at once.
 const MAX_CONNECTIONS: usize = 256;
+/// How long a watch for answers is held.
+const HOLD: Duration = Duration::from_secs(20);
 const CHAIN: &str = "chain";
 
 /// What draws frames and brings answers back.
 pub trait Face: Send + Sync {
-    /// Shows a frame that asks something; the answer. One at a time.
-    fn ask(&self, frame: &Frame) -> Answer;
+    /// Shows a frame that asks something; the answer. One at a time. A question that is
+    /// withdrawn meanwhile may be answered in any way.
+    fn ask(&self, frame: &Frame, withdrawn: &dyn Fn() -> bool) -> Answer;
     /// Shows a frame that asks nothing.
     fn show(&self, frame: &Frame);
 }
@@ -38,6 +45,7 @@ pub struct Service {
     face: Box<dyn Face>,
     /// One question at a time, whatever asks.
     asking: Mutex<()>,
+    posed: Posed,
     user: String,
     phrase: String,
 }
@@ -60,7 +68,7 @@ impl Service {
         user: String,
         phrase: String,
     ) -> Self {
-        Self { keys, memory, face, asking: Mutex::new(()), user, phrase }
+        Self { keys, memory, face, asking: Mutex::new(()), posed: Posed::default(), user, phrase }
     }
 
     /// Serves the socket until the process ends. A socket that a dead TINGUIN left behind is
@@ -80,6 +88,15 @@ impl Service {
         let open = Arc::new(AtomicUsize::new(0));
         let service = Arc::new(self);
         service.face.show(&service.frame(None, Screen::Idle, "waiting for your host".into()));
+        let asker = Arc::clone(&service);
+        std::thread::spawn(move || {
+            loop {
+                let (id, request) = asker.posed.next();
+                let reply = asker.answer(request).unwrap_or_else(failed);
+                let failure = matches!(reply, Reply::Failed { .. }).then_some(reply);
+                asker.posed.done(id, failure);
+            }
+        });
         for stream in listener.incoming() {
             let stream = stream?;
             // The directory is 0700 and the socket 0600; whoever connects is also asked of the kernel.
@@ -102,8 +119,7 @@ impl Service {
 
     fn converse(&self, mut stream: UnixStream) -> io::Result<()> {
         while let Some(request) = protocol::read::<Request>(&mut stream)? {
-            let reply =
-                self.answer(request).unwrap_or_else(|(what, mend)| Reply::Failed { what, mend });
+            let reply = self.answer(request).unwrap_or_else(failed);
             protocol::write(&mut stream, &reply)?;
         }
         Ok(())
@@ -151,9 +167,18 @@ impl Service {
                 self.once(&id, &asked, |this| {
                     let known = this.known(&deal)?;
                     let status = format!("the service asks: {}", question.topic());
-                    let answer = this.ask(Some(&known), Screen::Question(question.clone()), status);
+                    let answer =
+                        this.ask(Some(&known), Screen::Question(question.clone()), status)?;
                     Ok(Reply::Answered(answer))
                 })
+            }
+            Request::Pose { request, wait_ms } => self.pose(*request, wait_ms),
+            Request::Withdraw(id) => {
+                self.posed.withdraw(id);
+                Ok(Reply::Done)
+            }
+            Request::Watch { epoch, after } => {
+                Ok(Reply::News(self.posed.watch(epoch, after, HOLD)))
             }
             Request::Progress { deal, text } => {
                 let known = self.known(&deal)?;
@@ -169,6 +194,31 @@ impl Service {
         }
     }
 
+    /// Puts a question in line for the person, and waits a while for the answer.
+    fn pose(&self, request: Request, wait_ms: u64) -> Result<Reply, Failure> {
+        let id = match &request {
+            Request::Ask { id, .. } | Request::SignStatement { id, .. } => *id,
+            _ => return Err(malformed(&"only questions can be posed")),
+        };
+        let wait = Duration::from_millis(wait_ms.min(MAX_POSE_MS));
+        if self.memory.answer(&id).map_err(|error| broken(&error))?.is_none() {
+            if !self.posed.put(id, request.clone()) {
+                let what = "too many questions wait for the person".to_owned();
+                return Err((what, "answer some, or leave some deals".into()));
+            }
+            match self.posed.wait(id, wait) {
+                None => return Ok(Reply::Pending),
+                Some(Some(failure)) => return Ok(failure),
+                Some(None) => {}
+            }
+        }
+        // Answered, and stored: the stored answer comes back, or the question was withdrawn.
+        match self.memory.answer(&id).map_err(|error| broken(&error))? {
+            Some(_) => self.answer(request),
+            None => Ok(Reply::Pending),
+        }
+    }
+
     /// The stored reply to a question, or the reply that `work` makes, stored first.
     fn once(
         &self,
@@ -177,19 +227,31 @@ impl Service {
         work: impl FnOnce(&Self) -> Result<Reply, Failure>,
     ) -> Result<Reply, Failure> {
         let asked = Digest::of(asked);
+        if let Some(reply) = self.stored(id, asked)? {
+            return Ok(reply);
+        }
         // Two connections may ask the same at the same moment (a host that was restarted).
         let _one = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((before, reply)) = self.memory.answer(id).map_err(|error| broken(&error))? {
-            if before != asked {
-                let what = "a question with this id was asked before, in other words".to_owned();
-                return Err((what, "the host is at fault; do not go on with this deal".into()));
-            }
-            return cbor::decode(&reply, protocol::MAX_FRAME).map_err(|error| broken(&error));
+        if let Some(reply) = self.stored(id, asked)? {
+            return Ok(reply);
         }
         let reply = work(self)?;
         let bytes = cbor::encode(&reply);
         self.memory.keep_answer(id, &asked, &bytes).map_err(|error| broken(&error))?;
         Ok(reply)
+    }
+
+    fn stored(&self, id: &Digest, asked: Digest) -> Result<Option<Reply>, Failure> {
+        match self.memory.answer(id).map_err(|error| broken(&error))? {
+            None => Ok(None),
+            Some((before, _)) if before != asked => {
+                let what = "a question with this id was asked before, in other words".to_owned();
+                Err((what, "the host is at fault; do not go on with this deal".into()))
+            }
+            Some((_, reply)) => {
+                cbor::decode(&reply, protocol::MAX_FRAME).map(Some).map_err(|error| broken(&error))
+            }
+        }
     }
 
     fn sign_agreement(&self, bytes: &[u8], context: &DealContext) -> Result<Reply, Failure> {
@@ -213,7 +275,7 @@ impl Service {
         };
         let consent = screen::agreement(&agreement, side, context);
         let status = format!("deciding whether to open a deal with {}", known.peer);
-        match self.ask(Some(&known), Screen::Consent(consent), status) {
+        match self.ask(Some(&known), Screen::Consent(consent), status)? {
             Answer::Yes => {
                 self.memory.keep_deal(&agreement.id(), &known).map_err(|error| broken(&error))?;
                 Ok(Reply::Signed(ByteBuf::from(agreement.sign(&self.keys.identity(), chain))))
@@ -240,7 +302,7 @@ impl Service {
         let digest = Digest::of(bytes);
         let consent = screen::statement(&parsed, digest, &known.peer, &earlier);
         let status = format!("deciding whether to sign: {}", consent.title);
-        match self.ask(Some(&known), Screen::Consent(consent), status) {
+        match self.ask(Some(&known), Screen::Consent(consent), status)? {
             Answer::Yes => {
                 let signed = SignedStatement::sign(&parsed, &self.keys.identity(), self.chain()?)
                     .map_err(|error| malformed(&error))?;
@@ -274,8 +336,19 @@ impl Service {
         Ok(Reply::Done)
     }
 
-    fn ask(&self, known: Option<&KnownDeal>, screen: Screen, status: String) -> Answer {
-        self.face.ask(&self.frame(known, screen, status))
+    fn ask(
+        &self,
+        known: Option<&KnownDeal>,
+        screen: Screen,
+        status: String,
+    ) -> Result<Answer, Failure> {
+        let withdrawn = || self.posed.is_withdrawn();
+        let answer = self.face.ask(&self.frame(known, screen, status), &withdrawn);
+        // What nobody wants to know any more is not an answer, and is not kept as one.
+        if withdrawn() {
+            return Err(("the question has been withdrawn".into(), String::new()));
+        }
+        Ok(answer)
     }
 
     fn frame(&self, known: Option<&KnownDeal>, screen: Screen, status: String) -> Frame {
@@ -317,6 +390,10 @@ fn reason(answer: Answer) -> String {
         Answer::Leave => "the person left the deal".into(),
         _ => "the person said no".into(),
     }
+}
+
+fn failed((what, mend): Failure) -> Reply {
+    Reply::Failed { what, mend }
 }
 
 fn malformed(error: &impl ToString) -> Failure {

@@ -7,8 +7,9 @@
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
@@ -353,7 +354,7 @@ impl Drop for TerminalFace {
 }
 
 impl Face for TerminalFace {
-    fn ask(&self, frame: &Frame) -> Answer {
+    fn ask(&self, frame: &Frame, withdrawn: &dyn Fn() -> bool) -> Answer {
         let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         // What was typed before the question was there is no answer to it.
         while keys.try_recv().is_ok() {}
@@ -361,8 +362,13 @@ impl Face for TerminalFace {
         let mut input = Input::for_screen(&frame.screen);
         let answer = loop {
             self.paint(frame, &mut input);
-            let Ok(key) = keys.recv() else {
-                break Answer::No("the terminal has gone away".into());
+            let key = match keys.recv_timeout(Duration::from_millis(250)) {
+                Ok(key) => key,
+                Err(RecvTimeoutError::Timeout) if withdrawn() => break Answer::Leave,
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => {
+                    break Answer::No("the terminal has gone away".into());
+                }
             };
             if is_interrupt(&key) {
                 break match frame.screen {

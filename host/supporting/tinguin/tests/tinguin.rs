@@ -27,7 +27,7 @@ use semper_tinguin::{Answer, DealContext, Face, Frame, Reply, Request, Screen, S
 struct Recorder(Arc<Mutex<Vec<Frame>>>);
 
 impl Face for Recorder {
-    fn ask(&self, frame: &Frame) -> Answer {
+    fn ask(&self, frame: &Frame, _withdrawn: &dyn Fn() -> bool) -> Answer {
         self.0.lock().unwrap().push(frame.clone());
         match frame.screen {
             Screen::Consent(_) => Answer::Yes,
@@ -294,10 +294,10 @@ fn standing_consents_hold_within_their_limits_and_decline_the_rest() {
         }),
     };
 
-    assert!(matches!(face.ask(&frame("50.01 EUR")), Answer::No(_)));
-    assert!(matches!(face.ask(&frame("5 JPY")), Answer::No(_)));
-    assert_eq!(face.ask(&frame("50.00 EUR")), Answer::Yes);
-    assert!(matches!(face.ask(&frame("1.00 EUR")), Answer::No(_)), "once is once");
+    assert!(matches!(face.ask(&frame("50.01 EUR"), &|| false), Answer::No(_)));
+    assert!(matches!(face.ask(&frame("5 JPY"), &|| false), Answer::No(_)));
+    assert_eq!(face.ask(&frame("50.00 EUR"), &|| false), Answer::Yes);
+    assert!(matches!(face.ask(&frame("1.00 EUR"), &|| false), Answer::No(_)), "once is once");
     for wrong in
         ["[[rule]]\ntopic = \"x\"", "[[rule]]\ntopic = \"x\"\nanswer = \"maybe\"", "rule = 1"]
     {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::flow::Flow;
 use crate::layout::{LayoutError, canonical, form};
+use crate::limits::SomeLimits;
 
 /// Artifact type of a service.
 pub const SERVICE: &str = "application/vnd.semper.service.v1";
@@ -44,6 +45,9 @@ pub struct ServiceDescription {
     pub flow: Flow,
     /// The parameters that terms fill in.
     pub parameters: BTreeMap<String, Parameter>,
+    /// Limits of the sandbox that it needs, where they differ from the usual.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub limits: SomeLimits,
 }
 
 /// A parameter that terms fill in.

@@ -8,6 +8,9 @@ use semper_items::agreement::Side;
 use semper_items::statement::Kind;
 use serde::{Deserialize, Serialize};
 
+/// What the names of the host's own information begin with; no flow may enable such.
+pub const RESERVED: &str = "semper/";
+
 /// A flow.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -124,6 +127,9 @@ impl Flow {
         let mut faults = Vec::new();
         if !self.states.contains_key(&action.to) {
             faults.push(format!("{what} leads to “{}”, which is not a state", action.to));
+        }
+        if matches!(&action.item, ItemKind::Information(kind) if kind.starts_with(RESERVED)) {
+            faults.push(format!("{what}: names that begin with {RESERVED} are the host's own"));
         }
         let money = action.item == ItemKind::Money;
         let order = action.item == ItemKind::Statement(Kind::Order);

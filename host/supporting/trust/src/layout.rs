@@ -17,7 +17,9 @@ pub const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 /// Largest manifest or description, in bytes.
 pub const MAX_DOCUMENT: usize = 256 * 1024;
 /// Largest component or text, in bytes.
-pub const MAX_BLOB: usize = 8 * 1024 * 1024;
+pub const MAX_BLOB: usize = 64 * 1024 * 1024;
+/// Most bytes of all blobs of a layout.
+pub const MAX_TOTAL: usize = 192 * 1024 * 1024;
 /// Most manifests in one layout.
 pub const MAX_MANIFESTS: usize = 64;
 /// Most layers in one manifest.
@@ -186,6 +188,11 @@ impl Layout {
         if size > most {
             return Err(LayoutError::TooLarge { name, most });
         }
+        let held: usize = self.blobs.values().map(Vec::len).sum();
+        if held.saturating_add(size) > MAX_TOTAL {
+            let name = "the bundle".into();
+            return Err(LayoutError::TooLarge { name, most: MAX_TOTAL });
+        }
         let bytes = bounded(source, &name, size)?;
         let got = Digest::of(&bytes);
         if got != descriptor.digest {
@@ -284,6 +291,13 @@ impl Layout {
             .get(digest)
             .map(Vec::as_slice)
             .ok_or_else(|| LayoutError::Missing(blob_name(digest)))
+    }
+
+    /// Every file of the layout, by name.
+    pub fn files(&self) -> Vec<(String, Vec<u8>)> {
+        let named = ["oci-layout", "index.json"].map(str::to_owned);
+        let names = named.into_iter().chain(self.blobs.keys().map(blob_name));
+        names.filter_map(|name| self.file(&name).map(|bytes| (name, bytes))).collect()
     }
 
     /// The file of a layout by its name, for a server that publishes it.

@@ -12,6 +12,7 @@
 //! | [`flow`] | the declared flow: states, and the actions enabled in each |
 //! | [`envelope`] | DSSE envelopes with in-toto statements: who signed what |
 //! | [`bundle`] | making a bundle: what `semper-sign` does |
+//! | [`limits`] | limits of the sandbox: defaults, ceilings |
 //! | [`trustfile`] | whom a buyer believes for what |
 //! | [`verify`] | [`verify::VerifiedTerms`], the only type from which a deal can be opened |
 //! | [`policy`] | [`policy::Grants`]: what a service so certified may do |
@@ -24,6 +25,7 @@ pub mod describe;
 pub mod envelope;
 pub mod flow;
 pub mod layout;
+pub mod limits;
 pub mod policy;
 pub mod trustfile;
 pub mod verify;
@@ -31,6 +33,7 @@ pub mod verify;
 pub use describe::{ServiceDescription, TermsDescription};
 pub use flow::Flow;
 pub use layout::{Layout, LayoutError};
+pub use limits::{Limit, Limits};
 pub use policy::{Capability, Grants, Refusal};
 pub use trustfile::TrustFile;
 pub use verify::{TrustError, VerifiedTerms};

@@ -3,12 +3,14 @@
 //! This is the first cut: the rules are in code. The Cedar policies of
 //! `design/terms-and-trust.md` take this module's place, behind the same [`Grants`].
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
 use semper_base::{Amount, Mend, Timestamp};
 use serde::{Deserialize, Serialize};
+
+use crate::limits::{Limit, Limits, SomeLimits};
 
 /// A capability: one WIT interface that a component may import.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -46,11 +48,24 @@ pub enum Capability {
     /// The merchant's fulfilment.
     #[serde(rename = "semper:business/fulfilment")]
     Fulfilment,
+    /// Wait for the first of several: messages, a date, a decision, the person's leaving.
+    #[serde(rename = "semper:deal/waiting")]
+    Waiting,
+    /// Checkpoints: a new run with a state and an empty journal.
+    #[serde(rename = "semper:deal/continuation")]
+    Continuation,
+    /// The deterministic subset of WASI 0.2 that language runtimes want: no files, no network,
+    /// the deal's time, the deal's seed.
+    #[serde(rename = "wasi")]
+    Wasi,
 }
 
-const CAPABILITIES: [(Capability, &str); 11] = [
+const CAPABILITIES: [(Capability, &str); 14] = [
     (Capability::Types, "semper:items/types"),
     (Capability::Deal, "semper:deal/deal"),
+    (Capability::Waiting, "semper:deal/waiting"),
+    (Capability::Continuation, "semper:deal/continuation"),
+    (Capability::Wasi, "wasi"),
     (Capability::Information, "semper:transfer/information"),
     (Capability::Statements, "semper:transfer/statements"),
     (Capability::Payments, "semper:transfer/payments"),
@@ -64,7 +79,8 @@ const CAPABILITIES: [(Capability, &str); 11] = [
 
 impl Capability {
     /// What can do no harm: granted to a service that nobody has certified.
-    pub const HARMLESS: [Self; 4] = [Self::Types, Self::Deal, Self::Information, Self::Display];
+    pub const HARMLESS: [Self; 6] =
+        [Self::Types, Self::Deal, Self::Information, Self::Display, Self::Continuation, Self::Wasi];
 
     /// The interface's name without its version.
     pub fn name(self) -> &'static str {
@@ -89,8 +105,85 @@ impl FromStr for Capability {
     /// Parses an interface name with or without `@1.0.0`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let name = text.split_once('@').map_or(text, |(name, _)| name);
+        if WASI.contains(&name) {
+            return Ok(Self::Wasi);
+        }
         let found = CAPABILITIES.iter().find(|row| row.1 == name).map(|row| row.0);
         found.ok_or_else(|| format!("“{text}” is not an interface that this host offers"))
+    }
+}
+
+/// What there is of WASI 0.2.
+const WASI: [&str; 20] = [
+    "wasi:cli/environment",
+    "wasi:cli/exit",
+    "wasi:cli/stdin",
+    "wasi:cli/stdout",
+    "wasi:cli/stderr",
+    "wasi:cli/terminal-input",
+    "wasi:cli/terminal-output",
+    "wasi:cli/terminal-stdin",
+    "wasi:cli/terminal-stdout",
+    "wasi:cli/terminal-stderr",
+    "wasi:clocks/monotonic-clock",
+    "wasi:clocks/wall-clock",
+    "wasi:filesystem/preopens",
+    "wasi:filesystem/types",
+    "wasi:io/error",
+    "wasi:io/poll",
+    "wasi:io/streams",
+    "wasi:random/insecure",
+    "wasi:random/insecure-seed",
+    "wasi:random/random",
+];
+
+/// A version of the worlds in `wit/` that this host serves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum World {
+    /// The first.
+    #[default]
+    #[serde(rename = "1.0.0")]
+    V1_0,
+    /// With waiting for the first of several, checkpoints, and a deal's expiry.
+    #[serde(rename = "1.1.0")]
+    V1_1,
+}
+
+impl World {
+    /// All there are, oldest first.
+    pub const ALL: [(Self, &'static str); 2] = [(Self::V1_0, "1.0.0"), (Self::V1_1, "1.1.0")];
+
+    /// Whether a component of this world may import this interface (`semper:deal/deal@1.1.0`).
+    pub fn offers(self, import: &str) -> bool {
+        let Some((name, version)) = import.split_once('@') else { return false };
+        if name.starts_with("wasi:") {
+            return WASI.contains(&name) && version.starts_with("0.2.");
+        }
+        let newest = match name {
+            "semper:deal/waiting" | "semper:deal/continuation" => {
+                return self >= Self::V1_1 && version == "1.1.0";
+            }
+            "semper:deal/deal" if self >= Self::V1_1 => ["1.0.0", "1.1.0"].as_slice(),
+            _ => &["1.0.0"],
+        };
+        newest.contains(&version)
+    }
+
+    /// Its text form.
+    pub fn name(self) -> &'static str {
+        Self::ALL[self as usize].1
+    }
+}
+
+impl FromStr for World {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let found = Self::ALL.iter().find(|row| row.1 == text).map(|row| row.0);
+        found.ok_or_else(|| {
+            let known: Vec<&str> = Self::ALL.iter().map(|row| row.1).collect();
+            format!("world version {text} is not known here ({})", known.join(", "))
+        })
     }
 }
 
@@ -122,6 +215,9 @@ pub struct Scope {
     pub imports: BTreeSet<Capability>,
     /// The most that one deal may pay.
     pub most: Amount,
+    /// Limits of the sandbox that the service must keep to, where they differ from the usual.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub limits: SomeLimits,
 }
 
 /// What a service may do, with limits.
@@ -136,34 +232,8 @@ pub struct Grants {
     pub most: Option<Amount>,
     /// Limits of the sandbox.
     pub limits: Limits,
-}
-
-/// Limits of one deal's component.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Limits {
-    /// Instructions per activation, in wasmtime's fuel.
-    pub fuel: u64,
-    /// Bytes of linear memory.
-    pub memory: u64,
-    /// Milliseconds between two host calls.
-    pub slice_ms: u64,
-    /// Records of the journal.
-    pub records: u64,
-    /// Bytes that one host call may lift from the guest.
-    pub call_bytes: u64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            fuel: 2_000_000_000,
-            memory: 16 * 1024 * 1024,
-            slice_ms: 2_000,
-            records: 10_000,
-            call_bytes: 1024 * 1024,
-        }
-    }
+    /// The version of the world that it is written for.
+    pub world: World,
 }
 
 /// Why a service is not run.
@@ -180,6 +250,24 @@ pub enum Refusal {
     /// It imports something that no host offers.
     #[error("the service cannot be linked: {0}")]
     Unknown(String),
+    /// It imports a version that its world does not have.
+    #[error("the service imports “{import}”, which its world, version {}, does not have", world.name())]
+    Version {
+        /// The interface.
+        import: String,
+        /// The world that the service says it is written for.
+        world: World,
+    },
+    /// It asks for a higher limit than is granted.
+    #[error("the service wants {wanted} {limit}; at most {most} are granted")]
+    Limit {
+        /// Which.
+        limit: Limit,
+        /// How much it wants.
+        wanted: u64,
+        /// How much may be granted.
+        most: u64,
+    },
 }
 
 impl Mend for Refusal {
@@ -189,6 +277,14 @@ impl Mend for Refusal {
                 "buy where a consumer organisation that you believe has certified the terms, or \
                  add such an organisation to your trust file"
                     .into()
+            }
+            Self::Limit { limit, wanted, .. } => format!(
+                "if you believe that it needs them: {} = {wanted} under [limits] in your trust \
+                 file, for certified services",
+                limit.name()
+            ),
+            Self::Version { .. } => {
+                "the author must name the world version that the components were built for".into()
             }
             Self::Unknown(_) => "a newer semper may know it; otherwise tell the merchant".into(),
         }
@@ -208,6 +304,7 @@ impl Grants {
                 capabilities: Capability::HARMLESS.into_iter().collect(),
                 most: None,
                 limits: Limits::default(),
+                world: World::default(),
             };
         };
         // Several certificates: each bounds the others.
@@ -220,7 +317,34 @@ impl Grants {
             });
         }
         capabilities.extend(Capability::HARMLESS);
-        Self { certified: true, capabilities, most, limits: Limits::default() }
+        let (limits, world) = (Limits::default(), World::default());
+        Self { certified: true, capabilities, most, limits, world }
+    }
+
+    /// With the limits that the service asks for, as far as the ceilings reach; certificates
+    /// and ceilings lower them. Without a certificate the usual limits are the ceiling.
+    pub fn with_limits(
+        mut self,
+        asked: &SomeLimits,
+        ceilings: &SomeLimits,
+        counted: &[&CertificateOf],
+    ) -> Result<Self, Refusal> {
+        let highest = if self.certified { Limits::ceiling() } else { Limits::default() };
+        let raised = highest.with_all(ceilings);
+        // An uncertified service gains nothing by a trust file that raises the ceilings.
+        let ceiling = if self.certified { raised } else { raised.lower(Limits::default()) };
+        for (limit, wanted) in asked {
+            let most = ceiling.get(*limit);
+            if *wanted > most {
+                return Err(Refusal::Limit { limit: *limit, wanted: *wanted, most });
+            }
+        }
+        let mut limits = Limits::default().with_all(asked).lower(ceiling);
+        for certificate in counted {
+            limits = limits.lower(Limits::ceiling().with_all(&certificate.scope.limits));
+        }
+        self.limits = limits;
+        Ok(self)
     }
 
     /// Whether a component that imports these interfaces may run.
@@ -228,6 +352,10 @@ impl Grants {
         let mut wanted = Vec::new();
         for import in imports {
             let capability: Capability = import.parse().map_err(Refusal::Unknown)?;
+            if !self.world.offers(import) {
+                let (import, world) = (import.clone(), self.world);
+                return Err(Refusal::Version { import, world });
+            }
             if !self.capabilities.contains(&capability) {
                 wanted.push(capability);
             }

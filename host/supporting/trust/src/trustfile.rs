@@ -6,6 +6,8 @@ use semper_base::cert::{CertError, Roots};
 use semper_base::{Certificate, Mend};
 use serde::{Deserialize, Serialize};
 
+use crate::limits::SomeLimits;
+
 /// A parsed trust file with its certificates loaded.
 #[derive(Clone, Debug)]
 pub struct TrustFile {
@@ -15,6 +17,9 @@ pub struct TrustFile {
     pub evaluators: BTreeMap<String, Evaluator>,
     /// What counts as certified: any one of these is enough.
     pub require: Vec<Requirement>,
+    /// How far a certified service may raise the limits of its sandbox, where that is not the
+    /// usual.
+    pub limits: SomeLimits,
 }
 
 /// A consumer organisation that is believed.
@@ -48,6 +53,8 @@ struct File {
     evaluator: BTreeMap<String, FileEvaluator>,
     #[serde(default)]
     require: Vec<Requirement>,
+    #[serde(default)]
+    limits: SomeLimits,
 }
 
 #[derive(Deserialize)]
@@ -119,7 +126,8 @@ impl TrustFile {
             let roots = Roots::new(vec![certificate(&evaluator.root)?]);
             evaluators.insert(name, Evaluator { roots, criteria: evaluator.criteria });
         }
-        let this = Self { authorities: Roots::new(authorities), evaluators, require: file.require };
+        let (authorities, require) = (Roots::new(authorities), file.require);
+        let this = Self { authorities, evaluators, require, limits: file.limits };
         this.check()?;
         Ok(this)
     }

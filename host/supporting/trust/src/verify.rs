@@ -12,7 +12,7 @@ use crate::describe::{
 };
 use crate::envelope::{self, AUTHORED, CERTIFIED, ENVELOPE, EnvelopeError, Made, OFFERED};
 use crate::layout::{Layout, LayoutError, Manifest, form};
-use crate::policy::{CertificateOf, Grants, Refusal};
+use crate::policy::{CertificateOf, Grants, Refusal, World};
 use crate::trustfile::{Requirement, TrustFile};
 
 /// Terms of business whose every byte has been traced to somebody who is believed.
@@ -150,7 +150,7 @@ impl VerifiedTerms {
         check(&terms, &service)?;
         let texts = texts(layout, &terms, &terms_manifest)?;
         let certificates = certificates(layout, &service_digest, trust, at)?;
-        let grants = grants(&certificates, &trust.require);
+        let grants = grants(&certificates, trust, &service)?;
         Ok(Self {
             digest,
             terms,
@@ -346,10 +346,7 @@ fn check(terms: &TermsDescription, service: &ServiceDescription) -> Result<(), T
     if let Some(name) = terms.parameters.keys().find(|it| !service.parameters.contains_key(*it)) {
         return wrong(format!("the service has no parameter “{name}”"));
     }
-    if service.world != "1.0.0" {
-        return wrong(format!("world version {} is not known here", service.world));
-    }
-    Ok(())
+    service.world.parse::<World>().map(drop).map_err(TrustError::Inconsistent)
 }
 
 /// Every certificate about the service, and whether it counts. One that is damaged or by
@@ -402,8 +399,22 @@ fn objection(
     }
 }
 
-/// The grants of the first requirement that is met.
-fn grants(certificates: &[Counted], require: &[Requirement]) -> Grants {
+/// The grants of the first requirement that is met, with limits and world.
+fn grants(
+    certificates: &[Counted],
+    trust: &TrustFile,
+    service: &ServiceDescription,
+) -> Result<Grants, TrustError> {
+    let counted = counted(certificates, &trust.require);
+    let owned: Vec<CertificateOf> = counted.iter().map(|it| CertificateOf::clone(it)).collect();
+    let mut grants =
+        Grants::from_certificates(&owned).with_limits(&service.limits, &trust.limits, &counted)?;
+    grants.world = service.world.parse().map_err(TrustError::Inconsistent)?;
+    Ok(grants)
+}
+
+/// The certificates by which the first requirement is met; none if none is.
+fn counted<'a>(certificates: &'a [Counted], require: &[Requirement]) -> Vec<&'a CertificateOf> {
     for requirement in require {
         let mut by: BTreeMap<&str, &CertificateOf> = BTreeMap::new();
         for counted in certificates.iter().filter(|it| it.objection.is_none()) {
@@ -416,9 +427,8 @@ fn grants(certificates: &[Counted], require: &[Requirement]) -> Grants {
             }
         }
         if by.len() >= requirement.threshold {
-            let counted: Vec<CertificateOf> = by.into_values().cloned().collect();
-            return Grants::from_certificates(&counted);
+            return by.into_values().collect();
         }
     }
-    Grants::from_certificates(&[])
+    Vec::new()
 }

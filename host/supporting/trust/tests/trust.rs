@@ -93,6 +93,7 @@ impl World {
             world: "1.0.0".into(),
             flow: flow(),
             parameters,
+            limits: BTreeMap::new(),
         };
         let (layout, _) = bundle::service(
             &description,
@@ -134,6 +135,7 @@ impl World {
             scope: Scope {
                 imports: BTreeSet::from([Capability::Payments, Capability::Statements]),
                 most: eur(most),
+                limits: BTreeMap::new(),
             },
             report: "report".into(),
             valid_from: self.now,
@@ -156,6 +158,7 @@ impl World {
             authorities: Roots::new(vec![self.authority.certificate.clone()]),
             evaluators,
             require: vec![Requirement { threshold, of, criteria: CRITERIA.into(), level: 2 }],
+            limits: BTreeMap::new(),
         }
     }
 }

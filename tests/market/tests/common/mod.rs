@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![allow(dead_code, reason = "each test file uses its part")]
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rusqlite::Connection;
 use semper_testkit::{Binaries, Market, MarketOptions};
@@ -11,18 +11,7 @@ use tempfile::TempDir;
 
 /// The binaries that `cargo xtask test` has built beside the tests.
 pub fn binaries() -> Binaries {
-    let test = std::env::current_exe().unwrap();
-    let debug = test.ancestors().nth(2).unwrap().to_owned();
-    let target = debug.parent().unwrap();
-    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
-    let binaries = Binaries {
-        semper: debug.join("semper"),
-        sign: debug.join("semper-sign"),
-        guests: target.join("wasm32-wasip2/release"),
-        repository: repository.to_owned(),
-    };
-    assert!(binaries.semper.exists(), "run these tests by `cargo xtask test`, which builds first");
-    binaries
+    Binaries::beside().unwrap()
 }
 
 /// A small marketplace in a temporary folder.

@@ -4,9 +4,10 @@ use rusqlite::{OptionalExtension as _, Params, Row, params};
 use semper_base::{DealId, Digest, Timestamp};
 
 use super::{Archive, ArchiveError};
-use crate::rows::{DealRow, DealState, EvidenceRow, JournalRow, MessageRow, OpeningRow};
+use crate::rows::{DealRow, DealState, EvidenceRow, JournalRow, MessageRow, OpeningRow, Waits};
 
-const DEAL: &str = "id, side, peer, address, terms, agreement, state, note, opened, changed";
+const DEAL: &str = "id, side, peer, address, terms, agreement, state, note, opened, changed, \
+    asleep, wake_at, question, cancel, begins";
 
 impl Archive {
     /// A deal.
@@ -24,6 +25,50 @@ impl Archive {
     pub fn running(&self) -> Result<Vec<DealRow>, ArchiveError> {
         let sql = format!("SELECT {DEAL} FROM deals WHERE state = 'running' ORDER BY opened, id");
         self.rows(&sql, [], deal)
+    }
+
+    /// Running deals that are not asleep, oldest first: what a start of the host has to run.
+    pub fn awake(&self) -> Result<Vec<DealId>, ArchiveError> {
+        let sql = "SELECT id FROM deals WHERE state = 'running' AND asleep = 0 ORDER BY opened";
+        self.rows(sql, [], id)
+    }
+
+    /// Deals whose date has come, longest ago first, at most so many.
+    pub fn due(&self, now: Timestamp, most: usize) -> Result<Vec<DealId>, ArchiveError> {
+        let sql = "SELECT id FROM deals WHERE state = 'running' AND wake_at IS NOT NULL
+                   AND wake_at <= ?1 ORDER BY wake_at LIMIT ?2";
+        self.rows(sql, params![now.millis() as i64, most as i64], id)
+    }
+
+    /// The next date that a deal waits for.
+    pub fn next_date(&self) -> Result<Option<Timestamp>, ArchiveError> {
+        let sql = "SELECT wake_at FROM deals WHERE state = 'running' AND wake_at IS NOT NULL
+                   ORDER BY wake_at LIMIT 1";
+        Ok(self.rows(sql, [], |row| stamp(row, 0))?.pop())
+    }
+
+    /// The reason for which the person wants to leave a running deal, if its service has not
+    /// been told yet.
+    pub fn cancel(&self, id: DealId) -> Result<Option<String>, ArchiveError> {
+        let sql = "SELECT cancel FROM deals WHERE id = ?1 AND cancel IS NOT NULL";
+        Ok(self.rows(sql, [id.digest().as_bytes()], |row| row.get(0))?.pop())
+    }
+
+    /// The deals that wait for the answer to a question; of every question without one.
+    pub fn asking(&self, question: Option<Digest>) -> Result<Vec<DealId>, ArchiveError> {
+        match question {
+            Some(question) => {
+                let sql = "SELECT id FROM deals WHERE question = ?1";
+                self.rows(sql, [question.as_bytes()], id)
+            }
+            None => self.rows("SELECT id FROM deals WHERE question IS NOT NULL", [], id),
+        }
+    }
+
+    /// Running deals that the person wants to leave and whose services do not know yet.
+    pub fn cancelled(&self) -> Result<Vec<DealId>, ArchiveError> {
+        let sql = "SELECT id FROM deals WHERE state = 'running' AND cancel IS NOT NULL";
+        self.rows(sql, [], id)
     }
 
     /// The opening with this nonce.
@@ -48,11 +93,16 @@ impl Archive {
         self.blob("SELECT channel FROM deals WHERE id = ?1", [id.digest().as_bytes()])
     }
 
-    /// A deal's journal, in order.
+    /// A deal's journal, in order, over all its runs.
     pub fn journal(&self, id: DealId) -> Result<Vec<JournalRow>, ArchiveError> {
-        let sql =
-            "SELECT deal, seq, record, request, result FROM journal WHERE deal = ?1 ORDER BY seq";
-        self.rows(sql, [id.digest().as_bytes()], |row| {
+        self.journal_from(id, 0)
+    }
+
+    /// A deal's journal from this record on, in order.
+    pub fn journal_from(&self, id: DealId, first: u64) -> Result<Vec<JournalRow>, ArchiveError> {
+        let sql = "SELECT deal, seq, record, request, result FROM journal
+                   WHERE deal = ?1 AND seq >= ?2 ORDER BY seq";
+        self.rows(sql, params![id.digest().as_bytes(), first as i64], |row| {
             Ok(JournalRow {
                 deal: id,
                 seq: number(row, 1)?,
@@ -161,6 +211,10 @@ fn stamp(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
         .map_err(|_| rusqlite::Error::IntegralValueOutOfRange(column, 0))
 }
 
+fn id(row: &Row<'_>) -> rusqlite::Result<DealId> {
+    Ok(DealId::new(digest(row, 0)?))
+}
+
 fn deal(row: &Row<'_>) -> rusqlite::Result<DealRow> {
     let state: String = row.get(6)?;
     let state = DealState::parse(&state)
@@ -176,6 +230,16 @@ fn deal(row: &Row<'_>) -> rusqlite::Result<DealRow> {
         note: row.get(7)?,
         opened: stamp(row, 8)?,
         changed: stamp(row, 9)?,
+        waits: Waits {
+            asleep: row.get(10)?,
+            until: match row.get::<_, Option<i64>>(11)? {
+                Some(_) => Some(stamp(row, 11)?),
+                None => None,
+            },
+            question: row.get::<_, Option<[u8; 32]>>(12)?.map(Digest::from_bytes),
+            cancel: row.get(13)?,
+            begins: number(row, 14)?,
+        },
     })
 }
 

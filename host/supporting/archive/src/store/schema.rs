@@ -7,7 +7,9 @@ use rusqlite::{Connection, OpenFlags};
 use super::{ArchiveError, translate};
 
 /// Each entry brings the file from format n to n + 1; entries are never changed, only added.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [FIRST, SECOND];
+
+const FIRST: &str = "
     CREATE TABLE openings (
         nonce   BLOB PRIMARY KEY CHECK (length(nonce) = 32),
         deal    BLOB,
@@ -60,7 +62,22 @@ const MIGRATIONS: [&str; 1] = ["
     CREATE INDEX evidence_by_deal ON evidence (deal);
     CREATE TABLE preferences (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
     CREATE TABLE highest (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
-"];
+";
+
+/// What a deal waits for, so that waiting ones cost nothing at a start; where its present run
+/// begins; the person's wish to leave.
+const SECOND: &str = "
+    ALTER TABLE deals ADD COLUMN asleep INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE deals ADD COLUMN wake_at INTEGER;
+    ALTER TABLE deals ADD COLUMN question BLOB;
+    ALTER TABLE deals ADD COLUMN cancel TEXT;
+    ALTER TABLE deals ADD COLUMN begins INTEGER NOT NULL DEFAULT 0;
+    CREATE INDEX deals_awake ON deals (opened) WHERE state = 'running' AND asleep = 0;
+    CREATE INDEX deals_timers ON deals (wake_at)
+        WHERE state = 'running' AND wake_at IS NOT NULL;
+    CREATE INDEX deals_questions ON deals (question) WHERE question IS NOT NULL;
+    CREATE INDEX deals_cancelled ON deals (id) WHERE state = 'running' AND cancel IS NOT NULL;
+";
 
 /// Opens for writing: makes, migrates and checks the file.
 pub(super) fn open(path: &Path, quota: Option<u32>) -> Result<Connection, ArchiveError> {

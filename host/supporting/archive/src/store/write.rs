@@ -30,8 +30,23 @@ fn one(connection: &Connection, write: &Write) -> rusqlite::Result<usize> {
         Write::Opening(row) => opening(connection, row),
         Write::NewDeal(row) => new_deal(connection, row),
         Write::Deal { id, state, note, at } => connection
-            .prepare_cached("UPDATE deals SET state = ?2, note = ?3, changed = ?4 WHERE id = ?1")?
+            .prepare_cached(
+                "UPDATE deals SET state = ?2, note = ?3, changed = ?4, asleep = 0,
+                     wake_at = NULL, question = NULL WHERE id = ?1",
+            )?
             .execute(params![id.digest().as_bytes(), state.name(), note, at.millis() as i64]),
+        Write::Sleep { .. } => sleep(connection, write),
+        Write::Cancel(id, reason) => connection
+            .prepare_cached(
+                "UPDATE deals SET cancel = ?2, asleep = 0 WHERE id = ?1 AND state = 'running'",
+            )?
+            .execute(params![id.digest().as_bytes(), reason]),
+        Write::Told(id) => connection
+            .prepare_cached("UPDATE deals SET cancel = NULL WHERE id = ?1")?
+            .execute([id.digest().as_bytes()]),
+        Write::Begins(id, seq) => connection
+            .prepare_cached("UPDATE deals SET begins = ?2 WHERE id = ?1")?
+            .execute(params![id.digest().as_bytes(), *seq as i64]),
         Write::Channel(id, bytes) => connection
             .prepare_cached("UPDATE deals SET channel = ?2 WHERE id = ?1")?
             .execute(params![id.digest().as_bytes(), bytes]),
@@ -50,6 +65,26 @@ fn one(connection: &Connection, write: &Write) -> rusqlite::Result<usize> {
     }
 }
 
+/// Whatever a deal waits for may have come between its last look and this commit.
+fn sleep(connection: &Connection, write: &Write) -> rusqlite::Result<usize> {
+    let Write::Sleep { id, note, at, message, until, question } = write else { return Ok(0) };
+    connection
+        .prepare_cached(
+            "UPDATE deals SET note = ?2, changed = ?3, wake_at = ?5, question = ?6,
+                 asleep = cancel IS NULL AND NOT EXISTS (
+                     SELECT 1 FROM messages WHERE deal = ?1 AND sent = 0 AND seq = ?4)
+             WHERE id = ?1 AND state = 'running'",
+        )?
+        .execute(params![
+            id.digest().as_bytes(),
+            note,
+            at.millis() as i64,
+            message.map(|seq| seq as i64),
+            until.map(|until| until.millis() as i64),
+            question.as_ref().map(|id| id.as_bytes().as_slice()),
+        ])
+}
+
 fn opening(connection: &Connection, row: &OpeningRow) -> rusqlite::Result<usize> {
     connection
         .prepare_cached("INSERT OR REPLACE INTO openings VALUES (?1, ?2, ?3, ?4, ?5)")?
@@ -65,7 +100,8 @@ fn opening(connection: &Connection, row: &OpeningRow) -> rusqlite::Result<usize>
 fn new_deal(connection: &Connection, row: &DealRow) -> rusqlite::Result<usize> {
     connection
         .prepare_cached(
-            "INSERT INTO deals VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, NULL)
+            "INSERT INTO deals (id, side, peer, address, terms, agreement, state, note, opened,
+                 changed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
              ON CONFLICT (id) DO NOTHING",
         )?
         .execute(params![
@@ -93,6 +129,11 @@ fn journal(connection: &Connection, row: &JournalRow) -> rusqlite::Result<usize>
 }
 
 fn message(connection: &Connection, row: &MessageRow) -> rusqlite::Result<usize> {
+    if !row.sent {
+        connection
+            .prepare_cached("UPDATE deals SET asleep = 0 WHERE id = ?1 AND asleep")?
+            .execute([row.deal.digest().as_bytes()])?;
+    }
     connection
         .prepare_cached(
             "INSERT INTO messages VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",

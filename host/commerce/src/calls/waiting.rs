@@ -1,0 +1,103 @@
+//! `semper:deal/waiting` and `semper:deal/continuation`, version 1.1.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use semper_archive::Write;
+use semper_base::Timestamp;
+use semper_tinguin::Answer;
+use semper_tinguin::screen::Question;
+use serde::{Deserialize, Serialize};
+
+use super::v1_1::semper::deal::{continuation, waiting};
+use crate::context::{Context, Taken};
+use crate::host::{Came, Wanted};
+use crate::stop::Stop;
+
+/// What is journaled of the end of a wait.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+enum Ended {
+    Message(Taken),
+    Time(Timestamp),
+    Answer(u32),
+    Cancelled(String),
+}
+
+impl Context {
+    fn first_of(&mut self, wanted: &Wanted) -> Result<Ended, Stop> {
+        let (outside, deal) = (self.outside.clone(), Arc::clone(&self.deal));
+        let (next, clock) = (self.received + 1, self.clock);
+        self.journal.wait("deal/waiting.first-of", wanted, |key| {
+            let host = outside.host()?;
+            let wanted = Wanted { key: Some(key), ..wanted.clone() };
+            let now = || Timestamp::now().max(clock);
+            match host.first_of(&deal, next, wanted)? {
+                Came::Message(row) => {
+                    let at = now();
+                    let taken = Taken { seq: next, digest: row.digest, at };
+                    let evidence = outside.evidence(&deal, next, row.digest, at);
+                    Ok((Ended::Message(taken), evidence))
+                }
+                Came::Time(at) => Ok((Ended::Time(at.max(clock)), Vec::new())),
+                Came::Answer(Answer::Choice(index)) => Ok((Ended::Answer(index), Vec::new())),
+                // Leaving at a question is leaving the deal.
+                Came::Answer(_) => {
+                    Ok((Ended::Cancelled("the person left at a question".into()), Vec::new()))
+                }
+                Came::Cancelled(reason) => {
+                    Ok((Ended::Cancelled(reason), vec![Write::Told(deal.id)]))
+                }
+            }
+        })
+    }
+}
+
+impl waiting::Host for Context {
+    fn first_of(&mut self, what: waiting::Wanted) -> wasmtime::Result<waiting::Event> {
+        self.last_call = Instant::now();
+        let until = what.until.map(Timestamp::from_millis).transpose();
+        let until = until.map_err(|error| Stop::Service(error.to_string()))?;
+        let question = what.answer.map(|it| Question::Choose {
+            topic: it.topic,
+            says: it.says,
+            options: it.options,
+        });
+        if let Some(fault) = question.as_ref().and_then(Question::fault) {
+            return Err(Stop::Service(fault).into());
+        }
+        let wanted = Wanted { message: what.message, until, question, ..Wanted::default() };
+        if wanted == Wanted::default() {
+            return Err(Stop::Service("it waits for nothing".into()).into());
+        }
+        let options = match &wanted.question {
+            Some(Question::Choose { options, .. }) => options.len(),
+            _ => 0,
+        };
+        let ended = Context::first_of(self, &wanted)?;
+        let event = match ended {
+            Ended::Message(taken) => {
+                let received = self.take(taken)?;
+                waiting::Event::Message(self.hand_over(received)?)
+            }
+            Ended::Time(at) => {
+                self.clock = self.clock.max(at);
+                waiting::Event::Time(at.millis())
+            }
+            Ended::Answer(index) if (index as usize) < options => waiting::Event::Answer(index),
+            Ended::Answer(_) => waiting::Event::Cancelled("the answer is not an option".into()),
+            Ended::Cancelled(reason) => waiting::Event::Cancelled(reason),
+        };
+        self.last_call = Instant::now();
+        Ok(event)
+    }
+}
+
+impl continuation::Host for Context {
+    fn checkpoint(&mut self, state: Vec<u8>) -> wasmtime::Result<()> {
+        Ok(Context::checkpoint(self, state)?)
+    }
+
+    fn resumed(&mut self) -> wasmtime::Result<Option<Vec<u8>>> {
+        Ok(self.journal.resumed().map(|it| it.state.to_vec()))
+    }
+}

@@ -1,0 +1,262 @@
+//! Waiting: for messages, dates, answers, or the person's leaving. A wait keeps its activation
+//! for a short grace; then the deal leaves memory, and what it waits for is stored with it.
+//!
+//! Two threads of a host wake deals: one looks at dates and cancellations, one listens to the
+//! TINGUIN. Neither costs a deal anything.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use semper_archive::MessageRow;
+use semper_base::{DealId, Digest, Timestamp};
+use semper_items::{Item, Message};
+use semper_tinguin::screen::Question;
+use semper_tinguin::{Answer, ClientError};
+use serde::{Deserialize, Serialize};
+
+use super::{END, Host};
+use crate::context::{Deal, Undecided};
+use crate::stop::{Stop, Waiting};
+
+/// How often dates and cancellations are looked for. Clocks may jump, so it is not only the
+/// nearest date that counts.
+const LOOK: Duration = Duration::from_millis(250);
+/// Deals that one look wakes at most.
+const BATCH: usize = 1_000;
+
+/// What a component waits for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wanted {
+    /// The other side's next message.
+    pub message: bool,
+    /// A date.
+    pub until: Option<Timestamp>,
+    /// An answer.
+    pub question: Option<Question>,
+    /// The question's key.
+    #[serde(skip)]
+    pub key: Option<Digest>,
+}
+
+/// What came first.
+#[derive(Debug)]
+pub enum Came {
+    /// The other side's next message.
+    Message(MessageRow),
+    /// The date.
+    Time(Timestamp),
+    /// The answer.
+    Answer(Answer),
+    /// The person leaves the deal, for this reason.
+    Cancelled(String),
+}
+
+impl Host {
+    /// Waits for the first of these; [`Stop::Wait`] when nothing has come within the grace.
+    pub(crate) fn first_of(&self, deal: &Deal, next: u64, wanted: Wanted) -> Result<Came, Stop> {
+        let came = self.first_of_or_stop(deal, next, &wanted);
+        let open = matches!(&came, Ok(Came::Answer(_)) | Err(Stop::Wait(_) | Stop::Later { .. }));
+        if let (Some(key), false) = (wanted.key.filter(|_| wanted.question.is_some()), open) {
+            self.tinguin().withdraw(key);
+        }
+        came
+    }
+
+    fn first_of_or_stop(&self, deal: &Deal, next: u64, wanted: &Wanted) -> Result<Came, Stop> {
+        let signal = self.signal(deal.id);
+        let patience = Instant::now() + self.parts.grace;
+        let mut known = false;
+        loop {
+            let seen = signal.count();
+            if let Some(row) = self.archive().message(deal.id, false, next)? {
+                if wanted.message {
+                    return Ok(Came::Message(row));
+                }
+                self.not_ended(&row)?;
+            }
+            if let Some(reason) = self.archive().cancel(deal.id)? {
+                return Ok(Came::Cancelled(reason));
+            }
+            let now = Timestamp::now();
+            if wanted.until.is_some_and(|until| until <= now) {
+                return Ok(Came::Time(now));
+            }
+            not_expired(deal, now)?;
+            if let (Some(question), Some(key)) = (&wanted.question, wanted.key) {
+                let question = question.clone();
+                if let Some(answer) = self.tinguin().pose(key, deal.id, question, Duration::ZERO)? {
+                    return Ok(Came::Answer(answer));
+                }
+                if !known {
+                    // An answer between that look and this line would not have been heard of.
+                    self.schedule.asks(key, deal.id);
+                    known = true;
+                    continue;
+                }
+            }
+            let mut left = patience.saturating_duration_since(Instant::now());
+            if let Some(until) = wanted.until {
+                left = left.min(until.since(now));
+            }
+            let patient = !patience.saturating_duration_since(Instant::now()).is_zero();
+            if !patient || (!signal.wait(seen, left) && Instant::now() >= patience) {
+                return Err(Stop::Wait(waiting(deal, next, wanted)));
+            }
+        }
+    }
+
+    /// Waits for the person's decision; `Err` inside is the reason for which she leaves the
+    /// deal. `pose` asks, and waits no longer than it is told.
+    pub(crate) fn decision<T>(
+        &self,
+        deal: &Deal,
+        next: u64,
+        key: Digest,
+        mut pose: impl FnMut(Duration) -> Result<Option<T>, ClientError>,
+    ) -> Result<Result<T, String>, Undecided> {
+        let stop = |error| Undecided::Stop(Stop::from(error));
+        let row = self.archive().message(deal.id, false, next).map_err(stop)?;
+        let gone = row.map_or(Ok(()), |row| self.not_ended(&row));
+        let lasting = gone.and_then(|()| not_expired(deal, Timestamp::now()));
+        if let Err(over) = lasting {
+            self.tinguin().withdraw(key);
+            return Err(Undecided::Stop(over));
+        }
+        if let Some(reason) = self.archive().cancel(deal.id).map_err(stop)? {
+            self.tinguin().withdraw(key);
+            return Ok(Err(reason));
+        }
+        if let Some(answer) = pose(self.parts.grace).map_err(Undecided::Client)? {
+            return Ok(Ok(answer));
+        }
+        // An answer between that look and this line would not have been heard of.
+        self.schedule.asks(key, deal.id);
+        if let Some(answer) = pose(Duration::ZERO).map_err(Undecided::Client)? {
+            return Ok(Ok(answer));
+        }
+        let what = "your decision, in the TINGUIN".to_owned();
+        let until = Some(deal.agreement.expires);
+        let waiting = Waiting { what, message: Some(next), until, question: Some(key) };
+        Err(Undecided::Stop(Stop::Wait(waiting)))
+    }
+
+    /// The other side may have ended the deal while we wait for something else.
+    fn not_ended(&self, row: &MessageRow) -> Result<(), Stop> {
+        let parsed = semper_base::cose::parse(&row.bytes, "message", row.bytes.len());
+        let message = parsed.ok().and_then(|it| Message::decode(it.peek()).ok());
+        let Some(message) = message else { return Ok(()) };
+        match message.container.item() {
+            Some(Item::Information { kind, body }) if kind == END => {
+                Err(Stop::PeerEnded(crate::outside::said(body)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Has the person leave a deal: its service is told at its next wait.
+    pub fn cancel(&self, id: DealId, reason: &str) -> Result<(), Stop> {
+        let write = semper_archive::Write::Cancel(id, reason.to_owned());
+        self.archive().commit(vec![write])?;
+        self.wake(id);
+        Ok(())
+    }
+}
+
+fn not_expired(deal: &Deal, now: Timestamp) -> Result<(), Stop> {
+    let end = deal.agreement.expires;
+    if now >= end { Err(Stop::Expired(end)) } else { Ok(()) }
+}
+
+fn waiting(deal: &Deal, next: u64, wanted: &Wanted) -> Waiting {
+    let mut words = Vec::new();
+    if wanted.message {
+        words.push(format!("message {next} of the other side"));
+    }
+    if let Some(until) = wanted.until {
+        words.push(until.to_string());
+    }
+    if let Some(question) = &wanted.question {
+        words.push(format!("your answer to “{}”", question.topic()));
+    }
+    let end = deal.agreement.expires;
+    Waiting {
+        what: words.join(", or "),
+        // Another message than one that is wanted may be the other side's end.
+        message: Some(next),
+        until: Some(wanted.until.map_or(end, |until| until.min(end))),
+        question: wanted.key.filter(|_| wanted.question.is_some()),
+    }
+}
+
+/// Wakes deals whose date has come, and those that the person wants to leave.
+pub(super) fn clock(host: &Weak<Host>) {
+    let mut told = HashSet::new();
+    while let Some(host) = host.upgrade() {
+        let looked = host
+            .archive()
+            .due(Timestamp::now(), BATCH)
+            .and_then(|due| host.archive().cancelled().map(|cancelled| (due, cancelled)));
+        match looked {
+            Ok((due, cancelled)) => {
+                due.into_iter().for_each(|id| host.wake_if_idle(id));
+                told.retain(|id| cancelled.contains(id));
+                for id in cancelled {
+                    if told.insert(id) {
+                        host.wake(id);
+                    }
+                }
+            }
+            Err(error) => tracing::warn!(%error, "dates cannot be looked up"),
+        }
+        let now = Timestamp::now();
+        let next = host.archive().next_date().ok().flatten();
+        let pause = next.map_or(LOOK, |next| next.since(now).min(LOOK));
+        drop(host);
+        std::thread::sleep(pause.max(Duration::from_millis(5)));
+    }
+}
+
+/// Wakes deals whose questions have been answered.
+pub(super) fn decisions(host: &Weak<Host>) {
+    let (mut epoch, mut after) = (Digest::ZERO, 0);
+    while let Some(alive) = host.upgrade() {
+        let tinguin = alive.tinguin().clone();
+        drop(alive);
+        // Held by the TINGUIN until there is news; the host may go meanwhile.
+        let news = tinguin.watch(epoch, after);
+        let Some(host) = host.upgrade() else { return };
+        match news {
+            Ok(news) => {
+                (epoch, after) = (news.epoch, news.last);
+                host.answered(news.answered.as_deref());
+            }
+            Err(_) => {
+                drop(host);
+                std::thread::sleep(Duration::from_secs(1));
+            }
+        }
+    }
+}
+
+impl Host {
+    /// Questions have been answered; all of them, for all we know, without a list.
+    fn answered(self: &Arc<Self>, answered: Option<&[Digest]>) {
+        let mut woken = self.schedule.asking(answered);
+        let asleep = match answered {
+            Some(keys) => keys
+                .iter()
+                .map(|key| self.archive().asking(Some(*key)))
+                .collect::<Result<Vec<_>, _>>()
+                .map(|all| all.concat()),
+            None => self.archive().asking(None),
+        };
+        match asleep {
+            Ok(asleep) => woken.extend(asleep),
+            Err(error) => tracing::warn!(%error, "deals with questions cannot be looked up"),
+        }
+        for id in woken {
+            self.wake(id);
+        }
+    }
+}

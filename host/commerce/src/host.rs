@@ -302,7 +302,7 @@ impl Host {
         };
         let mut begins = row.waits.begins;
         loop {
-            let (context, outcome) = match self.run_once(&deal, begins) {
+            let (mut context, outcome) = match self.run_once(&deal, begins) {
                 Ok(done) => done,
                 Err(stop) => return self.store(row, Some((&deal, None)), Err(stop)),
             };
@@ -311,7 +311,7 @@ impl Host {
                 continue;
             }
             let outcome = outcome.and_then(|said| of_flow(&context.monitor, said));
-            return self.store(row, Some((&deal, Some(&context))), outcome);
+            return self.store(row, Some((&deal, Some(&mut context))), outcome);
         }
     }
 

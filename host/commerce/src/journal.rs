@@ -327,6 +327,12 @@ impl Journal {
         Ok(archive.commit(all)?)
     }
 
+    /// Reads that no effect has committed yet: what was read before a deal fails belongs to
+    /// its evidence.
+    pub fn take_pending(&mut self) -> Vec<Write> {
+        std::mem::take(&mut self.pending)
+    }
+
     fn key(&self, number: u64) -> Digest {
         let deal = self.deal.digest().as_bytes();
         Digest::of_parts(&[b"semper/call/v1", deal, &number.to_be_bytes()])

@@ -200,7 +200,7 @@ impl Host {
     fn sign_as_buyer(&self, nonce: Digest, agreement: &Agreement) -> Result<Event, OpeningError> {
         let terms = self.shelf().get(agreement.hello.terms, Timestamp::now())?;
         let peer = agreement.name(Side::Seller);
-        let known = self.archive().deals()?.iter().any(|deal| deal.peer == peer);
+        let known = self.archive().knows(peer)?;
         sign(self, nonce, agreement, &terms, known)
     }
 

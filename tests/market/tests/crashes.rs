@@ -1,8 +1,9 @@
-//! A host that dies at any commit goes on where it was, and nothing is done twice.
+//! A process that is killed at any point goes on where it was, and nothing is done twice.
 //!
-//! `SEMPER_CRASH=before:N` and `after:N` abort the process at the N-th commit of its archive
-//! (see `host/supporting/archive/src/store/crash.rs`), so every boundary between effect and
-//! record of a whole deal is met, in the processes that ship.
+//! `SEMPER_CRASH=N` has a process SIGKILL itself at the N-th point that it comes to (see
+//! `host/base/src/fault.rs`): before and after every commit of its stores, before a message is
+//! posted, after it is, after one is stored and before that is acknowledged. Here N runs from 1
+//! until a whole deal goes by without meeting the point, for every process that takes part.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -12,9 +13,9 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use common::{asked, books, ended, market, newest, small};
-use semper_testkit::{Market, process};
+use semper_testkit::{Market, Part, process};
 
-/// Starts `semper` with a crash ahead; whether it crashed.
+/// Starts `semper buy` with a crash ahead; whether it crashed.
 fn buy_until_crash(market: &Market, crash: &str) -> bool {
     let status = Command::new(&market.binaries.semper)
         .args(["buy", "--home", "anna", &market.merchant_url()])
@@ -28,117 +29,117 @@ fn buy_until_crash(market: &Market, crash: &str) -> bool {
 }
 
 /// Checks that every deal so far has ended well, and nothing twice.
-fn check(market: &Market, deals: i64, crash: &str) {
+fn check(market: &Market, deals: usize, crash: &str) {
     let now = books(market);
-    assert_eq!((now.payments, now.parcels, now.sum), (deals, deals, 0), "{crash}");
-    let deals = usize::try_from(deals).unwrap();
+    let count = i64::try_from(deals).unwrap();
+    assert_eq!((now.payments, now.parcels, now.sum), (count, count, 0), "{crash}");
     for topic in ["agreement", "order", "payment-order", "completion"] {
         assert_eq!(asked(market, topic), deals, "{topic} at {crash}");
     }
 }
 
-#[test]
-fn a_buyer_killed_at_any_commit_completes_the_deal_after_a_restart() {
-    let (market, _folder) = market(&small());
-    let mut deals = 0;
-    for place in ["after", "before"] {
-        for commit in 1_u32.. {
-            let crash = format!("{place}:{commit}");
-            if !buy_until_crash(&market, &crash) {
-                // The whole deal takes fewer commits: every one has been met.
-                deals += 1;
-                check(&market, deals, &crash);
-                assert!(commit > 20, "only {commit} commits");
-                break;
-            }
-            let resumed =
-                market.semper(&["deals", "--home", "anna", "--resume", "--json"]).unwrap();
-            assert_eq!(resumed.code, 0, "{crash}: {}", resumed.err);
-            // Before HELLO was stored nothing was begun, and nothing is gone on with.
-            let all = resumed.json();
-            let count = i64::try_from(all.as_array().map_or(0, Vec::len)).unwrap();
-            assert!(count == deals || count == deals + 1, "{crash}: {count} deals");
-            deals = count;
-            if deals > 0 {
-                assert_eq!(newest(&market, "anna").0, "completed", "{crash}: {}", resumed.err);
-                check(&market, deals, &crash);
-            }
-        }
-    }
+fn verified(market: &Market) {
     for home in ["anna", "otto"] {
         let verified = market.semper(&["archive", "verify", "--home", home]).unwrap();
-        assert_eq!(verified.code, 0, "{home}: {}", verified.err);
+        assert_eq!(verified.code, 0, "{home}: {}{}", verified.out, verified.err);
     }
 }
 
+fn resume(market: &Market, crash: &str) -> usize {
+    let resumed = market.semper(&["deals", "--home", "anna", "--resume", "--json"]).unwrap();
+    assert_eq!(resumed.code, 0, "{crash}: {}", resumed.err);
+    resumed.json().as_array().map_or(0, Vec::len)
+}
+
 #[test]
-fn a_merchant_killed_at_any_commit_serves_the_deal_after_a_restart() {
-    let (mut market, _folder) = market(&small());
+fn a_buyer_killed_at_any_point_completes_the_deal_after_a_restart() {
+    let (market, _folder) = market(&small());
     let mut deals = 0;
-    for commit in 1_u32.. {
-        // Alternating, both sides of a commit are met for every kind of call.
-        let place = if commit % 2 == 0 { "before" } else { "after" };
-        let crash = format!("{place}:{commit}");
-        market.merchant.kill();
-        let merchant = Command::new(&market.binaries.semper)
-            .args(["serve", "merchant.toml"])
-            .env("SEMPER_CRASH", &crash)
-            .current_dir(&market.folder)
-            .stderr(Stdio::null())
-            .spawn();
-        let mut merchant = merchant.unwrap();
-        let started = Instant::now();
-        while !process::answers(market.ports[2])
-            && merchant.try_wait().unwrap().is_none()
-            && started.elapsed() < Duration::from_secs(30)
-        {
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        let mut buying = market.start_buying().unwrap();
-        let code = loop {
-            if merchant.try_wait().unwrap().is_some() {
-                break None;
-            }
-            if let Some(code) = buying.wait(Duration::from_millis(20)) {
-                break Some(code);
-            }
-        };
-        if code == Some(0) {
-            let _ = merchant.kill();
-            let _ = merchant.wait();
-            deals += 1;
-            assert!(commit > 20, "only {commit} commits");
-            check(&market, deals, &crash);
+    for point in 1_u32.. {
+        let crash = point.to_string();
+        if !buy_until_crash(&market, &crash) {
+            // The whole deal has fewer points: every one has been met.
+            check(&market, deals + 1, &crash);
+            assert!(point > 100, "only {point} points");
             break;
         }
-        market.restart_merchant().unwrap();
-        if let Some(code) = buying.wait(Duration::from_secs(60)) {
-            // A buyer whom the crash met before its HELLO was answered may have given up; what
-            // it has begun is gone on with.
-            if code != 0 {
-                let resume = ["deals", "--home", "anna", "--resume"];
-                let resumed = market.semper(&resume).unwrap();
-                assert_eq!(resumed.code, 0, "{crash}: {}", resumed.err);
-            }
-        }
-        let all = market.semper(&["deals", "--home", "anna", "--json"]).unwrap().json();
-        deals = i64::try_from(all.as_array().unwrap().len()).unwrap();
+        let count = resume(&market, &crash);
+        // Before HELLO was stored nothing was begun, and nothing is gone on with.
+        assert!(count == deals || count == deals + 1, "{crash}: {count} deals");
+        deals = count;
         if deals > 0 {
-            let (state, note) = newest(&market, "anna");
-            assert_eq!(
-                state,
-                "completed",
-                "{crash}: {note}\nmerchant's: {:?}\nbuyer:\n{}\nmerchant:\n{}",
-                newest(&market, "otto"),
-                buying.log_text(),
-                market.merchant.log_text()
-            );
-            assert_eq!(ended(&market, "otto"), "completed", "{crash}");
+            assert_eq!(newest(&market, "anna").0, "completed", "{crash}");
             check(&market, deals, &crash);
         }
     }
-    let verified = market.semper(&["archive", "verify", "--home", "otto"]).unwrap();
-    assert_eq!(verified.code, 0, "{}", verified.err);
+    verified(&market);
+}
+
+/// Kills a part at each of its points in turn; how many it has. `again` is how often a
+/// question may be put a second time: to a TINGUIN that died with the answer.
+fn sweep(market: &mut Market, part: Part, asks_again: bool) -> u32 {
+    let mut deals = 0;
+    for point in 1_u32.. {
+        let crash = format!("{part:?} at {point}");
+        // It may die while it is being started; that is a point like any other.
+        let _ = market.restart(part, &[("SEMPER_CRASH", &point.to_string())]);
+        let mut buying = market.start_buying().unwrap();
+        let code = loop {
+            if market.part(part).has_ended() {
+                break None;
+            }
+            if let Some(code) = buying.wait(Duration::from_millis(10)) {
+                break Some(code);
+            }
+        };
+        let met = market.part(part).has_ended();
+        market.restart(part, &[]).unwrap();
+        let code = code.or_else(|| buying.wait(Duration::from_secs(60)));
+        if code != Some(0) {
+            // A buyer whom the crash met in its opening may have given up; what it has begun
+            // is gone on with.
+            resume(market, &crash);
+        }
+        let all = market.semper(&["deals", "--home", "anna", "--json"]).unwrap().json();
+        deals = all.as_array().map_or(0, Vec::len);
+        if deals > 0 {
+            let (state, note) = newest(market, "anna");
+            let logs = || format!("{}\n{}", buying.log_text(), market.merchant.log_text());
+            assert_eq!(state, "completed", "{crash}: {note}\n{}", logs());
+            assert_eq!(ended(market, "otto"), "completed", "{crash}");
+        }
+        if !asks_again {
+            check(market, deals, &crash);
+        }
+        if !met {
+            let now = books(market);
+            let count = i64::try_from(deals).unwrap();
+            assert_eq!((now.payments, now.parcels, now.sum), (count, count, 0), "{crash}");
+            return point - 1;
+        }
+    }
+    unreachable!("{deals} deals")
+}
+
+#[test]
+fn a_merchant_killed_at_any_point_serves_the_deal_after_a_restart() {
+    let (mut market, _folder) = market(&small());
+    let points = sweep(&mut market, Part::Merchant, false);
+    assert!(points > 70, "only {points} points");
+    verified(&market);
+}
+
+#[test]
+fn a_bank_and_tinguins_killed_at_any_point_book_and_sign_once() {
+    let (mut market, _folder) = market(&small());
+    let points = sweep(&mut market, Part::Bank, false);
+    assert!(points >= 2, "only {points} points");
+    verified(&market);
+    let points = sweep(&mut market, Part::MerchantTinguin, true);
+    assert!(points >= 6, "only {points} points");
+    let points = sweep(&mut market, Part::BuyerTinguin, true);
+    assert!(points >= 20, "only {points} points");
+    verified(&market);
 }
 
 #[test]
@@ -163,7 +164,7 @@ fn a_bank_that_is_away_delays_the_payment_and_books_it_once() {
 #[test]
 fn a_tinguin_that_is_away_delays_the_deal_and_asks_once() {
     let (mut market, _folder) = market(&small());
-    let crash = "after:12";
+    let crash = "archive.after:12";
     assert!(buy_until_crash(&market, crash));
     market.buyer_tinguin.take();
     let mut resuming = process::Running::start(
@@ -171,6 +172,7 @@ fn a_tinguin_that_is_away_delays_the_deal_and_asks_once() {
         "resume",
         &market.binaries.semper,
         &["deals", "--home", "anna", "--resume"],
+        &[],
     )
     .unwrap();
     // Without its TINGUIN a host says so, and changes nothing.
@@ -178,8 +180,7 @@ fn a_tinguin_that_is_away_delays_the_deal_and_asks_once() {
     assert!(resuming.log_text().contains("semper tinguin --home"), "{}", resuming.log_text());
 
     market.restart_buyer_tinguin(semper_testkit::market::BUYER_RULES).unwrap();
-    let resumed = market.semper(&["deals", "--home", "anna", "--resume"]).unwrap();
 
-    assert_eq!(resumed.code, 0, "{}", resumed.err);
+    resume(&market, crash);
     check(&market, 1, crash);
 }

@@ -109,7 +109,7 @@ fn a_hostile_component_hits_its_limit_and_the_host_goes_on() {
     }
     assert_eq!(books(&market), before);
     let verified = market.semper(&["archive", "verify", "--home", "anna"]).unwrap();
-    assert_eq!(verified.code, 0, "{}", verified.err);
+    assert_eq!(verified.code, 0, "{}{}", verified.out, verified.err);
 }
 
 #[test]

@@ -12,6 +12,7 @@
 pub mod catalogue;
 pub mod market;
 pub mod process;
+mod setup;
 
-pub use market::{Market, MarketOptions};
+pub use market::{Market, MarketOptions, Part};
 pub use process::{Binaries, Output, Running};

@@ -91,6 +91,7 @@ impl Running {
         name: &str,
         program: &Path,
         arguments: &[&str],
+        env: &[(&str, &str)],
     ) -> Result<Self, String> {
         let log = folder.join(format!("{name}.log"));
         let file = File::options()
@@ -101,6 +102,7 @@ impl Running {
         let copy = file.try_clone().map_err(|error| error.to_string())?;
         let child = Command::new(program)
             .args(arguments)
+            .envs(env.iter().copied())
             .current_dir(folder)
             .stdin(Stdio::null())
             .stdout(file)
@@ -133,6 +135,11 @@ impl Running {
     /// Its process id.
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(Some(_)))
     }
 
     /// Ends it as a power cut would (SIGKILL).

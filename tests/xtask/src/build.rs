@@ -9,7 +9,7 @@ use semper_testkit::Binaries;
 const TARGET: &str = "wasm32-wasip2";
 /// The guests. Each is built by itself: the SDK's features say which half it is, and cargo
 /// would unite them.
-pub const GUESTS: [&str; 2] = ["mail-order-buyer", "mail-order-seller"];
+pub const GUESTS: [&str; 3] = ["mail-order-buyer", "mail-order-seller", "probe"];
 
 /// The repository's folder. Asked at run time: with a shared target folder this program may
 /// have been built in another clone.
@@ -102,8 +102,12 @@ fn imports(bytes: &[u8]) -> Vec<String> {
                 .chars()
                 .take_while(|c| c.is_ascii_alphanumeric() || ":/@.-".contains(*c))
                 .collect();
-            (name.contains('/') && name.contains("@1.0.0"))
-                .then(|| name.split_inclusive("@1.0.0").next().unwrap_or_default().to_owned())
+            // Texts stand one after the other: a name ends with its version's three numbers.
+            let (start, version) = name.split_once('@')?;
+            let numbers: Vec<&str> = version.splitn(4, '.').take(3).collect();
+            let [major, minor, patch] = numbers.as_slice() else { return None };
+            let patch: String = patch.chars().take_while(char::is_ascii_digit).collect();
+            start.contains('/').then(|| format!("{start}@{major}.{minor}.{patch}"))
         })
         .collect();
     names.sort();

@@ -55,7 +55,7 @@ impl Host {
     pub(super) fn store(
         self: &Arc<Self>,
         row: &DealRow,
-        ran: Option<(&Deal, Option<&Context>)>,
+        ran: Option<(&Deal, Option<&mut Context>)>,
         outcome: Result<(DealState, String), Stop>,
     ) -> Result<(), Stop> {
         let id = row.id;
@@ -75,11 +75,16 @@ impl Host {
             Err(stop) if stop.is_doubt() => self.note(row, format!("stopped: {stop}")),
             Err(stop) => {
                 let mut writes = Vec::new();
-                if let Some((deal, context)) = ran {
+                let mut context = None;
+                if let Some((deal, ran)) = ran {
                     self.put_back(deal)?;
-                    writes = self.farewell(deal, context, &stop);
+                    if let Some(ran) = ran {
+                        writes = ran.journal.take_pending();
+                        writes.extend(self.farewell(deal, ran, &stop));
+                        context = Some(&*ran);
+                    }
                 }
-                writes.push(incident(id, ran.and_then(|it| it.1), &stop));
+                writes.push(incident(id, context, &stop));
                 let mend = stop.mend();
                 self.end(row, DealState::Failed, stop.to_string(), writes)?;
                 if !mend.is_empty() {
@@ -149,11 +154,10 @@ impl Host {
 
     /// The message by which the other side learns that ours has failed; none if it is the one
     /// that ended, or if it cannot be signed now: then it learns when it asks.
-    fn farewell(&self, deal: &Deal, context: Option<&Context>, stop: &Stop) -> Vec<Write> {
+    fn farewell(&self, deal: &Deal, context: &Context, stop: &Stop) -> Vec<Write> {
         if matches!(stop, Stop::PeerEnded(_)) {
             return Vec::new();
         }
-        let Some(context) = context else { return Vec::new() };
         let words: String = stop.to_string().chars().take(400).collect();
         let item = Item::Information { kind: END.into(), body: words.into_bytes().into() };
         let made = Timestamp::now().max(context.clock);

@@ -124,9 +124,9 @@ impl Posed {
         self.changed.notify_all();
     }
 
-    /// Whether the question before the person has been withdrawn.
-    pub fn is_withdrawn(&self) -> bool {
-        self.lock().shown.is_some_and(|it| it.1)
+    /// Whether this question is before the person and has been withdrawn.
+    pub fn is_withdrawn(&self, id: &Digest) -> bool {
+        self.lock().shown.is_some_and(|it| it.0 == *id && it.1)
     }
 
     /// What has been answered since; held until there is something, or the time is over.

@@ -135,10 +135,10 @@ impl Service {
             }
             Request::DealKeys(nonce) => Ok(Reply::DealKeys(self.deal_keys(&nonce))),
             Request::SignAgreement { id, agreement, context } => {
-                self.once(&id, &agreement, |this| this.sign_agreement(&agreement, &context))
+                self.once(&id, &agreement, |this| this.sign_agreement(&id, &agreement, &context))
             }
             Request::SignStatement { id, statement, refers } => {
-                self.once(&id, &statement, |this| this.sign_statement(&statement, &refers))
+                self.once(&id, &statement, |this| this.sign_statement(&id, &statement, &refers))
             }
             Request::SignMessage(bytes) => self.sign_message(&bytes),
             Request::Open { deal, sealed } => {
@@ -168,7 +168,7 @@ impl Service {
                     let known = this.known(&deal)?;
                     let status = format!("the service asks: {}", question.topic());
                     let answer =
-                        this.ask(Some(&known), Screen::Question(question.clone()), status)?;
+                        this.ask(&id, &known, Screen::Question(question.clone()), status)?;
                     Ok(Reply::Answered(answer))
                 })
             }
@@ -254,7 +254,12 @@ impl Service {
         }
     }
 
-    fn sign_agreement(&self, bytes: &[u8], context: &DealContext) -> Result<Reply, Failure> {
+    fn sign_agreement(
+        &self,
+        id: &Digest,
+        bytes: &[u8],
+        context: &DealContext,
+    ) -> Result<Reply, Failure> {
         let agreement = Agreement::decode(bytes).map_err(|error| malformed(&error))?;
         let chain = self.chain()?;
         let name = chain.first().map(Certificate::subject).unwrap_or_default();
@@ -275,7 +280,7 @@ impl Service {
         };
         let consent = screen::agreement(&agreement, side, context);
         let status = format!("deciding whether to open a deal with {}", known.peer);
-        match self.ask(Some(&known), Screen::Consent(consent), status)? {
+        match self.ask(id, &known, Screen::Consent(consent), status)? {
             Answer::Yes => {
                 self.memory.keep_deal(&agreement.id(), &known).map_err(|error| broken(&error))?;
                 Ok(Reply::Signed(ByteBuf::from(agreement.sign(&self.keys.identity(), chain))))
@@ -291,7 +296,12 @@ impl Service {
         }
     }
 
-    fn sign_statement(&self, bytes: &[u8], refers: &[ByteBuf]) -> Result<Reply, Failure> {
+    fn sign_statement(
+        &self,
+        id: &Digest,
+        bytes: &[u8],
+        refers: &[ByteBuf],
+    ) -> Result<Reply, Failure> {
         let parsed = Statement::decode(bytes).map_err(|error| malformed(&error))?;
         let known = self.known(&parsed.deal)?;
         let mut earlier = Vec::new();
@@ -302,7 +312,7 @@ impl Service {
         let digest = Digest::of(bytes);
         let consent = screen::statement(&parsed, digest, &known.peer, &earlier);
         let status = format!("deciding whether to sign: {}", consent.title);
-        match self.ask(Some(&known), Screen::Consent(consent), status)? {
+        match self.ask(id, &known, Screen::Consent(consent), status)? {
             Answer::Yes => {
                 let signed = SignedStatement::sign(&parsed, &self.keys.identity(), self.chain()?)
                     .map_err(|error| malformed(&error))?;
@@ -338,12 +348,13 @@ impl Service {
 
     fn ask(
         &self,
-        known: Option<&KnownDeal>,
+        id: &Digest,
+        known: &KnownDeal,
         screen: Screen,
         status: String,
     ) -> Result<Answer, Failure> {
-        let withdrawn = || self.posed.is_withdrawn();
-        let answer = self.face.ask(&self.frame(known, screen, status), &withdrawn);
+        let withdrawn = || self.posed.is_withdrawn(id);
+        let answer = self.face.ask(&self.frame(Some(known), screen, status), &withdrawn);
         // What nobody wants to know any more is not an answer, and is not kept as one.
         if withdrawn() {
             return Err(("the question has been withdrawn".into(), String::new()));

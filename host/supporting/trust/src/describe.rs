@@ -140,3 +140,8 @@ pub fn parse<T: Serialize + DeserializeOwned>(name: &str, bytes: &[u8]) -> Resul
         Err(form(name, "not in canonical form (RFC 8785)"))
     }
 }
+
+/// Parses a flow from JSON; for tools that build services from other descriptions.
+pub fn flow(text: &str) -> Result<Flow, LayoutError> {
+    serde_json::from_str(text).map_err(|error| form("the flow", error.to_string()))
+}

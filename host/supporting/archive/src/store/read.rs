@@ -27,6 +27,12 @@ impl Archive {
         self.rows(&sql, [], deal)
     }
 
+    /// Whether there has been a deal with this peer.
+    pub fn knows(&self, peer: &str) -> Result<bool, ArchiveError> {
+        let sql = "SELECT 1 FROM deals WHERE peer = ?1 LIMIT 1";
+        Ok(self.rows(sql, [peer], |_| Ok(()))?.pop().is_some())
+    }
+
     /// Running deals that are not asleep, oldest first: what a start of the host has to run.
     pub fn awake(&self) -> Result<Vec<DealId>, ArchiveError> {
         let sql = "SELECT id FROM deals WHERE state = 'running' AND asleep = 0 ORDER BY opened";

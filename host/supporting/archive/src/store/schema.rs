@@ -72,6 +72,7 @@ const SECOND: &str = "
     ALTER TABLE deals ADD COLUMN question BLOB;
     ALTER TABLE deals ADD COLUMN cancel TEXT;
     ALTER TABLE deals ADD COLUMN begins INTEGER NOT NULL DEFAULT 0;
+    CREATE INDEX deals_peers ON deals (peer);
     CREATE INDEX deals_awake ON deals (opened) WHERE state = 'running' AND asleep = 0;
     CREATE INDEX deals_timers ON deals (wake_at)
         WHERE state = 'running' AND wake_at IS NOT NULL;

@@ -1,0 +1,247 @@
+//! Setting a marketplace up, step by step, by the commands of the README.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use crate::catalogue;
+use crate::market::{MERCHANT_RULES, MarketOptions, serve, tinguin};
+use crate::process::{self, Binaries, Output, Running};
+
+type Result<T> = std::result::Result<T, String>;
+
+/// Setting up, step by step, with somebody listening.
+pub(crate) struct Builder<'a> {
+    pub folder: &'a Path,
+    pub binaries: &'a Binaries,
+    pub ca: String,
+    pub tell: &'a dyn Fn(&str),
+}
+
+impl Builder<'_> {
+    pub fn authority(&self, port: u16) -> Result<Running> {
+        (self.tell)("certification authority: root, key, TLS certificate");
+        let server = ["--server", "localhost", "--server", "127.0.0.1"];
+        let mut arguments = vec!["ca", "init", "--home", "ca", "--name", "Market CA"];
+        arguments.extend(server);
+        self.semper(&arguments)?;
+        self.server("ca", port, "ca/tls", "[ca]\nhome = \"ca\"\n")?;
+        serve(self.folder, self.binaries, "ca", port, &[])
+    }
+
+    pub fn bank(&self, port: u16) -> Result<Running> {
+        (self.tell)("test bank: key, certificate, ledger");
+        self.certified_key("bank", "Test Bank", "bank", false)?;
+        self.certified_key("bank-tls", "Test Bank server", "server", true)?;
+        self.semper(&[
+            "bank",
+            "init",
+            "--home",
+            "bank",
+            "--key",
+            "bank.key",
+            "--certificate",
+            "bank.pem",
+            "--authority",
+            "ca/root.pem",
+        ])?;
+        self.server("bank", port, "bank-tls", "[bank]\nhome = \"bank\"\n")?;
+        serve(self.folder, self.binaries, "bank", port, &[])
+    }
+
+    /// The author's service, the organisation's certificate, the merchant's terms.
+    pub fn bundle(&self) -> Result<()> {
+        (self.tell)("author: signs the mail-order service");
+        self.certified_key("author", "Ada Author", "author", false)?;
+        let files = self.binaries.repository.join("guest-services/mail-order/terms");
+        let file = |name: &str| files.join(name).display().to_string();
+        let guest = |name: &str| self.binaries.guests.join(name).display().to_string();
+        self.sign(&[
+            "service",
+            "--description",
+            &file("service.toml"),
+            "--buyer",
+            &guest("mail_order_buyer.wasm"),
+            "--seller",
+            &guest("mail_order_seller.wasm"),
+            "--key",
+            "author.key",
+            "--certificate",
+            "author.pem",
+            "--out",
+            "bundle",
+        ])?;
+        (self.tell)("consumer organisation: examines and certifies it");
+        self.sign(&["organisation", "--name", "Verbraucherbund", "--out", "verbraucherbund"])?;
+        self.sign(&[
+            "certify",
+            "--bundle",
+            "bundle",
+            "--description",
+            &file("certificate.toml"),
+            "--key",
+            "verbraucherbund/evaluator.key",
+            "--certificate",
+            "verbraucherbund/evaluator.pem",
+        ])?;
+        (self.tell)("merchant: signs its terms of business");
+        self.certified_key("otto-terms", "Otto Versand", "merchant", false)?;
+        self.sign(&[
+            "terms",
+            "--bundle",
+            "bundle",
+            "--description",
+            &file("terms.toml"),
+            "--text",
+            &format!("en={}", file("terms.en.md")),
+            "--text",
+            &format!("de={}", file("terms.de.md")),
+            "--key",
+            "otto-terms.key",
+            "--certificate",
+            "otto-terms.pem",
+        ])
+    }
+
+    pub fn merchant_home(&self, bank: u16, articles: u32) -> Result<Running> {
+        (self.tell)("merchant: home, TINGUIN with standing consents, registration, account");
+        self.home("otto", "Otto Versand", "the red lighthouse")?;
+        let tinguin = tinguin(self.folder, self.binaries, "otto", MERCHANT_RULES, &[])?;
+        self.register("otto", "Otto Versand", "merchant")?;
+        self.account("otto", bank)?;
+        (self.tell)(&format!("merchant: imports {articles} articles"));
+        self.write("articles.csv", &catalogue::csv(articles, 1996))?;
+        self.semper(&["catalogue", "import", "--home", "otto", "articles.csv"])?;
+        Ok(tinguin)
+    }
+
+    pub fn merchant_server(&self, port: u16) -> Result<Running> {
+        self.certified_key("otto-tls", "Otto server", "server", true)?;
+        let section = "[merchant]\nhome = \"otto\"\nterms = \"bundle\"\n";
+        self.server("merchant", port, "otto-tls", section)?;
+        serve(self.folder, self.binaries, "merchant", port, &[])
+    }
+
+    pub fn buyer(&self, bank: u16, options: &MarketOptions) -> Result<Option<Running>> {
+        (self.tell)("buyer: home, TINGUIN, registration, account, address");
+        self.home("anna", "Anna Berg", "two owls in a pear tree")?;
+        // Setting up needs a TINGUIN that answers; nothing is consented to yet.
+        let running = tinguin(self.folder, self.binaries, "anna", &options.buyer_rules, &[])?;
+        self.register("anna", "Anna Berg", "buyer")?;
+        let account = self.account("anna", bank)?;
+        let fund =
+            ["bank", "fund", "--home", "bank", "--account", &account, "--amount", &options.funds];
+        self.semper(&fund)?;
+        let mut arguments = vec!["preference", "--home", "anna"];
+        for entry in
+            ["name=Anna Berg", "street=Lindenweg 4", "postcode=22765", "city=Hamburg", "country=DE"]
+        {
+            arguments.extend(["--set", entry]);
+        }
+        self.semper(&arguments)?;
+        Ok(options.scripted_buyer.then_some(running))
+    }
+
+    fn home(&self, name: &str, user: &str, phrase: &str) -> Result<()> {
+        self.semper(&[
+            "init",
+            "--home",
+            name,
+            "--user",
+            user,
+            "--phrase",
+            phrase,
+            "--authority",
+            "ca/root.pem",
+            "--evaluator",
+            "verbraucherbund=verbraucherbund/root.pem",
+            "--pass-phrase-file",
+            "pass-phrase",
+        ])
+    }
+
+    fn register(&self, home: &str, name: &str, role: &str) -> Result<()> {
+        let key = self.invite(name, role, false)?;
+        let ca = &self.ca;
+        self.semper(&["register", "--home", home, "--ca", ca, "--name", name, "--key", &key])
+    }
+
+    /// Opens an account; its number.
+    fn account(&self, home: &str, bank: u16) -> Result<String> {
+        let url = format!("https://localhost:{bank}");
+        let arguments =
+            ["account", "open", "--home", home, "--bank", &url, "--name", "Test Bank", "--json"];
+        let output =
+            expect(process::run(self.folder, &self.binaries.semper, &arguments)?, &arguments)?;
+        text(&output.json()["account"])
+    }
+
+    /// A key in a file, and a certificate for it.
+    fn certified_key(&self, file: &str, name: &str, role: &str, server: bool) -> Result<()> {
+        let (key, csr, pem) = (format!("{file}.key"), format!("{file}.csr"), format!("{file}.pem"));
+        self.sign(&["key", "--out", &key])?;
+        self.sign(&["request", "--key", &key, "--name", name, "--out", &csr])?;
+        let registration = self.invite(name, role, server)?;
+        self.semper(&[
+            "register",
+            "--ca",
+            &self.ca,
+            "--authority",
+            "ca/root.pem",
+            "--request",
+            &csr,
+            "--out",
+            &pem,
+            "--key",
+            &registration,
+        ])
+    }
+
+    fn invite(&self, name: &str, role: &str, server: bool) -> Result<String> {
+        let mut arguments =
+            vec!["ca", "invite", "--home", "ca", "--name", name, "--role", role, "--json"];
+        if server {
+            arguments.extend(["--server", "localhost", "--server", "127.0.0.1"]);
+        }
+        let output =
+            expect(process::run(self.folder, &self.binaries.semper, &arguments)?, &arguments)?;
+        text(&output.json()["key"])
+    }
+
+    fn server(&self, name: &str, port: u16, tls: &str, section: &str) -> Result<()> {
+        let toml = format!(
+            "listen = \"127.0.0.1:{port}\"\n\n[tls]\ncertificate = \"{tls}.pem\"\n\
+             key = \"{tls}.key\"\n\n{section}"
+        );
+        self.write(&format!("{name}.toml"), &toml)
+    }
+
+    fn semper(&self, arguments: &[&str]) -> Result<()> {
+        expect(process::run(self.folder, &self.binaries.semper, arguments)?, arguments).map(drop)
+    }
+
+    fn sign(&self, arguments: &[&str]) -> Result<()> {
+        expect(process::run(self.folder, &self.binaries.sign, arguments)?, arguments).map(drop)
+    }
+
+    fn write(&self, name: &str, content: &str) -> Result<()> {
+        fs::write(self.folder.join(name), content).map_err(|error| format!("{name}: {error}"))
+    }
+
+    pub fn secret(&self, name: &str, content: &str) -> Result<()> {
+        self.write(name, content)?;
+        fs::set_permissions(self.folder.join(name), fs::Permissions::from_mode(0o600))
+            .map_err(|error| error.to_string())
+    }
+}
+
+fn expect(output: Output, arguments: &[&str]) -> Result<Output> {
+    if output.code == 0 {
+        return Ok(output);
+    }
+    Err(format!("{}: exit {}\n{}{}", arguments.join(" "), output.code, output.out, output.err))
+}
+
+fn text(value: &serde_json::Value) -> Result<String> {
+    value.as_str().map(str::to_owned).ok_or_else(|| "the JSON has another shape".to_owned())
+}

@@ -81,7 +81,8 @@ impl Compiler {
     ) -> Result<Component, Stop> {
         examine(bytes, limits)?;
         let name = self.name(engine, bytes);
-        if let Some(component) = self.cached(&name).and_then(|code| load(engine, &code)) {
+        // Code of another version is not ours to complain about: it is made anew.
+        if let Some(Ok(component)) = self.cached(&name).map(|code| load(engine, &code)) {
             return Ok(component);
         }
         let start = Instant::now();
@@ -90,9 +91,7 @@ impl Compiler {
         if let Err(error) = self.home.write(&name, &self.seal(&name, &code)) {
             tracing::warn!(%error, "compiled code cannot be kept; it is compiled again next time");
         }
-        load(engine, &code).ok_or_else(|| {
-            Stop::Component("the compiler is of another build than this host".into())
-        })
+        load(engine, &code).map_err(|error| crate::runtime::unfit(&error, limits))
     }
 
     /// A file's name says what the code in it is for.
@@ -204,10 +203,10 @@ const KEY: &str = "cache.key";
 /// How a worker ends that has found a fault in the component.
 const REFUSED: i32 = 65;
 
-/// Loads code that [`Compiler::compile`] made or [`Compiler::cached`] has authenticated;
-/// `None` when it is of another version or other settings.
+/// Loads code that [`Compiler::compile`] made or [`Compiler::cached`] has authenticated. An
+/// error says that it is of another version or other settings, or larger than the pool.
 #[allow(unsafe_code, reason = "the only place: wasmtime's deserialize")]
-fn load(engine: &Engine, code: &[u8]) -> Option<Component> {
+fn load(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
     // SAFETY: `deserialize` demands bytes that come from `Engine::precompile_component` of this
     // wasmtime, unmodified. This function is private and has two callers, both in
     // `Compiler::component`: one hands over what a worker process of our own binary, started
@@ -216,7 +215,7 @@ fn load(engine: &Engine, code: &[u8]) -> Option<Component> {
     // and these very bytes, in memory, after they were read, so that a file that changes later
     // changes nothing. Only `seal` makes such MACs, and only of a worker's output. wasmtime
     // itself refuses another version or other settings.
-    unsafe { Component::deserialize(engine, code) }.ok()
+    unsafe { Component::deserialize(engine, code) }
 }
 
 /// What can be seen without compiling: size, functions, nesting.

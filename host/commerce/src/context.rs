@@ -25,6 +25,8 @@ use crate::stop::Stop;
 
 /// Milliseconds over which messages are counted.
 const MINUTE: u64 = 60_000;
+/// Milliseconds over which checkpoints are counted.
+const HOUR: u64 = 3_600_000;
 /// Largest state of a checkpoint, in bytes.
 pub const MAX_STATE: usize = 64 * 1024;
 
@@ -80,14 +82,6 @@ impl Deal {
     pub fn grants(&self) -> &Grants {
         self.terms.grants()
     }
-
-    /// Our side's component.
-    pub fn component(&self) -> &[u8] {
-        match self.side {
-            Side::Buyer => self.terms.buyer_component(),
-            Side::Seller => self.terms.seller_component(),
-        }
-    }
 }
 
 /// The state of one activation.
@@ -120,8 +114,8 @@ pub struct Context {
     table: ResourceTable,
     held: u64,
     logged: u64,
-    /// When its last messages were sent.
-    recent: VecDeque<Timestamp>,
+    /// When its last messages were sent, and its last checkpoints made.
+    recent: [VecDeque<Timestamp>; 2],
 }
 
 /// What is journaled of a received message: which, and when it was taken.
@@ -149,12 +143,14 @@ impl Context {
     pub fn new(outside: Outside, deal: Arc<Deal>, journal: Journal) -> Result<Self, Stop> {
         let flow = deal.terms.service().flow.clone();
         let mut statements = Vec::new();
+        let mut recent = [VecDeque::new(), VecDeque::new()];
         let (monitor, received, sent, spent, clock) = match journal.resumed() {
             None => (Monitor::new(flow), 0, 0, 0, deal.opened),
             Some(carried) => {
                 for bytes in &carried.statements {
                     statements.push(own_or_peers(&outside, &deal, bytes, carried.at)?);
                 }
+                recent = [carried.messages.clone().into(), carried.checkpoints.clone().into()];
                 let monitor = Monitor::resume(flow, &carried.flow);
                 (monitor, carried.received, carried.sent, carried.spent, carried.at)
             }
@@ -175,7 +171,7 @@ impl Context {
             table: ResourceTable::new(),
             held: 0,
             logged: 0,
-            recent: VecDeque::new(),
+            recent,
         })
     }
 
@@ -231,7 +227,7 @@ impl Context {
         let at = self.now()?;
         let side = self.deal.side;
         self.monitor.check(side, moving, consented, at)?;
-        self.count_message(at)?;
+        self.count_recent(0, MINUTE, Limit::Messages, at)?;
         let (outside, deal) = (self.outside.clone(), Arc::clone(&self.deal));
         let fresh = !self.journal.is_replaying();
         self.journal.effect(function, &item, |call| {
@@ -250,12 +246,21 @@ impl Context {
         Ok(())
     }
 
-    fn count_message(&mut self, at: Timestamp) -> Result<(), Stop> {
-        self.recent.push_back(at);
-        while self.recent.front().is_some_and(|old| old.millis() + MINUTE < at.millis()) {
-            self.recent.pop_front();
+    /// Counts an event, and holds those of the last while against a limit.
+    fn count_recent(
+        &mut self,
+        which: usize,
+        while_ms: u64,
+        limit: Limit,
+        at: Timestamp,
+    ) -> Result<(), Stop> {
+        let recent = &mut self.recent[which];
+        recent.push_back(at);
+        while recent.front().is_some_and(|old| old.millis() + while_ms < at.millis()) {
+            recent.pop_front();
         }
-        self.within(Limit::Messages, self.recent.len() as u64)
+        let count = recent.len() as u64;
+        self.within(limit, count)
     }
 
     /// Sends a signed statement and keeps it for later reference.
@@ -367,6 +372,7 @@ impl Context {
             return Err(Stop::Service(format!("a state of more than {MAX_STATE} bytes")));
         }
         let at = self.now()?;
+        self.count_recent(1, HOUR, Limit::Checkpoints, at)?;
         // The newest of each kind is all that later statements can refer to.
         let current = |it: &&SignedStatement| {
             self.monitor.stated(it.statement().content.kind()) == Some(it.digest())
@@ -380,6 +386,8 @@ impl Context {
             spent: self.spent,
             at,
             statements: statements.map(|it| ByteBuf::from(it.bytes())).collect(),
+            messages: self.recent[0].iter().copied().collect(),
+            checkpoints: self.recent[1].iter().copied().collect(),
         };
         Err(self.journal.checkpoint(&carried))
     }

@@ -268,13 +268,7 @@ impl Host {
     /// when a deal is opened.
     pub fn prepare(self: &Arc<Self>, terms: &Arc<VerifiedTerms>, side: Side) -> Preparing {
         let (host, terms) = (Arc::clone(self), Arc::clone(terms));
-        std::thread::spawn(move || {
-            let (bytes, digest) = match side {
-                Side::Buyer => (terms.buyer_component(), terms.service().buyer),
-                Side::Seller => (terms.seller_component(), terms.service().seller),
-            };
-            host.runtime.ready(bytes, digest, terms.grants()).map(drop)
-        })
+        std::thread::spawn(move || host.runtime.ready(&terms, side).map(drop))
     }
 
     /// Runs a deal until it ends or has to wait: what a worker does when the deal is woken.
@@ -321,14 +315,8 @@ impl Host {
         deal: &Arc<Deal>,
         begins: u64,
     ) -> Result<(Context, Result<Result<(), String>, Stop>), Stop> {
-        let service = deal.terms.service();
-        let digest = match deal.side {
-            Side::Buyer => service.buyer,
-            Side::Seller => service.seller,
-        };
-        let grants = deal.grants();
-        let ready = self.runtime.ready(deal.component(), digest, grants)?;
-        let journal = Journal::load(self.archive(), deal.id, begins, grants.limits)?;
+        let ready = self.runtime.ready(&deal.terms, deal.side)?;
+        let journal = Journal::load(self.archive(), deal.id, begins, deal.grants().limits)?;
         let outside = Outside::Host(Arc::clone(self));
         let context = Context::new(outside, Arc::clone(deal), journal)?;
         Ok(self.runtime.run(&ready, context))

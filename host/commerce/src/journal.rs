@@ -90,6 +90,10 @@ pub struct Carried {
     pub at: Timestamp,
     /// The deal's statements that later ones may refer to, signed.
     pub statements: Vec<ByteBuf>,
+    /// When its last messages were sent, for their limit.
+    pub messages: Vec<Timestamp>,
+    /// When its last checkpoints were, for theirs.
+    pub checkpoints: Vec<Timestamp>,
 }
 
 /// A call as it was journaled, for whoever looks on while a journal is re-executed.

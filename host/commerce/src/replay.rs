@@ -7,7 +7,7 @@ use std::sync::Arc;
 use semper_archive::{DealState, JournalRow};
 use semper_base::{Digest, cbor};
 use semper_items::message::MAX_MESSAGE;
-use semper_items::{Item, Side, Statement};
+use semper_items::{Item, Statement};
 use serde::Serialize;
 
 use crate::context::{Context, Deal};
@@ -77,12 +77,7 @@ pub fn re_execute(
     recorded: Recorded,
     account: bool,
 ) -> Result<Replayed, Stop> {
-    let service = deal.terms.service();
-    let digest = match deal.side {
-        Side::Buyer => service.buyer,
-        Side::Seller => service.seller,
-    };
-    let ready = runtime.ready(deal.component(), digest, deal.grants())?;
+    let ready = runtime.ready(&deal.terms, deal.side)?;
     let outside = Outside::Recorded(Arc::new(recorded));
     let heard = Arc::new(std::sync::Mutex::new(Heard::default()));
     let mut replayed = Replayed {

@@ -10,8 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use semper_base::Digest;
+use semper_items::Side;
 use semper_trust::policy::{Capability, Grants};
-use semper_trust::{Limit, Limits};
+use semper_trust::{Limit, Limits, VerifiedTerms};
 use wasmtime::component::{ComponentExportIndex, InstancePre, Linker};
 use wasmtime::{
     Config, Engine, PoolConcurrencyLimitError, PoolingAllocationConfig, Store, Trap, UpdateDeadline,
@@ -54,7 +55,7 @@ type Slot = Arc<Mutex<Option<Ready>>>;
 pub struct Runtime {
     engine: Engine,
     compiler: Compiler,
-    ready: Mutex<HashMap<Digest, Slot>>,
+    ready: Mutex<HashMap<(Digest, Side), Slot>>,
     /// Keeps the epoch ticking as long as the runtime is there.
     _ticking: Arc<()>,
 }
@@ -86,11 +87,12 @@ impl Runtime {
         &self.engine
     }
 
-    /// Compiles and links a component, or takes the one that is ready: its imports against the
+    /// Compiles and links a side's component, or takes the one that is ready: its imports against the
     /// grants first, then what can be seen of it, then the compiler. The linker holds exactly
     /// the granted capabilities.
-    pub fn ready(&self, bytes: &[u8], digest: Digest, grants: &Grants) -> Result<Ready, Stop> {
-        let key = key(digest, grants);
+    pub fn ready(&self, terms: &VerifiedTerms, side: Side) -> Result<Ready, Stop> {
+        // Terms fix the components, and with this process's trust file the grants.
+        let key = (terms.digest(), side);
         let slot = {
             let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
             if ready.len() >= READY && !ready.contains_key(&key) {
@@ -103,7 +105,11 @@ impl Runtime {
         if let Some(ready) = &*slot {
             return Ok(ready.clone());
         }
-        let ready = self.prepare(bytes, grants)?;
+        let bytes = match side {
+            Side::Buyer => terms.buyer_component(),
+            Side::Seller => terms.seller_component(),
+        };
+        let ready = self.prepare(bytes, terms.grants())?;
         Ok(slot.insert(ready).clone())
     }
 
@@ -158,12 +164,6 @@ fn activate(store: &mut Store<Context>, ready: &Ready) -> wasmtime::Result<Resul
     Ok(run.call(&mut *store, ())?.0)
 }
 
-/// What a ready component depends on.
-fn key(component: Digest, grants: &Grants) -> Digest {
-    let grants = semper_base::cbor::encode(&(&grants.capabilities, &grants.limits, grants.world));
-    Digest::of_parts(&[b"semper/ready/v1", component.as_bytes(), &grants])
-}
-
 /// The project's settings; with a pool for running, without for a compiler process, whose code
 /// is the same.
 pub fn config(pooled: bool) -> Config {
@@ -193,7 +193,7 @@ pub fn config(pooled: bool) -> Config {
 }
 
 /// A component that cannot be linked: the pool's limits, or imports of other types than ours.
-fn unfit(error: &wasmtime::Error, limits: Limits) -> Stop {
+pub(crate) fn unfit(error: &wasmtime::Error, limits: Limits) -> Stop {
     let text = format!("{error:#}");
     let most = |limit| Stop::Limit { limit, most: limits.get(limit) };
     if text.contains("exceed") {

@@ -28,6 +28,8 @@ pub enum Limit {
     LogBytes,
     /// Messages sent in one minute.
     Messages,
+    /// Checkpoints in one hour.
+    Checkpoints,
     /// Records of one run's journal.
     Records,
     /// Bytes of one run's journal.
@@ -41,7 +43,7 @@ pub enum Limit {
 }
 
 /// Name, words for people, default, ceiling.
-const LIMITS: [(Limit, &str, u64, u64); 14] = [
+const LIMITS: [(Limit, &str, u64, u64); 15] = [
     (Limit::Fuel, "instructions per activation", 2_000_000_000, 400_000_000_000),
     (Limit::Time, "ms between two calls of the host", 2_000, 30_000),
     (Limit::Memory, "bytes of memory", 16 << 20, 256 << 20),
@@ -51,6 +53,7 @@ const LIMITS: [(Limit, &str, u64, u64); 14] = [
     (Limit::Handles, "handles", 10_000, 10_000),
     (Limit::LogBytes, "bytes of log", 256 << 10, 4 << 20),
     (Limit::Messages, "messages a minute", 600, 600),
+    (Limit::Checkpoints, "checkpoints an hour", 30, 120),
     (Limit::Records, "journal records", 10_000, 1_000_000),
     (Limit::JournalBytes, "bytes of journal", 16 << 20, 256 << 20),
     (Limit::ComponentBytes, "bytes of component", 4 << 20, 64 << 20),

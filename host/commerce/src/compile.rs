@@ -279,4 +279,5 @@ fn bound(milliseconds: u64) {
     let _ = setrlimit(Resource::Cpu, hard(seconds));
     let _ = setrlimit(Resource::Data, hard(WORKER_MEMORY));
     let _ = setrlimit(Resource::Core, hard(0));
+    let _ = rustix::process::setpriority_process(None, 10);
 }

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
 
 use semper_archive::Write;
 use semper_base::{Amount, DealId, Digest, Timestamp};
@@ -106,8 +105,8 @@ pub struct Context {
     pub limiter: Limiter,
     /// What a guest with a language runtime wants of WASI.
     pub wasi: Wasi,
-    /// When the component last called the host.
-    pub last_call: Instant,
+    /// Calls of the host up to now: a component that makes none runs on its own.
+    pub calls: u64,
     /// The last time that the journal knows: time does not go back within a deal.
     pub clock: Timestamp,
     /// Handles that the component holds.
@@ -166,7 +165,7 @@ impl Context {
             received,
             sent,
             spent,
-            last_call: Instant::now(),
+            calls: 0,
             clock,
             table: ResourceTable::new(),
             held: 0,

@@ -26,7 +26,7 @@ use crate::compile::Compiler;
 use crate::context::{Context, Deal, Received};
 use crate::journal::Journal;
 use crate::outside::Outside;
-use crate::runtime::Runtime;
+use crate::runtime::{Lane, Runtime};
 use crate::stop::Stop;
 use crate::terms::Shelf;
 
@@ -272,7 +272,7 @@ impl Host {
     }
 
     /// Runs a deal until it ends or has to wait: what a worker does when the deal is woken.
-    pub fn activate(self: &Arc<Self>, id: DealId) {
+    pub fn activate(self: &Arc<Self>, id: DealId, lane: Lane) {
         let row = match self.archive().deal(id) {
             Ok(Some(row)) if !row.state.is_final() => row,
             Ok(_) => return,
@@ -281,7 +281,7 @@ impl Host {
                 return self.wake_later(id, Duration::from_secs(2));
             }
         };
-        if let Err(error) = self.run(&row) {
+        if let Err(error) = self.run(&row, lane) {
             tracing::error!(deal = id.short(), %error, "the deal's state cannot be stored");
             self.wake_later(id, Duration::from_secs(2));
         }
@@ -289,14 +289,21 @@ impl Host {
     }
 
     /// Runs a deal, over checkpoints, and stores how that ended.
-    fn run(self: &Arc<Self>, row: &DealRow) -> Result<(), Stop> {
+    fn run(self: &Arc<Self>, row: &DealRow, lane: Lane) -> Result<(), Stop> {
         let deal = match self.deal(row) {
             Ok(deal) => Arc::new(deal),
             Err(stop) => return self.store(row, None, Err(stop)),
         };
+        // What is heavy, or is to be compiled first, does not keep others waiting.
+        let light =
+            self.runtime.is_ready(&deal.terms, deal.side) && !self.schedule.is_heavy(&row.terms);
+        if lane == Lane::Fast && !light {
+            self.wake_slow(row.id);
+            return Ok(());
+        }
         let mut begins = row.waits.begins;
         loop {
-            let (mut context, outcome) = match self.run_once(&deal, begins) {
+            let (mut context, outcome) = match self.run_once(&deal, begins, lane) {
                 Ok(done) => done,
                 Err(stop) => return self.store(row, Some((&deal, None)), Err(stop)),
             };
@@ -314,12 +321,13 @@ impl Host {
         self: &Arc<Self>,
         deal: &Arc<Deal>,
         begins: u64,
+        lane: Lane,
     ) -> Result<(Context, Result<Result<(), String>, Stop>), Stop> {
         let ready = self.runtime.ready(&deal.terms, deal.side)?;
         let journal = Journal::load(self.archive(), deal.id, begins, deal.grants().limits)?;
         let outside = Outside::Host(Arc::clone(self));
         let context = Context::new(outside, Arc::clone(deal), journal)?;
-        Ok(self.runtime.run(&ready, context))
+        Ok(self.runtime.run(&ready, context, lane))
     }
 
     /// What never changes about a deal, from its row.

@@ -14,7 +14,7 @@ use crate::context::{Context, Deal};
 use crate::host::END;
 use crate::journal::{self, Class, Journal, Traced};
 use crate::outside::{Outside, Recorded};
-use crate::runtime::Runtime;
+use crate::runtime::{Lane, Runtime};
 use crate::stop::Stop;
 
 /// Characters of a value in an account.
@@ -97,7 +97,7 @@ pub fn re_execute(
         });
         let journal = Journal::re_execute(deal.id, run, deal.grants().limits, trace)?;
         let context = Context::new(outside.clone(), Arc::clone(deal), journal)?;
-        let (context, outcome) = runtime.run(&ready, context);
+        let (context, outcome) = runtime.run(&ready, context, Lane::Slow);
         (replayed.sent, replayed.received) = (context.sent, context.received);
         replayed.flow = context.monitor.state().to_owned();
         let outcome = outcome.and_then(|said| crate::host::of_flow(&context.monitor, said));

@@ -22,7 +22,7 @@ pub struct Waiting {
     pub question: Option<Digest>,
 }
 
-/// A reason to end an activation. The deal goes on after `Wait`, `Later` and `Checkpoint`,
+/// A reason to end an activation. The deal goes on after `Wait`, `Later`, `Slow` and `Checkpoint`,
 /// stands still after `Divergence` and `Damaged`, and has ended after the others.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Stop {
@@ -37,6 +37,9 @@ pub enum Stop {
         /// When to try again.
         after: Duration,
     },
+    /// It computes for long: it is run again where that hinders nobody.
+    #[error("computes for long")]
+    Slow,
     /// A run has ended with a checkpoint; the next begins at once.
     #[error("a checkpoint")]
     Checkpoint,
@@ -128,6 +131,7 @@ impl Stop {
             Self::Limit { limit, .. } => return format!("limit/{}", limit.name()),
             Self::Wait(_) => "wait",
             Self::Later { .. } => "later",
+            Self::Slow => "slow",
             Self::Checkpoint => "checkpoint",
             Self::Divergence { .. } => "divergence",
             Self::Damaged(_) => "damaged-journal",
@@ -159,9 +163,11 @@ impl Stop {
 impl Mend for Stop {
     fn mend(&self) -> String {
         match self {
-            Self::Wait(_) | Self::Later { .. } | Self::Checkpoint | Self::JournalEnds => {
-                String::new()
-            }
+            Self::Wait(_)
+            | Self::Later { .. }
+            | Self::Slow
+            | Self::Checkpoint
+            | Self::JournalEnds => String::new(),
             Self::Divergence { .. } | Self::Damaged(_) | Self::Message { .. } => {
                 "keep the archive as it is; export the deal and have it examined".into()
             }

@@ -1,7 +1,7 @@
 //! `semper:business`: the merchant's catalogue and fulfilment.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::convert::amount_out;
 use super::v1_0::semper::business::{catalogue, fulfilment};
@@ -52,7 +52,7 @@ impl catalogue::Host for Context {
             self.journal.read("business/catalogue.search", &query, || {
                 business(&outside)?.search(&query).map_err(away)
             })?;
-        self.last_call = Instant::now();
+        self.calls += 1;
         Ok((found.into_iter().map(out).collect(), total))
     }
 
@@ -62,7 +62,7 @@ impl catalogue::Host for Context {
             self.journal.read("business/catalogue.lookup", &number, || {
                 business(&outside)?.lookup(&number).map_err(away)
             })?;
-        self.last_call = Instant::now();
+        self.calls += 1;
         Ok(found.map(out))
     }
 }
@@ -77,7 +77,7 @@ impl fulfilment::Host for Context {
                     .map_err(away)?;
                 Ok((done, Vec::new()))
             })?;
-        self.last_call = Instant::now();
+        self.calls += 1;
         Ok(done)
     }
 
@@ -87,7 +87,7 @@ impl fulfilment::Host for Context {
             business(&outside)?.release(deal, call.key).map_err(away)?;
             Ok(((), Vec::new()))
         })?;
-        self.last_call = Instant::now();
+        self.calls += 1;
         Ok(())
     }
 
@@ -96,7 +96,7 @@ impl fulfilment::Host for Context {
         let parcel = self.journal.effect("business/fulfilment.ship", &ship_to, |call| {
             Ok((business(&outside)?.ship(deal, call.key, &ship_to).map_err(away)?, Vec::new()))
         })?;
-        self.last_call = Instant::now();
+        self.calls += 1;
         Ok(parcel)
     }
 }

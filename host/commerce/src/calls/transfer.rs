@@ -1,7 +1,7 @@
 //! `semper:transfer`: information, statements, payments, the inbox.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use semper_items::{Item, limits};
 use semper_payment::{Confirmed, PaymentError};
@@ -20,20 +20,20 @@ use crate::stop::Stop;
 
 impl information::Host for Context {
     fn send(&mut self, kind: String, body: Vec<u8>) -> wasmtime::Result<()> {
-        self.last_call = Instant::now();
+        self.calls += 1;
         if body.len() > limits::INFORMATION {
             let most = limits::INFORMATION as u64;
             return Err(Stop::Limit { limit: Limit::CallBytes, most }.into());
         }
         let item = Item::Information { kind: kind.clone(), body: body.into() };
         self.send("transfer/information.send", item, Moving::Information(&kind), false)?;
-        self.last_call = Instant::now();
+        self.calls += 1;
         Ok(())
     }
 
     fn receive(&mut self) -> wasmtime::Result<(String, Vec<u8>)> {
         let received = Context::receive(self)?;
-        self.last_call = Instant::now();
+        self.calls += 1;
         match received {
             Received::Information(kind, body) => Ok((kind, body)),
             _ => Err(Stop::Peer("something else came than information".into()).into()),
@@ -43,10 +43,10 @@ impl information::Host for Context {
 
 impl statements::Host for Context {
     fn send(&mut self, by: Resource<ConsentHandle>) -> wasmtime::Result<Resource<StatementHandle>> {
-        self.last_call = Instant::now();
+        self.calls += 1;
         let ConsentHandle(signed) = self.release(by)?;
         self.send_statement(signed.clone())?;
-        self.last_call = Instant::now();
+        self.calls += 1;
         Ok(self.hold(StatementHandle(signed))?)
     }
 }
@@ -87,7 +87,7 @@ impl payments::Host for Context {
         &mut self,
         by: Resource<PaymentConsentHandle>,
     ) -> wasmtime::Result<Result<Resource<PaymentHandle>, payments::PaymentError>> {
-        self.last_call = Instant::now();
+        self.calls += 1;
         let consent = self.release(by)?;
         let paid = self.pay_once(&consent)?;
         let bytes = match paid {
@@ -102,7 +102,7 @@ impl payments::Host for Context {
         let item = Item::Money(bytes);
         let moving = Moving::Money(order.amount, order.purpose);
         self.send("transfer/payments.send", item, moving, true)?;
-        self.last_call = Instant::now();
+        self.calls += 1;
         let (amount, purpose) = (order.amount, order.purpose);
         let handle = PaymentHandle { amount, digest, purpose, signer, item: proof };
         Ok(Ok(self.hold(handle)?))
@@ -166,7 +166,7 @@ impl payments::HostPayment for Context {
 impl inbox::Host for Context {
     fn receive(&mut self) -> wasmtime::Result<inbox::Received> {
         let received = Context::receive(self)?;
-        self.last_call = Instant::now();
+        self.calls += 1;
         self.hand_over(received)
     }
 }

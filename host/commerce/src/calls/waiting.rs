@@ -1,7 +1,6 @@
 //! `semper:deal/waiting` and `semper:deal/continuation`, version 1.1.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use semper_archive::Write;
 use semper_base::Timestamp;
@@ -54,7 +53,7 @@ impl Context {
 
 impl waiting::Host for Context {
     fn first_of(&mut self, what: waiting::Wanted) -> wasmtime::Result<waiting::Event> {
-        self.last_call = Instant::now();
+        self.calls += 1;
         let until = what.until.map(Timestamp::from_millis).transpose();
         let until = until.map_err(|error| Stop::Service(error.to_string()))?;
         let question = what.answer.map(|it| Question::Choose {
@@ -87,7 +86,7 @@ impl waiting::Host for Context {
             Ended::Answer(_) => waiting::Event::Cancelled("the answer is not an option".into()),
             Ended::Cancelled(reason) => waiting::Event::Cancelled(reason),
         };
-        self.last_call = Instant::now();
+        self.calls += 1;
         Ok(event)
     }
 }

@@ -71,6 +71,11 @@ impl Host {
                 self.wake_later(id, after);
                 self.note(row, stop.to_string())
             }
+            Err(Stop::Slow) => {
+                self.schedule.heavy(row.terms);
+                self.wake_slow(id);
+                Ok(())
+            }
             // The journal is evidence: nothing is decided on top of a doubtful one.
             Err(stop) if stop.is_doubt() => self.note(row, format!("stopped: {stop}")),
             Err(stop) => {

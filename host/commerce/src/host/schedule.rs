@@ -4,7 +4,7 @@
 //! of the host wakes it. Waking a deal that is running makes it run once more afterwards, so
 //! that nothing that happens between its last look and its end is missed.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,12 @@ use semper_base::{DealId, Digest};
 use tokio::sync::watch;
 
 use super::{Host, waits};
+use crate::runtime::Lane;
+
+/// Threads of the slow lane: for components that compute for long or are to be compiled.
+const SLOW: usize = 2;
+/// Terms remembered as heavy at most.
+const HEAVY: usize = 10_000;
 
 /// Wakes whoever waits for something of a deal: activations (threads) and long polls (tasks).
 #[derive(Debug)]
@@ -59,6 +65,10 @@ impl Signal {
 #[derive(Default)]
 struct Queue {
     ready: VecDeque<DealId>,
+    /// Deals whose components compute for long.
+    slow: VecDeque<DealId>,
+    /// Terms whose components were seen to: their deals go there at once.
+    heavy: HashSet<Digest>,
     /// Deals that are ready or running; true when they are to run once more.
     busy: HashMap<DealId, Place>,
     /// Deals to wake at a time.
@@ -71,6 +81,8 @@ enum Place {
     Ready,
     Running,
     RunningAgain,
+    /// Running, and to be run in the slow lane next.
+    Slow,
 }
 
 /// The schedule of a host.
@@ -78,6 +90,7 @@ enum Place {
 pub(super) struct Schedule {
     queue: Mutex<Queue>,
     work: Condvar,
+    slow_work: Condvar,
     signals: Mutex<HashMap<DealId, Arc<Signal>>>,
     /// Questions of deals that have not gone to sleep yet.
     asking: Mutex<HashMap<Digest, DealId>>,
@@ -88,7 +101,17 @@ pub(super) struct Schedule {
 pub(super) fn start(host: &Arc<Host>, workers: usize) {
     for _ in 0..workers.max(1) {
         let (schedule, weak) = (Arc::clone(&host.schedule), Arc::downgrade(host));
-        std::thread::spawn(move || work(&schedule, &weak));
+        std::thread::spawn(move || work(&schedule, &weak, Lane::Fast));
+    }
+    for _ in 0..SLOW {
+        let (schedule, weak) = (Arc::clone(&host.schedule), Arc::downgrade(host));
+        std::thread::spawn(move || {
+            // Lowest priority: whoever answers at once goes first. Where the system does not
+            // allow it, it is a lane of few threads all the same.
+            let me = Some(rustix::thread::gettid());
+            let _ = rustix::process::setpriority_process(me, 19);
+            work(&schedule, &weak, Lane::Slow);
+        });
     }
     let weak = Arc::downgrade(host);
     std::thread::spawn(move || waits::clock(&weak));
@@ -96,17 +119,17 @@ pub(super) fn start(host: &Arc<Host>, workers: usize) {
     std::thread::spawn(move || waits::decisions(&weak));
 }
 
-fn work(schedule: &Schedule, host: &Weak<Host>) {
-    while let Some(id) = schedule.next() {
+fn work(schedule: &Schedule, host: &Weak<Host>, lane: Lane) {
+    while let Some(id) = schedule.next(lane) {
         let Some(host) = host.upgrade() else { return };
-        host.activate(id);
+        host.activate(id, lane);
         schedule.done(id);
     }
 }
 
 impl Schedule {
     /// The next deal to run, waiting for one; `None` when the host has gone.
-    fn next(&self) -> Option<DealId> {
+    fn next(&self, lane: Lane) -> Option<DealId> {
         let mut queue = lock(&self.queue);
         loop {
             if queue.closed {
@@ -120,13 +143,21 @@ impl Schedule {
                 queue.timers.remove(&(at, id));
                 enqueue(&mut queue, id);
             }
-            if let Some(id) = queue.ready.pop_front() {
+            let line = match lane {
+                Lane::Fast => &mut queue.ready,
+                Lane::Slow => &mut queue.slow,
+            };
+            if let Some(id) = line.pop_front() {
                 queue.busy.insert(id, Place::Running);
                 return Some(id);
             }
             let next = queue.timers.first_key_value().map(|(key, ())| key.0);
             let time = next.map_or(Duration::from_secs(1), |at| at.saturating_duration_since(now));
-            let waited = self.work.wait_timeout(queue, time.min(Duration::from_secs(1)));
+            let work = match lane {
+                Lane::Fast => &self.work,
+                Lane::Slow => &self.slow_work,
+            };
+            let waited = work.wait_timeout(queue, time.min(Duration::from_secs(1)));
             queue = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
@@ -157,14 +188,36 @@ impl Schedule {
     pub(super) fn close(&self) {
         lock(&self.queue).closed = true;
         self.work.notify_all();
+        self.slow_work.notify_all();
     }
 
     fn done(&self, id: DealId) {
         let mut queue = lock(&self.queue);
-        if queue.busy.remove(&id) == Some(Place::RunningAgain) {
-            enqueue(&mut queue, id);
-            self.work.notify_one();
+        match queue.busy.remove(&id) {
+            Some(Place::RunningAgain) => {
+                enqueue(&mut queue, id);
+                self.work.notify_one();
+            }
+            Some(Place::Slow) => {
+                queue.busy.insert(id, Place::Ready);
+                queue.slow.push_back(id);
+                self.slow_work.notify_one();
+            }
+            _ => {}
         }
+    }
+
+    /// Components of these terms were seen to compute for long.
+    pub(super) fn heavy(&self, terms: Digest) {
+        let mut queue = lock(&self.queue);
+        if queue.heavy.len() < HEAVY {
+            queue.heavy.insert(terms);
+        }
+    }
+
+    /// Whether components of these terms were seen to compute for long.
+    pub(super) fn is_heavy(&self, terms: &Digest) -> bool {
+        lock(&self.queue).heavy.contains(terms)
     }
 }
 
@@ -177,7 +230,7 @@ fn enqueue(queue: &mut Queue, id: DealId) {
         Some(Place::Running) => {
             queue.busy.insert(id, Place::RunningAgain);
         }
-        Some(Place::Ready | Place::RunningAgain) => {}
+        Some(Place::Ready | Place::RunningAgain | Place::Slow) => {}
     }
 }
 
@@ -194,6 +247,11 @@ impl Host {
         if !lock(&self.schedule.queue).busy.contains_key(&id) {
             self.wake(id);
         }
+    }
+
+    /// Has a deal that is running run again in the slow lane.
+    pub(super) fn wake_slow(&self, id: DealId) {
+        lock(&self.schedule.queue).busy.insert(id, Place::Slow);
     }
 
     /// Has a deal run after a while.

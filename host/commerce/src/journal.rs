@@ -236,9 +236,9 @@ impl Journal {
         self.effect
     }
 
-    /// What the next call asked when it was journaled.
-    pub fn next_request(&self) -> Option<&[u8]> {
-        self.replay.front().map(|row| row.request.as_slice())
+    /// What the next calls asked when they were journaled, at most so many.
+    pub fn upcoming(&self, most: usize) -> impl Iterator<Item = &[u8]> {
+        self.replay.iter().take(most).map(|row| row.request.as_slice())
     }
 
     /// A call that only looks: answered once, and from the journal afterwards.

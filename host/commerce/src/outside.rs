@@ -249,7 +249,8 @@ impl Outside {
 
 /// The statement that the journal says was put to the person next.
 fn journaled(journal: &Journal) -> Option<Statement> {
-    journal.next_request().and_then(|bytes| Statement::decode(bytes).ok())
+    // The time that it was made at is read before it.
+    journal.upcoming(2).find_map(|bytes| Statement::decode(bytes).ok())
 }
 
 /// What the peer says at the end, cut to a sentence's length.

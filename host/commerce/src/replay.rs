@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use semper_archive::{DealState, JournalRow};
-use semper_base::{Digest, cbor};
+use semper_base::{Digest, Timestamp, cbor};
 use semper_items::message::MAX_MESSAGE;
 use semper_items::{Item, Statement};
 use serde::Serialize;
@@ -191,6 +191,10 @@ fn answered(class: Class, function: &str, result: &[u8]) -> String {
                 Err(_) => "not readable".into(),
             }
         }
+        (_, "now") => match cbor::decode::<Timestamp>(result, 16) {
+            Ok(at) => at.to_string(),
+            Err(_) => "not readable".into(),
+        },
         (_, "transfer/payments.pay") => match result.first() {
             Some(0xa1) => "confirmed by the bank".into(),
             _ => cbor::diagnostic(result, SHOWN),

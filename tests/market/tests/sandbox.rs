@@ -6,7 +6,7 @@
 mod common;
 
 use common::{binaries, books, market, newest, small};
-use semper_testkit::Market;
+use semper_testkit::{Market, Published};
 
 /// A component whose `run` is this code; memory starts with one page.
 fn component(run: &str) -> Vec<u8> {
@@ -28,61 +28,11 @@ fn component(run: &str) -> Vec<u8> {
 /// Signs and certifies a bundle with this buyer's component, and serves it.
 fn serve(market: &mut Market, name: &str, buyer: &[u8]) -> Result<(), String> {
     let binaries = binaries();
-    let terms = binaries.repository.join("guest-services/mail-order/terms");
-    let file = |name: &str| terms.join(name).display().to_string();
-    let seller = binaries.guests.join("mail_order_seller.wasm").display().to_string();
-    let wasm = format!("{name}.wasm");
-    std::fs::write(market.folder.join(&wasm), buyer).unwrap();
-    let steps: [&[&str]; 3] = [
-        &[
-            "service",
-            "--description",
-            &file("service.toml"),
-            "--buyer",
-            &wasm,
-            "--seller",
-            &seller,
-            "--key",
-            "author.key",
-            "--certificate",
-            "author.pem",
-            "--out",
-            name,
-        ],
-        &[
-            "certify",
-            "--bundle",
-            name,
-            "--description",
-            &file("certificate.toml"),
-            "--key",
-            "verbraucherbund/evaluator.key",
-            "--certificate",
-            "verbraucherbund/evaluator.pem",
-        ],
-        &[
-            "terms",
-            "--bundle",
-            name,
-            "--description",
-            &file("terms.toml"),
-            "--key",
-            "otto-terms.key",
-            "--certificate",
-            "otto-terms.pem",
-        ],
-    ];
-    for step in steps {
-        let output = market.sign(step)?;
-        if output.code != 0 {
-            return Err(output.err);
-        }
-    }
-    let config = market.folder.join("merchant.toml");
-    let text = std::fs::read_to_string(&config).unwrap();
-    let (before, _) = text.split_once("terms = ").unwrap();
-    std::fs::write(&config, format!("{before}terms = \"{name}\"\n")).unwrap();
-    market.restart_merchant()
+    let texts = binaries.repository.join("guest-services/mail-order/terms");
+    let seller = binaries.guests.join("mail_order_seller.wasm");
+    let wasm = market.folder.join(format!("{name}.wasm"));
+    std::fs::write(&wasm, buyer).unwrap();
+    market.publish(name, &Published { texts: &texts, buyer: &wasm, seller: &seller })
 }
 
 #[test]

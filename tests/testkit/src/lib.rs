@@ -14,5 +14,5 @@ pub mod market;
 pub mod process;
 mod setup;
 
-pub use market::{Market, MarketOptions, Part};
+pub use market::{Market, MarketOptions, Part, Published};
 pub use process::{Binaries, Output, Running};

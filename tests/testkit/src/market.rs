@@ -115,6 +115,18 @@ pub struct Market {
     pub buyer_rules: String,
 }
 
+/// A service to publish: its components, and the folder with `service.toml`,
+/// `certificate.toml` and `terms.toml`.
+#[derive(Clone, Copy, Debug)]
+pub struct Published<'a> {
+    /// The folder with the descriptions.
+    pub texts: &'a Path,
+    /// The buyer's component.
+    pub buyer: &'a Path,
+    /// The seller's component.
+    pub seller: &'a Path,
+}
+
 /// A part of a marketplace that can be killed and started again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
@@ -202,6 +214,64 @@ impl Market {
             process::run(&folder, &program, &["buy", "--home", "anna", &url])
         });
         Ok(Buying { thread: Some(thread), output: None })
+    }
+
+    /// Has the author sign, the organisation certify and the merchant offer another service,
+    /// in the folder `name`, and starts the merchant's server with it.
+    pub fn publish(&mut self, name: &str, service: &Published<'_>) -> Result<()> {
+        let file = |name: &str| service.texts.join(name).display().to_string();
+        let path = |path: &Path| path.display().to_string();
+        let steps: [&[&str]; 3] = [
+            &[
+                "service",
+                "--description",
+                &file("service.toml"),
+                "--buyer",
+                &path(service.buyer),
+                "--seller",
+                &path(service.seller),
+                "--key",
+                "author.key",
+                "--certificate",
+                "author.pem",
+                "--out",
+                name,
+            ],
+            &[
+                "certify",
+                "--bundle",
+                name,
+                "--description",
+                &file("certificate.toml"),
+                "--key",
+                "verbraucherbund/evaluator.key",
+                "--certificate",
+                "verbraucherbund/evaluator.pem",
+            ],
+            &[
+                "terms",
+                "--bundle",
+                name,
+                "--description",
+                &file("terms.toml"),
+                "--key",
+                "otto-terms.key",
+                "--certificate",
+                "otto-terms.pem",
+            ],
+        ];
+        for step in steps {
+            let output = self.sign(step)?;
+            if output.code != 0 {
+                return Err(output.err);
+            }
+        }
+        let config = self.folder.join("merchant.toml");
+        let text = fs::read_to_string(&config).map_err(|error| error.to_string())?;
+        let before = text.split_once("terms = ").map_or(text.as_str(), |it| it.0);
+        fs::write(&config, format!("{before}terms = \"{name}\"\n"))
+            .map_err(|error| error.to_string())?;
+        self.restart_merchant()
     }
 
     /// Starts the merchant's server again.

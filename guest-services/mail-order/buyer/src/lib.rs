@@ -175,6 +175,8 @@ fn buy(wish: &mut Wish, cart: &[Chosen]) -> Result<(), String> {
     let Some(ship_to) = ask_address()? else { return withdraw("the buyer has left") };
     let order = Order { offer: offered.digest(), total: offer.total.clone(), ship_to };
     let order = match consent::sign(&Content::Order(order)) {
+        // The person may have thought about it for days.
+        Ok(_) if deal::now() > offer.valid_until => return withdraw("the offer has ended"),
         Ok(consent) => statements::send(consent),
         Err(reason) => return withdraw(&reason),
     };

@@ -19,6 +19,8 @@ pub struct Binaries {
     pub sign: PathBuf,
     /// The folder with the guests' components.
     pub guests: PathBuf,
+    /// The folder with the components of other languages.
+    pub languages: PathBuf,
     /// The repository.
     pub repository: PathBuf,
 }
@@ -38,6 +40,7 @@ impl Binaries {
             semper: folder.join("semper"),
             sign: folder.join("semper-sign"),
             guests: target.join("wasm32-wasip2/release"),
+            languages: target.join("languages"),
             repository: repository.ok_or("run this by cargo")?.to_owned(),
         })
     }

@@ -73,6 +73,7 @@ pub fn all() -> Result<Binaries, String> {
         semper: debug.join("semper"),
         sign: debug.join("semper-sign"),
         guests,
+        languages: target()?.join("languages"),
         repository: repository(),
     })
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::build::{self, GUESTS};
+use crate::languages;
 
 /// What cannot be built for this machine: guests are for wasm alone.
 const NOT_HERE: [&str; 4] = [GUESTS[0], GUESTS[1], GUESTS[2], "semper-guest"];
@@ -24,8 +25,10 @@ pub fn run(filter: &[&str]) -> Result<(), String> {
     } else {
         build::all()?;
     }
-    step("tests");
+    step("services in other languages");
     packages()?;
+    languages::all()?;
+    step("tests");
     let mut arguments = vec!["test", "--workspace"];
     arguments.extend(excluded());
     arguments.extend(filter);
@@ -33,7 +36,8 @@ pub fn run(filter: &[&str]) -> Result<(), String> {
 }
 
 /// Programs that tests compare us with, and the Debian packages that have them.
-const PROGRAMS: [(&str, &str); 2] = [("openssl", "openssl"), ("python3", "python3")];
+const PROGRAMS: [(&str, &str); 3] =
+    [("openssl", "openssl"), ("python3", "python3-venv"), ("npm", "npm")];
 
 /// Installs the packages of programs that are missing.
 fn packages() -> Result<(), String> {

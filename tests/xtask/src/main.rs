@@ -4,12 +4,14 @@
 //! |---|---|
 //! | `build` | the wasm target, guests, host binaries |
 //! | `demo` | a marketplace on loopback and one purchase, step by step |
+//! | `languages` | the quotation service in JavaScript and Python |
 //! | `checks` | everything that must pass |
 #![forbid(unsafe_code)]
 
 mod build;
 mod checks;
 mod demo;
+mod languages;
 
 use std::process::ExitCode;
 
@@ -18,6 +20,7 @@ cargo xtask demo [--keep] [--interactive]   a marketplace from nothing, and a pu
 cargo xtask test [FILTER]                   everything that must pass
 cargo xtask bench                           the figures of BENCHMARKS.md (release build)
 cargo xtask wit                             build the guests and print what they import
+cargo xtask languages                       build the quotation service in JavaScript and Python
 cargo xtask catalogue ARTICLES FILE         write a catalogue of so many articles as CSV";
 
 fn main() -> ExitCode {
@@ -28,6 +31,7 @@ fn main() -> ExitCode {
         ["test", filter @ ..] => checks::run(filter),
         ["bench"] => checks::bench(),
         ["wit"] => build::guests().and_then(|guests| build::print_imports(&guests)),
+        ["languages"] => languages::all().map(|folder| println!("in {}", folder.display())),
         ["catalogue", articles, file] => catalogue(articles, file),
         _ => Err(format!("usage:\n{HELP}")),
     };

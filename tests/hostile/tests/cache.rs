@@ -8,8 +8,10 @@ mod common;
 use std::path::PathBuf;
 
 use common::probe;
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use semper_archive::DealState;
 use semper_workbench::{Offered, Options, Workbench};
+use sha2::Sha256;
 
 /// The one file of the cache that belongs to this service, after a deal.
 fn file_of(bench: &Workbench, offered: &Offered, before: &[PathBuf]) -> PathBuf {
@@ -28,6 +30,26 @@ fn files(bench: &Workbench) -> Vec<PathBuf> {
         .map(|it| it.unwrap().path())
         .filter(|it| it.extension() == Some("code".as_ref()))
         .collect()
+}
+
+/// A file of the cache with a MAC under this key.
+fn sealed(key: &str, name: &str, code: &[u8]) -> Vec<u8> {
+    let key = semper_base::Digest::from_hex(key).unwrap();
+    let mut mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).unwrap();
+    mac.update(&(name.len() as u64).to_be_bytes());
+    mac.update(name.as_bytes());
+    mac.update(code);
+    [b"semper-code-v1\n", mac.finalize().into_bytes().as_slice(), code].concat()
+}
+
+/// Machine code that says it was made by another version of wasmtime.
+fn versioned(code: &[u8]) -> Vec<u8> {
+    // As it stands in the code: two letters, the major version.
+    let version = [2, b'4', b'8'];
+    let at = code.windows(version.len()).position(|it| it == version).unwrap();
+    let mut other = code.to_vec();
+    other[at + 2] = b'7';
+    other
 }
 
 /// A service whose component differs from the probe's by a custom section alone.
@@ -52,8 +74,10 @@ fn files_that_were_changed_in_any_way_are_compiled_again() {
         bytes
     };
     let middle = good.len() / 2;
-    // What another version of the compiler wrote, with a MAC that is right: it would have to
-    // come from this home's key, so it is simulated by code that wasmtime refuses.
+    // What another version of wasmtime wrote under this very key: its MAC is right.
+    let key = std::fs::read_to_string(bench.home.join("cache.key")).unwrap();
+    let name = format!("cache/{}", file.file_name().unwrap().to_str().unwrap());
+    let foreign = sealed(key.trim(), &name, &versioned(&good[47..]));
     let cases: Vec<(&str, Vec<u8>)> = vec![
         ("swapped with another component's", swapped),
         ("empty", Vec::new()),
@@ -66,6 +90,7 @@ fn files_that_were_changed_in_any_way_are_compiled_again() {
         ("one bit at the end", flipped(good.len() - 1)),
         ("machine code without a MAC", good[47..].to_vec()),
         ("noise", vec![7; 100_000]),
+        ("of another version", foreign),
     ];
     for (name, bytes) in cases {
         std::fs::write(&file, &bytes).unwrap();

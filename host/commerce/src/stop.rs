@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use semper_archive::ArchiveError;
+use semper_archive::chain::Damaged;
 use semper_base::{Amount, Digest, Mend, Timestamp};
 use semper_tinguin::ClientError;
 use semper_trust::{Limit, Refusal};
@@ -194,6 +195,12 @@ impl From<ArchiveError> for Stop {
     fn from(error: ArchiveError) -> Self {
         // Whatever the archive's trouble: nothing was written, so the call can be made again.
         Self::Later { what: error.to_string(), after: Duration::from_secs(2) }
+    }
+}
+
+impl From<Damaged> for Stop {
+    fn from(Damaged(record): Damaged) -> Self {
+        Self::Damaged(record)
     }
 }
 

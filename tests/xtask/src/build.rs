@@ -46,6 +46,26 @@ pub fn target() -> Result<PathBuf, String> {
     Ok(PathBuf::from(folder))
 }
 
+/// A cargo tool, installed beside the build when it is missing; `probe` is an argument that it
+/// answers with success.
+pub fn tool(name: &str, probe: &str) -> Result<PathBuf, String> {
+    let works = |tool: &PathBuf| {
+        let probe = if probe.starts_with('-') { vec![probe] } else { vec![probe, "--help"] };
+        Command::new(tool).args(probe).output().is_ok_and(|output| output.status.success())
+    };
+    let root = target()?.join("tools");
+    let own = root.join("bin").join(name);
+    for candidate in [PathBuf::from(name), own.clone()] {
+        if works(&candidate) {
+            return Ok(candidate);
+        }
+    }
+    println!("installing {name} (once; a few minutes)");
+    let root = root.display().to_string();
+    run("cargo", &["install", "--quiet", "--locked", "--root", &root, name])?;
+    Ok(own)
+}
+
 /// Adds the target if it is missing, builds the guests; the folder with the components.
 pub fn guests() -> Result<PathBuf, String> {
     let installed = Command::new("rustup")

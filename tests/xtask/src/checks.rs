@@ -1,10 +1,9 @@
 //! Everything that must pass.
 
-use std::path::PathBuf;
 use std::process::Command;
 
 use crate::build::{self, GUESTS};
-use crate::languages;
+use crate::{fuzz, languages};
 
 /// What cannot be built for this machine: guests are for wasm alone.
 const NOT_HERE: [&str; 4] = [GUESTS[0], GUESTS[1], GUESTS[2], "semper-guest"];
@@ -32,7 +31,38 @@ pub fn run(filter: &[&str]) -> Result<(), String> {
     let mut arguments = vec!["test", "--workspace"];
     arguments.extend(excluded());
     arguments.extend(filter);
-    build::run("cargo", &arguments)
+    build::run("cargo", &arguments)?;
+    if filter.is_empty() {
+        step("fuzzing");
+        fuzz::run(FUZZED)?;
+    }
+    Ok(())
+}
+
+/// Seconds that each fuzz target gets in the test command.
+const FUZZED: u64 = 5;
+
+/// What takes too long for every change: many more schedules, random components, fuzzing.
+pub fn nightly() -> Result<(), String> {
+    build::all()?;
+    let more = [
+        ("SEMPER_SCHEDULES", "1000", "semper-simulation", "schedules"),
+        ("SEMPER_PROCESS_SCHEDULES", "100", "semper-market-tests", "schedules"),
+        ("SEMPER_SMITH", "10000", "semper-hostile-tests", "smith"),
+    ];
+    for (variable, count, package, test) in more {
+        step(&format!("{package}: {test}, {variable}={count}"));
+        let status = Command::new("cargo")
+            .args(["test", "--package", package, "--test", test, "--", "--nocapture"])
+            .current_dir(build::repository())
+            .env(variable, count)
+            .status()
+            .map_err(|error| format!("cargo: {error}"))?;
+        if !status.success() {
+            return Err(format!("{package}: {test}: {status}"));
+        }
+    }
+    fuzz::run(600)
 }
 
 /// Programs that tests compare us with, and the Debian packages that have them.
@@ -102,7 +132,7 @@ fn document() -> Result<(), String> {
 /// `cargo deny`, installed beside the build when it is missing. Advisories are looked at where
 /// their database can be had.
 fn deny() -> Result<(), String> {
-    let tool = deny_tool()?;
+    let tool = build::tool("cargo-deny", "--version")?;
     let check = |what: &[&str]| {
         let mut arguments = vec!["--log-level", "error", "check"];
         arguments.extend(what);
@@ -113,21 +143,4 @@ fn deny() -> Result<(), String> {
         println!("advisories were not checked: their database cannot be had here, or it has a hit");
     }
     Ok(())
-}
-
-fn deny_tool() -> Result<PathBuf, String> {
-    let works = |tool: &PathBuf| {
-        Command::new(tool).arg("--version").output().is_ok_and(|output| output.status.success())
-    };
-    let root = build::target()?.join("tools");
-    let own = root.join("bin").join("cargo-deny");
-    for candidate in [PathBuf::from("cargo-deny"), own.clone()] {
-        if works(&candidate) {
-            return Ok(candidate);
-        }
-    }
-    println!("installing cargo-deny (once; a few minutes)");
-    let root = root.display().to_string();
-    build::run("cargo", &["install", "--quiet", "--locked", "--root", &root, "cargo-deny"])?;
-    Ok(own)
 }

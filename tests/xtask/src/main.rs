@@ -5,12 +5,14 @@
 //! | `build` | the wasm target, guests, host binaries |
 //! | `demo` | a marketplace on loopback and one purchase, step by step |
 //! | `languages` | the quotation service in JavaScript and Python |
+//! | `fuzz` | the fuzz targets |
 //! | `checks` | everything that must pass |
 #![forbid(unsafe_code)]
 
 mod build;
 mod checks;
 mod demo;
+mod fuzz;
 mod languages;
 
 use std::process::ExitCode;
@@ -20,6 +22,8 @@ cargo xtask demo [--keep] [--interactive]   a marketplace from nothing, and a pu
 cargo xtask test [FILTER]                   everything that must pass
 cargo xtask bench                           the figures of BENCHMARKS.md (release build)
 cargo xtask wit                             build the guests and print what they import
+cargo xtask nightly                         what takes hours: schedules, random components, fuzzing
+cargo xtask fuzz [SECONDS]                  each fuzz target for so long (600)
 cargo xtask languages                       build the quotation service in JavaScript and Python
 cargo xtask catalogue ARTICLES FILE         write a catalogue of so many articles as CSV";
 
@@ -31,6 +35,12 @@ fn main() -> ExitCode {
         ["test", filter @ ..] => checks::run(filter),
         ["bench"] => checks::bench(),
         ["wit"] => build::guests().and_then(|guests| build::print_imports(&guests)),
+        ["nightly"] => checks::nightly(),
+        ["fuzz"] => fuzz::run(600),
+        ["fuzz", seconds] => match seconds.parse() {
+            Ok(seconds) => fuzz::run(seconds),
+            Err(_) => Err(format!("“{seconds}” is not a number of seconds")),
+        },
         ["languages"] => languages::all().map(|folder| println!("in {}", folder.display())),
         ["catalogue", articles, file] => catalogue(articles, file),
         _ => Err(format!("usage:\n{HELP}")),

@@ -4,12 +4,14 @@
 //! |---|---|
 //! | [`home`] | a party's directory: 0700, its files 0600, opened through `cap-std` |
 //! | [`store`] | one SQLite file per home; typed writes, committed together in groups |
+//! | [`chain`] | the journal's format: records, their chain, checking it |
 //! | [`rows`] | what can be written and read: deals, journals, messages, evidence |
 //!
 //! Writes go through one thread that commits whatever waits in one transaction (a *group
 //! commit*, `synchronous=FULL`); a write is durable when [`store::Archive::commit`] returns.
 #![forbid(unsafe_code)]
 
+pub mod chain;
 pub mod home;
 pub mod rows;
 pub mod store;

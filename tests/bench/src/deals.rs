@@ -1,4 +1,4 @@
-//! Whole purchases, activations of waiting deals, memory.
+//! Whole purchases, and the memory of running deals.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -12,8 +12,6 @@ use semper_purse::Purse;
 use semper_roles::party::Party;
 use semper_testkit::{Binaries, Market, MarketOptions};
 use semper_trust::VerifiedTerms;
-use wasmtime::Store;
-use wasmtime::component::Linker;
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -23,23 +21,26 @@ pub fn run(binaries: &Binaries) -> Outcome {
     let market = Market::build(folder.path(), binaries, &options, &|_| {})?;
     let party = Party::open(&market.folder.join("anna"))?;
     {
-        let host = host(&party, 64, Duration::from_millis(500))?;
+        let host = host(&party, binaries, 64, Duration::from_millis(500))?;
         let terms = terms(&host, &market)?;
         for at_once in [1, 8, 64] {
             purchases(&market, &host, &terms, at_once)?;
         }
     }
     {
-        let host = host(&party, 64, Duration::from_secs(8))?;
+        let host = host(&party, binaries, 64, Duration::from_secs(8))?;
         let terms = terms(&host, &market)?;
         active_memory(&market, &host, &terms)?;
     }
-    let host = host(&party, 4, Duration::ZERO)?;
-    let terms = terms(&host, &market)?;
-    waiting(&market, &host, &terms)
+    Ok(())
 }
 
-fn host(party: &Party, workers: usize, grace: Duration) -> Result<Arc<Host>, Box<dyn Error>> {
+fn host(
+    party: &Party,
+    binaries: &Binaries,
+    workers: usize,
+    grace: Duration,
+) -> Result<Arc<Host>, Box<dyn Error>> {
     let net = party.net();
     let purse = party.config.payment.purse.clone().ok_or("no purse")?;
     let roots = party.trust.authorities.clone();
@@ -54,7 +55,7 @@ fn host(party: &Party, workers: usize, grace: Duration) -> Result<Arc<Host>, Box
         business: None,
         workers,
         grace,
-        compiler: market_binary.clone(),
+        compiler: binaries.semper.clone(),
         notice: Box::new(|_, _| {}),
     };
     // The workers of the host before notice within seconds that it is gone.
@@ -138,7 +139,7 @@ fn cpu_of(process: u32) -> f64 {
 }
 
 /// Resident memory of this process in bytes.
-fn resident() -> u64 {
+pub fn resident() -> u64 {
     let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = text.lines().find(|line| line.starts_with("VmRSS:")).unwrap_or_default();
     let kib: u64 = line.split_whitespace().nth(1).and_then(|it| it.parse().ok()).unwrap_or(0);
@@ -157,40 +158,5 @@ fn active_memory(market: &Market, host: &Arc<Host>, terms: &VerifiedTerms) -> Ou
     std::thread::sleep(Duration::from_millis(500));
     let each = resident().saturating_sub(before) / deals.len() as u64 / 1024;
     super::note("resident memory per active deal (component instantiated)", &format!("{each} KiB"));
-    Ok(())
-}
-
-fn waiting(market: &Market, host: &Arc<Host>, terms: &VerifiedTerms) -> Outcome {
-    // The deals of the measurement before wait here as well; they are awake once by now.
-    std::thread::sleep(Duration::from_secs(2));
-    let before = resident();
-    let deals = open(market, host, terms, 400);
-    std::thread::sleep(Duration::from_secs(2));
-    let each = resident().saturating_sub(before) / deals.len() as u64;
-    super::note("resident memory per waiting deal", &format!("{each} bytes"));
-
-    let bytes = terms.buyer_component();
-    let component = host.runtime().component(bytes)?;
-    let mut linker: Linker<()> = Linker::new(host.runtime().engine());
-    linker.define_unknown_imports_as_traps(&component)?;
-    let bare = super::each(2_000, || {
-        let mut store = Store::new(host.runtime().engine(), ());
-        let fuel = store.set_fuel(1_000_000_000).is_ok();
-        store.set_epoch_deadline(1_000_000);
-        let instance = linker.instantiate(&mut store, &component);
-        let called = instance.and_then(|instance| {
-            let run = instance.get_typed_func::<(), (Result<(), String>,)>(&mut store, "run")?;
-            run.call(&mut store, ())
-        });
-        // It traps at its first call of the host: that far, both go the same way.
-        std::hint::black_box((fuel, called.is_err()));
-    });
-    let mut next = deals.iter().cycle();
-    let ours = super::each(2_000, || {
-        if let Some(id) = next.next() {
-            host.activate(*id);
-        }
-    });
-    super::row("activation of a waiting deal vs bare instantiate-and-call", ours, bare);
     Ok(())
 }

@@ -5,13 +5,17 @@
 //! |---|---|
 //! | `journal` | a journaled call and a plain one; group commit and one commit each |
 //! | `catalogue` | search at 13,000 and 1,000,000 articles |
-//! | `deals` | whole purchases, activations, memory |
+//! | `deals` | whole purchases, memory of running deals |
+//! | `waiting` | activations, 100,000 waiting deals |
+//! | `interference` | honest deals beside hostile ones |
 #![forbid(unsafe_code)]
 #![allow(clippy::float_arithmetic, reason = "figures, not money")]
 
 mod catalogue;
 mod deals;
+mod interference;
 mod journal;
+mod waiting;
 
 use std::time::{Duration, Instant};
 
@@ -19,9 +23,24 @@ use semper_testkit::Binaries;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("| figure | ours | bare | ratio |\n|---|---|---|---|");
-    journal::run()?;
-    catalogue::run()?;
-    deals::run(&Binaries::beside()?)?;
+    // All of them, or those that are named.
+    let named: Vec<String> = std::env::args().skip(1).collect();
+    let wanted = |name: &str| named.is_empty() || named.iter().any(|it| it == name);
+    if wanted("journal") {
+        journal::run()?;
+    }
+    if wanted("waiting") {
+        waiting::run()?;
+    }
+    if wanted("interference") {
+        interference::run()?;
+    }
+    if wanted("catalogue") {
+        catalogue::run()?;
+    }
+    if wanted("deals") {
+        deals::run(&Binaries::beside()?)?;
+    }
     Ok(())
 }
 

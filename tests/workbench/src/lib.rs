@@ -19,7 +19,9 @@ use semper_base::cert::{Authority, Roots};
 use semper_base::{
     Amount, Certificate, Currency, DealId, Digest, Role, SealSecret, SigningKey, Timestamp, keys,
 };
+use semper_commerce::compile::Compiler;
 use semper_commerce::host::{Accepted, MessageRefusal};
+use semper_commerce::runtime::Runtime;
 use semper_commerce::{Host, HostParts};
 use semper_items::agreement::Attributes;
 use semper_items::{
@@ -322,6 +324,13 @@ impl Workbench {
         // Nobody listens there: what is sent stays in the archive, where tests look at it.
         let address = "https://127.0.0.1:1";
         self.host.open(&agreement, Side::Buyer, address, signed, Vec::new()).unwrap()
+    }
+
+    /// A runtime that has nothing ready, with the home's code cache.
+    pub fn fresh_runtime(&self) -> Runtime {
+        let home = Arc::new(Home::open(&self.home).unwrap());
+        let compiler = Compiler::new(home, Binaries::beside().unwrap().semper).unwrap();
+        Runtime::new(compiler).unwrap()
     }
 
     /// The row of a deal.

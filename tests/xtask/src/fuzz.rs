@@ -20,7 +20,7 @@ pub fn run(seconds: u64) -> Result<(), String> {
         std::fs::create_dir_all(&kept).map_err(|error| error.to_string())?;
         // Without a sanitizer the one toolchain, a stable one, builds them: coverage guides
         // them all the same, and there is no unsafe code here for a sanitizer to watch.
-        let status = Command::new(&tool)
+        let output = Command::new(&tool)
             .args(["fuzz", "run", "--fuzz-dir", ".", "--sanitizer", "none", name])
             .arg(&kept)
             .arg(folder.join("corpus").join(name))
@@ -29,10 +29,15 @@ pub fn run(seconds: u64) -> Result<(), String> {
             .args(["-timeout=10", "-rss_limit_mb=2048", "-verbosity=0", "-print_final_stats=1"])
             .current_dir(&folder)
             .env("CARGO_TARGET_DIR", &target)
-            .status()
+            .output()
             .map_err(|error| format!("{}: {error}", tool.display()))?;
-        if !status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        if !output.status.success() {
+            println!("{said}");
             return Err(format!("the fuzzer has found something in {name}: see above"));
+        }
+        for line in said.lines().filter(|line| line.contains("executed_units")) {
+            println!("  {line}");
         }
     }
     Ok(())

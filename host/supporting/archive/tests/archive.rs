@@ -170,3 +170,84 @@ fn a_home_that_others_can_enter_is_refused_with_the_command_that_mends_it() {
     assert!(matches!(error, HomeError::Loose { mode: 0o755, .. }), "{error}");
     assert!(error.mend().starts_with("chmod 700 "));
 }
+
+#[test]
+fn a_deal_sleeps_unless_what_it_waits_for_has_come() {
+    let folder = tempfile::tempdir().unwrap();
+    let archive = Archive::open_file(&folder.path().join("archive.sqlite")).unwrap();
+    let row = deal("sleeper");
+    let (id, at) = (row.id, row.opened);
+    archive.commit(vec![Write::NewDeal(Box::new(row))]).unwrap();
+    assert_eq!(archive.awake().unwrap(), [id]);
+
+    let until = Timestamp::from_millis(at.millis() + 1_000).unwrap();
+    let question = Digest::of(b"question");
+    let sleep = |message| Write::Sleep {
+        id,
+        note: "waits".into(),
+        at,
+        message,
+        until: Some(until),
+        question: Some(question),
+    };
+    archive.commit(vec![sleep(Some(1))]).unwrap();
+    assert!(archive.awake().unwrap().is_empty());
+    assert_eq!(archive.asking(Some(question)).unwrap(), [id]);
+    assert_eq!(archive.asking(None).unwrap(), [id]);
+    assert_eq!(archive.next_date().unwrap(), Some(until));
+    assert!(archive.due(at, 10).unwrap().is_empty());
+    assert_eq!(archive.due(until, 10).unwrap(), [id]);
+
+    // A message that comes wakes it; one that was there when it went to sleep keeps it awake.
+    let message = MessageRow {
+        deal: id,
+        sent: false,
+        seq: 1,
+        digest: Digest::of(b"m"),
+        bytes: vec![1],
+        wire: vec![],
+    };
+    archive.commit(vec![Write::Message(message)]).unwrap();
+    assert_eq!(archive.awake().unwrap(), [id]);
+    archive.commit(vec![sleep(Some(1))]).unwrap();
+    assert_eq!(archive.awake().unwrap(), [id]);
+    archive.commit(vec![sleep(Some(2))]).unwrap();
+    assert!(archive.awake().unwrap().is_empty());
+
+    // The person's wish to leave wakes it, until its service has been told.
+    archive.commit(vec![Write::Cancel(id, "too dear".into())]).unwrap();
+    assert_eq!((archive.awake().unwrap(), archive.cancelled().unwrap()), (vec![id], vec![id]));
+    assert_eq!(archive.cancel(id).unwrap().as_deref(), Some("too dear"));
+    archive.commit(vec![Write::Told(id), sleep(Some(2))]).unwrap();
+    assert!(archive.awake().unwrap().is_empty() && archive.cancelled().unwrap().is_empty());
+
+    // What has ended waits for nothing and cannot be left.
+    let state = DealState::Completed;
+    archive.commit(vec![Write::Deal { id, state, note: "done".into(), at }]).unwrap();
+    archive.commit(vec![Write::Cancel(id, "late".into())]).unwrap();
+    assert!(archive.due(until, 10).unwrap().is_empty() && archive.cancelled().unwrap().is_empty());
+    assert!(archive.asking(None).unwrap().is_empty() && archive.next_date().unwrap().is_none());
+}
+
+#[test]
+fn an_archive_of_the_first_format_is_migrated_with_all_it_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("archive.sqlite");
+    let now = 1_790_000_000_000_i64;
+    {
+        let connection = rusqlite::Connection::open(&file).unwrap();
+        connection.execute_batch(include_str!("format-1.sql")).unwrap();
+        let sql = "INSERT INTO deals VALUES (?1, 'buyer', 'Otto', 'https://localhost', ?2, ?3,
+                   'running', 'waits for message 3', ?4, ?4, NULL)";
+        let params = rusqlite::params![[7_u8; 32], [8_u8; 32], [1_u8], now];
+        connection.execute(sql, params).unwrap();
+        connection.pragma_update(None, "user_version", 1).unwrap();
+    }
+    let archive = Archive::open_file(&file).unwrap();
+    let deals = archive.deals().unwrap();
+    assert_eq!(deals.len(), 1);
+    assert_eq!((deals[0].peer.as_str(), deals[0].note.as_str()), ("Otto", "waits for message 3"));
+    // It is run at the first start, and finds out by itself what it waits for.
+    assert_eq!(deals[0].waits, Waits::default());
+    assert_eq!(archive.awake().unwrap(), [deals[0].id]);
+}

@@ -55,6 +55,7 @@ impl Posed {
             return false;
         }
         state.open.insert(id);
+        state.failed.remove(&id);
         state.line.push_back((id, request));
         self.changed.notify_all();
         true
@@ -75,9 +76,10 @@ impl Posed {
     /// The person has answered, or it failed.
     pub fn done(&self, id: Digest, reply: Option<Reply>) {
         let mut state = self.lock();
-        state.shown = None;
+        let withdrawn = state.shown.take().is_some_and(|shown| shown.1);
         state.open.remove(&id);
-        if let Some(reply) = reply {
+        // What was taken back has no outcome; posed again, it is a new question.
+        if let Some(reply) = reply.filter(|_| !withdrawn) {
             if state.failed.len() >= KEPT {
                 state.failed.clear();
             }

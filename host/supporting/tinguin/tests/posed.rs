@@ -1,0 +1,182 @@
+//! Questions that are posed over the socket: nobody waits with them, each is put once, an
+//! answer is heard of, a question can be taken back.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use semper_base::cert::Authority;
+use semper_base::{DealId, Digest, Role, SealSecret, SigningKey, Timestamp};
+use semper_items::agreement::Attributes;
+use semper_items::{Agreement, DealKeys, Hello};
+use semper_tinguin::keystore::Keystore;
+use semper_tinguin::memory::Memory;
+use semper_tinguin::screen::Question;
+use semper_tinguin::{Answer, Client, DealContext, Face, Frame, Request, SOCKET, Screen, Service};
+
+/// A person who answers a service's question when the test says so.
+#[derive(Clone, Default)]
+struct Person(Arc<(Mutex<State>, Condvar)>);
+
+#[derive(Default)]
+struct State {
+    seen: Vec<String>,
+    allowed: usize,
+}
+
+impl Person {
+    fn allow(&self) {
+        self.0.0.lock().unwrap().allowed += 1;
+        self.0.1.notify_all();
+    }
+
+    fn seen(&self) -> Vec<String> {
+        self.0.0.lock().unwrap().seen.clone()
+    }
+}
+
+impl Face for Person {
+    fn ask(&self, frame: &Frame, withdrawn: &dyn Fn() -> bool) -> Answer {
+        let Screen::Question(question) = &frame.screen else { return Answer::Yes };
+        let mut state = self.0.0.lock().unwrap();
+        state.seen.push(question.topic().to_owned());
+        while state.allowed == 0 {
+            if withdrawn() {
+                return Answer::Leave;
+            }
+            state = self.0.1.wait_timeout(state, Duration::from_millis(5)).unwrap().0;
+        }
+        state.allowed -= 1;
+        Answer::Choice(1)
+    }
+
+    fn show(&self, _frame: &Frame) {}
+}
+
+fn keys() -> DealKeys {
+    DealKeys {
+        sign: SigningKey::from_seed(&[9; 32]).public(),
+        seal: SealSecret::from_seed(&[9; 32]).public(),
+    }
+}
+
+/// A TINGUIN in a thread, with one deal that it knows.
+fn tinguin(home: &Path, person: &Person) -> (Client, DealId) {
+    let now = Timestamp::now();
+    let (store, _) = Keystore::create("correct horse battery").unwrap();
+    let authority = Authority::new("Market CA", SigningKey::generate(), now).unwrap();
+    let until = now.after(Duration::from_secs(86_400));
+    let key = store.identity().public();
+    let leaf = authority.issue("Anna Berg", &key, Role::Buyer, &[], now, until).unwrap();
+    let memory = Memory::open(&home.join("tinguin.sqlite")).unwrap();
+    let face = Box::new(person.clone());
+    let service = Service::new(store, memory, face, "Anna Berg".into(), "two owls".into());
+    service.answer(Request::InstallCertificate(vec![leaf])).unwrap();
+    let socket = home.join(SOCKET);
+    let path = socket.clone();
+    std::thread::spawn(move || service.serve(&path));
+    while !socket.exists() {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let client = Client::new(home);
+    let nonce = Digest::of(b"fresh");
+    let agreement = Agreement {
+        hello: Hello {
+            nonce,
+            terms: Digest::of(b"terms"),
+            merchant: "Otto Versand".into(),
+            buyer: "Anna Berg".into(),
+            keys: client.deal_keys(nonce).unwrap(),
+            attributes: Attributes::default(),
+            payment: vec![],
+            made: now,
+        },
+        nonce: Digest::of(b"theirs"),
+        keys: keys(),
+        payment: "purse".into(),
+        countersign_by: until,
+        expires: until,
+    };
+    client.sign_agreement(nonce, &agreement, DealContext::default()).unwrap();
+    (client, agreement.id())
+}
+
+fn question(topic: &str) -> Question {
+    let options = vec!["one".into(), "two".into()];
+    Question::Choose { topic: topic.into(), says: "Which?".into(), options }
+}
+
+fn until(what: impl Fn() -> bool) {
+    let patience = Instant::now() + Duration::from_secs(10);
+    while !what() {
+        assert!(Instant::now() < patience);
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn a_posed_question_is_put_once_and_its_answer_is_heard_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let person = Person::default();
+    let (client, deal) = tinguin(folder.path(), &person);
+    let id = Digest::of(b"first");
+    let pose =
+        |wait| client.pose(id, deal, question("first"), Duration::from_millis(wait)).unwrap();
+
+    let news = client.watch(Digest::ZERO, 0).unwrap();
+    assert_eq!(news.answered, None, "of a run that we do not know we know nothing");
+    assert_eq!(pose(20), None);
+    assert_eq!(pose(0), None, "posed again, it waits in line once");
+    person.allow();
+    let next = client.watch(news.epoch, news.last).unwrap();
+    assert_eq!(next.answered, Some(vec![id]));
+    assert_eq!(pose(0), Some(Answer::Choice(1)));
+    assert_eq!(person.seen(), ["first"]);
+
+    // Whoever has heard of nothing since asks from where he was.
+    assert_eq!(client.watch(news.epoch, news.last).unwrap().answered, Some(vec![id]));
+}
+
+#[test]
+fn a_question_that_is_taken_back_is_no_answer_and_gives_way_to_the_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let person = Person::default();
+    let (client, deal) = tinguin(folder.path(), &person);
+    let ids = [Digest::of(b"a"), Digest::of(b"b"), Digest::of(b"c")];
+    for (id, topic) in ids.into_iter().zip(["a", "b", "c"]) {
+        assert_eq!(client.pose(id, deal, question(topic), Duration::ZERO).unwrap(), None);
+    }
+    until(|| person.seen() == ["a"]);
+    // One that is shown leaves the screen, one that waits in line is never shown.
+    client.withdraw(ids[1]);
+    client.withdraw(ids[0]);
+    until(|| person.seen() == ["a", "c"]);
+    person.allow();
+    let answer = client.pose(ids[2], deal, question("c"), Duration::from_secs(5)).unwrap();
+    assert_eq!(answer, Some(Answer::Choice(1)));
+
+    // What was taken back can be posed anew, and is then asked.
+    person.allow();
+    let answer = client.pose(ids[0], deal, question("a"), Duration::from_secs(5)).unwrap();
+    assert_eq!(answer, Some(Answer::Choice(1)));
+    assert_eq!(person.seen(), ["a", "c", "a"]);
+}
+
+#[test]
+fn only_questions_can_be_posed_and_other_words_under_one_id_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let person = Person::default();
+    let (client, deal) = tinguin(folder.path(), &person);
+    person.allow();
+    let id = Digest::of(b"id");
+    let wait = Duration::from_secs(5);
+    assert!(client.pose(id, deal, question("x"), wait).unwrap().is_some());
+    let error = client.pose(id, deal, question("y"), wait).unwrap_err();
+    assert!(error.to_string().contains("in other words"), "{error}");
+    // A deal that this TINGUIN has not opened: refused, and not put in line for ever.
+    let other = DealId::new(Digest::of(b"other"));
+    let error = client.pose(Digest::of(b"z"), other, question("z"), wait).unwrap_err();
+    assert!(error.to_string().contains("you have not opened"), "{error}");
+}

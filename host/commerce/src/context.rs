@@ -109,6 +109,9 @@ pub struct Context {
     pub calls: u64,
     /// The last time that the journal knows: time does not go back within a deal.
     pub clock: Timestamp,
+    /// Whether the person wants to leave, as the archive said when the activation began; for
+    /// the first wait, later ones ask again.
+    pub(crate) cancel: Option<Option<String>>,
     /// Handles that the component holds.
     table: ResourceTable,
     held: u64,
@@ -140,7 +143,7 @@ impl Context {
     /// The context of a new activation: everything is rebuilt by replay, from the last
     /// checkpoint on.
     pub fn new(outside: Outside, deal: Arc<Deal>, journal: Journal) -> Result<Self, Stop> {
-        let flow = deal.terms.service().flow.clone();
+        let flow = Arc::clone(deal.terms.flow());
         let mut statements = Vec::new();
         let mut recent = [VecDeque::new(), VecDeque::new()];
         let (monitor, received, sent, spent, clock) = match journal.resumed() {
@@ -167,6 +170,7 @@ impl Context {
             spent,
             calls: 0,
             clock,
+            cancel: None,
             table: ResourceTable::new(),
             held: 0,
             logged: 0,
@@ -275,10 +279,11 @@ impl Context {
     pub fn receive(&mut self) -> Result<Received, Stop> {
         let next = self.received + 1;
         let (outside, deal) = (self.outside.clone(), Arc::clone(&self.deal));
-        let clock = self.clock;
+        let (clock, cancel) = (self.clock, &mut self.cancel);
         let taken: Taken = self.journal.wait("transfer/inbox.receive", &(), |_| {
             let host = outside.host()?;
-            match host.first_of(&deal, next, Wanted { message: true, ..Wanted::default() })? {
+            let wanted = Wanted { message: true, ..Wanted::default() };
+            match host.first_of(&deal, next, wanted, cancel.take())? {
                 Came::Message(row) => {
                     let at = Timestamp::now().max(clock);
                     let evidence = outside.evidence(&deal, next, row.digest, at);
@@ -341,11 +346,11 @@ impl Context {
         let (outside, deal) = (self.outside.clone(), Arc::clone(&self.deal));
         let refers = self.statements.iter().map(|it| semper_base::cbor::encode(it.statement()));
         let refers: Vec<Vec<u8>> = refers.collect();
-        let next = self.received + 1;
+        let (next, cancel) = (self.received + 1, &mut self.cancel);
         // An effect, though nothing has happened before the yes: the question is put once.
         let signed: Result<ByteBuf, String> = self.journal.effect(function, statement, |call| {
             let host = outside.host()?;
-            let came = host.decision(&deal, next, call.key, |wait| {
+            let came = host.decision(&deal, next, call.key, cancel.take(), |wait| {
                 host.tinguin().pose_statement(call.key, statement, refers.clone(), wait)
             });
             match came {

@@ -5,6 +5,7 @@
 //! follows from the journal and is rebuilt by replay.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use semper_base::{Amount, Digest, Timestamp};
 use semper_items::Side;
@@ -88,7 +89,7 @@ pub struct FlowState {
 /// The monitor of one deal.
 #[derive(Debug, Clone)]
 pub struct Monitor {
-    flow: Flow,
+    flow: Arc<Flow>,
     state: String,
     stated: BTreeMap<Kind, (Digest, Option<Amount>)>,
     valid_until: Option<Timestamp>,
@@ -96,13 +97,14 @@ pub struct Monitor {
 
 impl Monitor {
     /// At the start of a flow.
-    pub fn new(flow: Flow) -> Self {
+    pub fn new(flow: impl Into<Arc<Flow>>) -> Self {
+        let flow = flow.into();
         let state = flow.start.clone();
         Self { flow, state, stated: BTreeMap::new(), valid_until: None }
     }
 
     /// In the state that a checkpoint carried over.
-    pub fn resume(flow: Flow, carried: &FlowState) -> Self {
+    pub fn resume(flow: Arc<Flow>, carried: &FlowState) -> Self {
         let stated = carried.stated.iter().map(|it| (it.0, (it.1, it.2))).collect();
         let (state, valid_until) = (carried.state.clone(), carried.valid_until);
         Self { flow, state, stated, valid_until }

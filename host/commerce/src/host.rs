@@ -5,10 +5,11 @@ mod messages;
 mod schedule;
 mod waits;
 
+use std::collections::HashMap;
 use std::fs::{File, TryLockError};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -39,6 +40,13 @@ pub use waits::{Came, Wanted};
 /// The kind of the information by which a host tells its peer that its side of the deal has
 /// failed. No flow enables it: it is the host's own.
 pub const END: &str = "semper/end";
+
+/// Waits and effects that an activation may end in the fast lane.
+const FAST_COMMITS: u32 = 48;
+/// Bytes that it may write there.
+const FAST_BYTES: u64 = 512 * 1024;
+/// Deals whose agreements are kept decoded.
+const DEALS: usize = 1_024;
 
 /// A component that is being made ready.
 pub type Preparing = JoinHandle<Result<(), Stop>>;
@@ -79,6 +87,7 @@ pub struct Host {
     runtime: Runtime,
     schedule: Arc<Schedule>,
     identity: OnceLock<(String, Vec<Certificate>)>,
+    deals: Mutex<HashMap<DealId, Arc<Deal>>>,
     /// Locked as long as this host runs; the lock ends with the process, however that ends.
     _only: File,
 }
@@ -151,6 +160,7 @@ impl Host {
             runtime: Runtime::new(compiler)?,
             schedule: Arc::default(),
             identity: OnceLock::new(),
+            deals: Mutex::default(),
             _only: only,
             parts,
         });
@@ -291,7 +301,7 @@ impl Host {
     /// Runs a deal, over checkpoints, and stores how that ended.
     fn run(self: &Arc<Self>, row: &DealRow, lane: Lane) -> Result<(), Stop> {
         let deal = match self.deal(row) {
-            Ok(deal) => Arc::new(deal),
+            Ok(deal) => deal,
             Err(stop) => return self.store(row, None, Err(stop)),
         };
         // What is heavy, or is to be compiled first, does not keep others waiting.
@@ -302,8 +312,9 @@ impl Host {
             return Ok(());
         }
         let mut begins = row.waits.begins;
+        let mut cancel = Some(row.waits.cancel.clone());
         loop {
-            let (mut context, outcome) = match self.run_once(&deal, begins, lane) {
+            let (mut context, outcome) = match self.run_once(&deal, begins, cancel.take(), lane) {
                 Ok(done) => done,
                 Err(stop) => return self.store(row, Some((&deal, None)), Err(stop)),
             };
@@ -321,18 +332,36 @@ impl Host {
         self: &Arc<Self>,
         deal: &Arc<Deal>,
         begins: u64,
+        cancel: Option<Option<String>>,
         lane: Lane,
     ) -> Result<(Context, Result<Result<(), String>, Stop>), Stop> {
         let ready = self.runtime.ready(&deal.terms, deal.side)?;
-        let journal = Journal::load(self.archive(), deal.id, begins, deal.grants().limits)?;
+        let mut journal = Journal::load(self.archive(), deal.id, begins, deal.grants().limits)?;
+        if lane == Lane::Fast {
+            journal = journal.within(FAST_COMMITS, FAST_BYTES);
+        }
         let outside = Outside::Host(Arc::clone(self));
-        let context = Context::new(outside, Arc::clone(deal), journal)?;
+        let mut context = Context::new(outside, Arc::clone(deal), journal)?;
+        context.cancel = cancel;
         Ok(self.runtime.run(&ready, context, lane))
     }
 
-    /// What never changes about a deal, from its row.
-    pub fn deal(&self, row: &DealRow) -> Result<Deal, Stop> {
-        self.shelf.deal(row)
+    /// What never changes about a deal, from its row; kept for those in use.
+    pub fn deal(&self, row: &DealRow) -> Result<Arc<Deal>, Stop> {
+        if let Some(deal) = self.deals().get(&row.id) {
+            return Ok(Arc::clone(deal));
+        }
+        let deal = Arc::new(self.shelf.deal(row)?);
+        let mut deals = self.deals();
+        if deals.len() >= DEALS {
+            deals.clear();
+        }
+        deals.insert(row.id, Arc::clone(&deal));
+        Ok(deal)
+    }
+
+    fn deals(&self) -> MutexGuard<'_, HashMap<DealId, Arc<Deal>>> {
+        self.deals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A statement of ours as evidence.

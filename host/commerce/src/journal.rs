@@ -87,6 +87,8 @@ pub struct Journal {
     limits: Limits,
     /// Reads that are committed with the next effect or wait.
     pending: Vec<Write>,
+    /// How much more may be written in the fast lane: commits and bytes.
+    budget: Option<(u32, u64)>,
     /// The last effect's call.
     effect: Option<Call>,
     trace: Option<Trace>,
@@ -142,6 +144,7 @@ impl Journal {
             bytes: 0,
             limits,
             pending: Vec::new(),
+            budget: None,
             effect: None,
             trace,
         };
@@ -166,6 +169,26 @@ impl Journal {
         self.seq = row.seq + 1;
         self.resumed = Some(Box::new(carried));
         Ok(())
+    }
+
+    /// Stops with [`Stop::Slow`] before more than this is written: so many waits and effects,
+    /// so many bytes.
+    #[must_use]
+    pub fn within(mut self, commits: u32, bytes: u64) -> Self {
+        self.budget = Some((commits, bytes));
+        self
+    }
+
+    /// Takes a new wait or effect out of the budget.
+    fn spend(&mut self) -> Result<(), Stop> {
+        match &mut self.budget {
+            Some((0, _) | (_, 0)) => Err(Stop::Slow { heavy: false }),
+            Some((commits, _)) => {
+                *commits -= 1;
+                Ok(())
+            }
+            None => Ok(()),
+        }
     }
 
     /// What this run began with, after a checkpoint.
@@ -233,6 +256,7 @@ impl Journal {
         if let Some(result) = self.replayed(Class::Wait, function, &request)? {
             return self.parse(&result);
         }
+        self.spend()?;
         self.flush(Vec::new())?;
         let (result, mut writes) = work(self.key(self.seq))?;
         writes.push(self.append(Class::Wait, function, request, cbor::encode(&result))?);
@@ -252,6 +276,7 @@ impl Journal {
         let request = cbor::encode(request);
         let number = self.seq;
         if self.replayed(Class::Intent, function, &request)?.is_none() {
+            self.spend()?;
             let row = self.append(Class::Intent, function, request.clone(), Vec::new())?;
             self.flush(vec![row])?;
         }
@@ -363,6 +388,9 @@ impl Journal {
         let head = next_head(&self.head, &bytes);
         let row = JournalRow { deal: self.deal, seq: record.seq, record: bytes, request, result };
         self.count(&row)?;
+        if let Some((_, bytes)) = &mut self.budget {
+            *bytes = bytes.saturating_sub((row.request.len() + row.result.len()) as u64);
+        }
         self.head = head;
         self.seq += 1;
         Ok(Write::Journal(row))

@@ -121,6 +121,10 @@ impl Host {
             if row.side != Side::Buyer.name() {
                 continue;
             }
+            // An opening whose deal is there has no state of its own any more.
+            if row.state.is_empty() {
+                continue;
+            }
             let machine: Buyer = cbor::decode(&row.state, MAX_STATE)?;
             if matches!(machine, Buyer::Open(..) | Buyer::Refused(_)) {
                 continue;
@@ -167,7 +171,7 @@ impl Host {
                         let (buyer, seller) =
                             (agreement.name(Side::Buyer), agreement.name(Side::Seller));
                         let signed = [(seller, theirs.as_slice()), (buyer, ours.as_slice())];
-                        let with = vec![buyer_row(nonce, address, &machine)];
+                        let with = vec![buyer_row(nonce, address, &machine), Write::Opened(nonce)];
                         return Ok(self.open(agreement, Side::Buyer, address, signed, with)?);
                     }
                     Effect::Refuse(why) => return Err(OpeningError::Refused(why)),
@@ -247,7 +251,7 @@ impl Host {
         let now = Timestamp::now();
         let (machine, effects) = match self.archive().opening(nonce)? {
             Some(row) => {
-                let machine: Merchant = cbor::decode(&row.state, MAX_STATE)?;
+                let machine = self.merchant(&row)?;
                 machine.step(Event::Tick, now)
             }
             None => Merchant::start(self.draw_up(hello, current, now)?),
@@ -258,7 +262,7 @@ impl Host {
     /// The buyer's signature has come: the deal is open.
     pub fn answer_agreed(&self, id: DealId, bytes: &[u8]) -> Result<(), OpeningError> {
         let row = self.archive().opening_of(id)?.ok_or(OpeningError::Unknown)?;
-        let machine: Merchant = cbor::decode(&row.state, MAX_STATE)?;
+        let machine = self.merchant(&row)?;
         let now = Timestamp::now();
         let signed = SignedAgreement::verify(bytes, Side::Buyer, self.roots(), now)?;
         let terms = self.shelf().get(signed.agreement.hello.terms, now)?;
@@ -266,6 +270,25 @@ impl Host {
         let (machine, effects) = machine.step(event, now);
         self.drive_merchant(row.nonce, &terms, machine, effects)?;
         Ok(())
+    }
+
+    /// A merchant's machine: as it was stored, or, once its deal is there, made of the deal's
+    /// agreement and the two signatures in the evidence.
+    fn merchant(&self, row: &OpeningRow) -> Result<Merchant, OpeningError> {
+        if !row.state.is_empty() {
+            return Ok(cbor::decode(&row.state, MAX_STATE)?);
+        }
+        let id = row.deal.ok_or(OpeningError::Unknown)?;
+        let deal = self.archive().deal(id)?.ok_or(OpeningError::Unknown)?;
+        let agreement = Agreement::decode(&deal.agreement)?;
+        let all = self.archive().evidence(Some(id))?;
+        let token = |side| {
+            let name = agreement.name(side);
+            let signed = all.iter().find(|it| it.kind == "agreement" && it.signer == name);
+            signed.map(|it| it.bytes.clone()).ok_or(OpeningError::Unknown)
+        };
+        let (ours, theirs) = (token(Side::Seller)?, token(Side::Buyer)?);
+        Ok(Merchant::Open(agreement, ours, theirs))
     }
 
     fn draw_up(
@@ -325,7 +348,7 @@ impl Host {
                         let (buyer, seller) =
                             (agreement.name(Side::Buyer), agreement.name(Side::Seller));
                         let signed = [(seller, ours.as_slice()), (buyer, theirs.as_slice())];
-                        let with = vec![merchant_row(nonce, &machine)];
+                        let with = vec![merchant_row(nonce, &machine), Write::Opened(nonce)];
                         self.open(agreement, Side::Seller, "", signed, with)?;
                     }
                     Effect::SendAccepted(_) => return Ok(None),

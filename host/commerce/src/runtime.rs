@@ -184,7 +184,7 @@ fn activate(
     store.epoch_deadline_callback(move |store| {
         ticks += 1;
         if lane == Lane::Fast && ticks > FAST_TICKS {
-            return Err(Stop::Slow.into());
+            return Err(Stop::Slow { heavy: true }.into());
         }
         if store.data().calls != calls {
             (calls, since) = (store.data().calls, cpu_time());

@@ -38,9 +38,12 @@ pub enum Stop {
         /// When to try again.
         after: Duration,
     },
-    /// It computes for long: it is run again where that hinders nobody.
-    #[error("computes for long")]
-    Slow,
+    /// It computes or writes for long: it is run again where that hinders nobody.
+    #[error("goes on for long")]
+    Slow {
+        /// Whether its like will do so, too: it is the component that computes.
+        heavy: bool,
+    },
     /// A run has ended with a checkpoint; the next begins at once.
     #[error("a checkpoint")]
     Checkpoint,
@@ -132,7 +135,7 @@ impl Stop {
             Self::Limit { limit, .. } => return format!("limit/{}", limit.name()),
             Self::Wait(_) => "wait",
             Self::Later { .. } => "later",
-            Self::Slow => "slow",
+            Self::Slow { .. } => "slow",
             Self::Checkpoint => "checkpoint",
             Self::Divergence { .. } => "divergence",
             Self::Damaged(_) => "damaged-journal",
@@ -166,7 +169,7 @@ impl Mend for Stop {
         match self {
             Self::Wait(_)
             | Self::Later { .. }
-            | Self::Slow
+            | Self::Slow { .. }
             | Self::Checkpoint
             | Self::JournalEnds => String::new(),
             Self::Divergence { .. } | Self::Damaged(_) | Self::Message { .. } => {

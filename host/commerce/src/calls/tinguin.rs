@@ -24,10 +24,10 @@ impl Context {
             return Err(Stop::Service(fault));
         }
         let (outside, deal) = (self.outside.clone(), Arc::clone(&self.deal));
-        let next = self.received + 1;
+        let (next, cancel) = (self.received + 1, &mut self.cancel);
         let answer = self.journal.wait(function, &question, |key| {
             let host = outside.host()?;
-            let came = host.decision(&deal, next, key, |wait| {
+            let came = host.decision(&deal, next, key, cancel.take(), |wait| {
                 host.tinguin().pose(key, deal.id, question.clone(), wait)
             });
             match came {

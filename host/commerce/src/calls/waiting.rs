@@ -25,12 +25,12 @@ enum Ended {
 impl Context {
     fn first_of(&mut self, wanted: &Wanted) -> Result<Ended, Stop> {
         let (outside, deal) = (self.outside.clone(), Arc::clone(&self.deal));
-        let (next, clock) = (self.received + 1, self.clock);
+        let (next, clock, cancel) = (self.received + 1, self.clock, &mut self.cancel);
         self.journal.wait("deal/waiting.first-of", wanted, |key| {
             let host = outside.host()?;
             let wanted = Wanted { key: Some(key), ..wanted.clone() };
             let now = || Timestamp::now().max(clock);
-            match host.first_of(&deal, next, wanted)? {
+            match host.first_of(&deal, next, wanted, cancel.take())? {
                 Came::Message(row) => {
                     let at = now();
                     let taken = Taken { seq: next, digest: row.digest, at };

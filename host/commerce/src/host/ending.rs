@@ -71,8 +71,10 @@ impl Host {
                 self.wake_later(id, after);
                 self.note(row, stop.to_string())
             }
-            Err(Stop::Slow) => {
-                self.schedule.heavy(row.terms);
+            Err(Stop::Slow { heavy }) => {
+                if heavy {
+                    self.schedule.heavy(row.terms);
+                }
                 self.wake_slow(id);
                 Ok(())
             }

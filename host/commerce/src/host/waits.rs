@@ -53,9 +53,16 @@ pub enum Came {
 }
 
 impl Host {
-    /// Waits for the first of these; [`Stop::Wait`] when nothing has come within the grace.
-    pub(crate) fn first_of(&self, deal: &Deal, next: u64, wanted: Wanted) -> Result<Came, Stop> {
-        let came = self.first_of_or_stop(deal, next, &wanted);
+    /// Waits for the first of these; `cancel` is whether the person wants to leave, if that is
+    /// known already. [`Stop::Wait`] when nothing has come within the grace.
+    pub(crate) fn first_of(
+        &self,
+        deal: &Deal,
+        next: u64,
+        wanted: Wanted,
+        cancel: Option<Option<String>>,
+    ) -> Result<Came, Stop> {
+        let came = self.first_of_or_stop(deal, next, &wanted, cancel);
         let open = matches!(&came, Ok(Came::Answer(_)) | Err(Stop::Wait(_) | Stop::Later { .. }));
         if let (Some(key), false) = (wanted.key.filter(|_| wanted.question.is_some()), open) {
             self.tinguin().withdraw(key);
@@ -63,7 +70,13 @@ impl Host {
         came
     }
 
-    fn first_of_or_stop(&self, deal: &Deal, next: u64, wanted: &Wanted) -> Result<Came, Stop> {
+    fn first_of_or_stop(
+        &self,
+        deal: &Deal,
+        next: u64,
+        wanted: &Wanted,
+        mut cancel: Option<Option<String>>,
+    ) -> Result<Came, Stop> {
         let signal = self.signal(deal.id);
         let patience = Instant::now() + self.parts.grace;
         let mut known = false;
@@ -75,7 +88,11 @@ impl Host {
                 }
                 self.not_ended(&row)?;
             }
-            if let Some(reason) = self.archive().cancel(deal.id)? {
+            let leaving = match cancel.take() {
+                Some(known) => known,
+                None => self.archive().cancel(deal.id)?,
+            };
+            if let Some(reason) = leaving {
                 return Ok(Came::Cancelled(reason));
             }
             let now = Timestamp::now();
@@ -113,6 +130,7 @@ impl Host {
         deal: &Deal,
         next: u64,
         key: Digest,
+        cancel: Option<Option<String>>,
         mut pose: impl FnMut(Duration) -> Result<Option<T>, ClientError>,
     ) -> Result<Result<T, String>, Undecided> {
         let stop = |error| Undecided::Stop(Stop::from(error));
@@ -123,7 +141,11 @@ impl Host {
             self.tinguin().withdraw(key);
             return Err(Undecided::Stop(over));
         }
-        if let Some(reason) = self.archive().cancel(deal.id).map_err(stop)? {
+        let leaving = match cancel {
+            Some(known) => known,
+            None => self.archive().cancel(deal.id).map_err(stop)?,
+        };
+        if let Some(reason) = leaving {
             self.tinguin().withdraw(key);
             return Ok(Err(reason));
         }

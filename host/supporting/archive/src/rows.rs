@@ -162,6 +162,8 @@ pub struct EvidenceRow {
 pub enum Write {
     /// Stores an opening's state.
     Opening(OpeningRow),
+    /// The deal of an opening is there: what the state held is the deal's now.
+    Opened(Digest),
     /// Stores a new deal; one that is there stays as it is.
     NewDeal(Box<DealRow>),
     /// Changes where a deal stands.

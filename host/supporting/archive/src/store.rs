@@ -21,6 +21,11 @@ pub const FILE: &str = "archive.sqlite";
 /// Lists of writes that one commit takes at most.
 const GROUP: usize = 256;
 
+/// Connections for reading.
+const READERS: usize = 4;
+/// Commits after which the write-ahead log is copied into the database.
+const COPIED: u32 = 200;
+
 /// What can go wrong with the archive.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ArchiveError {
@@ -99,9 +104,10 @@ pub struct Archive {
 
 struct Shared {
     path: PathBuf,
-    reader: Mutex<Connection>,
+    readers: [Mutex<Connection>; READERS],
     jobs: Mutex<Option<SyncSender<Job>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
+    copier: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl std::fmt::Debug for Archive {
@@ -125,22 +131,33 @@ impl Archive {
     /// is then full, as a disk is.
     pub fn open_within(path: &Path, quota: Option<u32>) -> Result<Self, ArchiveError> {
         let writer = schema::open(path, quota)?;
-        let reader = schema::reader(path)?;
+        let mut readers = Vec::new();
+        for _ in 0..READERS {
+            readers.push(Mutex::new(schema::reader(path)?));
+        }
         // Bounded: whoever writes faster than the disk waits.
         let (jobs, inbox) = sync_channel::<Job>(GROUP);
         let file = path.to_owned();
+        let failed = |error: std::io::Error| ArchiveError::Sqlite {
+            path: path.to_owned(),
+            detail: error.to_string(),
+        };
+        let copying = schema::copier(path)?;
+        let (log, full) = sync_channel::<()>(1);
+        let copier = std::thread::Builder::new()
+            .name("archive-copier".into())
+            .spawn(move || copy_loop(&copying, &full))
+            .map_err(failed)?;
         let handle = std::thread::Builder::new()
             .name("archive".into())
-            .spawn(move || write_loop(writer, &inbox, &file))
-            .map_err(|error| ArchiveError::Sqlite {
-                path: path.to_owned(),
-                detail: error.to_string(),
-            })?;
+            .spawn(move || write_loop(writer, &inbox, &file, &log))
+            .map_err(failed)?;
         let shared = Shared {
             path: path.to_owned(),
-            reader: Mutex::new(reader),
+            readers: readers.try_into().map_err(|_| ArchiveError::Closed)?,
             jobs: Mutex::new(Some(jobs)),
             writer: Mutex::new(Some(handle)),
+            copier: Mutex::new(Some(copier)),
         };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -157,7 +174,9 @@ impl Archive {
     }
 
     pub(crate) fn reader(&self) -> MutexGuard<'_, Connection> {
-        lock(&self.shared.reader)
+        // One that is free, or the first that becomes so of a fixed one.
+        let free = self.shared.readers.iter().find_map(|reader| reader.try_lock().ok());
+        free.unwrap_or_else(|| lock(&self.shared.readers[0]))
     }
 
     pub(crate) fn failed(&self, error: &rusqlite::Error) -> ArchiveError {
@@ -172,6 +191,9 @@ impl Drop for Shared {
             // It ends when the last job is done; its panic would already have been reported.
             let _ = writer.join();
         }
+        if let Some(copier) = lock(&self.copier).take() {
+            let _ = copier.join();
+        }
     }
 }
 
@@ -181,7 +203,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Commits whatever waits in one transaction; each list in a savepoint of its own, so that
 /// one that fails does not take the others with it.
-fn write_loop(mut connection: Connection, inbox: &Receiver<Job>, path: &Path) {
+fn write_loop(
+    mut connection: Connection,
+    inbox: &Receiver<Job>,
+    path: &Path,
+    log: &SyncSender<()>,
+) {
+    let mut commits = 0;
     while let Ok(first) = inbox.recv() {
         let mut group = vec![first];
         while group.len() < GROUP {
@@ -196,6 +224,22 @@ fn write_loop(mut connection: Connection, inbox: &Receiver<Job>, path: &Path) {
         for (job, result) in group.into_iter().zip(results) {
             // The asker may be gone; the write stands all the same.
             let _ = job.reply.send(result);
+        }
+        commits += 1;
+        if commits % COPIED == 0 {
+            // Full when the copier has not finished with the last.
+            let _ = log.try_send(());
+        }
+    }
+}
+
+/// Copies the write-ahead log into the database, beside the writer: the commit that would
+/// have done it waits for nobody's old pages. What it does not get to is done by the next.
+fn copy_loop(connection: &Connection, full: &Receiver<()>) {
+    while full.recv().is_ok() {
+        let copied = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+        if let Err(error) = copied {
+            tracing::debug!(%error, "the log was not copied now");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! From a layout to [`VerifiedTerms`]: signatures, chains, roles, time, certificates.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use semper_base::{Digest, Identity, Mend, Role, Timestamp};
 use wasmparser::{Parser, Payload};
@@ -11,6 +12,7 @@ use crate::describe::{
     WASM,
 };
 use crate::envelope::{self, AUTHORED, CERTIFIED, ENVELOPE, EnvelopeError, Made, OFFERED};
+use crate::flow::Flow;
 use crate::layout::{Layout, LayoutError, Manifest, form};
 use crate::policy::{CertificateOf, Grants, Refusal, World};
 use crate::trustfile::{Requirement, TrustFile};
@@ -23,6 +25,7 @@ pub struct VerifiedTerms {
     digest: Digest,
     terms: TermsDescription,
     service: ServiceDescription,
+    flow: Arc<Flow>,
     merchant: Identity,
     author: Identity,
     buyer: Vec<u8>,
@@ -154,6 +157,7 @@ impl VerifiedTerms {
         Ok(Self {
             digest,
             terms,
+            flow: Arc::new(service.flow.clone()),
             service,
             merchant,
             author,
@@ -188,6 +192,11 @@ impl VerifiedTerms {
     /// The service.
     pub fn service(&self) -> &ServiceDescription {
         &self.service
+    }
+
+    /// The service's flow, shared by all its deals.
+    pub fn flow(&self) -> &Arc<Flow> {
+        &self.flow
     }
 
     /// The merchant that signed the terms.

@@ -94,6 +94,14 @@ pub(super) fn open(path: &Path, quota: Option<u32>) -> Result<Connection, Archiv
     Ok(connection)
 }
 
+/// Opens for copying the write-ahead log.
+pub(super) fn copier(path: &Path) -> Result<Connection, ArchiveError> {
+    let failed = |error: rusqlite::Error| translate(path, &error);
+    let connection = Connection::open(path).map_err(failed)?;
+    prepare(&connection).map_err(failed)?;
+    Ok(connection)
+}
+
 /// Opens for reading only.
 pub(super) fn reader(path: &Path) -> Result<Connection, ArchiveError> {
     let failed = |error: rusqlite::Error| translate(path, &error);
@@ -115,6 +123,8 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(std::time::Duration::from_secs(10))?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
+    // A thread of its own copies the log; the writer only when that has fallen far behind.
+    connection.pragma_update(None, "wal_autocheckpoint", 20_000)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "trusted_schema", false)
 }

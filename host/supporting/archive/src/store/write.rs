@@ -28,6 +28,9 @@ pub(super) fn apply(
 fn one(connection: &Connection, write: &Write) -> rusqlite::Result<usize> {
     match write {
         Write::Opening(row) => opening(connection, row),
+        Write::Opened(nonce) => connection
+            .prepare_cached("UPDATE openings SET state = x'' WHERE nonce = ?1")?
+            .execute([nonce.as_bytes()]),
         Write::NewDeal(row) => new_deal(connection, row),
         Write::Deal { id, state, note, at } => connection
             .prepare_cached(

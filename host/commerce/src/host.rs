@@ -48,6 +48,9 @@ const FAST_BYTES: u64 = 512 * 1024;
 /// Deals whose agreements are kept decoded.
 const DEALS: usize = 1_024;
 
+/// A context after its activation, and how that ended.
+type Ran = (Context, Result<Result<(), String>, Stop>);
+
 /// A component that is being made ready.
 pub type Preparing = JoinHandle<Result<(), Stop>>;
 
@@ -334,7 +337,7 @@ impl Host {
         begins: u64,
         cancel: Option<Option<String>>,
         lane: Lane,
-    ) -> Result<(Context, Result<Result<(), String>, Stop>), Stop> {
+    ) -> Result<Ran, Stop> {
         let ready = self.runtime.ready(&deal.terms, deal.side)?;
         let mut journal = Journal::load(self.archive(), deal.id, begins, deal.grants().limits)?;
         if lane == Lane::Fast {

@@ -106,6 +106,13 @@ impl Merchant {
             tracing::debug!(deal = deal.short(), text, "deal");
         })?;
         let terms = host.shelf().take(&layout)?;
+        // Compiled before the first buyer comes, while the server already answers.
+        let preparing = host.prepare(&terms, Side::Seller);
+        std::thread::spawn(move || match preparing.join() {
+            Ok(Ok(())) => tracing::info!("the service is ready"),
+            Ok(Err(stop)) => tracing::error!(%stop, "the service cannot be run"),
+            Err(_) => tracing::error!("preparing the service has crashed"),
+        });
         Ok(Self { host, layout, terms })
     }
 

@@ -22,7 +22,7 @@ fn component(seed: u64) -> Option<Vec<u8>> {
     let mut bytes = vec![0; 20_000];
     StdRng::seed_from_u64(seed).fill_bytes(&mut bytes);
     let mut source = Unstructured::new(&bytes);
-    if seed % 4 == 0 {
+    if seed.is_multiple_of(4) {
         let config = wasm_smith::Config { max_components: 3, ..Default::default() };
         return wasm_smith::Component::new(config, &mut source).ok().map(|it| it.to_bytes());
     }

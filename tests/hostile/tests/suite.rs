@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use common::probe;
-use common::wat::{bare, calling, calling_with, libc, parse, with_post};
+use common::wat::{bare, calling, calling_post, calling_with, libc, parse, with_post};
 use semper_archive::DealState;
 use semper_trust::Limit;
 use semper_workbench::{Offered, Options, Workbench};
@@ -220,6 +220,20 @@ fn conduct() -> Vec<Case> {
         ),
         case("start that crashes", bare("(func $s unreachable) (start $s)", OK), &["trap"]),
         case("does nothing", bare("", OK), &["service"]),
+        // Re-entrance: the host is called from where a component may not be left.
+        case(
+            "call of the host in post-return",
+            calling_post(OK, "(call $log (i32.const 64) (i32.const 4))"),
+            &["trap"],
+        ),
+        case(
+            "message in post-return",
+            calling_post(
+                OK,
+                "(call $send (i32.const 64) (i32.const 4) (i32.const 0) (i32.const 1))",
+            ),
+            &["trap"],
+        ),
         case("kind that the flow does not have", send("64", "3"), &["flow"]),
         case("the host's own kind", send("80", "10"), &["flow"]),
         scripted("crash in Rust", "trap", &["trap"]),

@@ -20,7 +20,8 @@ const LAYERS: [&[&str]; 9] = [
 ];
 
 /// What stands beside the host and uses nothing of it.
-const APART: [&str; 6] = [
+const APART: [&str; 7] = [
+    "probe",
     "semper-guest",
     "mail-order-buyer",
     "mail-order-seller",
@@ -73,7 +74,14 @@ fn guests_and_tools_know_nothing_of_the_host() {
 
 #[test]
 fn every_crate_has_its_place() {
-    let tests = ["semper-bench", "semper-layers", "semper-market-tests"];
+    let tests = [
+        "semper-bench",
+        "semper-hostile-tests",
+        "semper-layers",
+        "semper-market-tests",
+        "semper-simulation",
+        "semper-workbench",
+    ];
     for name in packages().keys() {
         let placed = LAYERS.iter().any(|layer| layer.contains(&name.as_str()))
             || APART.contains(&name.as_str())

@@ -415,7 +415,7 @@ fn grants(
     service: &ServiceDescription,
 ) -> Result<Grants, TrustError> {
     let counted = counted(certificates, &trust.require);
-    let owned: Vec<CertificateOf> = counted.iter().map(|it| CertificateOf::clone(it)).collect();
+    let owned: Vec<CertificateOf> = counted.iter().copied().cloned().collect();
     let mut grants =
         Grants::from_certificates(&owned).with_limits(&service.limits, &trust.limits, &counted)?;
     grants.world = service.world.parse().map_err(TrustError::Inconsistent)?;

@@ -59,7 +59,17 @@ pub fn calling(run: &str) -> Vec<u8> {
 
 /// As [`calling`], with this memory and allocator.
 pub fn calling_with(run: &str, libc: &str) -> Vec<u8> {
-    let lift = LIFT.replace("POST", "");
+    calling_after(run, libc, "")
+}
+
+/// As [`calling`], with a `post-return` that may call the host.
+pub fn calling_post(run: &str, post: &str) -> Vec<u8> {
+    calling_after(run, LIBC, post)
+}
+
+fn calling_after(run: &str, libc: &str, post: &str) -> Vec<u8> {
+    let option = if post.is_empty() { "" } else { "(post-return (core func $i \"post\"))" };
+    let lift = LIFT.replace("POST", option);
     parse(&format!(
         r#"(component
     (import "semper:tinguin/consent@1.0.0" (instance $consent
@@ -107,6 +117,7 @@ pub fn calling_with(run: &str, libc: &str) -> Vec<u8> {
         (data (i32.const 64) "note")
         (data (i32.const 72) "\ff\fe\fd\fc")
         (data (i32.const 80) "semper/end")
+        (func (export "post") (param i32) {post})
         (func (export "run") (result i32) {run}))
     (core instance $i (instantiate $M (with "libc" (instance $libc)) (with "host" (instance
         (export "send" (func $send)) (export "receive" (func $receive))

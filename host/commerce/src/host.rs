@@ -339,10 +339,11 @@ impl Host {
         lane: Lane,
     ) -> Result<Ran, Stop> {
         let ready = self.runtime.ready(&deal.terms, deal.side)?;
-        let mut journal = Journal::load(self.archive(), deal.id, begins, deal.grants().limits)?;
-        if lane == Lane::Fast {
-            journal = journal.within(FAST_COMMITS, FAST_BYTES);
-        }
+        let journal = Journal::load(self.archive(), deal.id, begins, deal.grants().limits)?;
+        let journal = match lane {
+            Lane::Fast => journal.within(FAST_COMMITS, FAST_BYTES),
+            Lane::Slow => journal.paced(),
+        };
         let outside = Outside::Host(Arc::clone(self));
         let mut context = Context::new(outside, Arc::clone(deal), journal)?;
         context.cancel = cancel;

@@ -6,6 +6,7 @@
 //! journaled when: `design/execution.md`.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use semper_archive::chain::{self, MAX_PART, salted};
 pub use semper_archive::chain::{Class, Record, next_head, runs, verify_chain};
@@ -21,6 +22,20 @@ use crate::stop::Stop;
 
 /// The function in a checkpoint's record.
 const CHECKPOINT: &str = "deal/continuation.checkpoint";
+
+/// Bytes a second that a paced journal writes.
+const PACE: usize = 4 << 20;
+
+/// How long a paced journal waits after these writes.
+fn pause(writes: &[Write]) -> Duration {
+    let size = |write: &Write| match write {
+        Write::Journal(row) => row.request.len() + row.result.len(),
+        Write::Message(row) => row.bytes.len() + row.wire.len(),
+        _ => 0,
+    };
+    let bytes: usize = writes.iter().map(size).sum();
+    Duration::from_millis(2 + (bytes * 1_000 / PACE) as u64)
+}
 
 /// A call that has an effect, while it is being carried out.
 #[derive(Clone, Copy, Debug)]
@@ -89,6 +104,8 @@ pub struct Journal {
     pending: Vec<Write>,
     /// How much more may be written in the fast lane: commits and bytes.
     budget: Option<(u32, u64)>,
+    /// Whether commits are spaced out, so that a flood of them leaves the disk to others.
+    paced: bool,
     /// The last effect's call.
     effect: Option<Call>,
     trace: Option<Trace>,
@@ -145,6 +162,7 @@ impl Journal {
             limits,
             pending: Vec::new(),
             budget: None,
+            paced: false,
             effect: None,
             trace,
         };
@@ -176,6 +194,13 @@ impl Journal {
     #[must_use]
     pub fn within(mut self, commits: u32, bytes: u64) -> Self {
         self.budget = Some((commits, bytes));
+        self
+    }
+
+    /// Spaces its commits out: what goes on for long does not take the disk for itself.
+    #[must_use]
+    pub fn paced(mut self) -> Self {
+        self.paced = true;
         self
     }
 
@@ -315,7 +340,10 @@ impl Journal {
         let archive = self.archive.as_ref().ok_or(Stop::JournalEnds)?;
         let mut all = std::mem::take(&mut self.pending);
         all.extend(writes);
-        Ok(archive.commit(all)?)
+        let pause = if self.paced && !all.is_empty() { pause(&all) } else { Duration::ZERO };
+        archive.commit(all)?;
+        std::thread::sleep(pause);
+        Ok(())
     }
 
     /// Reads that no effect has committed yet: what was read before a deal fails belongs to

@@ -106,10 +106,12 @@ pub(super) fn start(host: &Arc<Host>, workers: usize) {
     for _ in 0..SLOW {
         let (schedule, weak) = (Arc::clone(&host.schedule), Arc::downgrade(host));
         std::thread::spawn(move || {
-            // Lowest priority: whoever answers at once goes first. Where the system does not
+            // Low priority: whoever answers at once goes first. Not the lowest: what is put
+            // off for long while it holds a lock puts off others. Where the system does not
             // allow it, it is a lane of few threads all the same.
             let me = Some(rustix::thread::gettid());
-            let _ = rustix::process::setpriority_process(me, 19);
+            let _ = rustix::process::setpriority_process(me, 12);
+            semper_archive::store::in_background();
             work(&schedule, &weak, Lane::Slow);
         });
     }

@@ -89,6 +89,16 @@ impl Mend for ArchiveError {
     }
 }
 
+thread_local! {
+    static IN_BACKGROUND: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+/// This thread has low priority: it reads by a connection that no other thread waits for,
+/// or one that is put off in the middle of a look would put off others with it.
+pub fn in_background() {
+    IN_BACKGROUND.set(true);
+}
+
 type Reply = SyncSender<Result<(), ArchiveError>>;
 
 struct Job {
@@ -174,8 +184,12 @@ impl Archive {
     }
 
     pub(crate) fn reader(&self) -> MutexGuard<'_, Connection> {
+        let [readers @ .., last] = &self.shared.readers;
+        if IN_BACKGROUND.get() {
+            return lock(last);
+        }
         // One that is free, or the first that becomes so of a fixed one.
-        let free = self.shared.readers.iter().find_map(|reader| reader.try_lock().ok());
+        let free = readers.iter().find_map(|reader| reader.try_lock().ok());
         free.unwrap_or_else(|| lock(&self.shared.readers[0]))
     }
 

@@ -34,8 +34,8 @@ const MEMORY: usize = 256 << 20;
 /// Components kept ready in memory.
 const READY: usize = 64;
 
-/// Ticks that an activation may compute in the fast lane.
-const FAST_TICKS: u32 = 4;
+/// Processor time of an activation in the fast lane.
+const FAST: Duration = Duration::from_millis(50);
 
 /// How an activation runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -180,15 +180,16 @@ fn activate(
     let slice = Duration::from_millis(limits.get(Limit::Time));
     // Processor time of this thread: what others do meanwhile does not count. Each call of the
     // host begins a new slice; within a tick, which is as finely as this is measured.
-    let (mut calls, mut since, mut ticks) = (0, cpu_time(), 0);
+    let begun = cpu_time();
+    let (mut calls, mut since) = (0, begun);
     store.epoch_deadline_callback(move |store| {
-        ticks += 1;
-        if lane == Lane::Fast && ticks > FAST_TICKS {
+        let now = cpu_time();
+        if lane == Lane::Fast && now.saturating_sub(begun) > FAST {
             return Err(Stop::Slow { heavy: true }.into());
         }
         if store.data().calls != calls {
-            (calls, since) = (store.data().calls, cpu_time());
-        } else if cpu_time().saturating_sub(since) > slice {
+            (calls, since) = (store.data().calls, now);
+        } else if now.saturating_sub(since) > slice {
             let most = limits.get(Limit::Time);
             return Err(Stop::Limit { limit: Limit::Time, most }.into());
         }

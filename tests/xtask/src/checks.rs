@@ -86,12 +86,14 @@ fn packages() -> Result<(), String> {
     build::run("apt-get", &arguments)
 }
 
-/// The figures of BENCHMARKS.md.
-pub fn bench() -> Result<(), String> {
+/// The figures of BENCHMARKS.md; all, or the parts that are named.
+pub fn bench(parts: &[&str]) -> Result<(), String> {
     build::guests()?;
     let arguments = ["build", "--release", "--package", "semper", "--package", "semper-sign"];
     build::run("cargo", &arguments)?;
-    build::run("cargo", &["run", "--release", "--package", "semper-bench"])
+    let mut arguments = vec!["run", "--release", "--package", "semper-bench", "--"];
+    arguments.extend(parts);
+    build::run("cargo", &arguments)
 }
 
 fn step(text: &str) {

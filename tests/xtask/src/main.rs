@@ -20,7 +20,7 @@ use std::process::ExitCode;
 const HELP: &str = "\
 cargo xtask demo [--keep] [--interactive]   a marketplace from nothing, and a purchase in it
 cargo xtask test [FILTER]                   everything that must pass
-cargo xtask bench                           the figures of BENCHMARKS.md (release build)
+cargo xtask bench [PART …]                  the figures of BENCHMARKS.md (release build)
 cargo xtask wit                             build the guests and print what they import
 cargo xtask nightly                         what takes hours: schedules, random components, fuzzing
 cargo xtask fuzz [SECONDS]                  each fuzz target for so long (600)
@@ -33,7 +33,7 @@ fn main() -> ExitCode {
     let done = match words.as_slice() {
         ["demo", options @ ..] => demo::run(options),
         ["test", filter @ ..] => checks::run(filter),
-        ["bench"] => checks::bench(),
+        ["bench", parts @ ..] => checks::bench(parts),
         ["wit"] => build::guests().and_then(|guests| build::print_imports(&guests)),
         ["nightly"] => checks::nightly(),
         ["fuzz"] => fuzz::run(600),

@@ -181,33 +181,24 @@ fn check_messages(
 ) -> Result<(), ArchiveError> {
     let whose = if sent { "sent" } else { "received" };
     let (mut last, mut previous) = (0, Digest::ZERO);
-    loop {
-        let mut page = archive.messages(row.id, sent, last)?;
-        page.retain(|message| message.seq <= upto);
-        if page.is_empty() {
-            break;
+    for message in archive.all_messages(row.id, sent)?.into_iter().filter(|it| it.seq <= upto) {
+        let Some(parsed) = Message::unverified(&message.bytes) else {
+            found.wrong.push(format!("message {} {whose}: damaged", message.seq));
+            return Ok(());
+        };
+        let header = &parsed.header;
+        let chained = header.seq == last + 1
+            && header.previous == previous
+            && header.deal == row.id
+            && parsed.digest() == message.digest;
+        // Before its first call a component can fail: the journal is empty then.
+        let empty = heads.is_empty() && header.journal == Digest::ZERO;
+        let known = empty || heads.contains(&header.journal);
+        if !chained || (sent && !known) {
+            found.wrong.push(format!("message {} {whose}: not in its chain", message.seq));
+            return Ok(());
         }
-        for message in page {
-            let Some(parsed) = cose::parse(&message.bytes, "message", message.bytes.len())
-                .ok()
-                .and_then(|parsed| Message::decode(parsed.peek()).ok())
-            else {
-                found.wrong.push(format!("message {} {whose}: damaged", message.seq));
-                return Ok(());
-            };
-            let header = &parsed.header;
-            let chained = header.seq == last + 1
-                && header.previous == previous
-                && header.deal == row.id
-                && parsed.digest() == message.digest;
-            // Before its first call a component can fail: the journal is empty then.
-            let known = heads.contains(&header.journal) || header.journal == Digest::ZERO;
-            if !chained || (sent && !known) {
-                found.wrong.push(format!("message {} {whose}: not in its chain", message.seq));
-                return Ok(());
-            }
-            (last, previous) = (header.seq, message.digest);
-        }
+        (last, previous) = (header.seq, message.digest);
     }
     found.right.push(format!("messages {whose}: {last}, one chain"));
     Ok(())
@@ -222,17 +213,11 @@ pub fn export(
 ) -> Result<Export, ArchiveError> {
     let evidence = archive.evidence(Some(row.id))?.into_iter().filter_map(open_up).collect();
     let mut messages = Vec::new();
-    for sent in [true, false] {
-        let mut last = 0;
-        loop {
-            let page = archive.messages(row.id, sent, last)?;
-            let Some(end) = page.last() else { break };
-            last = end.seq;
-            let way = if sent { "sent" } else { "received" };
-            messages.extend(
-                page.iter().map(|it| (it.seq, way.to_owned(), BASE64_STANDARD.encode(&it.bytes))),
-            );
-        }
+    for (sent, way) in [(true, "sent"), (false, "received")] {
+        let all = archive.all_messages(row.id, sent)?;
+        let encoded =
+            all.iter().map(|it| (it.seq, way.to_owned(), BASE64_STANDARD.encode(&it.bytes)));
+        messages.extend(encoded);
     }
     let records = archive.journal(row.id)?;
     let journal = records.iter().map(|it| BASE64_STANDARD.encode(&it.record)).collect();

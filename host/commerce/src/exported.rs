@@ -8,16 +8,15 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use semper_archive::JournalRow;
 use semper_base::{DealId, Digest, Mend, Timestamp};
-use semper_items::{Agreement, Container, Item, Side, SignedAgreement, SignedMessage};
+use semper_items::{Agreement, Side, SignedAgreement, SignedMessage};
 use semper_trust::layout::{LayoutError, Source};
 use semper_trust::{Layout, TrustFile, VerifiedTerms};
 use serde::Deserialize;
 
 use crate::context::Deal;
 use crate::evidence::{FORMAT, Findings, Opened};
-use crate::host::END;
 use crate::journal;
-use crate::outside::Recorded;
+use crate::outside::{Recorded, farewell};
 use crate::replay::{self, End, Replayed};
 use crate::runtime::Runtime;
 use crate::stop::Stop;
@@ -329,7 +328,7 @@ fn follows(case: &Case, replayed: &Replayed, found: &mut Findings) {
     let beyond = case.messages.range((true, replayed.sent + 1)..=(true, u64::MAX));
     for ((_, seq), bytes) in beyond {
         // The last word of a host whose component has failed is the host's own.
-        if is_farewell(bytes) && !case.messages.contains_key(&(true, seq + 1)) {
+        if farewell(bytes).is_some() && !case.messages.contains_key(&(true, seq + 1)) {
             found.right.push(format!("message {seq} is the host's word that the deal has failed"));
         } else {
             found.wrong.push(format!("message {seq} was sent, but the component did not make it"));
@@ -348,14 +347,6 @@ fn follows(case: &Case, replayed: &Replayed, found: &mut Findings) {
     }
 }
 
-fn is_farewell(bytes: &[u8]) -> bool {
-    let parsed = semper_base::cose::parse(bytes, "message", bytes.len());
-    let message = parsed.ok().and_then(|it| semper_items::Message::decode(it.peek()).ok());
-    let container: Option<Container> = message.map(|it| it.container);
-    let item = container.as_ref().and_then(Container::item);
-    matches!(item, Some(Item::Information { kind, .. }) if kind == END)
-}
-
 /// The deal of an archive, for re-executing it where it happened.
 pub fn of_archive(
     runtime: &Runtime,
@@ -363,17 +354,11 @@ pub fn of_archive(
     trust: &TrustFile,
     deal: &Arc<Deal>,
 ) -> Result<Replayed, Stop> {
-    let mut of = [BTreeMap::new(), BTreeMap::new()];
-    for (index, sent) in [false, true].into_iter().enumerate() {
-        let mut last = 0;
-        loop {
-            let page = archive.messages(deal.id, sent, last)?;
-            let Some(end) = page.last() else { break };
-            last = end.seq;
-            of[index].extend(page.into_iter().map(|row| (row.seq, row.bytes)));
-        }
-    }
-    let [received, sent] = of;
+    let of = |sent| -> Result<BTreeMap<u64, Vec<u8>>, Stop> {
+        let all = archive.all_messages(deal.id, sent)?;
+        Ok(all.into_iter().map(|row| (row.seq, row.bytes)).collect())
+    };
+    let (received, sent) = (of(false)?, of(true)?);
     let recorded = Recorded { roots: trust.authorities.clone(), received, sent };
     replay::re_execute(runtime, deal, &archive.journal(deal.id)?, recorded, true)
 }

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use semper_archive::{Archive, DealRow, DealState, EvidenceRow, Home, Waits, Write};
+use semper_archive::{Archive, DealRow, EvidenceRow, Home, Write};
 use semper_base::cert::Roots;
 use semper_base::{Certificate, DealId, Digest, Mend, Timestamp};
 use semper_items::{Agreement, Side, Statement};
@@ -252,19 +252,9 @@ impl Host {
         with: Vec<Write>,
     ) -> Result<DealId, Stop> {
         let (id, now) = (agreement.id(), Timestamp::now());
-        let row = DealRow {
-            id,
-            side: side.name().into(),
-            peer: agreement.name(side.other()).into(),
-            address: address.into(),
-            terms: agreement.hello.terms,
-            agreement: agreement.encode(),
-            state: DealState::Running,
-            note: "opened".into(),
-            opened: now,
-            changed: now,
-            waits: Waits::default(),
-        };
+        let peer = (agreement.name(side.other()), address);
+        let (terms, bytes) = (agreement.hello.terms, agreement.encode());
+        let row = DealRow::opened(id, side.name(), peer, terms, bytes, now);
         let mut writes = with;
         writes.push(Write::NewDeal(Box::new(row)));
         for (signer, bytes) in signed {

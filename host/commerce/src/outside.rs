@@ -253,8 +253,16 @@ fn journaled(journal: &Journal) -> Option<Statement> {
     journal.upcoming(2).find_map(|bytes| Statement::decode(bytes).ok())
 }
 
+/// What a host says in its last word, if this message is one.
+pub(crate) fn farewell(message: &[u8]) -> Option<String> {
+    match Message::unverified(message)?.container.item()? {
+        Item::Information { kind, body } if kind == END => Some(said(body)),
+        _ => None,
+    }
+}
+
 /// What the peer says at the end, cut to a sentence's length.
-pub(crate) fn said(body: &[u8]) -> String {
+fn said(body: &[u8]) -> String {
     String::from_utf8_lossy(body).chars().filter(|c| !c.is_control()).take(500).collect()
 }
 

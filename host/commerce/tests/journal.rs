@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use semper_archive::{Archive, DealRow, DealState, JournalRow, Waits, Write};
+use semper_archive::{Archive, DealRow, JournalRow, Write};
 use semper_base::{Amount, DealId, Digest, Timestamp};
 use semper_commerce::flow::{Monitor, Moving, Violation};
 use semper_commerce::journal::{Journal, verify_chain};
@@ -16,19 +16,7 @@ fn archive() -> (tempfile::TempDir, Archive, DealId) {
     let archive = Archive::open_file(&folder.path().join("archive.sqlite")).unwrap();
     let id = DealId::new(Digest::of(b"deal"));
     let now = Timestamp::from_millis(1_790_000_000_000).unwrap();
-    let row = DealRow {
-        id,
-        side: "buyer".into(),
-        peer: "Otto".into(),
-        address: String::new(),
-        terms: Digest::ZERO,
-        agreement: vec![],
-        state: DealState::Running,
-        note: String::new(),
-        opened: now,
-        changed: now,
-        waits: Waits::default(),
-    };
+    let row = DealRow::opened(id, "buyer", ("Otto", ""), Digest::ZERO, vec![], now);
     archive.commit(vec![Write::NewDeal(Box::new(row))]).unwrap();
     (folder, archive, id)
 }

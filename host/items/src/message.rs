@@ -56,6 +56,13 @@ impl Message {
         Digest::of(&cbor::encode(self))
     }
 
+    /// The message in signed bytes, without a look at the signature: for bytes that were
+    /// verified before they were stored.
+    pub fn unverified(bytes: &[u8]) -> Option<Self> {
+        let parsed = cose::parse(bytes, DOMAIN, MAX_MESSAGE).ok()?;
+        Self::decode(parsed.peek()).ok()
+    }
+
     /// Parses the canonical encoding of an unsigned message.
     pub fn decode(bytes: &[u8]) -> Result<Self, CborError> {
         cbor::decode(bytes, MAX_MESSAGE)

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use semper_archive::{Archive, DealRow, DealState, JournalRow, Waits, Write};
+use semper_archive::{Archive, DealRow, JournalRow, Write};
 use semper_base::{DealId, Digest, Timestamp};
 use semper_commerce::journal::Journal;
 use semper_trust::{Limit, Limits};
@@ -122,17 +122,5 @@ fn commits(archive: &Archive, deals: &[DealId]) -> Result<(), Box<dyn Error>> {
 
 fn row(id: DealId) -> DealRow {
     let now = Timestamp::now();
-    DealRow {
-        id,
-        side: "buyer".into(),
-        peer: "Otto".into(),
-        address: String::new(),
-        terms: Digest::ZERO,
-        agreement: Vec::new(),
-        state: DealState::Running,
-        note: String::new(),
-        opened: now,
-        changed: now,
-        waits: Waits::default(),
-    }
+    DealRow::opened(id, "buyer", ("Otto", ""), Digest::ZERO, Vec::new(), now)
 }

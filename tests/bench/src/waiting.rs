@@ -4,7 +4,7 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use semper_archive::{DealRow, DealState, Waits, Write};
+use semper_archive::{DealRow, Write};
 use semper_base::{DealId, Digest, Timestamp};
 use semper_commerce::runtime::Lane;
 use semper_items::DealKeys;
@@ -226,17 +226,12 @@ fn row(bench: &Workbench, terms: &VerifiedTerms, keys: DealKeys) -> DealRow {
     let nonce = Digest::from_bytes(semper_base::keys::random());
     let agreement = bench.agreement(terms, keys, nonce);
     let now = Timestamp::now();
-    DealRow {
-        id: agreement.id(),
-        side: "buyer".into(),
-        peer: "Otto Versand".into(),
-        address: "https://127.0.0.1:1".into(),
-        terms: terms.digest(),
-        agreement: agreement.encode(),
-        state: DealState::Running,
-        note: "opened".into(),
-        opened: now,
-        changed: now,
-        waits: Waits::default(),
-    }
+    DealRow::opened(
+        agreement.id(),
+        "buyer",
+        ("Otto Versand", "https://127.0.0.1:1"),
+        terms.digest(),
+        agreement.encode(),
+        now,
+    )
 }

@@ -17,22 +17,8 @@ fn after_a_purchase() -> (Market, tempfile::TempDir) {
     let bought = market.semper(&["buy", "--home", "anna", &market.merchant_url()]).unwrap();
     assert_eq!(bought.code, 0, "{}", bought.err);
     assert_eq!(ended(&market, "otto"), "completed");
-    let init = market.semper(&[
-        "init",
-        "--home",
-        "arbiter",
-        "--user",
-        "Ruth Arbiter",
-        "--phrase",
-        "scales in the wind",
-        "--authority",
-        "ca/root.pem",
-        "--evaluator",
-        "verbraucherbund=verbraucherbund/root.pem",
-        "--pass-phrase-file",
-        "pass-phrase",
-    ]);
-    assert_eq!(init.unwrap().code, 0);
+    let made = market.new_home("arbiter", "Ruth Arbiter", "scales in the wind").unwrap();
+    assert_eq!(made.code, 0, "{}", made.err);
     (market, folder)
 }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use common::{asked, binaries, books, ended, market, newest, small};
 use semper_testkit::market::BUYER_RULES;
-use semper_testkit::{Market, Part, Published, process};
+use semper_testkit::{Market, Part, Published, Running};
 
 /// The worlds that were published, and the folders of their conformance components.
 const WORLDS: [&str; 2] = ["v1.0", "v1.1"];
@@ -30,6 +30,14 @@ fn buy(market: &Market) {
 /// Rules of a buyer who thinks about her order for a minute.
 fn slow_to_order() -> String {
     BUYER_RULES.replace("topic  = \"order\"\n", "topic  = \"order\"\nafter_ms = 60000\n")
+}
+
+/// A purchase that has come as far as the order, over which the buyer thinks.
+fn about_to_order(market: &mut Market) -> Running {
+    market.restart_buyer_tinguin(&slow_to_order()).unwrap();
+    let buying = market.start_buying().unwrap();
+    waits_for(market, "your decision");
+    buying
 }
 
 /// Waits until the buyer's deal has left memory over this note.
@@ -60,9 +68,7 @@ fn components_of_every_published_world_carry_a_purchase_out() {
 fn a_deal_begun_under_an_old_world_ends_under_it_after_the_upgrade() {
     let (mut market, _folder) = market(&small());
     publish(&mut market, "v1.0");
-    market.restart_buyer_tinguin(&slow_to_order()).unwrap();
-    let mut buying = market.start_buying().unwrap();
-    waits_for(&market, "your decision");
+    let mut buying = about_to_order(&mut market);
     let old = market.semper(&["deals", "--home", "anna", "--json"]).unwrap().json();
     buying.kill();
 
@@ -87,9 +93,7 @@ fn a_deal_begun_under_an_old_world_ends_under_it_after_the_upgrade() {
 fn goods_are_put_back_when_an_offer_ends_that_nobody_has_ordered() {
     let (mut market, _folder) = market(&small());
     let before = books(&market);
-    market.restart_buyer_tinguin(&slow_to_order()).unwrap();
-    let mut buying = market.start_buying().unwrap();
-    waits_for(&market, "your decision");
+    let mut buying = about_to_order(&mut market);
     assert_eq!(books(&market).reserved, 1);
     let seller = market.semper(&["deals", "--home", "otto"]).unwrap().out;
     assert!(seller.contains("waits for message 4 of the other side, or 20"), "{seller}");
@@ -103,7 +107,7 @@ fn goods_are_put_back_when_an_offer_ends_that_nobody_has_ordered() {
 
     // The buyer says yes when it is too late: nothing is ordered, nothing is paid.
     market.restart_buyer_tinguin(BUYER_RULES).unwrap();
-    let mut resuming = process::Running::start(
+    let mut resuming = Running::start(
         &market.folder,
         "resume",
         &market.binaries.semper,
@@ -120,9 +124,7 @@ fn goods_are_put_back_when_an_offer_ends_that_nobody_has_ordered() {
 fn a_buyer_who_cancels_leaves_signed_and_the_goods_are_put_back() {
     let (mut market, _folder) = market(&small());
     let before = books(&market);
-    market.restart_buyer_tinguin(&slow_to_order()).unwrap();
-    let mut buying = market.start_buying().unwrap();
-    waits_for(&market, "your decision");
+    let mut buying = about_to_order(&mut market);
     assert_eq!(books(&market).reserved, 1);
     let id = market.semper(&["deals", "--home", "anna", "--json"]).unwrap().json()[0]["id"].clone();
     let id = id.as_str().unwrap().to_owned();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-use semper_archive::{Archive, DealRow, DealState, MessageRow, Waits, Write};
+use semper_archive::{Archive, DealRow, MessageRow, Write};
 use semper_base::{DealId, Digest, SigningKey, Timestamp, cbor};
 use semper_commerce::Stop;
 use semper_commerce::flow::{Monitor, Moving};
@@ -100,19 +100,14 @@ impl Party {
     ) -> Self {
         let archive = Archive::open_file(&file(folder, side)).unwrap();
         let now = Timestamp::from_millis(START).unwrap();
-        let row = DealRow {
-            id: deal.id,
-            side: side.name().into(),
-            peer: side.other().name().into(),
-            address: String::new(),
-            terms: Digest::ZERO,
-            agreement: Vec::new(),
-            state: DealState::Running,
-            note: String::new(),
-            opened: now,
-            changed: now,
-            waits: Waits::default(),
-        };
+        let row = DealRow::opened(
+            deal.id,
+            side.name(),
+            (side.other().name(), ""),
+            Digest::ZERO,
+            Vec::new(),
+            now,
+        );
         archive.commit(vec![Write::NewDeal(Box::new(row))]).unwrap();
         let (deal, faults) = (deal.clone(), Rc::clone(faults));
         let (durable, clock) = (Rc::clone(durable), Rc::clone(clock));
@@ -366,8 +361,7 @@ impl Run<'_> {
         self.last = self.last.max(taken.at);
         let row = party.archive.message(party.deal.id, false, next)?.unwrap();
         assert_eq!(row.digest, taken.digest, "another message under the same number");
-        let parsed = semper_base::cose::parse(&row.bytes, "message", row.bytes.len()).unwrap();
-        let message = Message::decode(parsed.peek()).unwrap();
+        let message = Message::unverified(&row.bytes).unwrap();
         let item = message.container.item().unwrap().clone();
         self.advance(&item, taken.at)?;
         Ok(item)

@@ -196,12 +196,11 @@ fn check(folder: &Path, deal: &Deal, durable: &Durable) -> Result<Digest, String
         let archive = semper_archive::Archive::open_file(&file).map_err(|it| it.to_string())?;
         let rows = archive.journal(deal.id).map_err(|error| error.to_string())?;
         let heads = journal::verify_chain(&rows).map_err(|stop| stop.to_string())?;
-        let sent = archive.messages(deal.id, true, 0).map_err(|error| error.to_string())?;
-        let got = archive.messages(deal.id, false, 0).map_err(|error| error.to_string())?;
+        let sent = archive.all_messages(deal.id, true).map_err(|error| error.to_string())?;
+        let got = archive.all_messages(deal.id, false).map_err(|error| error.to_string())?;
         let mut previous = Digest::ZERO;
         for (number, row) in sent.iter().enumerate() {
-            let parsed = semper_base::cose::parse(&row.bytes, "message", row.bytes.len());
-            let message = Message::decode(parsed.unwrap().peek()).unwrap();
+            let message = Message::unverified(&row.bytes).unwrap();
             let header = &message.header;
             let whole = header.seq == number as u64 + 1
                 && header.previous == previous

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::process::{self, Binaries, Output, Running};
-use crate::setup::Builder;
+use crate::setup::{self, Builder};
 
 /// The buyer's pass-phrase, and everybody's: this is a test marketplace.
 pub const PASS_PHRASE: &str = "correct horse battery staple";
@@ -194,6 +194,11 @@ impl Market {
         process::run(&self.folder, &self.binaries.sign, arguments)
     }
 
+    /// Makes one more home, which believes whom the others believe.
+    pub fn new_home(&self, name: &str, user: &str, phrase: &str) -> Result<Output> {
+        self.semper(&setup::init(name, user, phrase))
+    }
+
     /// Starts `semper buy` without waiting for it.
     pub fn start_buying(&self) -> Result<Running> {
         let url = self.merchant_url();
@@ -219,49 +224,8 @@ impl Market {
     /// Has the author sign, the organisation certify and the merchant offer another service,
     /// in the folder `name`, and starts the merchant's server with it.
     pub fn publish(&mut self, name: &str, service: &Published<'_>) -> Result<()> {
-        let file = |name: &str| service.texts.join(name).display().to_string();
-        let path = |path: &Path| path.display().to_string();
-        let steps: [&[&str]; 3] = [
-            &[
-                "service",
-                "--description",
-                &file("service.toml"),
-                "--buyer",
-                &path(service.buyer),
-                "--seller",
-                &path(service.seller),
-                "--key",
-                "author.key",
-                "--certificate",
-                "author.pem",
-                "--out",
-                name,
-            ],
-            &[
-                "certify",
-                "--bundle",
-                name,
-                "--description",
-                &file("certificate.toml"),
-                "--key",
-                "verbraucherbund/evaluator.key",
-                "--certificate",
-                "verbraucherbund/evaluator.pem",
-            ],
-            &[
-                "terms",
-                "--bundle",
-                name,
-                "--description",
-                &file("terms.toml"),
-                "--key",
-                "otto-terms.key",
-                "--certificate",
-                "otto-terms.pem",
-            ],
-        ];
-        for step in steps {
-            let output = self.sign(step)?;
+        for step in setup::signatures(name, service) {
+            let output = self.sign(&setup::borrowed(&step))?;
             if output.code != 0 {
                 return Err(output.err);
             }

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use crate::catalogue;
-use crate::market::{MERCHANT_RULES, MarketOptions, serve, tinguin};
+use crate::market::{MERCHANT_RULES, MarketOptions, Published, serve, tinguin};
 use crate::process::{self, Binaries, Output, Running};
 
 type Result<T> = std::result::Result<T, String>;
@@ -53,54 +53,24 @@ impl Builder<'_> {
     pub fn bundle(&self) -> Result<()> {
         (self.tell)("author: signs the mail-order service");
         self.certified_key("author", "Ada Author", "author", false)?;
-        let files = self.binaries.repository.join("guest-services/mail-order/terms");
-        let file = |name: &str| files.join(name).display().to_string();
-        let guest = |name: &str| self.binaries.guests.join(name).display().to_string();
-        self.sign(&[
-            "service",
-            "--description",
-            &file("service.toml"),
-            "--buyer",
-            &guest("mail_order_buyer.wasm"),
-            "--seller",
-            &guest("mail_order_seller.wasm"),
-            "--key",
-            "author.key",
-            "--certificate",
-            "author.pem",
-            "--out",
-            "bundle",
-        ])?;
+        let texts = self.binaries.repository.join("guest-services/mail-order/terms");
+        let guest = |name: &str| self.binaries.guests.join(name);
+        let (buyer, seller) = (guest("mail_order_buyer.wasm"), guest("mail_order_seller.wasm"));
+        let service = Published { texts: &texts, buyer: &buyer, seller: &seller };
+        let [signing, certifying, offering] = signatures("bundle", &service);
+        self.sign(&borrowed(&signing))?;
         (self.tell)("consumer organisation: examines and certifies it");
         self.sign(&["organisation", "--name", "Verbraucherbund", "--out", "verbraucherbund"])?;
-        self.sign(&[
-            "certify",
-            "--bundle",
-            "bundle",
-            "--description",
-            &file("certificate.toml"),
-            "--key",
-            "verbraucherbund/evaluator.key",
-            "--certificate",
-            "verbraucherbund/evaluator.pem",
-        ])?;
+        self.sign(&borrowed(&certifying))?;
         (self.tell)("merchant: signs its terms of business");
         self.certified_key("otto-terms", "Otto Versand", "merchant", false)?;
-        self.sign(&[
-            "terms",
-            "--bundle",
-            "bundle",
-            "--description",
-            &file("terms.toml"),
-            "--text",
-            &format!("en={}", file("terms.en.md")),
-            "--text",
-            &format!("de={}", file("terms.de.md")),
-            "--key",
-            "otto-terms.key",
-            "--certificate",
-            "otto-terms.pem",
-        ])
+        let mut offering = borrowed(&offering);
+        let text = |language: &str| {
+            format!("{language}={}", texts.join(format!("terms.{language}.md")).display())
+        };
+        let (english, german) = (text("en"), text("de"));
+        offering.extend(["--text", &english, "--text", &german]);
+        self.sign(&offering)
     }
 
     pub fn merchant_home(&self, bank: u16, articles: u32) -> Result<Running> {
@@ -143,21 +113,7 @@ impl Builder<'_> {
     }
 
     fn home(&self, name: &str, user: &str, phrase: &str) -> Result<()> {
-        self.semper(&[
-            "init",
-            "--home",
-            name,
-            "--user",
-            user,
-            "--phrase",
-            phrase,
-            "--authority",
-            "ca/root.pem",
-            "--evaluator",
-            "verbraucherbund=verbraucherbund/root.pem",
-            "--pass-phrase-file",
-            "pass-phrase",
-        ])
+        self.semper(&init(name, user, phrase))
     }
 
     fn register(&self, home: &str, name: &str, role: &str) -> Result<()> {
@@ -233,6 +189,51 @@ impl Builder<'_> {
         fs::set_permissions(self.folder.join(name), fs::Permissions::from_mode(0o600))
             .map_err(|error| error.to_string())
     }
+}
+
+/// The arguments that make a home which believes the marketplace's authority and organisation.
+pub(crate) fn init<'a>(name: &'a str, user: &'a str, phrase: &'a str) -> [&'a str; 13] {
+    [
+        "init",
+        "--home",
+        name,
+        "--user",
+        user,
+        "--phrase",
+        phrase,
+        "--authority",
+        "ca/root.pem",
+        "--evaluator",
+        "verbraucherbund=verbraucherbund/root.pem",
+        "--pass-phrase-file",
+        "pass-phrase",
+    ]
+}
+
+/// The arguments by which author, organisation and merchant sign a service into the bundle
+/// `name`, in this order.
+pub(crate) fn signatures(name: &str, service: &Published<'_>) -> [Vec<String>; 3] {
+    let file = |name: &str| service.texts.join(name).display().to_string();
+    let path = |path: &Path| path.display().to_string();
+    let signed = |what: &[&str], description: &str, key: &str, certificate: &str| {
+        let mut all: Vec<String> = what.iter().map(|it| (*it).to_owned()).collect();
+        let description = file(description);
+        let rest = ["--description", &description, "--key", key, "--certificate", certificate];
+        all.extend(rest.map(str::to_owned));
+        all
+    };
+    let (buyer, seller) = (path(service.buyer), path(service.seller));
+    let made = ["service", "--buyer", &buyer, "--seller", &seller, "--out", name];
+    let (key, certificate) = ("verbraucherbund/evaluator.key", "verbraucherbund/evaluator.pem");
+    [
+        signed(&made, "service.toml", "author.key", "author.pem"),
+        signed(&["certify", "--bundle", name], "certificate.toml", key, certificate),
+        signed(&["terms", "--bundle", name], "terms.toml", "otto-terms.key", "otto-terms.pem"),
+    ]
+}
+
+pub(crate) fn borrowed(arguments: &[String]) -> Vec<&str> {
+    arguments.iter().map(String::as_str).collect()
 }
 
 fn expect(output: Output, arguments: &[&str]) -> Result<Output> {

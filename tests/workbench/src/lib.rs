@@ -410,22 +410,16 @@ impl Workbench {
 
     /// Notes that the component sent, in order.
     pub fn notes(&self, id: DealId) -> Vec<String> {
-        let mut notes = Vec::new();
-        let mut last = 0;
-        loop {
-            let page = self.host.archive().messages(id, true, last).unwrap();
-            let Some(end) = page.last() else { return notes };
-            last = end.seq;
-            for row in page {
-                let parsed = semper_base::cose::parse(&row.bytes, "message", row.bytes.len());
-                let message = Message::decode(parsed.unwrap().peek()).unwrap();
-                if let Some(Item::Information { kind, body }) = message.container.item()
-                    && kind == "note"
-                {
-                    notes.push(String::from_utf8_lossy(body).into_owned());
+        let all = self.host.archive().all_messages(id, true).unwrap();
+        let items = all.iter().map(|row| Message::unverified(&row.bytes).unwrap().container);
+        items
+            .filter_map(|container| match container.item() {
+                Some(Item::Information { kind, body }) if kind == "note" => {
+                    Some(String::from_utf8_lossy(body).into_owned())
                 }
-            }
-        }
+                _ => None,
+            })
+            .collect()
     }
 
     /// Leaves a deal, as `semper cancel` does from another process.

@@ -65,15 +65,22 @@ pub fn nightly() -> Result<(), String> {
     fuzz::run(600)
 }
 
-/// Programs that tests compare us with, and the Debian packages that have them.
-const PROGRAMS: [(&str, &str); 3] =
-    [("openssl", "openssl"), ("python3", "python3-venv"), ("npm", "npm")];
+/// Commands that show whether a program that tests need is there, and its Debian package.
+const PROGRAMS: [(&[&str], &str); 3] = [
+    (&["openssl", "version"], "openssl"),
+    // Debian's python3 comes without what `venv` needs.
+    (&["python3", "-c", "import ensurepip"], "python3-venv"),
+    (&["npm", "--version"], "npm"),
+];
 
 /// Installs the packages of programs that are missing.
 fn packages() -> Result<(), String> {
     let missing: Vec<&str> = PROGRAMS
         .iter()
-        .filter(|(program, _)| Command::new(program).arg("--help").output().is_err())
+        .filter(|(probe, _)| {
+            let answer = Command::new(probe[0]).args(&probe[1..]).output();
+            !answer.is_ok_and(|output| output.status.success())
+        })
         .map(|(_, package)| *package)
         .collect();
     if missing.is_empty() {

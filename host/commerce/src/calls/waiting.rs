@@ -86,7 +86,6 @@ impl waiting::Host for Context {
             Ended::Answer(_) => waiting::Event::Cancelled("the answer is not an option".into()),
             Ended::Cancelled(reason) => waiting::Event::Cancelled(reason),
         };
-        self.calls += 1;
         Ok(event)
     }
 }

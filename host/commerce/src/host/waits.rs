@@ -9,14 +9,14 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use semper_archive::MessageRow;
-use semper_base::{DealId, Digest, Timestamp};
-use semper_items::{Item, Message};
+use semper_base::{Digest, Timestamp};
 use semper_tinguin::screen::Question;
 use semper_tinguin::{Answer, ClientError};
 use serde::{Deserialize, Serialize};
 
-use super::{END, Host};
+use super::Host;
 use crate::context::{Deal, Undecided};
+use crate::outside::farewell;
 use crate::stop::{Stop, Waiting};
 
 /// How often dates and cancellations are looked for. Clocks may jump, so it is not only the
@@ -165,23 +165,7 @@ impl Host {
 
     /// The other side may have ended the deal while we wait for something else.
     fn not_ended(&self, row: &MessageRow) -> Result<(), Stop> {
-        let parsed = semper_base::cose::parse(&row.bytes, "message", row.bytes.len());
-        let message = parsed.ok().and_then(|it| Message::decode(it.peek()).ok());
-        let Some(message) = message else { return Ok(()) };
-        match message.container.item() {
-            Some(Item::Information { kind, body }) if kind == END => {
-                Err(Stop::PeerEnded(crate::outside::said(body)))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Has the person leave a deal: its service is told at its next wait.
-    pub fn cancel(&self, id: DealId, reason: &str) -> Result<(), Stop> {
-        let write = semper_archive::Write::Cancel(id, reason.to_owned());
-        self.archive().commit(vec![write])?;
-        self.wake(id);
-        Ok(())
+        farewell(&row.bytes).map_or(Ok(()), |said| Err(Stop::PeerEnded(said)))
     }
 }
 

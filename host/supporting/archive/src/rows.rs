@@ -72,6 +72,32 @@ pub struct DealRow {
     pub waits: Waits,
 }
 
+impl DealRow {
+    /// A deal that has just been opened; the other side's certified name and address.
+    pub fn opened(
+        id: DealId,
+        side: &str,
+        (peer, address): (&str, &str),
+        terms: Digest,
+        agreement: Vec<u8>,
+        at: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            side: side.into(),
+            peer: peer.into(),
+            address: address.into(),
+            terms,
+            agreement,
+            state: DealState::Running,
+            note: "opened".into(),
+            opened: at,
+            changed: at,
+            waits: Waits::default(),
+        }
+    }
+}
+
 /// What a running deal waits for, and where its present run begins.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Waits {

@@ -152,7 +152,7 @@ impl Archive {
             path: path.to_owned(),
             detail: error.to_string(),
         };
-        let copying = schema::copier(path)?;
+        let copying = path.to_owned();
         let (log, full) = sync_channel::<()>(1);
         let copier = std::thread::Builder::new()
             .name("archive-copier".into())
@@ -249,8 +249,14 @@ fn write_loop(
 
 /// Copies the write-ahead log into the database, beside the writer: the commit that would
 /// have done it waits for nobody's old pages. What it does not get to is done by the next.
-fn copy_loop(connection: &Connection, full: &Receiver<()>) {
+fn copy_loop(path: &Path, full: &Receiver<()>) {
+    // Opened when it is needed first: most commands end before that.
+    let mut connection = None;
     while full.recv().is_ok() {
+        if connection.is_none() {
+            connection = schema::copier(path).ok();
+        }
+        let Some(connection) = &connection else { continue };
         let copied = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
         if let Err(error) = copied {
             tracing::debug!(%error, "the log was not copied now");

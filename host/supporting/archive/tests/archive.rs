@@ -12,19 +12,14 @@ use semper_base::{DealId, Digest, Mend as _, Timestamp};
 
 fn deal(name: &str) -> DealRow {
     let now = Timestamp::from_millis(1_790_000_000_000).unwrap();
-    DealRow {
-        id: DealId::new(Digest::of(name.as_bytes())),
-        side: "buyer".into(),
-        peer: "Otto".into(),
-        address: "https://localhost".into(),
-        terms: Digest::of(b"terms"),
-        agreement: vec![1],
-        state: DealState::Running,
-        note: "opened".into(),
-        opened: now,
-        changed: now,
-        waits: Waits::default(),
-    }
+    DealRow::opened(
+        DealId::new(Digest::of(name.as_bytes())),
+        "buyer",
+        ("Otto", "https://localhost"),
+        Digest::of(b"terms"),
+        vec![1],
+        now,
+    )
 }
 
 fn record(deal: DealId, seq: u64, size: usize) -> Write {

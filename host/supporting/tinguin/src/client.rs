@@ -99,18 +99,6 @@ impl Client {
         self.signed(&Request::SignAgreement { id, agreement, context })
     }
 
-    /// Has a statement signed. `refers` are encoded statements that it refers to.
-    pub fn sign_statement(
-        &self,
-        id: Digest,
-        statement: &Statement,
-        refers: Vec<Vec<u8>>,
-    ) -> Result<Vec<u8>, ClientError> {
-        let statement = ByteBuf::from(cbor::encode(statement));
-        let refers = refers.into_iter().map(ByteBuf::from).collect();
-        self.signed(&Request::SignStatement { id, statement, refers })
-    }
-
     /// Has a message signed.
     pub fn sign_message(&self, message: &Message) -> Result<Vec<u8>, ClientError> {
         self.signed(&Request::SignMessage(ByteBuf::from(cbor::encode(message))))
@@ -126,14 +114,6 @@ impl Client {
         let sealed = ByteBuf::from(sealed);
         match self.request(&Request::Open { deal, sealed })? {
             Reply::Opened(plain) => Ok(plain.into_vec()),
-            other => Err(unexpected(&other)),
-        }
-    }
-
-    /// Puts a service's question to the person.
-    pub fn ask(&self, id: Digest, deal: DealId, question: Question) -> Result<Answer, ClientError> {
-        match self.request(&Request::Ask { id, deal, question })? {
-            Reply::Answered(answer) => Ok(answer),
             other => Err(unexpected(&other)),
         }
     }
@@ -154,8 +134,8 @@ impl Client {
         }
     }
 
-    /// As [`Client::sign_statement`], waiting no longer than so; `None` when the person has
-    /// not decided yet.
+    /// Has a statement signed, waiting a while for the decision; `None` when there is none yet.
+    /// `refers` are encoded statements that it refers to.
     pub fn pose_statement(
         &self,
         id: Digest,

@@ -159,14 +159,14 @@ impl World {
         if name.starts_with("wasi:") {
             return WASI.contains(&name) && version.starts_with("0.2.");
         }
-        let newest = match name {
+        let versions: &[&str] = match name {
             "semper:deal/waiting" | "semper:deal/continuation" => {
                 return self >= Self::V1_1 && version == "1.1.0";
             }
-            "semper:deal/deal" if self >= Self::V1_1 => ["1.0.0", "1.1.0"].as_slice(),
+            "semper:deal/deal" if self >= Self::V1_1 => &["1.0.0", "1.1.0"],
             _ => &["1.0.0"],
         };
-        newest.contains(&version)
+        versions.contains(&version)
     }
 
     /// Its text form.

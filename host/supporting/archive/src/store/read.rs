@@ -155,6 +155,18 @@ impl Archive {
         self.rows(sql, params![deal.digest().as_bytes(), sent, after as i64], message)
     }
 
+    /// Every message of a deal in one direction, in order.
+    pub fn all_messages(&self, deal: DealId, sent: bool) -> Result<Vec<MessageRow>, ArchiveError> {
+        let mut all: Vec<MessageRow> = Vec::new();
+        loop {
+            let page = self.messages(deal, sent, all.last().map_or(0, |row| row.seq))?;
+            if page.is_empty() {
+                return Ok(all);
+            }
+            all.extend(page);
+        }
+    }
+
     /// All evidence, or that of one deal, in the order it came.
     pub fn evidence(&self, deal: Option<DealId>) -> Result<Vec<EvidenceRow>, ArchiveError> {
         let columns = "number, deal, kind, digest, signer, summary, stored, bytes";

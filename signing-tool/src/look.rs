@@ -94,7 +94,7 @@ pub fn verify(folder: &Path, trust: &Path, as_json: bool) -> Result<(), Report> 
     let trust = TrustFile::parse(&files::text(trust)?, |name| {
         std::fs::read_to_string(base.join(name)).map_err(|error| error.to_string())
     })?;
-    let terms = VerifiedTerms::verify(&layout, &trust, Timestamp::now())?;
+    let terms = VerifiedTerms::verify(&layout, &trust, None, Timestamp::now())?;
     let grants = terms.grants();
     if as_json {
         let value = json!({
@@ -113,7 +113,7 @@ pub fn verify(folder: &Path, trust: &Path, as_json: bool) -> Result<(), Report> 
     for counted in terms.certificates() {
         let verdict = counted
             .objection
-            .as_deref()
+            .as_ref()
             .map_or("counts".into(), |why| format!("does not count: {why}"));
         println!("certified by  {} ({verdict})", counted.certificate.organisation);
     }

@@ -10,6 +10,7 @@ use semper_trust::bundle::{self, Signer};
 use semper_trust::describe::{Bounds, Parameter, ServiceDescription, TermsDescription, Value};
 use semper_trust::limits::SomeLimits;
 use semper_trust::policy::{Capability, CertificateOf, Scope, World};
+use semper_trust::trustfile::About;
 use semper_trust::{Flow, describe, verify};
 use serde::Deserialize;
 
@@ -241,6 +242,9 @@ struct CertificateFile {
     most: String,
     imports: BTreeSet<Capability>,
     #[serde(default)]
+    countries: BTreeSet<String>,
+    credentials: Option<BTreeSet<String>>,
+    #[serde(default)]
     limits: SomeLimits,
 }
 
@@ -257,13 +261,18 @@ pub fn certify(bundle: &Path, description: &Path, signer: &SignerArguments) -> R
         scope: Scope {
             imports: file.imports,
             most: file.most.parse::<Amount>()?,
+            countries: file.countries,
+            parameters: BTreeMap::new(),
+            credentials: file.credentials,
             limits: file.limits,
         },
         report: file.report,
+        report_digest: None,
+        predecessor: None,
         valid_from: now,
         valid_until: now.after(Duration::from_secs(file.valid_days.saturating_mul(86_400))),
     };
-    bundle::certify(&mut layout, certificate, &signer)?;
+    bundle::certify(&mut layout, About::Service, certificate, &signer)?;
     files::write_bundle(bundle, &layout)?;
     println!("certified by {}", signer.name());
     Ok(())

@@ -4,6 +4,7 @@
 //! `serverAuth` for TLS). Paths are validated by `rustls-webpki`, the library that TLS itself
 //! relies on; issuing is by `x509-cert`'s builders. See `design/terms-and-trust.md`.
 
+mod crl;
 mod issue;
 mod verify;
 
@@ -18,7 +19,8 @@ use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::keys::{KeyError, PublicKey};
 
-pub use issue::{Authority, Request};
+pub use crl::{Crl, MAX_CRL, Withdrawn};
+pub use issue::{Authority, Bounds, Request};
 pub use verify::{Identity, Roots};
 
 /// Largest certificate that is looked at, in bytes.
@@ -136,6 +138,18 @@ pub enum CertError {
         /// When it was looked at.
         at: Timestamp,
     },
+    /// Its authority has withdrawn it.
+    #[error("the certificate of “{subject}” has been revoked by its authority")]
+    Revoked {
+        /// Whose certificate, or the leaf's below it.
+        subject: String,
+    },
+    /// A chain of more than four certificates.
+    #[error("the chain of “{subject}” is longer than four certificates")]
+    Long {
+        /// Whose certificate.
+        subject: String,
+    },
     /// A name that cannot stand in a certificate.
     #[error("“{0}” cannot be a name: one to 64 characters, none of them control characters")]
     Name(String),
@@ -156,6 +170,10 @@ impl Certificate {
         }
         let parsed = x509_cert::Certificate::from_der(der)
             .map_err(|error| CertError::Form(error.to_string()))?;
+        // One certificate, one encoding: no second digest for the same statement.
+        if parsed.to_der().ok().as_deref() != Some(der) {
+            return Err(CertError::Form("not in canonical form (DER)".into()));
+        }
         let this = Self { der: der.to_vec(), parsed };
         this.key()?;
         Ok(this)
@@ -194,13 +212,14 @@ impl Certificate {
         public_key(self.parsed.tbs_certificate().subject_public_key_info())
     }
 
+    /// The serial number, lower-case hex.
+    pub fn serial(&self) -> String {
+        crate::digest::hex(self.parsed.tbs_certificate().serial_number().as_bytes())
+    }
+
     /// First and last moment of validity.
     pub fn validity(&self) -> (Timestamp, Timestamp) {
         let validity = self.parsed.tbs_certificate().validity();
-        let stamp = |time: &x509_cert::time::Time| {
-            Timestamp::from_secs(time.to_unix_duration().as_secs())
-                .expect("X.509 times end with the year 9999")
-        };
         (stamp(&validity.not_before), stamp(&validity.not_after))
     }
 
@@ -243,6 +262,11 @@ impl<'de> Deserialize<'de> for Certificate {
         }
         .map_err(serde::de::Error::custom)
     }
+}
+
+fn stamp(time: &x509_cert::time::Time) -> Timestamp {
+    Timestamp::from_secs(time.to_unix_duration().as_secs())
+        .expect("X.509 times end with the year 9999")
 }
 
 fn common_name(name: &x509_cert::name::Name) -> String {

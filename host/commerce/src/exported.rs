@@ -223,7 +223,7 @@ fn terms(
 ) -> Option<Arc<VerifiedTerms>> {
     let verified =
         Layout::read(Files(&opened.bundle)).map_err(|error| error.to_string()).and_then(|layout| {
-            VerifiedTerms::verify(&layout, trust, case.at).map_err(|error| error.to_string())
+            VerifiedTerms::verify(&layout, trust, None, case.at).map_err(|error| error.to_string())
         });
     let terms = match verified {
         Ok(terms) => terms,

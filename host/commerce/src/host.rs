@@ -168,6 +168,7 @@ impl Host {
             parts,
         });
         schedule::start(&host, workers);
+        crate::lists::watch(&host);
         // What sleeps is woken by what it waits for.
         for id in host.archive().awake().map_err(Stop::from)? {
             host.wake(id);

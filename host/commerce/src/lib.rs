@@ -3,6 +3,7 @@
 //! | module | what it is for |
 //! |---|---|
 //! | [`terms`] | terms of business: downloaded, kept in the home, verified again when used |
+//! | [`lists`] | revocation lists: fetched, kept, re-checked while deals run |
 //! | [`flow`] | the flow monitor: what may be sent and received in the present state |
 //! | [`journal`] | every call of a component, before its effect; and replay |
 //! | [`compile`] | from bytes to code: looked over, compiled by a worker process, cached |
@@ -36,6 +37,7 @@ pub mod host;
 pub mod journal;
 pub mod limiter;
 pub mod link;
+pub mod lists;
 pub mod opening;
 pub mod outside;
 pub mod replay;

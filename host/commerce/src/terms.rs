@@ -9,9 +9,11 @@ use semper_base::{Digest, Mend, Timestamp};
 use semper_items::{Agreement, Side};
 use semper_net::{Client, NetError};
 use semper_trust::layout::{LayoutError, Source};
+use semper_trust::verify::Described;
 use semper_trust::{Layout, TrustError, TrustFile, VerifiedTerms};
 
 use crate::context::Deal;
+use crate::lists::{self, Lists};
 use crate::stop::Stop;
 
 /// Where a merchant publishes its current terms, as files of an OCI image layout.
@@ -46,14 +48,6 @@ pub enum TermsError {
         /// Whose they are.
         merchant: String,
     },
-    /// This machine's clock stands before a time that it has already seen signed.
-    #[error("this machine's clock says {now}, but {seen} has already been")]
-    Clock {
-        /// What the clock says.
-        now: Timestamp,
-        /// The newest signed time seen.
-        seen: Timestamp,
-    },
 }
 
 impl Mend for TermsError {
@@ -65,7 +59,6 @@ impl Mend for TermsError {
             Self::Archive(error) => error.mend(),
             Self::Missing(_) => "fetch them again from the merchant, or restore a backup".into(),
             Self::Unknown { .. } => "check the merchant's address".into(),
-            Self::Clock { .. } => "set the clock".into(),
         }
     }
 }
@@ -108,26 +101,25 @@ pub struct Shelf {
     home: Arc<Home>,
     archive: Archive,
     trust: TrustFile,
+    lists: Lists,
     verified: Mutex<HashMap<Digest, Arc<VerifiedTerms>>>,
 }
 
 impl Shelf {
     /// The shelf of a home.
     pub fn new(home: Arc<Home>, archive: Archive, trust: TrustFile) -> Self {
-        Self { home, archive, trust, verified: Mutex::default() }
+        let lists = Lists::open(Arc::clone(&home), archive.clone(), &trust);
+        Self { home, archive, trust, lists, verified: Mutex::default() }
     }
 
-    /// Verifies terms, remembers their serial number, and keeps them.
+    /// Verifies terms by all that is known, remembers their serial number, and keeps them.
     pub fn take(&self, layout: &Layout) -> Result<Arc<VerifiedTerms>, TermsError> {
         let now = Timestamp::now();
-        let seen = self.archive.highest("clock")?.unwrap_or(0);
-        if now.millis() < seen {
-            let seen = Timestamp::from_millis(seen).unwrap_or(now);
-            return Err(TermsError::Clock { now, seen });
-        }
-        let terms = VerifiedTerms::verify(layout, &self.trust, now)?;
-        let key = format!("serial/{}/{}", terms.merchant().name, terms.service().name);
-        let terms = terms.not_older_than(self.archive.highest(&key)?)?;
+        let described = Described::parse(layout)?;
+        let (merchant, service) = (&described.terms.merchant, &described.service.name);
+        let key = lists::serial_key(merchant, service);
+        let knowledge = self.lists.knowledge(merchant, service)?;
+        let terms = VerifiedTerms::verify(layout, &self.trust, Some(&knowledge), now)?;
         let folder = self.home.folder(&format!("{FOLDER}/{}", terms.digest().hex()))?;
         layout.write(&folder).map_err(TrustError::Layout)?;
         self.archive.commit(vec![
@@ -137,6 +129,24 @@ impl Shelf {
         Ok(self.keep(terms))
     }
 
+    /// Why the terms of a running deal would be refused now, because somebody has taken
+    /// something back; `None` while they hold, or while that cannot be said.
+    pub(crate) fn no_longer(&self, row: &DealRow) -> Option<String> {
+        let before = self.get(row.terms, row.opened).ok()?;
+        let layout = self.layout(row.terms).ok()?;
+        let (merchant, service) = (&before.merchant().name, &before.service().name);
+        let mut knowledge = self.lists.knowledge(merchant, service).ok()?;
+        // Newer terms do not undo a deal under older ones.
+        knowledge.serials.clear();
+        let now = VerifiedTerms::verify(&layout, &self.trust, Some(&knowledge), Timestamp::now());
+        lists::taken_back(&before, &now)
+    }
+
+    /// The revocation lists.
+    pub fn lists(&self) -> &Lists {
+        &self.lists
+    }
+
     /// Terms that are kept; verified again as of `at`, the moment that a deal was opened: a
     /// running deal goes on under its terms when they are no longer offered.
     pub fn get(&self, digest: Digest, at: Timestamp) -> Result<Arc<VerifiedTerms>, TermsError> {
@@ -144,7 +154,7 @@ impl Shelf {
             return Ok(Arc::clone(terms));
         }
         let layout = self.layout(digest)?;
-        let terms = VerifiedTerms::verify(&layout, &self.trust, at)?;
+        let terms = VerifiedTerms::verify(&layout, &self.trust, None, at)?;
         if terms.digest() != digest {
             return Err(TermsError::Missing(digest));
         }

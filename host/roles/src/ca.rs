@@ -10,10 +10,10 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::http::StatusCode;
 use axum::response::Response;
-use axum::routing::post;
+use axum::routing::{get, post};
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 use semper_archive::{Home, HomeError};
-use semper_base::cert::{Authority, CertError, Request};
+use semper_base::cert::{Authority, CertError, Crl, Request, Withdrawn};
 use semper_base::{Certificate, Digest, Mend, Role, SigningKey, Timestamp, keys};
 use serde::{Deserialize, Serialize};
 
@@ -21,12 +21,16 @@ use crate::web::{self, Metrics};
 
 /// Where requests are posted.
 pub const REGISTER: &str = "/semper/v1/register";
+/// Where the authority's revocation list is.
+pub const CRL: &str = "/semper/v1/crl";
 /// The root's file in the authority's home.
 pub const ROOT: &str = "root.pem";
 const KEY: &str = "ca.key";
 const FILE: &str = "ca.sqlite";
 /// Days that a certificate is valid.
 const DAYS: u64 = 730;
+/// Hours until the next revocation list is due.
+const LIST_HOURS: u64 = 48;
 
 const SCHEMA: &str = "
     PRAGMA journal_mode = WAL;
@@ -40,6 +44,11 @@ const SCHEMA: &str = "
         public      BLOB,
         certificate BLOB
     ) STRICT;
+    CREATE TABLE IF NOT EXISTS revoked (
+        serial TEXT PRIMARY KEY,
+        since  INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE IF NOT EXISTS lists (number INTEGER NOT NULL) STRICT;
 ";
 
 /// What goes to the authority.
@@ -202,6 +211,43 @@ impl Ca {
         Ok(Registered { chain: vec![certificate] })
     }
 
+    /// Withdraws a certificate by its serial number.
+    pub fn revoke(&self, serial: &str) -> Result<(), CaError> {
+        if semper_base::digest::unhex(serial).is_none_or(|it| it.is_empty() || it.len() > 20) {
+            let what = "a serial number is lower-case hex of at most 20 bytes".to_owned();
+            return Err(CertError::Form(what).into());
+        }
+        let sql = "INSERT OR IGNORE INTO revoked VALUES (?1, ?2)";
+        self.lock().execute(sql, params![serial, Timestamp::now().millis().cast_signed()])?;
+        Ok(())
+    }
+
+    /// A new revocation list, with the next number.
+    pub fn list(&self) -> Result<Crl, CaError> {
+        let mut store = self.lock();
+        let transaction = store.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let sql = "SELECT COALESCE(MAX(number), 0) + 1 FROM lists";
+        let number: i64 = transaction.query_row(sql, [], |row| row.get(0))?;
+        transaction.execute("DELETE FROM lists", [])?;
+        transaction.execute("INSERT INTO lists VALUES (?1)", [number])?;
+        let withdrawn: Vec<Withdrawn> = {
+            let mut rows = transaction.prepare("SELECT serial, since FROM revoked")?;
+            let rows = rows.query_map([], |row| {
+                let since: i64 = row.get(1)?;
+                let since = Timestamp::from_millis(since.cast_unsigned());
+                Ok(Withdrawn {
+                    serial: row.get(0)?,
+                    since: since.unwrap_or_else(|_| Timestamp::now()),
+                })
+            })?;
+            rows.collect::<Result<_, _>>()?
+        };
+        transaction.commit()?;
+        let now = Timestamp::now();
+        let next = now.after(Duration::from_secs(LIST_HOURS * 3_600));
+        Ok(self.authority.crl(number.cast_unsigned(), &withdrawn, now, next)?)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Connection> {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -214,6 +260,17 @@ fn hash(key: &str) -> Digest {
 
 /// The authority's routes.
 pub fn routes(ca: Arc<Ca>, metrics: Arc<Metrics>) -> Router {
+    let other = Arc::clone(&ca);
+    let list = move || {
+        let ca = Arc::clone(&other);
+        web::blocking(move || match ca.list() {
+            Ok(list) => web::bytes("application/pkix-crl", list.der().to_vec()),
+            Err(error) => {
+                tracing::error!(%error, "the revocation list cannot be made");
+                web::refuse(StatusCode::SERVICE_UNAVAILABLE, "not now", "try again later")
+            }
+        })
+    };
     let register = move |body: Bytes| {
         let (ca, metrics) = (Arc::clone(&ca), Arc::clone(&metrics));
         async move {
@@ -221,7 +278,7 @@ pub fn routes(ca: Arc<Ca>, metrics: Arc<Metrics>) -> Router {
             metrics.outcome("ca", "register", response)
         }
     };
-    Router::new().route(REGISTER, post(register))
+    Router::new().route(REGISTER, post(register)).route(CRL, get(list))
 }
 
 fn answer(ca: &Ca, body: &[u8]) -> Response {

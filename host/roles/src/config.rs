@@ -12,8 +12,11 @@ use serde::Deserialize;
 
 use crate::bank::{self, Bank, BankError};
 use crate::ca::{self, Ca, CaError};
+use crate::files::{self, FilesConfig};
+use crate::log::{self, Log, LogConfig, LogError};
 use crate::merchant::{self, Merchant, MerchantError};
 use crate::web::{self, Metrics};
+use crate::witness::{self, WitnessConfig, WitnessRole, WitnessRoleError};
 
 /// A server's configuration. Paths are relative to the file.
 #[derive(Clone, Debug, Deserialize)]
@@ -32,6 +35,12 @@ pub struct ServerConfig {
     pub bank: Option<HomeConfig>,
     /// The merchant, if this server is one.
     pub merchant: Option<MerchantConfig>,
+    /// The transparency log, if this server is one.
+    pub tlog: Option<LogConfig>,
+    /// The witness, if this server is one.
+    pub witness: Option<WitnessConfig>,
+    /// A folder of files, if this server shows one.
+    pub files: Option<FilesConfig>,
 }
 
 /// How to log.
@@ -71,6 +80,8 @@ pub struct MerchantConfig {
     pub home: PathBuf,
     /// The folder of the current terms, an OCI image layout.
     pub terms: PathBuf,
+    /// The merchant's own revocation list (semper-sign revoke), if it has one.
+    pub revocations: Option<PathBuf>,
 }
 
 /// Why a server does not start.
@@ -115,6 +126,12 @@ pub enum ConfigError {
     /// The merchant.
     #[error("[merchant]: {0}")]
     Merchant(#[from] MerchantError),
+    /// The log.
+    #[error("[tlog]: {0}")]
+    Log(#[from] LogError),
+    /// The witness.
+    #[error("[witness]: {0}")]
+    Witness(#[from] WitnessRoleError),
     /// Serving.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -125,12 +142,16 @@ impl Mend for ConfigError {
         match self {
             Self::Read { .. } => "give the path of a server's TOML file".into(),
             Self::Form { .. } => "compare with the README; `semper serve --check` says more".into(),
-            Self::NoRole(_) => "add a [ca], [bank] or [merchant] section".into(),
+            Self::NoRole(_) => {
+                "add a [ca], [bank], [merchant], [tlog], [witness] or [files] section".into()
+            }
             Self::Loose { file, .. } => format!("chmod 600 {}", file.display()),
             Self::Certificate(_) => "register the server's key with the authority".into(),
             Self::Ca(error) => error.mend(),
             Self::Bank(error) => error.mend(),
             Self::Merchant(error) => error.mend(),
+            Self::Log(error) => error.mend(),
+            Self::Witness(error) => error.mend(),
             Self::Serve(error) => error.mend(),
         }
     }
@@ -138,6 +159,8 @@ impl Mend for ConfigError {
     fn is_input(&self) -> bool {
         match self {
             Self::Merchant(error) => error.is_input(),
+            Self::Log(error) => error.is_input(),
+            Self::Witness(error) => error.is_input(),
             _ => true,
         }
     }
@@ -154,7 +177,15 @@ impl ServerConfig {
             file: file.to_owned(),
             detail: error.to_string(),
         })?;
-        if config.ca.is_none() && config.bank.is_none() && config.merchant.is_none() {
+        let roles = [
+            config.ca.is_some(),
+            config.bank.is_some(),
+            config.merchant.is_some(),
+            config.tlog.is_some(),
+            config.witness.is_some(),
+            config.files.is_some(),
+        ];
+        if !roles.contains(&true) {
             return Err(ConfigError::NoRole(file.to_owned()));
         }
         let base = file.parent().unwrap_or(Path::new("."));
@@ -170,7 +201,15 @@ impl ServerConfig {
         if let Some(merchant) = &mut self.merchant {
             paths.push(&mut merchant.home);
             paths.push(&mut merchant.terms);
+            paths.extend(&mut merchant.revocations);
         }
+        if let Some(log) = &mut self.tlog {
+            paths.push(&mut log.home);
+            paths.extend(&mut log.authorities);
+            paths.extend(log.witness.iter_mut().map(|it| &mut it.root));
+        }
+        paths.extend(self.witness.as_mut().map(|it| &mut it.home));
+        paths.extend(self.files.as_mut().map(|it| &mut it.folder));
         for path in paths {
             *path = base.join(&*path);
         }
@@ -208,8 +247,23 @@ impl ServerConfig {
             router = router.merge(bank::routes(role, Arc::clone(&metrics)));
         }
         if let Some(config) = &self.merchant {
-            let role = Arc::new(Merchant::open(&config.home, &config.terms)?);
+            let role = Arc::new(Merchant::open(config)?);
             router = router.merge(merchant::routes(role, Arc::clone(&metrics)));
+        }
+        if let Some(config) = &self.tlog {
+            let role = Arc::new(Log::open(config)?);
+            router = router.merge(log::routes(role, Arc::clone(&metrics)));
+        }
+        if let Some(config) = &self.witness {
+            let role = Arc::new(WitnessRole::open(config)?);
+            router = router.merge(witness::routes(role, Arc::clone(&metrics)));
+        }
+        if let Some(config) = &self.files {
+            let routes = files::routes(&config.folder).map_err(|error| ConfigError::Read {
+                file: config.folder.clone(),
+                detail: error.to_string(),
+            })?;
+            router = router.merge(routes);
         }
         Ok(router)
     }

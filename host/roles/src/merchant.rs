@@ -1,6 +1,6 @@
 //! The merchant's server: its terms as files, openings, messages in, messages out.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,7 @@ use semper_commerce::Host;
 use semper_commerce::business::Business;
 use semper_commerce::host::{Ended, MessageRefusal};
 use semper_commerce::link::{HOLD_MS, MESSAGE};
+use semper_commerce::lists::WELL_KNOWN as REVOCATIONS;
 use semper_commerce::opening::{AGREEMENT, OpeningError};
 use semper_commerce::terms::{TermsError, WELL_KNOWN};
 use semper_items::Side;
@@ -26,6 +27,7 @@ use semper_trust::{Layout, VerifiedTerms};
 use serde::Deserialize;
 
 use crate::catalogue::{self, Catalogue, CatalogueError};
+use crate::config::MerchantConfig;
 use crate::party::{Party, PartyError};
 use crate::web::{self, Metrics};
 
@@ -80,6 +82,7 @@ pub struct Merchant {
     host: Arc<Host>,
     layout: Layout,
     terms: Arc<VerifiedTerms>,
+    revocations: Option<PathBuf>,
 }
 
 impl std::fmt::Debug for Merchant {
@@ -90,7 +93,8 @@ impl std::fmt::Debug for Merchant {
 
 impl Merchant {
     /// Opens a merchant's home and its current terms; goes on with its deals.
-    pub fn open(home: &Path, terms: &Path) -> Result<Self, MerchantError> {
+    pub fn open(config: &MerchantConfig) -> Result<Self, MerchantError> {
+        let (home, terms) = (&config.home, &config.terms);
         let party = Party::open(home)?;
         let wrong = |source| MerchantError::Layout { folder: terms.display().to_string(), source };
         let dir = Dir::open_ambient_dir(terms, ambient_authority()).map_err(|error| {
@@ -113,7 +117,7 @@ impl Merchant {
             Ok(Err(stop)) => tracing::error!(%stop, "the service cannot be run"),
             Err(_) => tracing::error!("preparing the service has crashed"),
         });
-        Ok(Self { host, layout, terms })
+        Ok(Self { host, layout, terms, revocations: config.revocations.clone() })
     }
 
     fn hello(&self, body: &[u8]) -> Response {
@@ -189,7 +193,15 @@ struct Poll {
 pub fn routes(merchant: Arc<Merchant>, metrics: Arc<Metrics>) -> Router {
     let shared = Arc::new((merchant, metrics));
     let own = || Arc::clone(&shared);
-    let (a, b, c, d, e) = (own(), own(), own(), own(), own());
+    let (a, b, c, d, e, f) = (own(), own(), own(), own(), own(), own());
+    // Read anew each time: the merchant replaces it while the server runs.
+    let revocations = move || {
+        let file = f.0.revocations.clone();
+        web::blocking(move || match file.map(std::fs::read) {
+            Some(Ok(bytes)) => web::bytes("application/json", bytes),
+            _ => StatusCode::NOT_FOUND.into_response(),
+        })
+    };
     let files = move |UrlPath(name): UrlPath<String>| async move {
         match a.0.layout.file(&name) {
             Some(bytes) => web::bytes("application/octet-stream", bytes),
@@ -221,6 +233,7 @@ pub fn routes(merchant: Arc<Merchant>, metrics: Arc<Metrics>) -> Router {
     };
     Router::new()
         .route(&format!("{WELL_KNOWN}{{*name}}"), get(files))
+        .route(REVOCATIONS, get(revocations))
         .route("/semper/v1/deals", post(hello))
         .route("/semper/v1/deals/{deal}", post(agreed))
         .route("/semper/v1/deals/{deal}/messages", post(message).get(poll))

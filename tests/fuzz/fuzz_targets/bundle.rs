@@ -32,5 +32,5 @@ fuzz_target!(|bytes: &[u8]| {
     let Ok(trust) = TrustFile::parse("authorities = []", |_| Err(String::new())) else { return };
     let Ok(at) = Timestamp::from_millis(1_790_000_000_000) else { return };
     // Nobody is believed, so nothing verifies.
-    assert!(VerifiedTerms::verify(&layout, &trust, at).is_err());
+    assert!(VerifiedTerms::verify(&layout, &trust, Some(&semper_trust::Knowledge::default()), at).is_err());
 });

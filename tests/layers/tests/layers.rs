@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::process::Command;
 
 /// Layers from the bottom up; crates of one layer do not use each other.
-const LAYERS: [&[&str]; 11] = [
+const LAYERS: [&[&str]; 10] = [
     &["semper-base"],
     &["semper-items", "semper-tlog"],
     &["semper-archive", "semper-net", "semper-tinguin", "semper-trust"],

@@ -7,7 +7,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -38,7 +38,7 @@ use semper_trust::bundle::{self, Signer};
 use semper_trust::describe::{Bounds, Parameter, ServiceDescription, TermsDescription, Value};
 use semper_trust::limits::SomeLimits;
 use semper_trust::policy::{Capability, CertificateOf, Scope};
-use semper_trust::trustfile::{Evaluator, Requirement};
+use semper_trust::trustfile::{About, Evaluator, Requirement};
 use semper_trust::{Flow, Layout, TrustError, TrustFile, VerifiedTerms};
 
 /// The criteria of the workbench's organisation.
@@ -175,7 +175,8 @@ impl Workbench {
         let market = Authority::new("Market CA", SigningKey::generate(), now).unwrap();
         let consumers = Authority::new("Verbraucherbund", SigningKey::generate(), now).unwrap();
         let roots = Roots::new(vec![consumers.certificate.clone()]);
-        let evaluator = Evaluator { roots, criteria: vec![CRITERIA.into()] };
+        let evaluator =
+            Evaluator { roots, criteria: vec![CRITERIA.into()], ..Evaluator::default() };
         let trust = TrustFile {
             authorities: Roots::new(vec![market.certificate.clone()]),
             evaluators: [("verbraucherbund".to_owned(), evaluator)].into(),
@@ -184,8 +185,10 @@ impl Workbench {
                 of: vec!["verbraucherbund".into()],
                 criteria: CRITERIA.into(),
                 level: 1,
+                about: About::Service,
             }],
             limits: options.ceilings.clone(),
+            ..TrustFile::default()
         };
         let path = folder.path().join("anna");
         drop(Home::create(&path).unwrap());
@@ -258,13 +261,19 @@ impl Workbench {
                 scope: Scope {
                     imports: Capability::all().collect(),
                     most: Amount::new(100_000, Currency::EUR),
+                    countries: BTreeSet::new(),
+                    parameters: BTreeMap::new(),
+                    credentials: None,
                     limits: offered.certified_limits.clone(),
                 },
                 report: "none".into(),
+                report_digest: None,
+                predecessor: None,
                 valid_from: now,
                 valid_until: now.after(Duration::from_secs(DAY)),
             };
-            bundle::certify(&mut layout, certificate, &self.organisation.signer()).unwrap();
+            bundle::certify(&mut layout, About::Service, certificate, &self.organisation.signer())
+                .unwrap();
         }
         let terms = TermsDescription {
             service: digest,
@@ -287,7 +296,7 @@ impl Workbench {
 
     /// As [`Workbench::terms`], for what may be refused.
     pub fn verify(&self, offered: &Offered) -> Result<VerifiedTerms, TrustError> {
-        VerifiedTerms::verify(&self.bundle(offered), &self.trust, Timestamp::now())
+        VerifiedTerms::verify(&self.bundle(offered), &self.trust, None, Timestamp::now())
     }
 
     /// The agreement of a deal under these terms.

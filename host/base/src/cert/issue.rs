@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use x509_cert::attr::AttributeTypeAndValue;
 use x509_cert::builder::profile::BuilderProfile;
-use x509_cert::builder::{Builder, CertificateBuilder, RequestBuilder};
+use x509_cert::builder::{Builder, CertificateBuilder, CrlBuilder, RequestBuilder};
 use x509_cert::certificate::TbsCertificate;
-use x509_cert::der::asn1::{Ia5String, OctetString, SetOfVec, Utf8StringRef};
+use x509_cert::crl::RevokedCert;
+use x509_cert::der::asn1::{Ia5String, OctetString, SetOfVec, Uint, Utf8StringRef};
 use x509_cert::der::{Any, Decode, DecodePem, Encode, EncodePem, pem::LineEnding};
+use x509_cert::ext::pkix::constraints::name::{GeneralSubtree, NameConstraints};
 use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::ext::pkix::{
-    AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage, KeyUsage, KeyUsages,
+    AuthorityKeyIdentifier, BasicConstraints, CrlNumber, ExtendedKeyUsage, KeyUsage, KeyUsages,
     SubjectAltName, SubjectKeyIdentifier,
 };
 use x509_cert::ext::{Extension, ToExtension};
@@ -22,9 +24,10 @@ use x509_cert::serial_number::SerialNumber;
 use x509_cert::spki::{ObjectIdentifier, SubjectPublicKeyInfoRef};
 use x509_cert::time::{Time, Validity};
 
+use super::crl::{Crl, Withdrawn};
 use super::{CertError, Certificate, Role, public_key};
 use crate::clock::Timestamp;
-use crate::digest::Digest;
+use crate::digest::{Digest, unhex};
 use crate::keys::{PublicKey, SigningKey, random};
 
 type Signature = ed25519_dalek::Signature;
@@ -33,21 +36,36 @@ type BuildResult<T> = x509_cert::builder::Result<T>;
 /// Years that a root is valid.
 const ROOT_YEARS: u64 = 20;
 
-/// A root certification authority: its certificate and its key.
+/// Authorities below a root, and one below those.
+const ROOT_PATH: u8 = 2;
+
+/// A certification authority: its certificate and its key.
 #[derive(Debug)]
 pub struct Authority {
-    /// The self-signed root.
+    /// The self-signed root, or what its issuer gave it.
     pub certificate: Certificate,
     key: SigningKey,
 }
 
+/// Within which bounds an authority below another may certify.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bounds {
+    /// The only roles that it may certify; all if there are none.
+    pub roles: Vec<Role>,
+    /// The only DNS names that it may certify, with what is below them; all if there are none.
+    pub names: Vec<String>,
+    /// How many authorities may be below it.
+    pub below: u8,
+}
+
 impl Authority {
-    /// A new root named `name`, valid for twenty years from `now`, path length 1.
+    /// A new root named `name`, valid for twenty years from `now`, path length 2.
     pub fn new(name: &str, key: SigningKey, now: Timestamp) -> Result<Self, CertError> {
+        let bounds = Bounds { below: ROOT_PATH, ..Bounds::default() };
         let profile = Profile {
             subject: distinguished(name)?,
             issuer: distinguished(name)?,
-            role: None,
+            kind: Leaf::Authority { bounds, root: true },
             names: Vec::new(),
         };
         let years = Duration::from_secs(ROOT_YEARS * 365 * 86_400);
@@ -79,11 +97,60 @@ impl Authority {
         let profile = Profile {
             subject: distinguished(name)?,
             issuer: distinguished(&self.certificate.subject())?,
-            role: Some(role),
+            kind: Leaf::Role(role),
             names: names.iter().map(|name| general_name(name)).collect::<Result<_, _>>()?,
         };
         let until = until.min(self.certificate.validity().1);
         build(profile, key, now, until, &self.key)
+    }
+
+    /// Certifies another authority below this one, within bounds; its key is its own.
+    pub fn subordinate(
+        &self,
+        name: &str,
+        key: &PublicKey,
+        bounds: Bounds,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Certificate, CertError> {
+        let profile = Profile {
+            subject: distinguished(name)?,
+            issuer: distinguished(&self.certificate.subject())?,
+            kind: Leaf::Authority { bounds, root: false },
+            names: Vec::new(),
+        };
+        build(profile, key, now, until.min(self.certificate.validity().1), &self.key)
+    }
+
+    /// A list of what this authority has withdrawn, with a number that only rises.
+    pub fn crl(
+        &self,
+        number: u64,
+        withdrawn: &[Withdrawn],
+        now: Timestamp,
+        next_update: Timestamp,
+    ) -> Result<Crl, CertError> {
+        let number = CrlNumber(Uint::new(&number.to_be_bytes()).map_err(form)?);
+        let mut entries: Vec<RevokedCert> = Vec::new();
+        for it in withdrawn {
+            let serial = unhex(&it.serial).ok_or_else(|| form("a serial number is not hex"))?;
+            entries.push(RevokedCert {
+                serial_number: SerialNumber::new(&serial).map_err(form)?,
+                revocation_date: Time::try_from(it.since.system()).map_err(form)?,
+                crl_entry_extensions: None,
+            });
+        }
+        let this_update = Time::try_from(now.system()).map_err(form)?;
+        let mut builder =
+            CrlBuilder::new_with_this_update(&self.certificate.parsed, number, this_update)
+                .map_err(form)?
+                .with_next_update(Some(Time::try_from(next_update.system()).map_err(form)?));
+        // An empty list must be absent (RFC 5280 §5.1.2.6).
+        if !entries.is_empty() {
+            builder = builder.with_certificates(entries.into_iter());
+        }
+        let list = builder.build::<_, Signature>(self.key.inner()).map_err(form)?;
+        Crl::from_der(&list.to_der().map_err(form)?)
     }
 }
 
@@ -127,9 +194,14 @@ impl Request {
 struct Profile {
     subject: Name,
     issuer: Name,
-    /// `None` for a root.
-    role: Option<Role>,
+    kind: Leaf,
     names: Vec<GeneralName>,
+}
+
+/// What a certificate is for.
+enum Leaf {
+    Authority { bounds: Bounds, root: bool },
+    Role(Role),
 }
 
 impl BuilderProfile for Profile {
@@ -148,33 +220,56 @@ impl BuilderProfile for Profile {
         tbs: &TbsCertificate,
     ) -> BuildResult<Vec<Extension>> {
         let mut all: Vec<Extension> = Vec::new();
-        let ca = self.role.is_none();
-        let constraints =
-            BasicConstraints { ca, path_len_constraint: if ca { Some(1) } else { None } };
-        let usage = if ca {
-            KeyUsage(KeyUsages::KeyCertSign | KeyUsages::CRLSign)
-        } else {
-            KeyUsage(KeyUsages::DigitalSignature.into())
+        let (ca, below, usage) = match &self.kind {
+            Leaf::Authority { bounds, .. } => {
+                (true, Some(bounds.below), KeyUsage(KeyUsages::KeyCertSign | KeyUsages::CRLSign))
+            }
+            Leaf::Role(_) => (false, None, KeyUsage(KeyUsages::DigitalSignature.into())),
         };
+        let constraints = BasicConstraints { ca, path_len_constraint: below };
         all.push(critical(constraints.to_extension(tbs.subject(), &all)?));
         all.push(critical(usage.to_extension(tbs.subject(), &all)?));
         all.push(SubjectKeyIdentifier(key_identifier(&spk)?).to_extension(tbs.subject(), &all)?);
-        if let Some(role) = self.role {
+        if !matches!(self.kind, Leaf::Authority { root: true, .. }) {
             let authority = AuthorityKeyIdentifier {
                 key_identifier: Some(key_identifier(&issuer_spk)?),
                 ..Default::default()
             };
             all.push(authority.to_extension(tbs.subject(), &all)?);
-            let usage = ExtendedKeyUsage(vec![*role.oid()]);
-            // A host that does not know the role must not accept the certificate for it.
-            let usage = usage.to_extension(tbs.subject(), &all)?;
-            all.push(if role == Role::Server { usage } else { critical(usage) });
+        }
+        match &self.kind {
+            Leaf::Role(role) => {
+                let usage = ExtendedKeyUsage(vec![*role.oid()]);
+                // A host that does not know the role must not accept the certificate for it.
+                let usage = usage.to_extension(tbs.subject(), &all)?;
+                all.push(if *role == Role::Server { usage } else { critical(usage) });
+            }
+            Leaf::Authority { bounds, .. } => bound(bounds, tbs, &mut all)?,
         }
         if !self.names.is_empty() {
             all.push(SubjectAltName(self.names.clone()).to_extension(tbs.subject(), &all)?);
         }
         Ok(all)
     }
+}
+
+/// The extensions that keep an authority within its bounds.
+fn bound(bounds: &Bounds, tbs: &TbsCertificate, all: &mut Vec<Extension>) -> BuildResult<()> {
+    if !bounds.roles.is_empty() {
+        let usage = ExtendedKeyUsage(bounds.roles.iter().map(|role| *role.oid()).collect());
+        all.push(critical(usage.to_extension(tbs.subject(), all)?));
+    }
+    let mut permitted = Vec::new();
+    for name in &bounds.names {
+        let base = GeneralName::DnsName(Ia5String::new(name)?);
+        permitted.push(GeneralSubtree { base, minimum: 0, maximum: None });
+    }
+    if !permitted.is_empty() {
+        let names =
+            NameConstraints { permitted_subtrees: Some(permitted), excluded_subtrees: None };
+        all.push(critical(names.to_extension(tbs.subject(), all)?));
+    }
+    Ok(())
 }
 
 fn critical(extension: Extension) -> Extension {

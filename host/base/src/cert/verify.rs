@@ -3,10 +3,14 @@
 use std::time::Duration;
 
 use pki_types::{CertificateDer, TrustAnchor, UnixTime};
-use webpki::{EndEntityCert, KeyUsage};
+use webpki::{
+    BorrowedCertRevocationList, CertRevocationList, EndEntityCert, ExpirationPolicy, KeyUsage,
+    RevocationOptionsBuilder, UnknownStatusPolicy,
+};
 
-use super::{CertError, Certificate, Role};
+use super::{CertError, Certificate, Crl, Role};
 use crate::clock::Timestamp;
+use crate::digest::Digest;
 use crate::keys::PublicKey;
 
 /// Who somebody is, as a believed certificate says.
@@ -20,23 +24,45 @@ pub struct Identity {
     pub role: Role,
     /// Who vouches for it: the name in the root.
     pub root: String,
+    /// The root's digest.
+    pub anchor: Digest,
     /// The leaf itself.
     pub certificate: Certificate,
 }
 
-/// Root certificates that are believed for some purpose.
+/// Most certificates of a chain, the root not counted.
+const MAX_CHAIN: usize = 3;
+
+/// Root certificates that are believed for some purpose, and what they have withdrawn.
 #[derive(Clone, Debug, Default)]
-pub struct Roots(Vec<Certificate>);
+pub struct Roots {
+    roots: Vec<Certificate>,
+    crls: Vec<Crl>,
+}
 
 impl Roots {
     /// These roots.
     pub fn new(roots: Vec<Certificate>) -> Self {
-        Self(roots)
+        Self { roots, crls: Vec::new() }
+    }
+
+    /// With those of the lists that one of these roots has signed. How old a list may be is
+    /// the caller's decision.
+    #[must_use]
+    pub fn with_crls(mut self, crls: impl IntoIterator<Item = Crl>) -> Self {
+        let own = |crl: &Crl| self.roots.iter().any(|root| crl.is_by(root));
+        self.crls = crls.into_iter().filter(own).collect();
+        self
     }
 
     /// The roots, in the order given.
     pub fn certificates(&self) -> &[Certificate] {
-        &self.0
+        &self.roots
+    }
+
+    /// The lists.
+    pub fn crls(&self) -> &[Crl] {
+        &self.crls
     }
 
     /// Who the first certificate of `chain` names, if the path is valid at that time, ends at
@@ -49,12 +75,16 @@ impl Roots {
     ) -> Result<Identity, CertError> {
         let (leaf, issuers) =
             chain.split_first().ok_or_else(|| CertError::Form("the chain is empty".into()))?;
+        if chain.len() > MAX_CHAIN {
+            return Err(CertError::Long { subject: leaf.subject() });
+        }
         let root = self.path(leaf, issuers, role, at)?;
         Ok(Identity {
             name: leaf.subject(),
             key: leaf.key()?,
             role,
-            root,
+            root: root.subject(),
+            anchor: root.digest(),
             certificate: leaf.clone(),
         })
     }
@@ -65,7 +95,7 @@ impl Roots {
         issuers: &[Certificate],
         role: Role,
         at: Timestamp,
-    ) -> Result<String, CertError> {
+    ) -> Result<&Certificate, CertError> {
         let subject = leaf.subject();
         let (from, to) = leaf.validity();
         if at < from || at > to {
@@ -73,7 +103,7 @@ impl Roots {
         }
         let failed = |why: String| CertError::Path { subject: subject.clone(), why };
         let anchored: Vec<CertificateDer<'_>> =
-            self.0.iter().map(|root| CertificateDer::from(root.der())).collect();
+            self.roots.iter().map(|root| CertificateDer::from(root.der())).collect();
         let anchors: Vec<TrustAnchor<'_>> = anchored
             .iter()
             .map(webpki::anchor_from_trusted_cert)
@@ -86,23 +116,39 @@ impl Roots {
         let usage = KeyUsage::required(role.oid().as_bytes());
         let time = UnixTime::since_unix_epoch(Duration::from_millis(at.millis()));
         let algorithms = [webpki::ring::ED25519];
+        let parsed: Vec<CertRevocationList<'_>> = self
+            .crls
+            .iter()
+            .map(|crl| BorrowedCertRevocationList::from_der(crl.der()).map(Into::into))
+            .collect::<Result<_, _>>()
+            .map_err(|error| failed(error.to_string()))?;
+        let lists: Vec<&CertRevocationList<'_>> = parsed.iter().collect();
+        let revocation = RevocationOptionsBuilder::new(&lists).ok().map(|it| {
+            it.with_status_policy(UnknownStatusPolicy::Allow)
+                .with_expiration_policy(ExpirationPolicy::Ignore)
+                .build()
+        });
         let path = end
-            .verify_for_usage(&algorithms, &anchors, &between, time, usage, None, None)
+            .verify_for_usage(&algorithms, &anchors, &between, time, usage, revocation, None)
             .map_err(|error| match error {
-            webpki::Error::RequiredEkuNotFoundContext(_) => {
-                CertError::NotRole { subject: subject.clone(), role }
-            }
-            webpki::Error::UnknownIssuer => {
-                failed(format!("“{}” is not an authority believed here", leaf.issuer()))
-            }
-            other => failed(other.to_string()),
-        })?;
+                webpki::Error::CertRevoked => CertError::Revoked { subject: subject.clone() },
+                webpki::Error::RequiredEkuNotFoundContext(_) => {
+                    CertError::NotRole { subject: subject.clone(), role }
+                }
+                webpki::Error::UnknownIssuer => {
+                    failed(format!("“{}” is not an authority believed here", leaf.issuer()))
+                }
+                other => failed(other.to_string()),
+            })?;
         let anchor = path.anchor();
-        self.0
+        self.roots
             .iter()
             .zip(&anchors)
-            .find(|(_, candidate)| candidate.subject == anchor.subject)
-            .map(|(root, _)| root.subject())
+            .find(|(_, candidate)| {
+                candidate.subject == anchor.subject
+                    && candidate.subject_public_key_info == anchor.subject_public_key_info
+            })
+            .map(|(root, _)| root)
             .ok_or_else(|| failed("the path ends nowhere".into()))
     }
 }

@@ -3,15 +3,14 @@
 use super::v1_0::semper::archive::preferences;
 use crate::context::Context;
 
-/// What may be asked for; anything else is as if it were not set.
-const TOLD: [&str; 5] = ["name", "street", "postcode", "city", "country"];
-
 impl preferences::Host for Context {
     fn get(&mut self, key: String) -> wasmtime::Result<Option<String>> {
         let outside = self.outside.clone();
+        // What is not granted is as if it were not set.
+        let granted = self.deal.grants().presents.contains(&key);
         let value = self.journal.read("archive/preferences.get", &key, || {
             let host = outside.host()?;
-            if !TOLD.contains(&key.as_str()) {
+            if !granted {
                 return Ok(None);
             }
             Ok(host.archive().preference(&key)?)

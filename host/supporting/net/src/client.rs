@@ -1,10 +1,11 @@
 //! Requests: blocking, bounded, over TLS 1.3 with the roots that the caller believes.
 
+use std::collections::BTreeMap;
 use std::error::Error;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
-use axum::http::{Method, Request, Uri, header};
+use axum::http::{Method as HttpMethod, Request, Uri, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -20,6 +21,10 @@ use crate::{provider, runtime};
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long a whole request may take; long polls are shorter.
 const WHOLE: Duration = Duration::from_secs(90);
+/// How long a stream may pause, and how long it may take in all: whoever sends a byte a minute
+/// holds nobody up.
+const PAUSE: Duration = Duration::from_secs(20);
+const STREAM: Duration = Duration::from_secs(900);
 
 type Connector = HttpsConnector<HttpConnector>;
 
@@ -27,6 +32,41 @@ type Connector = HttpsConnector<HttpConnector>;
 #[derive(Clone, Debug)]
 pub struct Client {
     inner: hyper_util::client::legacy::Client<Connector, Full<Bytes>>,
+}
+
+/// What is done at an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Look.
+    Get,
+    /// Look whether it is there.
+    Head,
+    /// Hand in.
+    Post,
+    /// Put there.
+    Put,
+}
+
+/// A request with headers of its own.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// What is done.
+    pub method: Method,
+    /// Where.
+    pub url: String,
+    /// Headers, by lower-case names.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// The head of an answer whose body has been streamed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// Headers that are text, by lower-case names.
+    pub headers: BTreeMap<String, String>,
 }
 
 /// What came back, whatever its status.
@@ -128,7 +168,7 @@ impl Client {
 
     /// GET, with at most `most` bytes in answer.
     pub fn get(&self, url: &str, most: usize) -> Result<Response, NetError> {
-        self.send(Method::GET, url, "", Vec::new(), most)
+        self.send(HttpMethod::GET, url, "", Vec::new(), most)
     }
 
     /// GET as before, given up with `None` as soon as `stop` is done: for long polls.
@@ -138,7 +178,7 @@ impl Client {
         most: usize,
         stop: impl Future<Output = ()>,
     ) -> Result<Option<Response>, NetError> {
-        let work = self.work(Method::GET, url, "", Vec::new(), most)?;
+        let work = self.work(HttpMethod::GET, url, "", Vec::new(), most)?;
         runtime().block_on(async {
             tokio::select! {
                 done = work => done.map(Some),
@@ -155,12 +195,62 @@ impl Client {
         body: Vec<u8>,
         most: usize,
     ) -> Result<Response, NetError> {
-        self.send(Method::POST, url, media_type, body, most)
+        self.send(HttpMethod::POST, url, media_type, body, most)
+    }
+
+    /// Asks with headers, and hands the answer's body on as it comes: status and bytes, at
+    /// most `most` of them. Redirects are not followed.
+    pub fn ask(
+        &self,
+        ask: &Ask,
+        most: usize,
+        sink: &mut dyn FnMut(u16, &[u8]),
+    ) -> Result<Reply, NetError> {
+        let url = &ask.url;
+        let address = || NetError::Address(url.chars().take(100).collect());
+        let uri: Uri = url.parse().map_err(|_| address())?;
+        if uri.scheme_str() != Some("https") || uri.host().is_none() {
+            return Err(address());
+        }
+        let method = match ask.method {
+            Method::Get => HttpMethod::GET,
+            Method::Head => HttpMethod::HEAD,
+            Method::Post => HttpMethod::POST,
+            Method::Put => HttpMethod::PUT,
+        };
+        let mut request = Request::builder().method(method).uri(uri);
+        for (name, value) in &ask.headers {
+            request = request.header(name, value);
+        }
+        let body = Full::new(Bytes::from(ask.body.clone()));
+        let request = request.body(body).map_err(|_| address())?;
+        runtime().block_on(async {
+            let until = Instant::now() + STREAM;
+            let late = |_| NetError::Timeout(url.clone());
+            let response = tokio::time::timeout(WHOLE, self.inner.request(request)).await;
+            let response = response.map_err(late)?.map_err(|error| failed(url, &error))?;
+            let status = response.status().as_u16();
+            let text = |value: &header::HeaderValue| value.to_str().ok().map(str::to_owned);
+            let all = response.headers().iter();
+            let headers =
+                all.filter_map(|(name, value)| Some((name.to_string(), text(value)?))).collect();
+            let mut body = Limited::new(response.into_body(), most);
+            while let Some(frame) = tokio::time::timeout(PAUSE, body.frame()).await.map_err(late)? {
+                let frame = frame.map_err(|error| broken(url, most, error.as_ref()))?;
+                if let Some(chunk) = frame.data_ref() {
+                    sink(status, chunk);
+                }
+                if Instant::now() > until {
+                    return Err(NetError::Timeout(url.clone()));
+                }
+            }
+            Ok(Reply { status, headers })
+        })
     }
 
     fn send(
         &self,
-        method: Method,
+        method: HttpMethod,
         url: &str,
         media_type: &str,
         body: Vec<u8>,
@@ -172,7 +262,7 @@ impl Client {
     /// The request, not yet begun; it ends within [`WHOLE`].
     fn work(
         &self,
-        method: Method,
+        method: HttpMethod,
         url: &str,
         media_type: &str,
         body: Vec<u8>,
@@ -196,13 +286,7 @@ impl Client {
                     client.request(request).await.map_err(|error| failed(&url, &error))?;
                 let status = response.status().as_u16();
                 let body = Limited::new(response.into_body(), most).collect().await;
-                let body = body.map_err(|error| {
-                    if error.is::<http_body_util::LengthLimitError>() {
-                        NetError::TooLarge { url: url.clone(), most }
-                    } else {
-                        NetError::Unreachable { url: url.clone(), detail: error.to_string() }
-                    }
-                })?;
+                let body = body.map_err(|error| broken(&url, most, error.as_ref()))?;
                 Ok(Response { status, body: body.to_bytes().to_vec() })
             }
         };
@@ -210,6 +294,16 @@ impl Client {
             let done = tokio::time::timeout(WHOLE, exchange).await;
             done.unwrap_or(Err(NetError::Timeout(url)))
         })
+    }
+}
+
+/// A body that has not come to its end.
+fn broken(url: &str, most: usize, error: &(dyn Error + Send + Sync + 'static)) -> NetError {
+    let url = url.to_owned();
+    if error.is::<http_body_util::LengthLimitError>() {
+        NetError::TooLarge { url, most }
+    } else {
+        NetError::Unreachable { url, detail: error.to_string() }
     }
 }
 

@@ -16,7 +16,7 @@ use std::sync::{Arc, OnceLock};
 
 use rustls::crypto::CryptoProvider;
 
-pub use client::{Client, NetError, Response};
+pub use client::{Ask, Client, Method, NetError, Reply, Response};
 pub use server::{ServeError, TlsIdentity, serve};
 
 /// The one tokio runtime of a process; drivers block on it from plain threads.

@@ -3,17 +3,25 @@
 use semper_base::{Certificate, Digest, SigningKey, Timestamp};
 use serde::Serialize;
 
+use crate::certificate::{CertificateOf, Delegation};
 use crate::describe::{
     SERVICE, SERVICE_CONFIG, ServiceDescription, TERMS, TERMS_CONFIG, TEXT, TermsDescription, WASM,
 };
-use crate::envelope::{self, AUTHORED, CERTIFIED, ENVELOPE, Made, OFFERED};
+use crate::envelope::{self, AUTHORED, CERTIFIED, DELEGATED, ENVELOPE, Made, OFFERED};
 use crate::layout::{Descriptor, Layout, LayoutError, MANIFEST, Manifest, canonical, form};
-use crate::policy::CertificateOf;
+use crate::trustfile::About;
 
 /// Artifact type of author's and merchant's signatures.
 pub const SIGNATURE: &str = "application/vnd.semper.signature.v1";
 /// Artifact type of an evaluator's certificate.
 pub const CERTIFICATE: &str = "application/vnd.semper.certificate.v1";
+/// Artifact type of a delegation between evaluators; it refers to a service that the other has
+/// certified.
+pub const DELEGATION: &str = "application/vnd.semper.delegation.v1";
+/// Artifact type of a log proof; it refers to the manifest of what is logged.
+pub const LOG_PROOF: &str = "application/vnd.semper.log-proof.v1";
+/// Media type of a tlog-proof (c2sp.org/tlog-proof).
+pub const PROOF: &str = "text/vnd.c2sp.tlog-proof";
 /// Media type of OCI's empty configuration.
 pub const EMPTY: &str = "application/vnd.oci.empty.v1+json";
 
@@ -77,22 +85,62 @@ pub fn terms(
     subject.digest
 }
 
-/// Adds an evaluator's certificate about the service in the layout.
+/// Adds an evaluator's certificate about the service in the layout, or about the terms; the
+/// digest of its envelope.
 pub fn certify(
     layout: &mut Layout,
+    about: About,
     certificate: CertificateOf,
     evaluator: &Signer<'_>,
-) -> Result<(), LayoutError> {
-    let mut services = layout.artifacts(SERVICE);
-    let subject = services.next().cloned();
-    let single = services.next().is_none();
-    drop(services);
-    match subject {
-        Some(subject) if single => {
-            attach(layout, CERTIFICATE, CERTIFIED, &subject, evaluator, certificate);
-            Ok(())
+) -> Result<Digest, LayoutError> {
+    let kind = match about {
+        About::Service => SERVICE,
+        About::Terms => TERMS,
+    };
+    let subject = one(layout, kind)?;
+    Ok(attach(layout, CERTIFICATE, CERTIFIED, &subject, evaluator, certificate))
+}
+
+/// Adds an evaluator's delegation to another, about whose certificates it is.
+pub fn delegate(
+    layout: &mut Layout,
+    delegation: &Delegation,
+    evaluator: &Signer<'_>,
+) -> Result<Digest, LayoutError> {
+    let service = one(layout, SERVICE)?;
+    let (to, root) = (delegation.to.as_str(), delegation.root.digest());
+    let bytes = envelope::sign(evaluator.key, evaluator.chain, DELEGATED, to, &root, delegation);
+    Ok(attach_envelope(layout, DELEGATION, &service, bytes))
+}
+
+/// Adds the proof that a manifest's envelope is logged.
+pub fn prove(layout: &mut Layout, manifest: &Descriptor, proof: Vec<u8>) {
+    let empty = layout.add_blob(EMPTY, "", b"{}".to_vec());
+    let layer = layout.add_blob(PROOF, "proof.tlog-proof", proof);
+    let subject = Descriptor { annotations: Default::default(), ..manifest.clone() };
+    layout.add_manifest(&self::manifest(LOG_PROOF, empty, vec![layer], Some(subject)), "");
+}
+
+/// Signed statements in a layout that can be logged: signatures, certificates, delegations. The
+/// manifest's descriptor and the envelope.
+pub fn statements(layout: &Layout) -> Result<Vec<(Descriptor, Vec<u8>)>, LayoutError> {
+    let mut all = Vec::new();
+    for kind in [SIGNATURE, CERTIFICATE, DELEGATION] {
+        for descriptor in layout.artifacts(kind) {
+            let manifest = layout.manifest(descriptor)?;
+            if let Some(layer) = manifest.layers.first().filter(|it| it.media_type == ENVELOPE) {
+                all.push((descriptor.clone(), layout.blob(&layer.digest)?.to_vec()));
+            }
         }
-        _ => Err(form("index.json", "exactly one service is expected in the bundle")),
+    }
+    Ok(all)
+}
+
+fn one(layout: &Layout, kind: &str) -> Result<Descriptor, LayoutError> {
+    let mut found = layout.artifacts(kind);
+    match (found.next(), found.next()) {
+        (Some(subject), None) => Ok(subject.clone()),
+        _ => Err(form("index.json", format!("exactly one {kind} is expected in the bundle"))),
     }
 }
 
@@ -103,14 +151,25 @@ fn attach(
     subject: &Descriptor,
     signer: &Signer<'_>,
     predicate: impl Serialize,
-) {
+) -> Digest {
     let title = subject.annotations.values().next().cloned().unwrap_or_default();
     let digest = &subject.digest;
     let bytes = envelope::sign(signer.key, signer.chain, predicate_type, &title, digest, predicate);
+    attach_envelope(layout, artifact, subject, bytes)
+}
+
+fn attach_envelope(
+    layout: &mut Layout,
+    artifact: &str,
+    subject: &Descriptor,
+    bytes: Vec<u8>,
+) -> Digest {
     let empty = layout.add_blob(EMPTY, "", b"{}".to_vec());
     let layer = layout.add_blob(ENVELOPE, "envelope.json", bytes);
-    let subject = Descriptor { annotations: Default::default(), ..subject.clone() };
+    let (digest, subject) =
+        (layer.digest, Descriptor { annotations: Default::default(), ..subject.clone() });
     layout.add_manifest(&manifest(artifact, empty, vec![layer], Some(subject)), "");
+    digest
 }
 
 fn manifest(

@@ -109,6 +109,26 @@ impl Bounds {
     }
 }
 
+impl std::fmt::Display for Bounds {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Number { least, most } => write!(f, "{least} to {most}"),
+            Self::Text { most } => write!(f, "texts of at most {most} characters"),
+            Self::Money { most } => write!(f, "up to {most}"),
+        }
+    }
+}
+
+impl std::fmt::Display for Value {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Text(text) => write!(f, "“{text}”"),
+            Self::Money(amount) => write!(f, "{amount}"),
+        }
+    }
+}
+
 /// One merchant's use of a service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -133,7 +153,7 @@ pub struct TermsDescription {
 
 /// Parses canonical JSON of a description; another encoding of it is an error.
 pub fn parse<T: Serialize + DeserializeOwned>(name: &str, bytes: &[u8]) -> Result<T, LayoutError> {
-    let value: T = serde_json::from_slice(bytes).map_err(|error| form(name, error.to_string()))?;
+    let value: T = crate::json::parse(name, bytes)?;
     if canonical(&value) == bytes {
         Ok(value)
     } else {

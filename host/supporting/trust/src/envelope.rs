@@ -27,6 +27,10 @@ pub const AUTHORED: &str = "https://semper.example/predicate/authored/v1";
 pub const OFFERED: &str = "https://semper.example/predicate/offered/v1";
 /// Predicate type: "we examined this".
 pub const CERTIFIED: &str = "https://semper.example/predicate/certified/v1";
+/// Predicate type: "this no longer holds".
+pub const REVOKED: &str = "https://semper.example/predicate/revoked/v1";
+/// Predicate type: "what they certify, we certify".
+pub const DELEGATED: &str = "https://semper.example/predicate/delegated/v1";
 
 /// A DSSE envelope.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -137,6 +141,21 @@ pub fn verify<P: Serialize + DeserializeOwned>(
     role: Role,
     at: Timestamp,
 ) -> Result<(P, Identity), EnvelopeError> {
+    let (named, predicate, identity) = verify_any(bytes, predicate_type, roots, role, at)?;
+    if named != *subject {
+        return Err(EnvelopeError::OtherSubject { got: named.to_string(), want: *subject });
+    }
+    Ok((predicate, identity))
+}
+
+/// As [`verify`], whatever the subject; its digest comes first.
+pub fn verify_any<P: Serialize + DeserializeOwned>(
+    bytes: &[u8],
+    predicate_type: &str,
+    roots: &Roots,
+    role: Role,
+    at: Timestamp,
+) -> Result<(Digest, P, Identity), EnvelopeError> {
     let (envelope, payload) = open(bytes)?;
     let [signature] = envelope.signatures.as_slice() else {
         return Err(EnvelopeError::Form("exactly one signature is expected".into()));
@@ -144,18 +163,59 @@ pub fn verify<P: Serialize + DeserializeOwned>(
     let identity = roots.verify(&signature.chain, role, at)?;
     let sig = decode64(&signature.sig)?;
     identity.key.verify(&pre_authentication(&envelope.payload_type, &payload), &sig)?;
-    let statement: InToto<P> = serde_json::from_slice(&payload).map_err(|e| form(&e))?;
+    let statement: InToto<P> = parse(&payload)?;
     if statement.kind != STATEMENT || statement.predicate_type != predicate_type {
         return Err(EnvelopeError::Form(format!("not a {predicate_type}")));
     }
-    let named = match statement.subject.as_slice() {
-        [one] => one.digest.get("sha256").cloned().unwrap_or_default(),
-        _ => return Err(EnvelopeError::Form("exactly one subject is expected".into())),
-    };
-    if named != subject.hex() {
-        return Err(EnvelopeError::OtherSubject { got: named, want: *subject });
+    if canonical(&statement) != payload {
+        return Err(EnvelopeError::Form("the statement is not in canonical form".into()));
     }
-    Ok((statement.predicate, identity))
+    Ok((subject_of(&statement)?, statement.predicate, identity))
+}
+
+/// The one subject of a statement, by SHA-256 and nothing else.
+fn subject_of<P>(statement: &InToto<P>) -> Result<Digest, EnvelopeError> {
+    let form = |why: &str| EnvelopeError::Form(why.to_owned());
+    let [one] = statement.subject.as_slice() else {
+        return Err(form("exactly one subject is expected"));
+    };
+    let mut digests = one.digest.iter();
+    match (digests.next(), digests.next()) {
+        (Some((algorithm, hex)), None) if algorithm == "sha256" => {
+            Digest::from_hex(hex).map_err(|_| form("the subject's digest is damaged"))
+        }
+        _ => Err(form("the subject must be named by its SHA-256 digest, and by that alone")),
+    }
+}
+
+/// What an envelope says of itself, without verifying anything: for monitors and displays.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The common name in the first certificate of each signature.
+    pub signers: Vec<String>,
+    /// The predicate's type.
+    pub predicate_type: String,
+    /// The subject's digest.
+    pub subject: Digest,
+    /// The whole statement.
+    pub statement: serde_json::Value,
+}
+
+/// Reads an envelope's claims. Nothing of it is verified.
+pub fn claim(bytes: &[u8]) -> Result<Claim, EnvelopeError> {
+    let (envelope, payload) = open(bytes)?;
+    let statement: InToto<serde_json::Value> = parse(&payload)?;
+    let name = |it: &Signature| it.chain.first().map(Certificate::subject).unwrap_or_default();
+    Ok(Claim {
+        signers: envelope.signatures.iter().map(name).collect(),
+        subject: subject_of(&statement)?,
+        predicate_type: statement.predicate_type,
+        statement: parse(&payload)?,
+    })
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, EnvelopeError> {
+    crate::json::parse("the statement", bytes).map_err(|error| form(&error))
 }
 
 /// DSSE's pre-authentication encoding: what the signature covers.
@@ -170,7 +230,7 @@ fn open(bytes: &[u8]) -> Result<(Envelope, Vec<u8>), EnvelopeError> {
     if bytes.len() > MAX_DOCUMENT {
         return Err(EnvelopeError::Form("too large".into()));
     }
-    let envelope: Envelope = serde_json::from_slice(bytes).map_err(|error| form(&error))?;
+    let envelope: Envelope = parse(bytes)?;
     if envelope.payload_type != IN_TOTO {
         return Err(EnvelopeError::Form(format!("payload type {}", envelope.payload_type)));
     }

@@ -62,12 +62,68 @@ pub struct Manifest {
     pub subject: Option<Descriptor>,
 }
 
+/// An index of manifests (OCI image spec, `image-index.md`): a layout's `index.json`, a bundle
+/// under a tag, the referrers of a manifest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Index {
-    schema_version: u32,
-    media_type: String,
-    manifests: Vec<Descriptor>,
+pub struct Index {
+    /// Always 2.
+    pub schema_version: u32,
+    /// [`INDEX`]; absent in some tools' `index.json`.
+    #[serde(default = "index_type")]
+    pub media_type: String,
+    /// The manifests.
+    pub manifests: Vec<Descriptor>,
+}
+
+fn index_type() -> String {
+    INDEX.into()
+}
+
+impl Index {
+    /// An index of these manifests.
+    pub fn of(manifests: Vec<Descriptor>) -> Self {
+        Self { schema_version: 2, media_type: INDEX.into(), manifests }
+    }
+
+    /// Parses an index of at most [`MAX_MANIFESTS`].
+    pub fn parse(bytes: &[u8]) -> Result<Self, LayoutError> {
+        let index: Self = json("index.json", bytes)?;
+        if index.media_type != INDEX || index.schema_version != 2 {
+            return Err(form("index.json", "not an OCI image index"));
+        }
+        if index.manifests.len() > MAX_MANIFESTS {
+            return Err(form("index.json", format!("more than {MAX_MANIFESTS} manifests")));
+        }
+        Ok(index)
+    }
+}
+
+impl Manifest {
+    /// Parses a manifest of at most [`MAX_LAYERS`] layers.
+    pub fn parse(name: &str, bytes: &[u8]) -> Result<Self, LayoutError> {
+        let manifest: Self = json(name, bytes)?;
+        if manifest.media_type != MANIFEST || manifest.schema_version != 2 {
+            return Err(form(name, "not an OCI manifest"));
+        }
+        if manifest.layers.len() > MAX_LAYERS {
+            return Err(form(name, format!("more than {MAX_LAYERS} layers")));
+        }
+        Ok(manifest)
+    }
+}
+
+impl Descriptor {
+    /// The descriptor of a manifest's bytes.
+    pub fn of_manifest(bytes: &[u8], manifest: &Manifest) -> Self {
+        Self {
+            media_type: MANIFEST.into(),
+            digest: Digest::of(bytes),
+            size: bytes.len() as u64,
+            artifact_type: Some(manifest.artifact_type.clone()),
+            annotations: BTreeMap::new(),
+        }
+    }
 }
 
 /// A layout in memory.
@@ -158,10 +214,7 @@ impl Layout {
         if marker["imageLayoutVersion"] != "1.0.0" {
             return Err(form("oci-layout", "not image layout 1.0.0"));
         }
-        let index: Index = json("index.json", &bounded(&mut source, "index.json", MAX_DOCUMENT)?)?;
-        if index.manifests.len() > MAX_MANIFESTS {
-            return Err(form("index.json", format!("more than {MAX_MANIFESTS} manifests")));
-        }
+        let index = Index::parse(&bounded(&mut source, "index.json", MAX_DOCUMENT)?)?;
         let mut layout = Self { manifests: Vec::new(), blobs: BTreeMap::new() };
         for descriptor in index.manifests {
             let bytes = layout.fetch(&mut source, &descriptor, MAX_DOCUMENT)?;
@@ -169,7 +222,9 @@ impl Layout {
             for blob in manifest.layers.iter().chain([&manifest.config]) {
                 layout.fetch(&mut source, blob, MAX_BLOB)?;
             }
-            layout.manifests.push(descriptor);
+            // What others have copied may have lost it; the manifest says it itself.
+            let artifact_type = Some(manifest.artifact_type);
+            layout.manifests.push(Descriptor { artifact_type, ..descriptor });
         }
         Ok(layout)
     }
@@ -223,12 +278,7 @@ impl Layout {
             put(&blob_name(digest), bytes)?;
         }
         put("oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#)?;
-        let index = Index {
-            schema_version: 2,
-            media_type: INDEX.into(),
-            manifests: self.manifests.clone(),
-        };
-        put("index.json", &canonical(&index))
+        put("index.json", &canonical(&Index::of(self.manifests.clone())))
     }
 
     /// Adds a blob; the descriptor that names it.
@@ -275,14 +325,28 @@ impl Layout {
 
     /// Manifests of an artifact type that refer to `subject` (OCI 1.1 referrers).
     pub fn referrers(&self, subject: &Digest, kind: &str) -> Result<Vec<Manifest>, LayoutError> {
+        Ok(self.referring(subject, kind)?.into_iter().map(|it| it.1).collect())
+    }
+
+    /// As [`Layout::referrers`], each with its own digest.
+    pub fn referring(
+        &self,
+        subject: &Digest,
+        kind: &str,
+    ) -> Result<Vec<(Digest, Manifest)>, LayoutError> {
         let mut found = Vec::new();
         for descriptor in self.artifacts(kind) {
             let manifest = self.manifest(descriptor)?;
             if manifest.subject.as_ref().is_some_and(|it| it.digest == *subject) {
-                found.push(manifest);
+                found.push((descriptor.digest, manifest));
             }
         }
         Ok(found)
+    }
+
+    /// Descriptors of all manifests.
+    pub fn manifests(&self) -> &[Descriptor] {
+        &self.manifests
     }
 
     /// The bytes of a blob.
@@ -304,11 +368,7 @@ impl Layout {
     pub fn file(&self, name: &str) -> Option<Vec<u8>> {
         match name {
             "oci-layout" => Some(br#"{"imageLayoutVersion":"1.0.0"}"#.to_vec()),
-            "index.json" => Some(canonical(&Index {
-                schema_version: 2,
-                media_type: INDEX.into(),
-                manifests: self.manifests.clone(),
-            })),
+            "index.json" => Some(canonical(&Index::of(self.manifests.clone()))),
             other => {
                 let digest = Digest::from_hex(other.strip_prefix("blobs/sha256/")?).ok()?;
                 self.blobs.get(&digest).cloned()
@@ -336,19 +396,18 @@ fn bounded(source: &mut impl Source, name: &str, most: usize) -> Result<Vec<u8>,
 }
 
 fn manifest(descriptor: &Descriptor, bytes: &[u8]) -> Result<Manifest, LayoutError> {
-    let name = blob_name(&descriptor.digest);
-    let manifest: Manifest = json(&name, bytes)?;
-    if manifest.media_type != MANIFEST || manifest.schema_version != 2 {
-        return Err(form(&name, "not an OCI manifest"));
+    let manifest = Manifest::parse(&blob_name(&descriptor.digest), bytes)?;
+    // An index that calls a manifest something else than it is would hide or forge it.
+    match &descriptor.artifact_type {
+        Some(kind) if *kind != manifest.artifact_type => {
+            Err(form("index.json", format!("calls a {} a {kind}", manifest.artifact_type)))
+        }
+        _ => Ok(manifest),
     }
-    if manifest.layers.len() > MAX_LAYERS {
-        return Err(form(&name, format!("more than {MAX_LAYERS} layers")));
-    }
-    Ok(manifest)
 }
 
-fn json<T: for<'de> Deserialize<'de>>(name: &str, bytes: &[u8]) -> Result<T, LayoutError> {
-    serde_json::from_slice(bytes).map_err(|error| form(name, error.to_string()))
+fn json<T: serde::de::DeserializeOwned>(name: &str, bytes: &[u8]) -> Result<T, LayoutError> {
+    crate::json::parse(name, bytes)
 }
 
 pub(crate) fn form(name: &str, detail: impl Into<String>) -> LayoutError {

@@ -1,224 +1,14 @@
-//! Grants: what a service may do, as far as its certificates reach.
-//!
-//! This is the first cut: the rules are in code. The Cedar policies of
-//! `design/terms-and-trust.md` take this module's place, behind the same [`Grants`].
+//! Grants: what a service may do, decided by the buyer's policies within what its certificates
+//! reach. Policies can narrow that and never widen it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use std::str::FromStr;
 
-use semper_base::{Amount, Mend, Timestamp};
+use semper_base::{Amount, Mend};
 use serde::{Deserialize, Serialize};
 
+pub use crate::capability::{Capability, World};
+pub use crate::certificate::{CertificateOf, Scope};
 use crate::limits::{Limit, Limits, SomeLimits};
-
-/// A capability: one WIT interface that a component may import.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Capability {
-    /// Plain types; no functions with effects.
-    #[serde(rename = "semper:items/types")]
-    Types,
-    /// What deal this is, its parameters, the time.
-    #[serde(rename = "semper:deal/deal")]
-    Deal,
-    /// Send and receive information.
-    #[serde(rename = "semper:transfer/information")]
-    Information,
-    /// Send and receive signed statements.
-    #[serde(rename = "semper:transfer/statements")]
-    Statements,
-    /// Pay and be paid.
-    #[serde(rename = "semper:transfer/payments")]
-    Payments,
-    /// Receive whatever the flow enables.
-    #[serde(rename = "semper:transfer/inbox")]
-    Inbox,
-    /// Show and ask the person.
-    #[serde(rename = "semper:tinguin/display")]
-    Display,
-    /// Ask the person for consent.
-    #[serde(rename = "semper:tinguin/consent")]
-    Consent,
-    /// Read what the person has chosen to tell merchants: name, address.
-    #[serde(rename = "semper:archive/preferences")]
-    Preferences,
-    /// The merchant's catalogue and stock.
-    #[serde(rename = "semper:business/catalogue")]
-    Catalogue,
-    /// The merchant's fulfilment.
-    #[serde(rename = "semper:business/fulfilment")]
-    Fulfilment,
-    /// Wait for the first of several: messages, a date, a decision, the person's leaving.
-    #[serde(rename = "semper:deal/waiting")]
-    Waiting,
-    /// Checkpoints: a new run with a state and an empty journal.
-    #[serde(rename = "semper:deal/continuation")]
-    Continuation,
-    /// The deterministic subset of WASI 0.2 that language runtimes want: no files, no network,
-    /// the deal's time, the deal's seed.
-    #[serde(rename = "wasi")]
-    Wasi,
-}
-
-const CAPABILITIES: [(Capability, &str); 14] = [
-    (Capability::Types, "semper:items/types"),
-    (Capability::Deal, "semper:deal/deal"),
-    (Capability::Waiting, "semper:deal/waiting"),
-    (Capability::Continuation, "semper:deal/continuation"),
-    (Capability::Wasi, "wasi"),
-    (Capability::Information, "semper:transfer/information"),
-    (Capability::Statements, "semper:transfer/statements"),
-    (Capability::Payments, "semper:transfer/payments"),
-    (Capability::Inbox, "semper:transfer/inbox"),
-    (Capability::Display, "semper:tinguin/display"),
-    (Capability::Consent, "semper:tinguin/consent"),
-    (Capability::Preferences, "semper:archive/preferences"),
-    (Capability::Catalogue, "semper:business/catalogue"),
-    (Capability::Fulfilment, "semper:business/fulfilment"),
-];
-
-impl Capability {
-    /// What can do no harm: granted to a service that nobody has certified.
-    pub const HARMLESS: [Self; 6] =
-        [Self::Types, Self::Deal, Self::Information, Self::Display, Self::Continuation, Self::Wasi];
-
-    /// The interface's name without its version.
-    pub fn name(self) -> &'static str {
-        CAPABILITIES.iter().find(|row| row.0 == self).map_or("", |row| row.1)
-    }
-
-    /// All there are.
-    pub fn all() -> impl Iterator<Item = Self> {
-        CAPABILITIES.iter().map(|row| row.0)
-    }
-}
-
-impl fmt::Display for Capability {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for Capability {
-    type Err = String;
-
-    /// Parses an interface name with or without `@1.0.0`.
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let name = text.split_once('@').map_or(text, |(name, _)| name);
-        if WASI.contains(&name) {
-            return Ok(Self::Wasi);
-        }
-        let found = CAPABILITIES.iter().find(|row| row.1 == name).map(|row| row.0);
-        found.ok_or_else(|| format!("“{text}” is not an interface that this host offers"))
-    }
-}
-
-/// What there is of WASI 0.2.
-const WASI: [&str; 20] = [
-    "wasi:cli/environment",
-    "wasi:cli/exit",
-    "wasi:cli/stdin",
-    "wasi:cli/stdout",
-    "wasi:cli/stderr",
-    "wasi:cli/terminal-input",
-    "wasi:cli/terminal-output",
-    "wasi:cli/terminal-stdin",
-    "wasi:cli/terminal-stdout",
-    "wasi:cli/terminal-stderr",
-    "wasi:clocks/monotonic-clock",
-    "wasi:clocks/wall-clock",
-    "wasi:filesystem/preopens",
-    "wasi:filesystem/types",
-    "wasi:io/error",
-    "wasi:io/poll",
-    "wasi:io/streams",
-    "wasi:random/insecure",
-    "wasi:random/insecure-seed",
-    "wasi:random/random",
-];
-
-/// A version of the worlds in `wit/` that this host serves.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum World {
-    /// The first.
-    #[default]
-    #[serde(rename = "1.0.0")]
-    V1_0,
-    /// With waiting for the first of several, checkpoints, and a deal's expiry.
-    #[serde(rename = "1.1.0")]
-    V1_1,
-}
-
-impl World {
-    /// All there are, oldest first.
-    pub const ALL: [(Self, &'static str); 2] = [(Self::V1_0, "1.0.0"), (Self::V1_1, "1.1.0")];
-
-    /// Whether a component of this world may import this interface (`semper:deal/deal@1.1.0`).
-    pub fn offers(self, import: &str) -> bool {
-        let Some((name, version)) = import.split_once('@') else { return false };
-        if name.starts_with("wasi:") {
-            return WASI.contains(&name) && version.starts_with("0.2.");
-        }
-        let versions: &[&str] = match name {
-            "semper:deal/waiting" | "semper:deal/continuation" => {
-                return self >= Self::V1_1 && version == "1.1.0";
-            }
-            "semper:deal/deal" if self >= Self::V1_1 => &["1.0.0", "1.1.0"],
-            _ => &["1.0.0"],
-        };
-        versions.contains(&version)
-    }
-
-    /// Its text form.
-    pub fn name(self) -> &'static str {
-        Self::ALL[self as usize].1
-    }
-}
-
-impl FromStr for World {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let found = Self::ALL.iter().find(|row| row.1 == text).map(|row| row.0);
-        found.ok_or_else(|| {
-            let known: Vec<&str> = Self::ALL.iter().map(|row| row.1).collect();
-            format!("world version {text} is not known here ({})", known.join(", "))
-        })
-    }
-}
-
-/// What an evaluator says of a service: the predicate of its certificate.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CertificateOf {
-    /// The organisation's name, as in its key's certificate.
-    pub organisation: String,
-    /// URI and version of the criteria.
-    pub criteria: String,
-    /// How thoroughly.
-    pub level: u32,
-    /// Within which bounds.
-    pub scope: Scope,
-    /// Digest or address of the report.
-    pub report: String,
-    /// From when on.
-    pub valid_from: Timestamp,
-    /// Until when.
-    pub valid_until: Timestamp,
-}
-
-/// The bounds of a certificate.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Scope {
-    /// What the service may import.
-    pub imports: BTreeSet<Capability>,
-    /// The most that one deal may pay.
-    pub most: Amount,
-    /// Limits of the sandbox that the service must keep to, where they differ from the usual.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub limits: SomeLimits,
-}
 
 /// What a service may do, with limits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -230,6 +20,12 @@ pub struct Grants {
     pub capabilities: BTreeSet<Capability>,
     /// The most that one deal may pay; `None` when it may not pay.
     pub most: Option<Amount>,
+    /// Details of the person that it may ask for.
+    #[serde(default)]
+    pub presents: BTreeSet<String>,
+    /// What its certificates would allow and a policy does not, and why.
+    #[serde(skip)]
+    pub denied: BTreeMap<Capability, String>,
     /// Limits of the sandbox.
     pub limits: Limits,
     /// The version of the world that it is written for.
@@ -258,6 +54,16 @@ pub enum Refusal {
         /// The world that the service says it is written for.
         world: World,
     },
+    /// The buyer's policies do not permit it.
+    #[error("{what} is not permitted: {why}")]
+    Policy {
+        /// What was asked for.
+        what: String,
+        /// Which policy forbids it, or that none permits it.
+        why: String,
+        /// What the policy says would mend it.
+        mend: String,
+    },
     /// It asks for a higher limit than is granted.
     #[error("the service wants {wanted} {limit}; at most {most} are granted")]
     Limit {
@@ -278,6 +84,7 @@ impl Mend for Refusal {
                  add such an organisation to your trust file"
                     .into()
             }
+            Self::Policy { mend, .. } => mend.clone(),
             Self::Limit { limit, wanted, .. } => format!(
                 "if you believe that it needs them: {} = {wanted} under [limits] in your trust \
                  file, for certified services",
@@ -296,29 +103,40 @@ fn list(wanted: &[Capability]) -> String {
 }
 
 impl Grants {
-    /// What the certificates that count allow; without any, what can do no harm.
-    pub fn from_certificates(counted: &[CertificateOf]) -> Self {
-        let Some((first, rest)) = counted.split_first() else {
-            return Self {
-                certified: false,
-                capabilities: Capability::HARMLESS.into_iter().collect(),
-                most: None,
-                limits: Limits::default(),
-                world: World::default(),
-            };
+    /// What can do no harm: all that an uncertified service gets, whatever a policy says.
+    pub fn harmless() -> Self {
+        Self {
+            certified: false,
+            capabilities: Capability::HARMLESS.into_iter().collect(),
+            most: None,
+            presents: BTreeSet::new(),
+            denied: BTreeMap::new(),
+            limits: Limits::default(),
+            world: World::default(),
+        }
+    }
+
+    /// How far the certificates that count reach; without any, what can do no harm.
+    pub fn from_certificates(counted: &[&CertificateOf]) -> Self {
+        let Some((first, rest)) = counted.split_first() else { return Self::harmless() };
+        let credentials = |it: &CertificateOf| -> BTreeSet<String> {
+            let all = || crate::certificate::CREDENTIALS.iter().map(|it| (*it).to_owned());
+            it.scope.credentials.clone().unwrap_or_else(|| all().collect())
         };
         // Several certificates: each bounds the others.
         let mut capabilities: BTreeSet<_> = first.scope.imports.clone();
         let mut most = Some(first.scope.most);
+        let mut presents = credentials(first);
         for other in rest {
             capabilities.retain(|it| other.scope.imports.contains(it));
             most = most.filter(|it| it.currency() == other.scope.most.currency()).map(|it| {
                 if it.minor() <= other.scope.most.minor() { it } else { other.scope.most }
             });
+            let theirs = credentials(other);
+            presents.retain(|it| theirs.contains(it));
         }
         capabilities.extend(Capability::HARMLESS);
-        let (limits, world) = (Limits::default(), World::default());
-        Self { certified: true, capabilities, most, limits, world }
+        Self { certified: true, capabilities, most, presents, ..Self::harmless() }
     }
 
     /// With the limits that the service asks for, as far as the ceilings reach; certificates
@@ -363,11 +181,11 @@ impl Grants {
         if wanted.is_empty() {
             return Ok(());
         }
-        let reason = if self.certified {
-            "its certificates do not allow"
-        } else {
-            "nobody whom you believe has certified"
+        let reason = match wanted.iter().find_map(|it| self.denied.get(it)) {
+            Some(policy) => format!("is not permitted ({policy})"),
+            None if self.certified => "its certificates do not allow".into(),
+            None => "nobody whom you believe has certified".into(),
         };
-        Err(Refusal::Wants { wanted, reason: reason.into() })
+        Err(Refusal::Wants { wanted, reason })
     }
 }

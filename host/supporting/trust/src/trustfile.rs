@@ -1,34 +1,122 @@
 //! The trust file: whom a buyer believes for what (`policies/trust.toml` is an example).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 use semper_base::cert::{CertError, Roots};
 use semper_base::{Certificate, Mend};
+use semper_tlog::{Kind, VerifierKey};
 use serde::{Deserialize, Serialize};
 
 use crate::limits::SomeLimits;
+use crate::policies::{Policies, PolicyError};
 
-/// A parsed trust file with its certificates loaded.
-#[derive(Clone, Debug)]
+/// A parsed trust file with its certificates and policies loaded.
+#[derive(Clone, Debug, Default)]
 pub struct TrustFile {
     /// Authorities that certify merchants, authors, banks and TLS servers.
     pub authorities: Roots,
+    /// Where the authorities' revocation lists are; if any are named, none may be missing.
+    pub crls: Vec<String>,
+    /// Where the buyer lives (ISO 3166-1, two letters).
+    pub country: Option<String>,
     /// Consumer organisations by the name that the file gives them.
     pub evaluators: BTreeMap<String, Evaluator>,
     /// What counts as certified: any one of these is enough.
     pub require: Vec<Requirement>,
+    /// Transparency logs that are believed, by their origin.
+    pub logs: BTreeMap<String, BelievedLog>,
+    /// What must be proved to be in one of them.
+    pub transparency: Transparency,
+    /// How old lists may be.
+    pub freshness: Freshness,
+    /// What certified services may do.
+    pub policies: Arc<Policies>,
     /// How far a certified service may raise the limits of its sandbox, where that is not the
     /// usual.
     pub limits: SomeLimits,
 }
 
 /// A consumer organisation that is believed.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Evaluator {
     /// Its own root.
     pub roots: Roots,
     /// The criteria for which it is believed.
     pub criteria: Vec<String>,
+    /// Where its revocation list is; if that is named, it may not be missing.
+    pub revocations: Option<String>,
+    /// Over how many steps it may pass its judgement on to other organisations.
+    pub delegates: u8,
+}
+
+/// A transparency log that is believed.
+#[derive(Clone, Debug)]
+pub struct BelievedLog {
+    /// Its key.
+    pub key: VerifierKey,
+    /// Where it is.
+    pub url: Option<String>,
+    /// Witnesses that are believed.
+    pub witnesses: Vec<VerifierKey>,
+    /// How many of them must have cosigned.
+    pub quorum: usize,
+}
+
+/// What must be proved to be logged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Transparency {
+    /// The merchant's signature under the terms.
+    #[serde(default)]
+    pub terms: bool,
+    /// Certificates; one that is not logged does not count.
+    #[serde(default)]
+    pub certificates: bool,
+}
+
+/// What happens when a list is overdue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Offline {
+    /// What it might have revoked is not believed.
+    #[default]
+    Refuse,
+    /// It is believed, and the person is told.
+    Warn,
+}
+
+/// How old lists may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Freshness {
+    /// What happens after that.
+    pub offline: Offline,
+    /// For how long after its next update a list is still good.
+    pub grace: Duration,
+    /// How often lists are fetched again while deals run.
+    pub refresh: Duration,
+}
+
+impl Default for Freshness {
+    fn default() -> Self {
+        let refresh = Duration::from_secs(REFRESH);
+        Self { offline: Offline::default(), grace: Duration::ZERO, refresh }
+    }
+}
+
+/// Seconds between two looks at the lists, if the trust file does not say.
+const REFRESH: u64 = 3_600;
+
+/// What a requirement is about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum About {
+    /// The service.
+    #[default]
+    Service,
+    /// The merchant's terms.
+    Terms,
 }
 
 /// What counts as certified.
@@ -43,6 +131,9 @@ pub struct Requirement {
     pub criteria: String,
     /// At which level at least.
     pub level: u32,
+    /// The service or the terms.
+    #[serde(default)]
+    pub about: About,
 }
 
 #[derive(Deserialize)]
@@ -50,9 +141,20 @@ pub struct Requirement {
 struct File {
     authorities: Vec<String>,
     #[serde(default)]
+    crls: Vec<String>,
+    country: Option<String>,
+    #[serde(default)]
     evaluator: BTreeMap<String, FileEvaluator>,
     #[serde(default)]
     require: Vec<Requirement>,
+    #[serde(default)]
+    log: BTreeMap<String, FileLog>,
+    #[serde(default)]
+    transparency: Transparency,
+    #[serde(default)]
+    freshness: FileFreshness,
+    #[serde(default)]
+    policies: Vec<String>,
     #[serde(default)]
     limits: SomeLimits,
 }
@@ -62,6 +164,30 @@ struct File {
 struct FileEvaluator {
     root: String,
     criteria: Vec<String>,
+    revocations: Option<String>,
+    #[serde(default)]
+    delegates: u8,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileLog {
+    key: String,
+    url: Option<String>,
+    #[serde(default)]
+    witnesses: Vec<String>,
+    #[serde(default)]
+    quorum: usize,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileFreshness {
+    #[serde(default)]
+    offline: Offline,
+    #[serde(default)]
+    grace_hours: u32,
+    refresh_seconds: Option<u32>,
 }
 
 /// What is wrong with a trust file.
@@ -78,6 +204,25 @@ pub enum TrustFileError {
         /// What is wrong with it.
         why: String,
     },
+    /// A log or a witness.
+    #[error("[log.\"{name}\"]: {why}")]
+    Log {
+        /// Which.
+        name: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A value that makes no sense.
+    #[error("{what}: {why}")]
+    Value {
+        /// Which.
+        what: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A policy file.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
     /// A requirement that can never be met or is no requirement.
     #[error("[[require]] number {number}: {why}")]
     Requirement {
@@ -91,7 +236,11 @@ pub enum TrustFileError {
 impl Mend for TrustFileError {
     fn mend(&self) -> String {
         match self {
-            Self::Form(_) => "compare with policies/trust.toml".into(),
+            Self::Policy(error) => error.mend(),
+            Self::Log { .. } => {
+                "give the keys as the log and its witnesses publish them: name+hash+key".into()
+            }
+            Self::Value { .. } | Self::Form(_) => "compare with policies/trust.toml".into(),
             Self::Certificate { .. } => {
                 "give the path of a PEM certificate, relative to the trust file".into()
             }
@@ -114,6 +263,7 @@ impl TrustFile {
     ) -> Result<Self, TrustFileError> {
         let file: File =
             toml::from_str(text).map_err(|error| TrustFileError::Form(error.to_string()))?;
+        let country = file.country.map(country).transpose()?;
         let mut certificate = |name: &str| {
             let why = |why: String| TrustFileError::Certificate { file: name.to_owned(), why };
             let pem = read(name).map_err(why)?;
@@ -124,15 +274,60 @@ impl TrustFile {
         let mut evaluators = BTreeMap::new();
         for (name, evaluator) in file.evaluator {
             let roots = Roots::new(vec![certificate(&evaluator.root)?]);
-            evaluators.insert(name, Evaluator { roots, criteria: evaluator.criteria });
+            let FileEvaluator { criteria, revocations, delegates, .. } = evaluator;
+            evaluators.insert(name, Evaluator { roots, criteria, revocations, delegates });
         }
-        let (authorities, require) = (Roots::new(authorities), file.require);
-        let this = Self { authorities, evaluators, require, limits: file.limits };
+        let mut texts = Vec::new();
+        for name in &file.policies {
+            let text = read(name).map_err(|what| PolicyError {
+                file: name.clone(),
+                line: 1,
+                column: 1,
+                what,
+            })?;
+            texts.push((name.clone(), text));
+        }
+        let policies =
+            if texts.is_empty() { Policies::default() } else { Policies::parse(&texts)? };
+        let this = Self {
+            authorities: Roots::new(authorities),
+            crls: file.crls,
+            country,
+            evaluators,
+            require: file.require,
+            logs: file.log.into_iter().map(log).collect::<Result<_, _>>()?,
+            transparency: file.transparency,
+            freshness: Freshness {
+                offline: file.freshness.offline,
+                grace: Duration::from_secs(u64::from(file.freshness.grace_hours) * 3_600),
+                refresh: file
+                    .freshness
+                    .refresh_seconds
+                    .map_or(Duration::from_secs(REFRESH), |it| Duration::from_secs(u64::from(it))),
+            },
+            policies: Arc::new(policies),
+            limits: file.limits,
+        };
         this.check()?;
         Ok(this)
     }
 
     fn check(&self) -> Result<(), TrustFileError> {
+        let mut roots = BTreeMap::new();
+        for (name, evaluator) in &self.evaluators {
+            for root in evaluator.roots.certificates() {
+                if let Some(other) = roots.insert(root.digest(), name) {
+                    let what = format!("[evaluator.{name}]");
+                    let why = format!("has the root of “{other}”: one organisation is one voice");
+                    return Err(TrustFileError::Value { what, why });
+                }
+            }
+        }
+        let wants_logs = self.transparency.terms || self.transparency.certificates;
+        if wants_logs && self.logs.is_empty() {
+            let why = "wants proofs of logs, and no [log.…] is believed".into();
+            return Err(TrustFileError::Value { what: "[transparency]".into(), why });
+        }
         for (index, requirement) in self.require.iter().enumerate() {
             let wrong = |why: String| TrustFileError::Requirement { number: index + 1, why };
             if requirement.threshold == 0 {
@@ -151,4 +346,36 @@ impl TrustFile {
         }
         Ok(())
     }
+}
+
+/// An ISO 3166-1 code: two capital letters.
+fn country(text: String) -> Result<String, TrustFileError> {
+    if text.len() == 2 && text.bytes().all(|b| b.is_ascii_uppercase()) {
+        return Ok(text);
+    }
+    let why = format!("“{text}” is no country: two capital letters, such as DE");
+    Err(TrustFileError::Value { what: "country".into(), why })
+}
+
+fn log((name, file): (String, FileLog)) -> Result<(String, BelievedLog), TrustFileError> {
+    let wrong = |why: String| TrustFileError::Log { name: name.clone(), why };
+    let parse = |text: &str, kind: Kind| {
+        let key: VerifierKey = text.parse().map_err(|error| wrong(format!("{error}")))?;
+        if key.kind == kind {
+            Ok(key)
+        } else {
+            Err(wrong(format!("“{text}” is of another kind")))
+        }
+    };
+    let key = parse(&file.key, Kind::Log)?;
+    if key.name != name {
+        return Err(wrong(format!("its key is that of {}", key.name)));
+    }
+    let witnesses: Vec<VerifierKey> =
+        file.witnesses.iter().map(|it| parse(it, Kind::Witness)).collect::<Result<_, _>>()?;
+    if file.quorum > witnesses.len() {
+        let why = format!("{} of {} witnesses can never be met", file.quorum, witnesses.len());
+        return Err(wrong(why));
+    }
+    Ok((name, BelievedLog { key, url: file.url, witnesses, quorum: file.quorum }))
 }

@@ -15,8 +15,8 @@ use semper_trust::bundle::{self, Signer};
 use semper_trust::describe::{Bounds, Parameter, ServiceDescription, TermsDescription, Value};
 use semper_trust::flow::{Action, End, Flow, ItemKind, State};
 use semper_trust::policy::{Capability, CertificateOf, Scope};
-use semper_trust::trustfile::{Evaluator, Requirement};
-use semper_trust::{Layout, TrustError, TrustFile, VerifiedTerms};
+use semper_trust::trustfile::{About, Evaluator, Requirement};
+use semper_trust::{Knowledge, Layout, TrustError, TrustFile, VerifiedTerms};
 
 const CRITERIA: &str = "https://semper.example/criteria/consumer/1";
 /// The smallest component: a header and nothing else.
@@ -135,13 +135,18 @@ impl World {
             scope: Scope {
                 imports: BTreeSet::from([Capability::Payments, Capability::Statements]),
                 most: eur(most),
+                countries: BTreeSet::new(),
+                parameters: BTreeMap::new(),
+                credentials: None,
                 limits: BTreeMap::new(),
             },
             report: "report".into(),
+            report_digest: None,
+            predecessor: None,
             valid_from: self.now,
             valid_until: self.now.after(Duration::from_secs(3600)),
         };
-        bundle::certify(layout, certificate, &evaluator.signer()).unwrap();
+        bundle::certify(layout, About::Service, certificate, &evaluator.signer()).unwrap();
     }
 
     fn trust(&self, threshold: usize) -> TrustFile {
@@ -150,15 +155,24 @@ impl World {
             .iter()
             .map(|(name, authority)| {
                 let roots = Roots::new(vec![authority.certificate.clone()]);
-                (name.clone(), Evaluator { roots, criteria: vec![CRITERIA.into()] })
+                (
+                    name.clone(),
+                    Evaluator { roots, criteria: vec![CRITERIA.into()], ..Evaluator::default() },
+                )
             })
             .collect::<BTreeMap<_, _>>();
         let of = evaluators.keys().cloned().collect();
         TrustFile {
             authorities: Roots::new(vec![self.authority.certificate.clone()]),
             evaluators,
-            require: vec![Requirement { threshold, of, criteria: CRITERIA.into(), level: 2 }],
-            limits: BTreeMap::new(),
+            require: vec![Requirement {
+                threshold,
+                of,
+                criteria: CRITERIA.into(),
+                level: 2,
+                about: About::Service,
+            }],
+            ..TrustFile::default()
         }
     }
 }
@@ -169,7 +183,7 @@ fn terms_that_everybody_signed_are_verified_and_granted_what_was_certified() {
     let mut layout = world.bundle(3);
     world.certify(&mut layout, 0, 2, 50_000);
 
-    let terms = VerifiedTerms::verify(&layout, &world.trust(1), world.now).unwrap();
+    let terms = VerifiedTerms::verify(&layout, &world.trust(1), None, world.now).unwrap();
 
     assert_eq!(terms.merchant().name, "Otto");
     assert_eq!(terms.certified_by(), ["Verbraucherbund"]);
@@ -184,7 +198,7 @@ fn uncertified_terms_may_do_what_does_no_harm_and_hear_what_they_lack() {
     let world = world();
     let layout = world.bundle(3);
 
-    let terms = VerifiedTerms::verify(&layout, &world.trust(1), world.now).unwrap();
+    let terms = VerifiedTerms::verify(&layout, &world.trust(1), None, world.now).unwrap();
 
     assert!(!terms.grants().certified);
     assert_eq!(terms.grants().most, None);
@@ -205,7 +219,7 @@ fn the_threshold_counts_organisations_and_the_strictest_bounds_hold() {
     world.certify(&mut layout, 0, 2, 50_000);
     world.certify(&mut layout, 0, 3, 90_000);
     let verify =
-        |layout: &Layout| VerifiedTerms::verify(layout, &world.trust(2), world.now).unwrap();
+        |layout: &Layout| VerifiedTerms::verify(layout, &world.trust(2), None, world.now).unwrap();
     assert!(!verify(&layout).grants().certified, "one organisation twice is one");
 
     world.certify(&mut layout, 1, 1, 10_000);
@@ -225,7 +239,8 @@ fn one_flipped_bit_anywhere_in_a_bundle_is_found() {
     let dir = Dir::open_ambient_dir(folder.path(), ambient_authority()).unwrap();
     layout.write(&dir).unwrap();
     let good =
-        VerifiedTerms::verify(&Layout::read(&dir).unwrap(), &world.trust(1), world.now).unwrap();
+        VerifiedTerms::verify(&Layout::read(&dir).unwrap(), &world.trust(1), None, world.now)
+            .unwrap();
 
     let mut files: Vec<String> = vec!["index.json".into(), "oci-layout".into()];
     for entry in dir.read_dir("blobs/sha256").unwrap() {
@@ -239,9 +254,9 @@ fn one_flipped_bit_anywhere_in_a_bundle_is_found() {
             let mut changed = bytes.clone();
             changed[at] ^= 1;
             dir.write(&file, &changed).unwrap();
-            let outcome = Layout::read(&dir)
-                .map_err(TrustError::from)
-                .and_then(|layout| VerifiedTerms::verify(&layout, &world.trust(1), world.now));
+            let outcome = Layout::read(&dir).map_err(TrustError::from).and_then(|layout| {
+                VerifiedTerms::verify(&layout, &world.trust(1), None, world.now)
+            });
             flips += 1;
             // Titles in the index are for people and are not signed; nothing else may differ.
             if let Ok(terms) = outcome {
@@ -269,22 +284,26 @@ fn terms_outside_their_time_bounds_or_order_are_refused() {
     let trust = world.trust(1);
 
     let late = world.now.after(Duration::from_secs(7200));
-    let error = VerifiedTerms::verify(&layout, &trust, late).unwrap_err();
+    let error = VerifiedTerms::verify(&layout, &trust, None, late).unwrap_err();
     assert!(matches!(error, TrustError::Time { .. }), "{error}");
 
-    let error = VerifiedTerms::verify(&world.bundle(31), &trust, world.now).unwrap_err();
+    let error = VerifiedTerms::verify(&world.bundle(31), &trust, None, world.now).unwrap_err();
     assert!(error.to_string().contains("“days” is out of its bounds"), "{error}");
 
-    let terms = VerifiedTerms::verify(&layout, &trust, world.now).unwrap();
-    assert!(terms.clone().not_older_than(Some(7)).is_ok());
-    let error = terms.not_older_than(Some(8)).unwrap_err();
+    let seen = |serial: u64| Knowledge {
+        serials: [(("Otto".to_owned(), "shop".to_owned()), serial)].into(),
+        ..Knowledge::default()
+    };
+    VerifiedTerms::verify(&layout, &trust, Some(&seen(7)), world.now).unwrap();
+    let error = VerifiedTerms::verify(&layout, &trust, Some(&seen(8)), world.now).unwrap_err();
     assert!(matches!(error, TrustError::Rollback { got: 7, seen: 8 }), "{error}");
 }
 
 #[test]
 fn terms_of_a_stranger_or_by_the_wrong_role_are_refused() {
     let (ours, theirs) = (world(), world());
-    let error = VerifiedTerms::verify(&theirs.bundle(3), &ours.trust(1), ours.now).unwrap_err();
+    let error =
+        VerifiedTerms::verify(&theirs.bundle(3), &ours.trust(1), None, ours.now).unwrap_err();
     assert!(error.to_string().contains("the certificate of “Otto” is not accepted"), "{error}");
 
     // A buyer's certificate does not sign terms.
@@ -303,12 +322,12 @@ fn terms_of_a_stranger_or_by_the_wrong_role_are_refused() {
     };
     bundle::terms(&mut layout, &description, &[], &buyer.signer(), ours.now);
     // Two sets of terms in one bundle: which one would the buyer have read?
-    let error = VerifiedTerms::verify(&layout, &ours.trust(1), ours.now).unwrap_err();
+    let error = VerifiedTerms::verify(&layout, &ours.trust(1), None, ours.now).unwrap_err();
     assert!(error.to_string().contains("more than one"), "{error}");
 
     let mut alone = ours.service_only();
     bundle::terms(&mut alone, &description, &[], &buyer.signer(), ours.now);
-    let error = VerifiedTerms::verify(&alone, &ours.trust(1), ours.now).unwrap_err();
+    let error = VerifiedTerms::verify(&alone, &ours.trust(1), None, ours.now).unwrap_err();
     assert!(error.to_string().contains("certified, but not as merchant"), "{error}");
 }
 

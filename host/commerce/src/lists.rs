@@ -1,0 +1,354 @@
+//! Revocation lists of a home: fetched, verified, kept; and re-checked while deals run.
+//!
+//! A list is kept only if its number is not lower than the last one's of the same signer: a
+//! server cannot bring back an old list. Which lists there are is the trust file's business
+//! (authorities, evaluators) and the merchant's own (beside its terms).
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use semper_archive::{Archive, ArchiveError, DealRow, Home, HomeError, Write};
+use semper_base::cert::{CertError, Crl, MAX_CRL};
+use semper_base::{Digest, Mend, Timestamp};
+use semper_net::{Client, NetError};
+use semper_trust::envelope::EnvelopeError;
+use semper_trust::revocation::{Knowledge, Listed};
+use semper_trust::{TrustFile, VerifiedTerms};
+
+use crate::host::Host;
+
+/// Where a merchant publishes its own revocation list.
+pub const WELL_KNOWN: &str = "/.well-known/semper/revocations.json";
+/// Largest signed list, in bytes.
+const MAX_LIST: usize = 2 * 1024 * 1024;
+/// The folder of a home.
+const FOLDER: &str = "lists";
+
+/// Why a list is not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum ListError {
+    /// It cannot be had.
+    #[error(transparent)]
+    Net(#[from] NetError),
+    /// The server answers something else.
+    #[error("{url} answers with status {status}")]
+    Status {
+        /// Where.
+        url: String,
+        /// HTTP.
+        status: u16,
+    },
+    /// Its signature or its form.
+    #[error("the list at {url}: {source}")]
+    Signed {
+        /// Where.
+        url: String,
+        /// What is wrong.
+        source: EnvelopeError,
+    },
+    /// An authority's list that cannot be read.
+    #[error("the list at {url}: {source}")]
+    Form {
+        /// Where.
+        url: String,
+        /// What is wrong.
+        source: CertError,
+    },
+    /// Nobody whom the trust file names has signed it.
+    #[error("the list at {0} is not signed by an authority that is believed here")]
+    Unknown(String),
+    /// The evaluator's address gives somebody else's list.
+    #[error("the list at {url} is not that of “{of}”")]
+    Other {
+        /// Where.
+        url: String,
+        /// Whose it should be.
+        of: String,
+    },
+    /// An older one than is known.
+    #[error("the list at {url} has number {got}, but number {seen} has been seen before")]
+    Older {
+        /// Where.
+        url: String,
+        /// What came.
+        got: u64,
+        /// What was seen.
+        seen: u64,
+    },
+    /// The home.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    /// The archive.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+}
+
+impl Mend for ListError {
+    fn mend(&self) -> String {
+        match self {
+            Self::Net(error) => error.mend(),
+            Self::Status { .. } => "check the address in the trust file".into(),
+            Self::Older { .. } => "whoever serves it holds newer ones back; tell the signer".into(),
+            Self::Home(error) => error.mend(),
+            Self::Archive(error) => error.mend(),
+            _ => "tell whoever publishes the list".into(),
+        }
+    }
+}
+
+/// The lists of a home.
+#[derive(Debug)]
+pub struct Lists {
+    home: Arc<Home>,
+    archive: Archive,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    lists: Vec<Listed>,
+    crls: Vec<Crl>,
+}
+
+impl Lists {
+    /// The lists that are kept in a home. What cannot be read any more counts as missing, which
+    /// the trust file may make a reason to refuse.
+    pub fn open(home: Arc<Home>, archive: Archive, trust: &TrustFile) -> Self {
+        let mut known = Known::default();
+        let now = Timestamp::now();
+        if let Ok(folder) = home.folder(FOLDER)
+            && let Ok(entries) = folder.entries()
+        {
+            for entry in entries.flatten() {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                let Ok(bytes) = folder.read(&name) else { continue };
+                let read = match name.rsplit_once('.').map(|it| it.1) {
+                    Some("crl") => Crl::from_der(&bytes).is_ok_and(|crl| known.crl(crl, trust)),
+                    Some("json") => {
+                        Listed::verify(&bytes, trust, now).map(|listed| known.list(listed)).is_ok()
+                    }
+                    _ => true,
+                };
+                if !read {
+                    tracing::warn!(name, "a kept revocation list is not usable");
+                }
+            }
+        }
+        Self { home, archive, known: Mutex::new(known) }
+    }
+
+    /// What is known for terms of that merchant for that service.
+    pub fn knowledge(&self, merchant: &str, service: &str) -> Result<Knowledge, ArchiveError> {
+        let (lists, crls) = {
+            let known = self.lock();
+            (known.lists.clone(), known.crls.clone())
+        };
+        let serial = self.archive.highest(&serial_key(merchant, service))?;
+        let newest = self.archive.highest("clock")?;
+        let deals = self.archive.deals()?;
+        let merchants: BTreeSet<String> =
+            deals.into_iter().filter(|it| it.side == "buyer").map(|it| it.peer).collect();
+        Ok(Knowledge {
+            lists,
+            crls,
+            serials: serial
+                .map(|it| ((merchant.to_owned(), service.to_owned()), it))
+                .into_iter()
+                .collect(),
+            newest: newest.and_then(|it| Timestamp::from_millis(it).ok()),
+            merchants: merchants.into_iter().collect(),
+        })
+    }
+
+    /// Fetches the trust file's lists, and the merchant's own if there is one; what failed.
+    /// Whether an old list is good enough is decided when terms are verified.
+    pub fn refresh(
+        &self,
+        net: &Client,
+        trust: &TrustFile,
+        merchant: Option<&str>,
+    ) -> Vec<ListError> {
+        let mut failed = Vec::new();
+        for url in &trust.crls {
+            failed.extend(self.fetch_crl(net, trust, url).err());
+        }
+        for (name, evaluator) in &trust.evaluators {
+            if let Some(url) = &evaluator.revocations {
+                failed.extend(self.fetch_list(net, trust, url, Some(name)).err());
+            }
+        }
+        if let Some(base) = merchant {
+            let url = format!("{}{WELL_KNOWN}", base.trim_end_matches('/'));
+            match self.fetch_list(net, trust, &url, None) {
+                // A merchant need not have revoked anything.
+                Ok(()) | Err(ListError::Status { status: 404, .. }) => {}
+                Err(error) => failed.push(error),
+            }
+        }
+        failed
+    }
+
+    fn fetch_crl(&self, net: &Client, trust: &TrustFile, url: &str) -> Result<(), ListError> {
+        let bytes = get(net, url, MAX_CRL)?;
+        let form = |source| ListError::Form { url: url.to_owned(), source };
+        let crl = Crl::from_der(&bytes).map_err(form)?;
+        let known = || ListError::Unknown(url.to_owned());
+        let root = trust.authorities.certificates().iter().find(|root| crl.is_by(root));
+        let root = root.ok_or_else(known)?.digest();
+        let key = format!("crl/{}", root.short());
+        self.keep(url, &key, crl.number(), &format!("{}.crl", root.hex()), &bytes)?;
+        self.lock().crl(crl, trust);
+        Ok(())
+    }
+
+    fn fetch_list(
+        &self,
+        net: &Client,
+        trust: &TrustFile,
+        url: &str,
+        of: Option<&str>,
+    ) -> Result<(), ListError> {
+        let bytes = get(net, url, MAX_LIST)?;
+        self.take(trust, url, of, &bytes)
+    }
+
+    /// Takes a signed list that came from somewhere.
+    pub fn take(
+        &self,
+        trust: &TrustFile,
+        url: &str,
+        of: Option<&str>,
+        bytes: &[u8],
+    ) -> Result<(), ListError> {
+        let listed = Listed::verify(bytes, trust, Timestamp::now())
+            .map_err(|source| ListError::Signed { url: url.to_owned(), source })?;
+        if let Some(of) = of
+            && listed.evaluator.as_deref() != Some(of)
+        {
+            return Err(ListError::Other { url: url.to_owned(), of: of.to_owned() });
+        }
+        let key = listed.key();
+        let file = format!("{}.json", Digest::of(key.as_bytes()).hex());
+        self.keep(url, &key, listed.list.number, &file, bytes)?;
+        self.lock().list(listed);
+        Ok(())
+    }
+
+    /// Stores a list whose number is not lower than the last.
+    fn keep(
+        &self,
+        url: &str,
+        key: &str,
+        number: u64,
+        file: &str,
+        bytes: &[u8],
+    ) -> Result<(), ListError> {
+        let seen = self.archive.highest(key)?.unwrap_or(0);
+        if number < seen {
+            return Err(ListError::Older { url: url.to_owned(), got: number, seen });
+        }
+        self.home.write(&format!("{FOLDER}/{file}"), bytes)?;
+        self.archive.commit(vec![Write::Highest(key.to_owned(), number)])?;
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    fn list(&mut self, listed: Listed) {
+        let key = listed.key();
+        self.lists.retain(|it| it.key() != key);
+        self.lists.push(listed);
+    }
+
+    /// Keeps an authority's list; false if nobody believed has signed it.
+    fn crl(&mut self, crl: Crl, trust: &TrustFile) -> bool {
+        let by = trust.authorities.certificates().iter().find(|root| crl.is_by(root));
+        let Some(root) = by else { return false };
+        self.crls.retain(|it| !it.is_by(root) || it.number() > crl.number());
+        if !self.crls.iter().any(|it| it.is_by(root)) {
+            self.crls.push(crl);
+        }
+        true
+    }
+}
+
+/// By what the highest serial number of a merchant's terms is remembered.
+pub(crate) fn serial_key(merchant: &str, service: &str) -> String {
+    format!("serial/{merchant}/{service}")
+}
+
+fn get(net: &Client, url: &str, most: usize) -> Result<Vec<u8>, ListError> {
+    let response = net.get(url, most)?;
+    match response.status {
+        200 => Ok(response.body),
+        status => Err(ListError::Status { url: url.to_owned(), status }),
+    }
+}
+
+/// Looks after the running deals of a host: their lists are fetched again every while, and
+/// whoever has deals under something that no longer holds is told, once for each. The deals
+/// themselves go on: they end by their terms.
+pub(crate) fn watch(host: &Arc<Host>) {
+    let every = host.shelf().trust().freshness.refresh;
+    let weak: Weak<Host> = Arc::downgrade(host);
+    std::thread::spawn(move || {
+        let mut told = BTreeSet::new();
+        loop {
+            std::thread::sleep(every.max(Duration::from_secs(1)));
+            let Some(host) = weak.upgrade() else { return };
+            look(&host, &mut told);
+        }
+    });
+}
+
+fn look(host: &Host, told: &mut BTreeSet<(Digest, String)>) {
+    let running: Vec<DealRow> = match host.archive().running() {
+        Ok(running) if !running.is_empty() => running,
+        _ => return,
+    };
+    let trust = host.shelf().trust();
+    for error in host.shelf().lists().refresh(host.net(), trust, None) {
+        tracing::info!(%error, "a revocation list was not fetched");
+    }
+    let merchants: BTreeSet<&str> =
+        running.iter().filter(|it| it.side == "buyer").map(|it| it.address.as_str()).collect();
+    for address in merchants {
+        // Of no trust file's choosing; its failure harms nobody.
+        let url = format!("{}{WELL_KNOWN}", address.trim_end_matches('/'));
+        let _ = host.shelf().lists().fetch_list(host.net(), trust, &url, None);
+    }
+    for row in running {
+        let Some(why) = host.shelf().no_longer(&row) else { continue };
+        if told.insert((*row.id.digest(), why.clone())) {
+            host.progress(
+                row.id,
+                format!("CAUTION: {why}. This deal goes on under its terms; new ones are refused."),
+            );
+        }
+    }
+}
+
+/// Why terms that were accepted would be refused now, as far as others have taken something
+/// back; `None` while they hold.
+pub(crate) fn taken_back(
+    before: &VerifiedTerms,
+    now: &Result<VerifiedTerms, semper_trust::TrustError>,
+) -> Option<String> {
+    match now {
+        Err(error @ semper_trust::TrustError::Revoked { .. }) => Some(error.to_string()),
+        Err(error @ semper_trust::TrustError::Signature { .. }) => Some(error.to_string()),
+        Ok(terms) if before.grants().certified && !terms.grants().certified => {
+            let revoked = terms.certificates().iter().find_map(|it| {
+                let why = it.objection.as_ref()?;
+                Some(format!("the certificate of “{}” no longer counts: {why}", it.evaluator))
+            });
+            Some(revoked.unwrap_or_else(|| "its certificates no longer count".into()))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,569 @@
+//! A transparency log: accepts signed statements, puts them into a tree, publishes static files
+//! (c2sp.org/tlog-tiles) that any web server or object store could show as well.
+//!
+//! A batch goes to disk in this order: entries and tiles, the index of entries, the next
+//! checkpoint; then witnesses are asked; then the checkpoint is published. A crash in between
+//! is finished at the next start: what a witness may have seen is never taken back.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::Path as UrlPath;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use rusqlite::{Connection, OptionalExtension as _, params};
+use semper_archive::{Home, HomeError};
+use semper_base::cert::{CertError, Roots};
+use semper_base::{Certificate, Digest, Mend, Role, SigningKey, Timestamp, keys};
+use semper_net::Client;
+use semper_tlog::checkpoint::witnesses;
+use semper_tlog::note::NoteError;
+use semper_tlog::tree::{self, Tree, TreeError, WIDTH};
+use semper_tlog::witness::Asked;
+use semper_tlog::{Checkpoint, Kind, Note, Proof, VerifierKey};
+use semper_trust::envelope;
+use serde::Deserialize;
+
+use crate::web::{self, Metrics};
+
+/// Where statements are posted.
+pub const ADD: &str = "/semper/v1/log/add";
+/// Where the proof of a statement is, by its digest.
+pub const PROOF: &str = "/semper/v1/log/proof/";
+/// Largest statement, in bytes: an entry's length has two.
+pub const MAX_ENTRY: usize = 60_000;
+/// Statements of one batch at most.
+const BATCH: usize = 1_024;
+const KEY: &str = "log.key";
+const PUBLIC: &str = "public";
+const NEXT: &str = "checkpoint.next";
+const FILE: &str = "log.sqlite";
+
+const SCHEMA: &str = "
+    PRAGMA journal_mode = WAL;
+    PRAGMA synchronous = FULL;
+    CREATE TABLE IF NOT EXISTS entries (
+        digest BLOB PRIMARY KEY,
+        number INTEGER NOT NULL UNIQUE
+    ) STRICT, WITHOUT ROWID;
+";
+
+/// A log's configuration.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogConfig {
+    /// The home.
+    pub home: PathBuf,
+    /// Roots of those whose statements are accepted.
+    pub authorities: Vec<PathBuf>,
+    /// Witnesses that are asked to cosign.
+    #[serde(default)]
+    pub witness: Vec<WitnessAddress>,
+    /// How many of them must have cosigned before a checkpoint is published.
+    #[serde(default)]
+    pub quorum: usize,
+}
+
+/// A witness.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WitnessAddress {
+    /// Its key, as it publishes it.
+    pub key: String,
+    /// Its address.
+    pub url: String,
+    /// The root behind its TLS certificate.
+    pub root: PathBuf,
+}
+
+/// Why a log does not start, or does not take a statement.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The home.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    /// A certificate.
+    #[error("{file}: {source}")]
+    Certificate {
+        /// Which file.
+        file: String,
+        /// What is wrong.
+        source: CertError,
+    },
+    /// The private key file.
+    #[error("{KEY} is not usable: {0}")]
+    Key(#[from] keys::KeyError),
+    /// A note or a key of one.
+    #[error(transparent)]
+    Note(#[from] NoteError),
+    /// The stored tree.
+    #[error("the stored log is damaged: {0}")]
+    Tree(#[from] TreeError),
+    /// The store.
+    #[error("the log's store cannot be used: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+    /// A file.
+    #[error("{name}: {source}")]
+    Io {
+        /// Which.
+        name: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Not a statement that is accepted here.
+    #[error("the statement is not accepted: {0}")]
+    Refused(String),
+    /// Not enough witnesses.
+    #[error("only {got} of the {want} witnesses wanted have cosigned")]
+    Quorum {
+        /// How many have.
+        got: usize,
+        /// How many must.
+        want: usize,
+    },
+    /// The log's writer has ended.
+    #[error("the log does not take statements now")]
+    Closed,
+}
+
+impl Mend for LogError {
+    fn mend(&self) -> String {
+        match self {
+            Self::Home(error) => error.mend(),
+            Self::Certificate { .. } => "give PEM certificates under [tlog] authorities".into(),
+            Self::Refused(_) => {
+                "statements must be signed by a merchant, author or evaluator whom the log's \
+                 authorities vouch for"
+                    .into()
+            }
+            Self::Quorum { .. } | Self::Closed => "try again later".into(),
+            _ => "restore the log's home from a backup".into(),
+        }
+    }
+
+    fn is_input(&self) -> bool {
+        matches!(self, Self::Home(_) | Self::Certificate { .. } | Self::Note(_))
+    }
+}
+
+/// A running log.
+#[derive(Debug)]
+pub struct Log {
+    public: PathBuf,
+    roots: Roots,
+    store: Arc<Mutex<Connection>>,
+    queue: Sender<Pending>,
+    vkey: VerifierKey,
+}
+
+/// A statement on its way into the log, and who waits for it.
+struct Pending {
+    entry: Vec<u8>,
+    done: Sender<Result<u64, String>>,
+}
+
+impl Log {
+    /// Makes a log's home with a key of its own; its name is its origin, such as
+    /// `log.example/terms`.
+    pub fn create(path: &Path, origin: &str) -> Result<VerifierKey, LogError> {
+        let key = SigningKey::generate();
+        let vkey = VerifierKey::new(origin, Kind::Log, key.public())?;
+        let home = Home::create(path)?;
+        home.write(KEY, key.to_pem().as_bytes())?;
+        home.write("origin", origin.as_bytes())?;
+        home.write("log.vkey", format!("{vkey}\n").as_bytes())?;
+        Ok(vkey)
+    }
+
+    /// Opens a log's home, finishes what a crash has left, and publishes a first checkpoint.
+    pub fn open(config: &LogConfig) -> Result<Self, LogError> {
+        let home = Home::open(&config.home)?;
+        let key = SigningKey::from_pem(&home.read_secret(KEY)?)?;
+        let origin = home.read("origin")?.trim().to_owned();
+        let vkey = VerifierKey::new(&origin, Kind::Log, key.public())?;
+        let mut roots = Vec::new();
+        for file in &config.authorities {
+            roots.push(certificate(file)?);
+        }
+        let store = Connection::open(home.path().join(FILE))?;
+        store.busy_timeout(Duration::from_secs(10))?;
+        store.execute_batch(SCHEMA)?;
+        let store = Arc::new(Mutex::new(store));
+        let public = home.path().join(PUBLIC);
+        let mut writer = Writer {
+            next: home.path().join(NEXT),
+            public: public.clone(),
+            store: Arc::clone(&store),
+            key,
+            vkey: vkey.clone(),
+            witnesses: config
+                .witness
+                .iter()
+                .map(|it| {
+                    let net = Client::new(&Roots::new(vec![certificate(&it.root)?]));
+                    Ok((it.key.parse::<VerifierKey>()?, it.url.clone(), net))
+                })
+                .collect::<Result<_, LogError>>()?,
+            quorum: config.quorum,
+            tree: Tree::new(),
+            unfinished: Vec::new(),
+            published: None,
+        };
+        writer.recover()?;
+        let (queue, waiting) = channel();
+        std::thread::Builder::new()
+            .name("log".into())
+            .spawn(move || writer.run(&waiting))
+            .map_err(|source| LogError::Io { name: "a thread".into(), source })?;
+        Ok(Self { public, roots: Roots::new(roots), store, queue, vkey })
+    }
+
+    /// The log's key, as it publishes it.
+    pub fn key(&self) -> &VerifierKey {
+        &self.vkey
+    }
+
+    /// Takes a statement and waits until it is published; the proof. The same statement again
+    /// gets its first place.
+    pub fn add(&self, entry: &[u8]) -> Result<Proof, LogError> {
+        if let Some(number) = self.number(&Digest::of(entry))? {
+            return self.proof(number);
+        }
+        self.accept(entry)?;
+        let (done, outcome) = channel();
+        let pending = Pending { entry: entry.to_vec(), done };
+        self.queue.send(pending).map_err(|_| LogError::Closed)?;
+        let number = outcome.recv().map_err(|_| LogError::Closed)?.map_err(LogError::Refused)?;
+        self.proof(number)
+    }
+
+    /// Whether a statement may be logged: signed by somebody whom the authorities vouch for.
+    fn accept(&self, entry: &[u8]) -> Result<(), LogError> {
+        if entry.len() > MAX_ENTRY {
+            return Err(LogError::Refused(format!("more than {MAX_ENTRY} bytes")));
+        }
+        let refused = |why: String| Err(LogError::Refused(why));
+        let claim = match envelope::claim(entry) {
+            Ok(claim) => claim,
+            Err(error) => return refused(error.to_string()),
+        };
+        let now = Timestamp::now();
+        let mut why = String::new();
+        for role in [Role::Merchant, Role::Author, Role::Evaluator] {
+            let verified = envelope::verify_any::<serde_json::Value>(
+                entry,
+                &claim.predicate_type,
+                &self.roots,
+                role,
+                now,
+            );
+            match verified {
+                Ok(_) => return Ok(()),
+                Err(error) => why = error.to_string(),
+            }
+        }
+        refused(why)
+    }
+
+    fn number(&self, digest: &Digest) -> Result<Option<u64>, LogError> {
+        let store = lock(&self.store);
+        let sql = "SELECT number FROM entries WHERE digest = ?1";
+        let found: Option<i64> =
+            store.query_row(sql, [digest.as_bytes()], |row| row.get(0)).optional()?;
+        Ok(found.map(i64::cast_unsigned))
+    }
+
+    /// The proof of the entry with that number, in the newest published tree.
+    fn proof(&self, index: u64) -> Result<Proof, LogError> {
+        let note = read(&self.public, "checkpoint").ok_or(LogError::Closed)?;
+        let checkpoint = Note::parse(&note)?;
+        let head = Checkpoint::verify(&checkpoint, &self.vkey)?;
+        let path = tree::prove(head.size, head.root, index, |path| read(&self.public, path))?;
+        Ok(Proof { index, path, checkpoint })
+    }
+
+    fn file(&self, name: &str) -> Option<Vec<u8>> {
+        let plain = name.split('/').all(|part| !part.is_empty() && !part.starts_with('.'));
+        plain.then(|| read(&self.public, name)).flatten()
+    }
+}
+
+/// The one thread that grows the tree.
+struct Writer {
+    next: PathBuf,
+    public: PathBuf,
+    store: Arc<Mutex<Connection>>,
+    key: SigningKey,
+    vkey: VerifierKey,
+    witnesses: Vec<(VerifierKey, String, Client)>,
+    quorum: usize,
+    tree: Tree,
+    /// Entries of the bundle at the right edge.
+    unfinished: Vec<Vec<u8>>,
+    published: Option<Note>,
+}
+
+impl Writer {
+    /// Loads the tree of the newest checkpoint that anybody may have seen.
+    fn recover(&mut self) -> Result<(), LogError> {
+        let parse = |bytes: Option<Vec<u8>>| -> Result<Option<(Checkpoint, Note)>, LogError> {
+            let Some(bytes) = bytes else { return Ok(None) };
+            let note = Note::parse(&bytes)?;
+            Ok(Some((Checkpoint::verify(&note, &self.vkey)?, note)))
+        };
+        let published = parse(read(&self.public, "checkpoint"))?;
+        let next = parse(std::fs::read(&self.next).ok())?;
+        let (head, _) = match (&next, &published) {
+            (Some(next), Some(old)) if next.0.size >= old.0.size => next,
+            (Some(next), None) => next,
+            (_, Some(old)) => old,
+            (None, None) => return self.publish(),
+        };
+        let tile = |level, number, width| {
+            let partial = read(&self.public, &tree::path(level, number, width));
+            partial.or_else(|| {
+                let full = read(&self.public, &tree::path(level, number, WIDTH))?;
+                full.get(..width * tree::HASH).map(<[u8]>::to_vec)
+            })
+        };
+        self.tree = Tree::load(head.size, tile)?;
+        if self.tree.root() != head.root {
+            let why = "its root is another than the one that was signed".to_owned();
+            return Err(TreeError::Tiles { size: head.size, why }.into());
+        }
+        let (number, width) = (head.size / WIDTH as u64, (head.size % WIDTH as u64) as usize);
+        if width > 0 {
+            let bytes = read(&self.public, &tree::entries_path(number, width));
+            let damaged =
+                || TreeError::Tiles { size: head.size, why: "entries are missing".into() };
+            self.unfinished = bytes.and_then(|it| tree::entries(&it)).ok_or_else(damaged)?;
+        }
+        let size = i64::try_from(head.size).unwrap_or(i64::MAX);
+        // Numbers that were given out for a tree that nobody has seen.
+        lock(&self.store).execute("DELETE FROM entries WHERE number >= ?1", [size])?;
+        self.published = published.map(|it| it.1);
+        self.publish()
+    }
+
+    fn run(mut self, waiting: &Receiver<Pending>) {
+        while let Ok(first) = waiting.recv() {
+            let mut batch = vec![first];
+            while batch.len() < BATCH
+                && let Ok(more) = waiting.try_recv()
+            {
+                batch.push(more);
+            }
+            let entries: Vec<Vec<u8>> =
+                batch.iter_mut().map(|it| std::mem::take(&mut it.entry)).collect();
+            let before = (self.tree.clone(), self.unfinished.clone());
+            match self.grow(entries) {
+                Ok(numbers) => {
+                    for (pending, number) in batch.into_iter().zip(numbers) {
+                        let _ = pending.done.send(Ok(number));
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(%error, "a batch was not logged");
+                    // Before the next checkpoint is signed nobody has seen anything; after it
+                    // the tree stays as it is, and is published when witnesses answer.
+                    if !self.next.exists() {
+                        (self.tree, self.unfinished) = before;
+                    }
+                    for pending in batch {
+                        let _ = pending.done.send(Err(error.to_string()));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Adds entries, each once, and publishes; their numbers.
+    fn grow(&mut self, entries: Vec<Vec<u8>>) -> Result<Vec<u64>, LogError> {
+        // What an earlier batch left unpublished comes first.
+        if self.next.exists() {
+            self.publish()?;
+        }
+        let mut numbers = Vec::new();
+        let mut files: Vec<(String, Vec<u8>)> = Vec::new();
+        let store = Arc::clone(&self.store);
+        let store = lock(&store);
+        let transaction = store.unchecked_transaction()?;
+        for entry in entries {
+            let digest = Digest::of(&entry);
+            let number = i64::try_from(self.tree.size()).unwrap_or(i64::MAX);
+            let sql = "INSERT INTO entries (digest, number) VALUES (?1, ?2) \
+                       ON CONFLICT (digest) DO NOTHING";
+            if transaction.execute(sql, params![digest.as_bytes(), number])? == 0 {
+                let sql = "SELECT number FROM entries WHERE digest = ?1";
+                let known: i64 = transaction.query_row(sql, [digest.as_bytes()], |it| it.get(0))?;
+                numbers.push(known.cast_unsigned());
+                continue;
+            }
+            numbers.push(self.tree.size());
+            self.tree.append(semper_tlog::leaf(&entry), |level, number, hashes| {
+                files.push((tree::path(level, number, WIDTH), flat(hashes)));
+            });
+            self.unfinished.push(entry);
+            if self.unfinished.len() == WIDTH {
+                let full = self.tree.size() / WIDTH as u64 - 1;
+                files.push((tree::entries_path(full, WIDTH), tree::bundle(&self.unfinished)));
+                self.unfinished.clear();
+            }
+        }
+        for (level, number, hashes) in self.tree.partial() {
+            files.push((tree::path(level, number, hashes.len()), flat(hashes)));
+        }
+        if !self.unfinished.is_empty() {
+            let number = self.tree.size() / WIDTH as u64;
+            let name = tree::entries_path(number, self.unfinished.len());
+            files.push((name, tree::bundle(&self.unfinished)));
+        }
+        for (name, bytes) in &files {
+            write(&self.public.join(name), bytes)?;
+        }
+        transaction.commit()?;
+        drop(store);
+        let note = self.head().sign(&self.key)?;
+        write(&self.next, note.to_string().as_bytes())?;
+        self.publish()?;
+        Ok(numbers)
+    }
+
+    fn head(&self) -> Checkpoint {
+        let (size, root) = (self.tree.size(), self.tree.root());
+        Checkpoint { origin: self.vkey.name.clone(), size, root }
+    }
+
+    /// Has the newest checkpoint cosigned, and publishes it.
+    fn publish(&mut self) -> Result<(), LogError> {
+        let mut note = self.head().sign(&self.key)?;
+        let growing = self.tree.size() > 0;
+        for (key, url, net) in &self.witnesses {
+            if !growing {
+                continue;
+            }
+            if let Err(why) = self.cosigned(&mut note, url, net) {
+                tracing::warn!(witness = key.name, why, "a witness has not cosigned");
+            }
+        }
+        let got = witnesses(&note, self.witnesses.iter().map(|it| &it.0))?.len();
+        if growing && got < self.quorum {
+            return Err(LogError::Quorum { got, want: self.quorum });
+        }
+        write(&self.public.join("checkpoint"), note.to_string().as_bytes())?;
+        let _ = std::fs::remove_file(&self.next);
+        self.published = Some(note);
+        Ok(())
+    }
+
+    /// Asks a witness, from the size that was published last; once more from the size that it
+    /// knows, if that is another.
+    fn cosigned(&self, note: &mut Note, url: &str, net: &Client) -> Result<(), String> {
+        let head = self.head();
+        let last = self.published.as_ref().and_then(|it| Checkpoint::unverified(it).ok());
+        let mut old = last.map_or(0, |it| it.size);
+        for _ in 0..2 {
+            let path = tree::prove_growth(head.size, head.root, old, |it| read(&self.public, it))
+                .map_err(|error| error.to_string())?;
+            let asked = Asked { old, path, checkpoint: note.clone() };
+            let url = format!("{}/add-checkpoint", url.trim_end_matches('/'));
+            let body = asked.to_string().into_bytes();
+            let answer =
+                net.post(&url, "text/plain", body, 64 * 1024).map_err(|it| it.to_string())?;
+            let text = String::from_utf8_lossy(&answer.body).into_owned();
+            match answer.status {
+                200 => return note.add(&text).map_err(|error| error.to_string()),
+                409 => old = text.trim().parse().map_err(|_| "an unreadable conflict")?,
+                status => return Err(format!("status {status}: {text}")),
+            }
+        }
+        Err("it knows ever other sizes".into())
+    }
+}
+
+fn certificate(file: &Path) -> Result<Certificate, LogError> {
+    let name = file.display().to_string();
+    let text = std::fs::read_to_string(file)
+        .map_err(|source| LogError::Io { name: name.clone(), source })?;
+    Certificate::from_pem(&text).map_err(|source| LogError::Certificate { file: name, source })
+}
+
+fn flat(hashes: &[Digest]) -> Vec<u8> {
+    hashes.iter().flat_map(|it| *it.as_bytes()).collect()
+}
+
+fn read(folder: &Path, name: &str) -> Option<Vec<u8>> {
+    std::fs::read(folder.join(name)).ok()
+}
+
+/// Writes a file whole or not at all, durably.
+fn write(path: &Path, bytes: &[u8]) -> Result<(), LogError> {
+    use std::io::Write as _;
+    let io = |source| LogError::Io { name: path.display().to_string(), source };
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(io)?;
+    }
+    let new = path.with_extension("new");
+    let mut file = std::fs::File::create(&new).map_err(io)?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(io)?;
+    std::fs::rename(&new, path).map_err(io)
+}
+
+fn lock(store: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
+    store.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The log's routes.
+pub fn routes(log: Arc<Log>, metrics: Arc<Metrics>) -> Router {
+    let (a, b, c) = (Arc::clone(&log), Arc::clone(&log), log);
+    let add = move |body: Bytes| {
+        let (log, metrics) = (Arc::clone(&a), Arc::clone(&metrics));
+        async move {
+            let response = web::blocking(move || answer(log.add(&body))).await;
+            metrics.outcome("log", "add", response)
+        }
+    };
+    let proof = move |UrlPath(hex): UrlPath<String>| {
+        let log = Arc::clone(&b);
+        web::blocking(move || match Digest::from_hex(&hex).map(|it| log.number(&it)) {
+            Ok(Ok(Some(number))) => answer(log.proof(number)),
+            Ok(Err(error)) => answer(Err(error)),
+            _ => StatusCode::NOT_FOUND.into_response(),
+        })
+    };
+    let file = move |name: String| {
+        let log = Arc::clone(&c);
+        web::blocking(move || match log.file(&name) {
+            Some(bytes) => web::bytes("application/octet-stream", bytes),
+            None => StatusCode::NOT_FOUND.into_response(),
+        })
+    };
+    let head = {
+        let file = file.clone();
+        move || file("checkpoint".into())
+    };
+    let tile = move |UrlPath(name): UrlPath<String>| file(format!("tile/{name}"));
+    Router::new()
+        .route(ADD, post(add))
+        .route(&format!("{PROOF}{{digest}}"), get(proof))
+        .route("/checkpoint", get(head))
+        .route("/tile/{*name}", get(tile))
+}
+
+fn answer(outcome: Result<Proof, LogError>) -> Response {
+    match outcome {
+        Ok(proof) => web::bytes("text/plain; charset=utf-8", proof.to_string().into_bytes()),
+        Err(error @ LogError::Refused(_)) => {
+            web::refuse(StatusCode::FORBIDDEN, &error, error.mend())
+        }
+        Err(error) => {
+            tracing::error!(%error, "the log fails");
+            web::refuse(StatusCode::SERVICE_UNAVAILABLE, &error, error.mend())
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! Capabilities: the WIT interfaces that a component may import, and the world versions that
+//! have them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// A capability: one WIT interface that a component may import.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Capability {
+    /// Plain types; no functions with effects.
+    #[serde(rename = "semper:items/types")]
+    Types,
+    /// What deal this is, its parameters, the time.
+    #[serde(rename = "semper:deal/deal")]
+    Deal,
+    /// Send and receive information.
+    #[serde(rename = "semper:transfer/information")]
+    Information,
+    /// Send and receive signed statements.
+    #[serde(rename = "semper:transfer/statements")]
+    Statements,
+    /// Pay and be paid.
+    #[serde(rename = "semper:transfer/payments")]
+    Payments,
+    /// Receive whatever the flow enables.
+    #[serde(rename = "semper:transfer/inbox")]
+    Inbox,
+    /// Show and ask the person.
+    #[serde(rename = "semper:tinguin/display")]
+    Display,
+    /// Ask the person for consent.
+    #[serde(rename = "semper:tinguin/consent")]
+    Consent,
+    /// Read what the person has chosen to tell merchants: name, address.
+    #[serde(rename = "semper:archive/preferences")]
+    Preferences,
+    /// The merchant's catalogue and stock.
+    #[serde(rename = "semper:business/catalogue")]
+    Catalogue,
+    /// The merchant's fulfilment.
+    #[serde(rename = "semper:business/fulfilment")]
+    Fulfilment,
+    /// Wait for the first of several: messages, a date, a decision, the person's leaving.
+    #[serde(rename = "semper:deal/waiting")]
+    Waiting,
+    /// Checkpoints: a new run with a state and an empty journal.
+    #[serde(rename = "semper:deal/continuation")]
+    Continuation,
+    /// The deterministic subset of WASI 0.2 that language runtimes want: no files, no network,
+    /// the deal's time, the deal's seed.
+    #[serde(rename = "wasi")]
+    Wasi,
+}
+
+const CAPABILITIES: [(Capability, &str); 14] = [
+    (Capability::Types, "semper:items/types"),
+    (Capability::Deal, "semper:deal/deal"),
+    (Capability::Waiting, "semper:deal/waiting"),
+    (Capability::Continuation, "semper:deal/continuation"),
+    (Capability::Wasi, "wasi"),
+    (Capability::Information, "semper:transfer/information"),
+    (Capability::Statements, "semper:transfer/statements"),
+    (Capability::Payments, "semper:transfer/payments"),
+    (Capability::Inbox, "semper:transfer/inbox"),
+    (Capability::Display, "semper:tinguin/display"),
+    (Capability::Consent, "semper:tinguin/consent"),
+    (Capability::Preferences, "semper:archive/preferences"),
+    (Capability::Catalogue, "semper:business/catalogue"),
+    (Capability::Fulfilment, "semper:business/fulfilment"),
+];
+
+impl Capability {
+    /// What can do no harm: granted to a service that nobody has certified.
+    pub const HARMLESS: [Self; 6] =
+        [Self::Types, Self::Deal, Self::Information, Self::Display, Self::Continuation, Self::Wasi];
+
+    /// The interface's name without its version.
+    pub fn name(self) -> &'static str {
+        CAPABILITIES.iter().find(|row| row.0 == self).map_or("", |row| row.1)
+    }
+
+    /// All there are.
+    pub fn all() -> impl Iterator<Item = Self> {
+        CAPABILITIES.iter().map(|row| row.0)
+    }
+}
+
+impl fmt::Display for Capability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Capability {
+    type Err = String;
+
+    /// Parses an interface name with or without `@1.0.0`.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let name = text.split_once('@').map_or(text, |(name, _)| name);
+        if WASI.contains(&name) {
+            return Ok(Self::Wasi);
+        }
+        let found = CAPABILITIES.iter().find(|row| row.1 == name).map(|row| row.0);
+        found.ok_or_else(|| format!("“{text}” is not an interface that this host offers"))
+    }
+}
+
+/// What there is of WASI 0.2.
+const WASI: [&str; 20] = [
+    "wasi:cli/environment",
+    "wasi:cli/exit",
+    "wasi:cli/stdin",
+    "wasi:cli/stdout",
+    "wasi:cli/stderr",
+    "wasi:cli/terminal-input",
+    "wasi:cli/terminal-output",
+    "wasi:cli/terminal-stdin",
+    "wasi:cli/terminal-stdout",
+    "wasi:cli/terminal-stderr",
+    "wasi:clocks/monotonic-clock",
+    "wasi:clocks/wall-clock",
+    "wasi:filesystem/preopens",
+    "wasi:filesystem/types",
+    "wasi:io/error",
+    "wasi:io/poll",
+    "wasi:io/streams",
+    "wasi:random/insecure",
+    "wasi:random/insecure-seed",
+    "wasi:random/random",
+];
+
+/// A version of the worlds in `wit/` that this host serves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum World {
+    /// The first.
+    #[default]
+    #[serde(rename = "1.0.0")]
+    V1_0,
+    /// With waiting for the first of several, checkpoints, and a deal's expiry.
+    #[serde(rename = "1.1.0")]
+    V1_1,
+}
+
+impl World {
+    /// All there are, oldest first.
+    pub const ALL: [(Self, &'static str); 2] = [(Self::V1_0, "1.0.0"), (Self::V1_1, "1.1.0")];
+
+    /// Whether a component of this world may import this interface (`semper:deal/deal@1.1.0`).
+    pub fn offers(self, import: &str) -> bool {
+        let Some((name, version)) = import.split_once('@') else { return false };
+        if name.starts_with("wasi:") {
+            return WASI.contains(&name) && version.starts_with("0.2.");
+        }
+        let versions: &[&str] = match name {
+            "semper:deal/waiting" | "semper:deal/continuation" => {
+                return self >= Self::V1_1 && version == "1.1.0";
+            }
+            "semper:deal/deal" if self >= Self::V1_1 => &["1.0.0", "1.1.0"],
+            _ => &["1.0.0"],
+        };
+        versions.contains(&version)
+    }
+
+    /// Its text form.
+    pub fn name(self) -> &'static str {
+        Self::ALL[self as usize].1
+    }
+}
+
+impl FromStr for World {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let found = Self::ALL.iter().find(|row| row.1 == text).map(|row| row.0);
+        found.ok_or_else(|| {
+            let known: Vec<&str> = Self::ALL.iter().map(|row| row.1).collect();
+            format!("world version {text} is not known here ({})", known.join(", "))
+        })
+    }
+}

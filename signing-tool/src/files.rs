@@ -5,11 +5,45 @@ use std::io::Write as _;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
-use cap_std::ambient_authority;
-use cap_std::fs::Dir;
+use semper_base::cert::Roots;
 use semper_base::{Certificate, Report, SigningKey};
-use semper_trust::Layout;
+use semper_distribution::{Fetcher, Options, Place};
+use semper_trust::bundle::Signer;
+use semper_trust::describe::{self, ServiceDescription, TermsDescription};
+use semper_trust::layout::Descriptor;
+use semper_trust::{Layout, TrustFile};
 use serde::de::DeserializeOwned;
+
+use crate::arguments::SignerArguments;
+
+/// A signer's key and chain, out of files.
+pub struct Keys {
+    key: SigningKey,
+    chain: Vec<Certificate>,
+}
+
+impl Keys {
+    /// Reads both and checks that they belong together.
+    pub fn read(arguments: &SignerArguments) -> Result<Self, Report> {
+        let key = key(&arguments.key)?;
+        let chain = chain(&arguments.certificate)?;
+        if chain.first().and_then(|it| it.key().ok()) != Some(key.public()) {
+            let (certificate, key) = (arguments.certificate.display(), arguments.key.display());
+            let what = format!("{certificate} does not belong to {key}");
+            return Err(Report::input(what, "give the certificate that was issued for this key"));
+        }
+        Ok(Self { key, chain })
+    }
+
+    pub fn signer(&self) -> Signer<'_> {
+        Signer { key: &self.key, chain: &self.chain }
+    }
+
+    /// The root's digest: of a chain that is a leaf below its root, the caller gives the root.
+    pub fn leaf(&self) -> &Certificate {
+        &self.chain[0]
+    }
+}
 
 /// Reads a text file.
 pub fn text(file: &Path) -> Result<String, Report> {
@@ -48,9 +82,23 @@ pub fn key(file: &Path) -> Result<SigningKey, Report> {
 
 /// Reads a certificate.
 pub fn certificate(file: &Path) -> Result<Certificate, Report> {
-    Certificate::from_pem(&text(file)?).map_err(|error| {
-        Report::input(format!("{}: {error}", file.display()), "give a PEM certificate")
-    })
+    let mut all = chain(file)?;
+    Ok(all.remove(0))
+}
+
+/// Reads a chain, leaf first; at least one.
+pub fn chain(file: &Path) -> Result<Vec<Certificate>, Report> {
+    const END: &str = "-----END CERTIFICATE-----";
+    let wrong = |why: String| {
+        Report::input(format!("{}: {why}", file.display()), "give PEM certificates, leaf first")
+    };
+    let text = text(file)?;
+    let mut all = Vec::new();
+    for block in text.split_inclusive(END).filter(|it| it.contains(END)) {
+        let pem = format!("{}\n", block.trim_start());
+        all.push(Certificate::from_pem(&pem).map_err(|error| wrong(error.to_string()))?);
+    }
+    if all.is_empty() { Err(wrong("no certificate in it".into())) } else { Ok(all) }
 }
 
 /// Writes a new file; one that is there is not overwritten.
@@ -67,21 +115,71 @@ pub fn create(file: &Path, content: &[u8], mode: u32) -> Result<(), Report> {
     })
 }
 
-/// Reads a bundle.
-pub fn bundle(folder: &Path) -> Result<Layout, Report> {
-    Ok(Layout::read(&open(folder)?)?)
-}
-
-/// Writes a bundle.
-pub fn write_bundle(folder: &Path, layout: &Layout) -> Result<(), Report> {
-    fs::create_dir_all(folder).map_err(|error| {
-        Report::input(format!("{}: {error}", folder.display()), "choose another folder")
-    })?;
-    Ok(layout.write(&open(folder)?)?)
-}
-
-fn open(folder: &Path) -> Result<Dir, Report> {
-    Dir::open_ambient_dir(folder, ambient_authority()).map_err(|error| {
-        Report::input(format!("{}: {error}", folder.display()), "give a bundle's folder")
+/// Writes a file that may be there, whole or not at all.
+pub fn replace(file: &Path, content: &[u8]) -> Result<(), Report> {
+    let new = file.with_extension("new");
+    let write = || -> std::io::Result<()> {
+        let mut out = fs::File::create(&new)?;
+        out.write_all(content)?;
+        out.sync_all()?;
+        fs::rename(&new, file)
+    };
+    write().map_err(|error| {
+        Report::input(format!("{}: {error}", file.display()), "check the path and the disk")
     })
+}
+
+/// Reads a bundle that lies on this machine.
+pub fn bundle(place: &Path) -> Result<Layout, Report> {
+    Ok(semper_distribution::pull(&local(place)?, &nobody(), &())?)
+}
+
+/// Writes a bundle on this machine.
+pub fn write_bundle(place: &Path, layout: &Layout) -> Result<(), Report> {
+    Ok(semper_distribution::push(layout, &local(place)?, &nobody(), &())?)
+}
+
+fn local(place: &Path) -> Result<Place, Report> {
+    match place.to_string_lossy().parse::<Place>()? {
+        it @ (Place::Folder(_) | Place::Archive(_)) => Ok(it),
+        _ => {
+            let what = format!("{} is not on this machine", place.display());
+            Err(Report::input(what, "semper-sign pull brings it here"))
+        }
+    }
+}
+
+/// For places that need no network.
+fn nobody() -> Fetcher {
+    Fetcher::new(&Roots::default(), Options::default())
+}
+
+/// Reads a trust file, with what it names beside it.
+pub fn trust(file: &Path) -> Result<TrustFile, Report> {
+    let base = file.parent().unwrap_or(Path::new("."));
+    Ok(TrustFile::parse(&text(file)?, |name| {
+        fs::read_to_string(base.join(name)).map_err(|error| error.to_string())
+    })?)
+}
+
+/// The service in a bundle.
+pub fn service(layout: &Layout) -> Result<(Descriptor, ServiceDescription), Report> {
+    described(layout, describe::SERVICE)?.ok_or_else(|| {
+        Report::input("there is no service in the bundle", "make it with semper-sign service")
+    })
+}
+
+/// The terms in a bundle, if there are any.
+pub fn terms(layout: &Layout) -> Result<Option<(Descriptor, TermsDescription)>, Report> {
+    described(layout, describe::TERMS)
+}
+
+fn described<T>(layout: &Layout, kind: &str) -> Result<Option<(Descriptor, T)>, Report>
+where
+    T: serde::Serialize + DeserializeOwned,
+{
+    let Some(descriptor) = layout.artifacts(kind).next() else { return Ok(None) };
+    let config = layout.manifest(descriptor)?.config;
+    let value = describe::parse(kind, layout.blob(&config.digest)?)?;
+    Ok(Some((descriptor.clone(), value)))
 }

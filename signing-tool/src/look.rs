@@ -1,127 +1,203 @@
-//! Looking into bundles.
+//! Looking into bundles: inspect, digest, verify.
 
 use std::path::Path;
 
 use semper_base::{Report, Timestamp};
-use semper_trust::describe::{self, ServiceDescription, TermsDescription};
-use semper_trust::layout::Descriptor;
-use semper_trust::{Layout, TrustFile, VerifiedTerms, verify};
-use serde::Serialize;
-use serde_json::json;
+use semper_trust::capability::Capability;
+use semper_trust::revocation::Listed;
+use semper_trust::{Knowledge, VerifiedTerms, verify as trust};
+use serde_json::{Value, json};
 
+use crate::arguments::VerifyArguments;
 use crate::files;
+use crate::say::Said;
 
-#[derive(Serialize)]
-struct Component {
-    side: &'static str,
-    digest: String,
-    bytes: usize,
-    imports: Vec<String>,
+/// What an import lets a component do, in words for evaluators.
+fn allows(import: &str) -> &'static str {
+    let Ok(capability) = import.parse::<Capability>() else { return "unknown: no host links it" };
+    match capability {
+        Capability::Types => "plain types, nothing is done",
+        Capability::Deal => "learns which deal, its parameters, the time; writes a bounded log",
+        Capability::Waiting => "waits for messages, dates, answers, the person's leaving",
+        Capability::Continuation => "keeps its state over a restart",
+        Capability::Information => "sends and receives unsigned information that the flow names",
+        Capability::Statements => "sends and receives signed statements that the flow names",
+        Capability::Payments => "pays what the person has consented to, and sees payments",
+        Capability::Inbox => "receives whatever the flow enables",
+        Capability::Display => "shows texts, choices and forms in the TINGUIN",
+        Capability::Consent => "asks the person to sign or to pay",
+        Capability::Preferences => "reads details that the person tells merchants by default",
+        Capability::Catalogue => "reads the merchant's catalogue",
+        Capability::Fulfilment => "reserves, releases and ships the merchant's goods",
+        Capability::Wasi => "a language's runtime: no files, no network, the deal's time and seed",
+    }
 }
 
-pub fn inspect(folder: &Path, as_json: bool) -> Result<(), Report> {
-    let layout = files::bundle(folder)?;
-    let service: Option<(Descriptor, ServiceDescription)> = described(&layout, describe::SERVICE)?;
-    let terms: Option<(Descriptor, TermsDescription)> = described(&layout, describe::TERMS)?;
+pub fn inspect(bundle: &Path) -> Result<Said, Report> {
+    let layout = files::bundle(bundle)?;
+    let (descriptor, service) = files::service(&layout)?;
+    let terms = files::terms(&layout)?;
+    let faults = service.flow.faults();
+    let mut text = format!(
+        "service  {}\n         {} {} by {}: {}\n         world {}, flow of {} states from “{}”\n",
+        descriptor.digest,
+        service.name,
+        service.version,
+        service.author,
+        service.summary,
+        service.world,
+        service.flow.states.len(),
+        service.flow.start,
+    );
+    for fault in &faults {
+        text += &format!("         FAULT: {fault}\n");
+    }
     let mut components = Vec::new();
-    let mut faults = Vec::new();
-    if let Some((_, service)) = &service {
-        faults = service.flow.faults();
-        for (side, digest) in [("buyer", service.buyer), ("seller", service.seller)] {
-            let bytes = layout.blob(&digest)?;
-            components.push(Component {
-                side,
-                digest: digest.to_string(),
-                bytes: bytes.len(),
-                imports: verify::imports(bytes)?,
-            });
+    for (side, digest) in [("buyer", service.buyer), ("seller", service.seller)] {
+        let bytes = layout.blob(&digest)?;
+        let imports = trust::imports(bytes)?;
+        text += &format!("{side:8} {digest}, {} bytes\n", bytes.len());
+        for import in &imports {
+            text += &format!("         {import:38} {}\n", allows(import));
         }
+        components.push(json!({
+            "side": side,
+            "digest": digest,
+            "bytes": bytes.len(),
+            "imports": imports,
+            "allows": imports.iter().map(|it| allows(it)).collect::<Vec<_>>(),
+        }));
     }
-    if as_json {
-        let value = json!({
-            "service": service.as_ref().map(|it| json!({"digest": it.0.digest, "description": it.1})),
-            "terms": terms.as_ref().map(|it| json!({"digest": it.0.digest, "description": it.1})),
-            "components": components,
-            "flow_faults": faults,
-        });
-        println!("{value:#}");
-        return Ok(());
+    for (name, parameter) in &service.parameters {
+        text += &format!("takes    {name}: {} ({})\n", parameter.meaning, parameter.bounds);
     }
-    if let Some((descriptor, service)) = &service {
-        println!("service  {}", descriptor.digest);
-        println!(
-            "         {} {} by {}: {}",
-            service.name, service.version, service.author, service.summary
-        );
-        println!(
-            "         flow: {} states, starts in “{}”",
-            service.flow.states.len(),
-            service.flow.start
-        );
-        for fault in &faults {
-            println!("         FAULT: {fault}");
-        }
-    }
-    for component in &components {
-        println!("{:8} {}, {} bytes", component.side, component.digest, component.bytes);
-        for import in &component.imports {
-            println!("         imports {import}");
-        }
+    for (limit, value) in &service.limits {
+        text += &format!("wants    {value} {limit}\n");
     }
     if let Some((descriptor, terms)) = &terms {
-        println!("terms    {}", descriptor.digest);
-        println!(
-            "         of {}, serial number {}, until {}",
-            terms.merchant, terms.serial, terms.valid_until
+        text += &format!(
+            "terms    {}\n         of {}, serial number {}, until {}\n",
+            descriptor.digest, terms.merchant, terms.serial, terms.valid_until
+        );
+        for (name, value) in &terms.parameters {
+            text += &format!("         {name} = {value}\n");
+        }
+    }
+    let mut statements = Vec::new();
+    for (_, envelope) in semper_trust::bundle::statements(&layout)? {
+        let Ok(claim) = semper_trust::envelope::claim(&envelope) else { continue };
+        let kind = claim.predicate_type.rsplit('/').nth(1).unwrap_or_default().to_owned();
+        text += &format!("claims   {kind} by {} (not verified here)\n", claim.signers.join(", "));
+        statements
+            .push(json!({ "kind": kind, "signers": claim.signers, "subject": claim.subject }));
+    }
+    let value = json!({
+        "service": { "digest": descriptor.digest, "description": service },
+        "terms": terms.as_ref().map(|it| json!({ "digest": it.0.digest, "description": it.1 })),
+        "components": components,
+        "statements": statements,
+        "flow_faults": faults,
+    });
+    Ok(Said::new(text, value))
+}
+
+pub fn digest(bundle: &Path) -> Result<Said, Report> {
+    let layout = files::bundle(bundle)?;
+    let (service, _) = files::service(&layout)?;
+    let terms = files::terms(&layout)?.map(|it| it.0.digest);
+    let mut text = format!("service {}\n", service.digest);
+    if let Some(terms) = &terms {
+        text += &format!("terms   {terms}\n");
+    }
+    Ok(Said::new(text, json!({ "service": service.digest, "terms": terms })))
+}
+
+pub fn verify(arguments: &VerifyArguments) -> Result<Said, Report> {
+    let layout = files::bundle(&arguments.bundle)?;
+    let trust = files::trust(&arguments.trust)?;
+    let at = match &arguments.at {
+        Some(text) => text.parse::<Timestamp>().map_err(|error| Report::input(error, ""))?,
+        None => Timestamp::now(),
+    };
+    let mut knowledge = Knowledge::default();
+    for file in &arguments.list {
+        let listed = Listed::verify(&files::bytes(file)?, &trust, at).map_err(|error| {
+            Report::refusal(format!("{}: {error}", file.display()), "ask its signer for another")
+        })?;
+        knowledge.lists.push(listed);
+    }
+    for file in &arguments.crl {
+        let crl = semper_base::cert::Crl::from_der(&files::bytes(file)?).map_err(|error| {
+            Report::input(format!("{}: {error}", file.display()), "give a CRL in DER")
+        })?;
+        knowledge.crls.push(crl);
+    }
+    let terms = VerifiedTerms::verify(&layout, &trust, Some(&knowledge), at)?;
+    Ok(Said::new(account(&terms), as_json(&terms)))
+}
+
+/// What verification has shown, for people.
+fn account(terms: &VerifiedTerms) -> String {
+    let grants = terms.grants();
+    let mut text = format!(
+        "terms         {}\nsigned by     {} (vouched for by {})\nwritten by    {}\n",
+        terms.digest(),
+        terms.merchant().name,
+        terms.merchant().root,
+        terms.author().name
+    );
+    for counted in terms.certificates() {
+        let verdict = match &counted.objection {
+            None => "counts".to_owned(),
+            Some(why) => format!("does not count: {why}"),
+        };
+        text += &format!("certified by  {} ({verdict})\n", counted.certificate.organisation);
+    }
+    if let Some(log) = terms.log() {
+        let names: Vec<&str> = log.witnesses.iter().map(|it| it.0.as_str()).collect();
+        text += &format!(
+            "logged in     {}, number {}, seen by {}\n",
+            log.log,
+            log.index,
+            if names.is_empty() { "nobody else".into() } else { names.join(", ") }
         );
     }
-    Ok(())
-}
-
-fn described<T>(layout: &Layout, kind: &str) -> Result<Option<(Descriptor, T)>, Report>
-where
-    T: Serialize + serde::de::DeserializeOwned,
-{
-    let Some(descriptor) = layout.artifacts(kind).next() else { return Ok(None) };
-    let config = layout.manifest(descriptor)?.config;
-    let value = describe::parse(kind, layout.blob(&config.digest)?)?;
-    Ok(Some((descriptor.clone(), value)))
-}
-
-pub fn verify(folder: &Path, trust: &Path, as_json: bool) -> Result<(), Report> {
-    let layout = files::bundle(folder)?;
-    let base = trust.parent().unwrap_or(Path::new("."));
-    let trust = TrustFile::parse(&files::text(trust)?, |name| {
-        std::fs::read_to_string(base.join(name)).map_err(|error| error.to_string())
-    })?;
-    let terms = VerifiedTerms::verify(&layout, &trust, None, Timestamp::now())?;
-    let grants = terms.grants();
-    if as_json {
-        let value = json!({
-            "terms": terms.digest(),
-            "merchant": terms.merchant().name,
-            "author": terms.author().name,
-            "certified_by": terms.certified_by(),
-            "grants": grants,
-        });
-        println!("{value:#}");
-        return Ok(());
-    }
-    println!("terms         {}", terms.digest());
-    println!("signed by     {} (vouched for by {})", terms.merchant().name, terms.merchant().root);
-    println!("written by    {}", terms.author().name);
-    for counted in terms.certificates() {
-        let verdict = counted
-            .objection
-            .as_ref()
-            .map_or("counts".into(), |why| format!("does not count: {why}"));
-        println!("certified by  {} ({verdict})", counted.certificate.organisation);
+    for warning in terms.warnings() {
+        text += &format!("CAUTION       {warning}\n");
     }
     let names: Vec<&str> = grants.capabilities.iter().map(|it| it.name()).collect();
-    println!("may           {}", names.join(", "));
-    println!(
-        "may pay       {}",
-        grants.most.map_or("nothing".into(), |most| format!("up to {most}"))
+    text += &format!("may           {}\n", names.join(", "));
+    text += &format!(
+        "may pay       {}\n",
+        grants.most.map_or("nothing".into(), |it| format!("up to {it}"))
     );
-    Ok(())
+    text
+}
+
+fn as_json(terms: &VerifiedTerms) -> Value {
+    let certificates: Vec<Value> = terms
+        .certificates()
+        .iter()
+        .map(|it| {
+            json!({
+                "organisation": it.certificate.organisation,
+                "evaluator": it.evaluator,
+                "via": it.via,
+                "counts": it.objection.is_none(),
+                "objection": it.objection.as_ref().map(ToString::to_string),
+            })
+        })
+        .collect();
+    json!({
+        "terms": terms.digest(),
+        "service": terms.service_digest(),
+        "merchant": terms.merchant().name,
+        "author": terms.author().name,
+        "certified": terms.grants().certified,
+        "certified_by": terms.certified_by(),
+        "certificates": certificates,
+        "logged": terms.log().map(|it| json!({ "log": it.log, "index": it.index })),
+        "warnings": terms.warnings(),
+        "grants": terms.grants(),
+    })
 }

@@ -1,157 +1,57 @@
-//! `semper-sign`: what authors, merchants and consumer organisations sign with.
+//! `semper-sign`: the tool of two professions, those who write and offer services and those who
+//! examine and certify them.
 //!
 //! | module | what it is for |
 //! |---|---|
+//! | `arguments` | the commands and their help |
+//! | `say` | what commands print: for people, for machines, progress |
 //! | `files` | reading and writing keys, certificates, bundles, descriptions |
-//! | `make` | service, terms, certify: adding signed artifacts to a bundle |
-//! | `look` | inspect, verify: what is in a bundle, and what a trust file says of it |
+//! | `keys` | keys, requests, organisations |
+//! | `scaffold` | new services that build at once; building them |
+//! | `service`, `terms` | what authors and merchants sign |
+//! | `certify` | what consumer organisations sign |
+//! | `look` | inspect, digest, verify |
+//! | `check` | the flow: properties, pictures, differences |
+//! | `exercise` | both components on a stage, thousands of times |
+//! | `report` | everything on one page |
+//! | `moving` | pull, push, copy, publish; logs |
 #![forbid(unsafe_code)]
 
+mod arguments;
+mod certify;
+mod check;
+mod exercise;
 mod files;
+mod keys;
 mod look;
-mod make;
+mod moving;
+mod report;
+mod say;
+mod scaffold;
+mod service;
+mod terms;
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser as _};
 use semper_base::Report;
+use serde_json::json;
 
-/// Sign services, terms of business and certificates, and look into bundles.
-#[derive(Parser)]
-#[command(name = "semper-sign", version, max_term_width = 100)]
-struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Make an Ed25519 key (PKCS#8 PEM, readable by you alone).
-    #[command(after_help = "Example: semper-sign key --out author.key")]
-    Key {
-        /// Where to write it; a file that is there is not overwritten.
-        #[arg(long)]
-        out: PathBuf,
-    },
-    /// Make a certificate request (PKCS#10) for a key.
-    #[command(
-        after_help = "Example: semper-sign request --key author.key --name \"Ada Author\" --out author.csr"
-    )]
-    Request {
-        /// The key.
-        #[arg(long)]
-        key: PathBuf,
-        /// The name to be certified, as the registration key was given out for it.
-        #[arg(long)]
-        name: String,
-        /// Where to write it.
-        #[arg(long)]
-        out: PathBuf,
-    },
-    /// Set up a consumer organisation: its own root, and the key that it certifies with.
-    #[command(
-        after_help = "Example: semper-sign organisation --name Verbraucherbund --out verbraucherbund"
-    )]
-    Organisation {
-        /// The organisation's name.
-        #[arg(long)]
-        name: String,
-        /// The folder to make: root.pem, root.key, evaluator.pem, evaluator.key.
-        #[arg(long)]
-        out: PathBuf,
-    },
-    /// Make a bundle of a service: two components and a description, signed by the author.
-    #[command(
-        after_help = "Example: semper-sign service --description service.toml --buyer buyer.wasm --seller seller.wasm --key author.key --certificate author.pem --out bundle"
-    )]
-    Service {
-        /// Name, version, flow, parameters (TOML).
-        #[arg(long)]
-        description: PathBuf,
-        /// The buyer's component.
-        #[arg(long)]
-        buyer: PathBuf,
-        /// The seller's component.
-        #[arg(long)]
-        seller: PathBuf,
-        #[command(flatten)]
-        signer: SignerArguments,
-        /// The folder to make.
-        #[arg(long)]
-        out: PathBuf,
-    },
-    /// Add a merchant's terms to a service's bundle, signed by the merchant.
-    #[command(
-        after_help = "Example: semper-sign terms --bundle bundle --description terms.toml --text en=terms.en.md --key otto.key --certificate otto.pem"
-    )]
-    Terms {
-        /// The bundle's folder.
-        #[arg(long)]
-        bundle: PathBuf,
-        /// Serial number, parameters, payment, validity (TOML).
-        #[arg(long)]
-        description: PathBuf,
-        /// A text for people: language=file; may be given several times.
-        #[arg(long)]
-        text: Vec<String>,
-        #[command(flatten)]
-        signer: SignerArguments,
-    },
-    /// Certify the service in a bundle, as a consumer organisation.
-    #[command(
-        after_help = "Example: semper-sign certify --bundle bundle --description certificate.toml --key evaluator.key --certificate evaluator.pem"
-    )]
-    Certify {
-        /// The bundle's folder.
-        #[arg(long)]
-        bundle: PathBuf,
-        /// Criteria, level, scope, report, validity (TOML).
-        #[arg(long)]
-        description: PathBuf,
-        #[command(flatten)]
-        signer: SignerArguments,
-    },
-    /// Show what is in a bundle: artifacts, components, what they import, the flow and its faults.
-    #[command(after_help = "Example: semper-sign inspect --bundle bundle")]
-    Inspect {
-        /// The bundle's folder.
-        #[arg(long)]
-        bundle: PathBuf,
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Verify a bundle as a buyer with this trust file would.
-    #[command(
-        after_help = "Example: semper-sign verify --bundle bundle --trust policies/trust.toml"
-    )]
-    Verify {
-        /// The bundle's folder.
-        #[arg(long)]
-        bundle: PathBuf,
-        /// The trust file.
-        #[arg(long)]
-        trust: PathBuf,
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-    },
-}
-
-#[derive(clap::Args)]
-struct SignerArguments {
-    /// The signer's key.
-    #[arg(long)]
-    key: PathBuf,
-    /// The signer's certificate.
-    #[arg(long)]
-    certificate: PathBuf,
-}
+use arguments::{Arguments, Command, LogCommand};
+use say::Said;
 
 fn main() -> ExitCode {
-    match run(Arguments::parse().command) {
-        Ok(()) => ExitCode::SUCCESS,
+    // What the exercise's runtime starts to compile a component is this program.
+    if let Some(code) = exercise::compile_worker() {
+        return code;
+    }
+    let arguments = Arguments::parse();
+    match run(arguments.command) {
+        Ok(said) => {
+            said.print(arguments.json);
+            if said.refused { ExitCode::from(1) } else { ExitCode::SUCCESS }
+        }
         Err(report) => {
             eprintln!("{report}");
             ExitCode::from(report.code)
@@ -159,21 +59,55 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> Result<(), Report> {
+fn run(command: Command) -> Result<Said, Report> {
     match command {
-        Command::Key { out } => make::key(&out),
-        Command::Request { key, name, out } => make::request(&key, &name, &out),
-        Command::Organisation { name, out } => make::organisation(&name, &out),
-        Command::Service { description, buyer, seller, signer, out } => {
-            make::service(&description, &buyer, &seller, &signer, &out)
+        Command::Key { out } => keys::key(&out),
+        Command::Csr { key, name, out } => keys::request(&key, &name, &out),
+        Command::Organisation { name, out } => keys::organisation(&name, &out),
+        Command::New { language, name, out } => scaffold::new(&language, &name, &out),
+        Command::Build { folder } => scaffold::build(&folder),
+        Command::Pack { pack, author } => service::pack(&pack, &author),
+        Command::Sign { bundle, signer } => service::sign(&bundle, &signer),
+        Command::Service { pack, signer } => service::service(&pack, &signer),
+        Command::Terms(arguments) => terms::terms(&arguments),
+        Command::Publish(arguments) => moving::publish(&arguments),
+        Command::Inspect { bundle } => look::inspect(&bundle),
+        Command::Draw { bundle, out, property, dot } => {
+            check::draw(&bundle, &out, property.as_deref(), dot)
         }
-        Command::Terms { bundle, description, text, signer } => {
-            make::terms(&bundle, &description, &text, &signer)
-        }
-        Command::Certify { bundle, description, signer } => {
-            make::certify(&bundle, &description, &signer)
-        }
-        Command::Inspect { bundle, json } => look::inspect(&bundle, json),
-        Command::Verify { bundle, trust, json } => look::verify(&bundle, &trust, json),
+        Command::Diff { old, new } => check::diff(&old, &new),
+        Command::Check { bundle } => check::check(&bundle),
+        Command::Exercise(arguments) => exercise::exercise(&arguments),
+        Command::Report { exercise, out } => report::report(&exercise, &out),
+        Command::Certify(arguments) => certify::certify(&arguments),
+        Command::Delegate(arguments) => certify::delegate(&arguments),
+        Command::Revoke(arguments) => certify::revoke(&arguments),
+        Command::Log(LogCommand::Add { bundle, log, net }) => moving::log_add(&bundle, &log, &net),
+        Command::Log(LogCommand::Monitor(arguments)) => moving::monitor(&arguments),
+        Command::Pull { from, out, net } => moving::pull(&from, &out, &net),
+        Command::Push { bundle, to, net } => moving::push(&bundle, &to, &net),
+        Command::Copy { from, to, net } => moving::copy(&from, &to, &net),
+        Command::Digest { bundle } => look::digest(&bundle),
+        Command::Verify(arguments) => look::verify(&arguments),
+        Command::Completions { shell } => Ok(completions(shell)),
+        Command::Man { out } => manual(&out),
     }
+}
+
+fn completions(shell: clap_complete::Shell) -> Said {
+    let mut bytes = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "semper-sign", &mut bytes);
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let value = json!({ "shell": shell.to_string(), "script": text });
+    Said::new(text, value)
+}
+
+fn manual(out: &Path) -> Result<Said, Report> {
+    let failed = |error: std::io::Error| {
+        Report::input(format!("{}: {error}", out.display()), "choose another folder")
+    };
+    std::fs::create_dir_all(out).map_err(failed)?;
+    clap_mangen::generate_to(Arguments::command(), out).map_err(failed)?;
+    let text = format!("manual pages in {}", out.display());
+    Ok(Said::new(text, json!({ "folder": out })))
 }

@@ -20,6 +20,7 @@ use crate::host::{Came, Wanted};
 use crate::journal::{Carried, Journal};
 use crate::limiter::Limiter;
 use crate::outside::Outside;
+use crate::stage::First;
 use crate::stop::Stop;
 
 /// Milliseconds over which messages are counted.
@@ -214,8 +215,8 @@ impl Context {
 
     /// The host's time, journaled; never before a time that the journal knows.
     pub fn now(&mut self) -> Result<Timestamp, Stop> {
-        let clock = self.clock;
-        self.clock = self.journal.read("now", &(), || Ok(Timestamp::now().max(clock)))?;
+        let (clock, outside) = (self.clock, &self.outside);
+        self.clock = self.journal.read("now", &(), || Ok(outside.clock().max(clock)))?;
         Ok(self.clock)
     }
 
@@ -234,6 +235,10 @@ impl Context {
         let (outside, deal) = (self.outside.clone(), Arc::clone(&self.deal));
         let fresh = !self.journal.is_replaying();
         self.journal.effect(function, &item, |call| {
+            if let Outside::Stage(stage) = &outside {
+                stage.send(&deal, item.clone(), call.head, at);
+                return Ok(((), Vec::new()));
+            }
             let writes = outside.host()?.send(&deal, item.clone(), call.head, at)?;
             Ok(((), writes))
         })?;
@@ -281,8 +286,19 @@ impl Context {
         let (outside, deal) = (self.outside.clone(), Arc::clone(&self.deal));
         let (clock, cancel) = (self.clock, &mut self.cancel);
         let taken: Taken = self.journal.wait("transfer/inbox.receive", &(), |_| {
-            let host = outside.host()?;
             let wanted = Wanted { message: true, ..Wanted::default() };
+            if let Outside::Stage(stage) = &outside {
+                return match stage.first_of(next, &wanted)? {
+                    First::Message(digest) => {
+                        let at = outside.clock().max(clock);
+                        Ok((Taken { seq: next, digest, at }, Vec::new()))
+                    }
+                    First::Cancelled(reason) => Err(Stop::Cancelled(reason)),
+                    First::Time(at) => Err(Stop::Expired(at)),
+                    First::Answer(_) => Err(Stop::Service("an answer to no question".into())),
+                };
+            }
+            let host = outside.host()?;
             match host.first_of(&deal, next, wanted, cancel.take())? {
                 Came::Message(row) => {
                     let at = Timestamp::now().max(clock);
@@ -349,6 +365,9 @@ impl Context {
         let (next, cancel) = (self.received + 1, &mut self.cancel);
         // An effect, though nothing has happened before the yes: the question is put once.
         let signed: Result<ByteBuf, String> = self.journal.effect(function, statement, |call| {
+            if let Outside::Stage(stage) = &outside {
+                return Ok((stage.consent(statement)?.map(ByteBuf::from), Vec::new()));
+            }
             let host = outside.host()?;
             let came = host.decision(&deal, next, call.key, cancel.take(), |wait| {
                 host.tinguin().pose_statement(call.key, statement, refers.clone(), wait)

@@ -87,10 +87,20 @@ pub struct Traced<'a> {
 /// Hears of every call that is answered from the journal.
 pub type Trace = Box<dyn FnMut(Traced<'_>) + Send>;
 
+/// Where new records go.
+enum Sink {
+    /// Into an archive.
+    Archive(Archive),
+    /// Nowhere: the journal is only re-executed.
+    Nowhere,
+    /// To whoever takes them: on a stage.
+    Kept(Vec<JournalRow>),
+}
+
 /// The journal of a deal that is being run.
 pub struct Journal {
-    /// Where new records go; without it the journal is only re-executed.
-    archive: Option<Archive>,
+    /// Where new records go.
+    sink: Sink,
     deal: DealId,
     replay: VecDeque<JournalRow>,
     resumed: Option<Box<Carried>>,
@@ -127,7 +137,7 @@ impl Journal {
         limits: Limits,
     ) -> Result<Self, Stop> {
         let rows = archive.journal_from(deal, begins)?;
-        Self::of_rows(Some(archive.clone()), deal, rows, limits, None)
+        Self::of_rows(Sink::Archive(archive.clone()), deal, rows, limits, None)
     }
 
     /// A run that is only re-executed: at the journal's end it stops with
@@ -139,11 +149,24 @@ impl Journal {
         limits: Limits,
         trace: Trace,
     ) -> Result<Self, Stop> {
-        Self::of_rows(None, deal, rows, limits, Some(trace))
+        Self::of_rows(Sink::Nowhere, deal, rows, limits, Some(trace))
+    }
+
+    /// A run on a stage: goes on where `rows` end, and keeps what is new in memory.
+    pub fn on_stage(deal: DealId, rows: Vec<JournalRow>, limits: Limits) -> Result<Self, Stop> {
+        Self::of_rows(Sink::Kept(Vec::new()), deal, rows, limits, None)
+    }
+
+    /// The new records of a run on a stage.
+    pub fn take_kept(&mut self) -> Vec<JournalRow> {
+        match &mut self.sink {
+            Sink::Kept(rows) => std::mem::take(rows),
+            _ => Vec::new(),
+        }
     }
 
     fn of_rows(
-        archive: Option<Archive>,
+        sink: Sink,
         deal: DealId,
         rows: Vec<JournalRow>,
         limits: Limits,
@@ -151,7 +174,7 @@ impl Journal {
     ) -> Result<Self, Stop> {
         let begins = rows.first().map_or(0, |row| row.seq);
         let mut this = Self {
-            archive,
+            sink,
             deal,
             replay: rows.into(),
             resumed: None,
@@ -337,9 +360,19 @@ impl Journal {
 
     /// Commits reads that wait, and these writes with them.
     fn flush(&mut self, writes: Vec<Write>) -> Result<(), Stop> {
-        let archive = self.archive.as_ref().ok_or(Stop::JournalEnds)?;
         let mut all = std::mem::take(&mut self.pending);
         all.extend(writes);
+        let archive = match &mut self.sink {
+            Sink::Archive(archive) => archive,
+            Sink::Nowhere => return Err(Stop::JournalEnds),
+            Sink::Kept(rows) => {
+                rows.extend(all.into_iter().filter_map(|it| match it {
+                    Write::Journal(row) => Some(row),
+                    _ => None,
+                }));
+                return Ok(());
+            }
+        };
         let pause = if self.paced && !all.is_empty() { pause(&all) } else { Duration::ZERO };
         archive.commit(all)?;
         std::thread::sleep(pause);
@@ -366,7 +399,10 @@ impl Journal {
         request: &[u8],
     ) -> Result<Option<Vec<u8>>, Stop> {
         let Some(row) = self.replay.pop_front() else {
-            return if self.archive.is_some() { Ok(None) } else { Err(Stop::JournalEnds) };
+            return match self.sink {
+                Sink::Nowhere => Err(Stop::JournalEnds),
+                _ => Ok(None),
+            };
         };
         let record = chain::check(&row, self.seq, &self.head)?;
         if record.class != class || record.function != function || row.request != request {
@@ -393,7 +429,7 @@ impl Journal {
         request: Vec<u8>,
         result: Vec<u8>,
     ) -> Result<Write, Stop> {
-        if self.archive.is_none() {
+        if matches!(self.sink, Sink::Nowhere) {
             return Err(Stop::JournalEnds);
         }
         if request.len().max(result.len()) > MAX_PART {

@@ -11,6 +11,7 @@
 //! | [`limiter`] | memory and tables of one activation |
 //! | [`context`] | what a running component's calls act on |
 //! | [`outside`] | what they reach: a running host, or the record of a deal |
+//! | [`stage`] | both components against each other in a scripted world, for evaluators |
 //! | [`replay`] | re-executing a deal's journal, here or on another machine |
 //! | `calls` | the WIT interfaces, one module each |
 //! | [`business`] | the merchant's own affairs, behind a trait |
@@ -42,6 +43,7 @@ pub mod opening;
 pub mod outside;
 pub mod replay;
 pub mod runtime;
+pub mod stage;
 pub mod stop;
 pub mod terms;
 

@@ -19,6 +19,7 @@ use semper_payment::Intent;
 use crate::context::{Deal, PaymentHandle, Received, message_of_peer, statement_of_peer};
 use crate::host::{END, Host};
 use crate::journal::Journal;
+use crate::stage::Stage;
 use crate::stop::Stop;
 
 /// What calls reach.
@@ -28,6 +29,8 @@ pub enum Outside {
     Host(Arc<Host>),
     /// What is left of a deal.
     Recorded(Arc<Recorded>),
+    /// A scripted world, for examining services.
+    Stage(Arc<Stage>),
 }
 
 /// The messages of a deal, as its archive or its export has them.
@@ -85,7 +88,15 @@ impl Outside {
     pub fn host(&self) -> Result<&Arc<Host>, Stop> {
         match self {
             Self::Host(host) => Ok(host),
-            Self::Recorded(_) => Err(Stop::JournalEnds),
+            Self::Recorded(_) | Self::Stage(_) => Err(Stop::JournalEnds),
+        }
+    }
+
+    /// What time it is.
+    pub fn clock(&self) -> Timestamp {
+        match self {
+            Self::Stage(stage) => stage.now(),
+            _ => Timestamp::now(),
         }
     }
 
@@ -94,6 +105,7 @@ impl Outside {
         match self {
             Self::Host(host) => host.roots(),
             Self::Recorded(record) => &record.roots,
+            Self::Stage(stage) => stage.roots(),
         }
     }
 
@@ -115,6 +127,7 @@ impl Outside {
                 let bytes = record.received.get(&seq).ok_or_else(missing)?;
                 message_of_peer(deal, seq, bytes, digest)
             }
+            Self::Stage(stage) => stage.message(deal, seq),
         }
     }
 
@@ -146,7 +159,11 @@ impl Outside {
     }
 
     fn payment(&self, deal: &Deal, bytes: &[u8], at: Timestamp) -> Result<PaymentHandle, Stop> {
-        let Self::Host(host) = self else { return self.recorded_payment(deal, bytes, at) };
+        let host = match self {
+            Self::Host(host) => host,
+            Self::Recorded(_) => return confirmed_payment(self.roots(), deal, bytes, at),
+            Self::Stage(stage) => return stage.payment(deal, bytes, at),
+        };
         let module = host.payments().module(&deal.agreement.payment);
         let module = module.map_err(|error| Stop::Service(error.to_string()))?;
         let confirmed =
@@ -157,29 +174,6 @@ impl Outside {
             purpose: confirmed.purpose,
             signer: confirmed.signer,
             item: confirmed.item,
-        })
-    }
-
-    /// A payment confirmed by a bank that the authorities vouch for. Whose account it went to
-    /// is in the evidence; the account's owner checked it when it came.
-    fn recorded_payment(
-        &self,
-        deal: &Deal,
-        bytes: &[u8],
-        at: Timestamp,
-    ) -> Result<PaymentHandle, Stop> {
-        let signed = SignedStatement::verify(bytes, self.roots(), Role::Bank, at)
-            .and_then(|signed| signed.of_deal(deal.id))
-            .map_err(|error| Stop::Peer(error.to_string()))?;
-        let Content::PaymentConfirmation(done) = &signed.statement().content else {
-            return Err(Stop::Peer("it is no payment".into()));
-        };
-        Ok(PaymentHandle {
-            amount: done.amount,
-            digest: signed.digest(),
-            purpose: done.purpose,
-            signer: signed.signer().name.clone(),
-            item: bytes.to_vec(),
         })
     }
 
@@ -212,6 +206,7 @@ impl Outside {
                 Some(Content::Offer(offer)) => Ok(offer.account),
                 _ => Ok(String::new()),
             },
+            Self::Stage(stage) => Ok(stage.account()),
         }
     }
 
@@ -229,6 +224,7 @@ impl Outside {
                 let module = module.map_err(|error| Stop::Service(error.to_string()))?;
                 Ok(module.order(intent))
             }
+            Self::Stage(stage) => Ok(stage.payment_order(intent)),
             Self::Recorded(_) => {
                 let (bank, from) = match journaled(journal).map(|it| it.content) {
                     Some(Content::PaymentOrder(order)) => (order.bank, order.from),
@@ -245,6 +241,29 @@ impl Outside {
             }
         }
     }
+}
+
+/// A payment confirmed by a bank that the authorities vouch for. Whose account it went to
+/// is in the evidence; the account's owner checked it when it came.
+pub(crate) fn confirmed_payment(
+    roots: &Roots,
+    deal: &Deal,
+    bytes: &[u8],
+    at: Timestamp,
+) -> Result<PaymentHandle, Stop> {
+    let signed = SignedStatement::verify(bytes, roots, Role::Bank, at)
+        .and_then(|signed| signed.of_deal(deal.id))
+        .map_err(|error| Stop::Peer(error.to_string()))?;
+    let Content::PaymentConfirmation(done) = &signed.statement().content else {
+        return Err(Stop::Peer("it is no payment".into()));
+    };
+    Ok(PaymentHandle {
+        amount: done.amount,
+        digest: signed.digest(),
+        purpose: done.purpose,
+        signer: signed.signer().name.clone(),
+        item: bytes.to_vec(),
+    })
 }
 
 /// The statement that the journal says was put to the person next.

@@ -12,7 +12,10 @@ use crate::stop::Stop;
 
 fn business(outside: &Outside) -> Result<Arc<dyn Business>, Stop> {
     let none = || Stop::Service("this host has no catalogue".into());
-    outside.host()?.business().cloned().ok_or_else(none)
+    match outside {
+        Outside::Stage(stage) => stage.business().cloned().ok_or_else(none),
+        _ => outside.host()?.business().cloned().ok_or_else(none),
+    }
 }
 
 /// The application is away: the call is made again.

@@ -26,6 +26,9 @@ impl Context {
         let (outside, deal) = (self.outside.clone(), Arc::clone(&self.deal));
         let (next, cancel) = (self.received + 1, &mut self.cancel);
         let answer = self.journal.wait(function, &question, |key| {
+            if let Outside::Stage(stage) = &outside {
+                return Ok((stage.answer(&question), Vec::new()));
+            }
             let host = outside.host()?;
             let came = host.decision(&deal, next, key, cancel.take(), |wait| {
                 host.tinguin().pose(key, deal.id, question.clone(), wait)

@@ -16,6 +16,7 @@ use crate::context::{
     ConsentHandle, Context, PaymentConsentHandle, PaymentHandle, Received, StatementHandle,
 };
 use crate::flow::Moving;
+use crate::outside::Outside;
 use crate::stop::Stop;
 
 impl information::Host for Context {
@@ -112,6 +113,14 @@ impl Context {
         let (outside, deal) = (self.outside.clone(), Arc::clone(&self.deal));
         let at = self.now()?;
         self.journal.effect("transfer/payments.pay", &consent.order, |_| {
+            if let Outside::Stage(stage) = &outside {
+                let paid = match stage.pay(&deal, &consent.order)? {
+                    Ok(bytes) => Paid::Confirmed(bytes.into()),
+                    Err(None) => Paid::NoFunds,
+                    Err(Some(words)) => Paid::Refused(words),
+                };
+                return Ok((paid, Vec::new()));
+            }
             let host = outside.host()?;
             let module = host.payments().module(&deal.agreement.payment);
             let module = module.map_err(|error| Stop::Service(error.to_string()))?;

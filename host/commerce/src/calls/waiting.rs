@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::v1_1::semper::deal::{continuation, waiting};
 use crate::context::{Context, Taken};
 use crate::host::{Came, Wanted};
+use crate::outside::Outside;
+use crate::stage::First;
 use crate::stop::Stop;
 
 /// What is journaled of the end of a wait.
@@ -27,6 +29,17 @@ impl Context {
         let (outside, deal) = (self.outside.clone(), Arc::clone(&self.deal));
         let (next, clock, cancel) = (self.received + 1, self.clock, &mut self.cancel);
         self.journal.wait("deal/waiting.first-of", wanted, |key| {
+            if let Outside::Stage(stage) = &outside {
+                let at = outside.clock().max(clock);
+                let ended = match stage.first_of(next, wanted)? {
+                    First::Message(digest) => Ended::Message(Taken { seq: next, digest, at }),
+                    First::Time(_) => Ended::Time(at),
+                    First::Answer(Answer::Choice(index)) => Ended::Answer(index),
+                    First::Answer(_) => Ended::Cancelled("the person left at a question".into()),
+                    First::Cancelled(reason) => Ended::Cancelled(reason),
+                };
+                return Ok((ended, Vec::new()));
+            }
             let host = outside.host()?;
             let wanted = Wanted { key: Some(key), ..wanted.clone() };
             let now = || Timestamp::now().max(clock);

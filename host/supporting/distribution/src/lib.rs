@@ -8,6 +8,7 @@
 //! | [`fetch`] | a blob over HTTPS: streamed, hashed, resumed after a break |
 //! | [`https`] | a layout's files below some address |
 //! | [`registry`] | the OCI distribution protocol, with the fallback for registries of 1.0 |
+//! | [`logs`] | handing statements to a transparency log, and watching one |
 //! | [`archive`] | a layout as one tar file |
 //!
 //! Source: OCI image layout and distribution specifications 1.1; `design/terms-and-trust.md`.
@@ -16,6 +17,7 @@
 pub mod archive;
 pub mod fetch;
 pub mod https;
+pub mod logs;
 pub mod place;
 pub mod registry;
 
@@ -74,6 +76,26 @@ pub enum MoveError {
         /// How.
         why: String,
     },
+    /// A log's checkpoint or proof.
+    #[error("the log at {url}: {why}")]
+    Log {
+        /// Where.
+        url: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// A log that contradicts what it showed before: both checkpoints are the evidence.
+    #[error("the log at {url} has changed its past: {why}")]
+    Split {
+        /// Where.
+        url: String,
+        /// How.
+        why: String,
+        /// The checkpoint that was seen before.
+        before: String,
+        /// The one that it shows now.
+        now: String,
+    },
     /// A file.
     #[error("{name}: {detail}")]
     Io {
@@ -103,6 +125,8 @@ impl Mend for MoveError {
                 format!("if you believe that it belongs there: --redirect {to}")
             }
             Self::Protocol { .. } => "check that there is a registry at that address".into(),
+            Self::Log { .. } => "do not rely on it; ask whoever runs the log".into(),
+            Self::Split { .. } => "keep both checkpoints and show them to its witnesses".into(),
             Self::Io { .. } => "check the path and the disk".into(),
         }
     }

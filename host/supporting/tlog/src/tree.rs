@@ -4,6 +4,7 @@
 //! only the tiles at its right edge in memory; the caller stores what [`Tree::append`] gives.
 
 use semper_base::Digest;
+use serde::{Deserialize, Serialize};
 use tlog_tiles::{Error, Tile, TileHashReader, TileReader};
 
 use crate::{inner, outer};
@@ -45,7 +46,7 @@ pub enum TreeError {
 }
 
 /// The right edge of a tree: per level the hashes of the tile that is not yet full.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tree {
     size: u64,
     edge: Vec<Vec<Digest>>,

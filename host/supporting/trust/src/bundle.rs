@@ -49,6 +49,13 @@ pub fn service(
     author: &Signer<'_>,
     now: Timestamp,
 ) -> (Layout, Digest) {
+    let (mut layout, digest) = pack(description, buyer, seller);
+    self::author(&mut layout, author, now).expect("there is exactly one service");
+    (layout, digest)
+}
+
+/// A layout with one service that nobody has signed yet; and the service's digest.
+pub fn pack(description: &ServiceDescription, buyer: Vec<u8>, seller: Vec<u8>) -> (Layout, Digest) {
     let mut layout = Layout::default();
     let config = layout.add_blob(SERVICE_CONFIG, "service.json", canonical(description));
     let layers = vec![
@@ -57,9 +64,15 @@ pub fn service(
     ];
     let manifest = manifest(SERVICE, config, layers, None);
     let subject = layout.add_manifest(&manifest, &description.name);
-    let made = Made { by: author.name(), at: now };
-    attach(&mut layout, SIGNATURE, AUTHORED, &subject, author, made);
     (layout, subject.digest)
+}
+
+/// Signs the service in a layout as its author.
+pub fn author(layout: &mut Layout, author: &Signer<'_>, now: Timestamp) -> Result<(), LayoutError> {
+    let subject = one(layout, SERVICE)?;
+    let made = Made { by: author.name(), at: now };
+    attach(layout, SIGNATURE, AUTHORED, &subject, author, made);
+    Ok(())
 }
 
 /// Adds terms for the service in the layout, signed by the merchant; the terms' digest.
@@ -71,6 +84,8 @@ pub fn terms(
     merchant: &Signer<'_>,
     now: Timestamp,
 ) -> Digest {
+    // A bundle has one set of terms: newer ones take the place of older.
+    layout.drop_artifacts(TERMS);
     let config = layout.add_blob(TERMS_CONFIG, "terms.json", canonical(description));
     let layers = texts
         .iter()
@@ -80,9 +95,20 @@ pub fn terms(
         .collect();
     let manifest = manifest(TERMS, config, layers, None);
     let subject = layout.add_manifest(&manifest, &description.merchant);
+    offer(layout, merchant, now).expect("there is exactly one set of terms");
+    subject.digest
+}
+
+/// Signs the terms in a layout as their merchant.
+pub fn offer(
+    layout: &mut Layout,
+    merchant: &Signer<'_>,
+    now: Timestamp,
+) -> Result<(), LayoutError> {
+    let subject = one(layout, TERMS)?;
     let made = Made { by: merchant.name(), at: now };
     attach(layout, SIGNATURE, OFFERED, &subject, merchant, made);
-    subject.digest
+    Ok(())
 }
 
 /// Adds an evaluator's certificate about the service in the layout, or about the terms; the

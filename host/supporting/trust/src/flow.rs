@@ -177,32 +177,10 @@ impl Flow {
             }
         }
         faults.extend(
-            self.endless()
+            crate::properties::endless(self)
                 .into_iter()
                 .map(|name| format!("from state “{name}” the deal can never end")),
         );
         faults
-    }
-
-    /// States from which no end can be reached.
-    fn endless(&self) -> Vec<&str> {
-        let mut ending: BTreeSet<&str> = self
-            .states
-            .iter()
-            .filter(|(_, state)| state.end.is_some())
-            .map(|(name, _)| name.as_str())
-            .collect();
-        loop {
-            let before = ending.len();
-            for (name, state) in &self.states {
-                if state.actions.iter().any(|action| ending.contains(action.to.as_str())) {
-                    ending.insert(name);
-                }
-            }
-            if ending.len() == before {
-                break;
-            }
-        }
-        self.states.keys().map(String::as_str).filter(|name| !ending.contains(name)).collect()
     }
 }

@@ -313,6 +313,53 @@ impl Layout {
         self.blobs.extend(other.blobs.iter().map(|(digest, bytes)| (*digest, bytes.clone())));
     }
 
+    /// The manifests of these artifact types with their blobs, and nothing else.
+    pub fn only(&self, kinds: &[&str]) -> Result<Self, LayoutError> {
+        let mut some = Self::default();
+        for kind in kinds {
+            for descriptor in self.artifacts(kind) {
+                let manifest = self.manifest(descriptor)?;
+                for digest in manifest
+                    .layers
+                    .iter()
+                    .chain([&manifest.config])
+                    .map(|it| it.digest)
+                    .chain([descriptor.digest])
+                {
+                    some.blobs.insert(digest, self.blob(&digest)?.to_vec());
+                }
+                some.manifests.push(descriptor.clone());
+            }
+        }
+        Ok(some)
+    }
+
+    /// Takes out the manifests of an artifact type, whatever refers to them, and the blobs that
+    /// nobody names any more.
+    pub fn drop_artifacts(&mut self, kind: &str) {
+        let mut gone: Vec<Digest> = self.artifacts(kind).map(|it| it.digest).collect();
+        let mut next = 0;
+        while let Some(subject) = gone.get(next).copied() {
+            next += 1;
+            for descriptor in &self.manifests {
+                let refers = self
+                    .manifest(descriptor)
+                    .is_ok_and(|it| it.subject.is_some_and(|it| it.digest == subject));
+                if refers && !gone.contains(&descriptor.digest) {
+                    gone.push(descriptor.digest);
+                }
+            }
+        }
+        self.manifests.retain(|it| !gone.contains(&it.digest));
+        let mut named: Vec<Digest> = self.manifests.iter().map(|it| it.digest).collect();
+        for descriptor in &self.manifests {
+            if let Ok(manifest) = self.manifest(descriptor) {
+                named.extend(manifest.layers.iter().chain([&manifest.config]).map(|it| it.digest));
+            }
+        }
+        self.blobs.retain(|digest, _| named.contains(digest));
+    }
+
     /// Descriptors of all manifests of an artifact type.
     pub fn artifacts<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Descriptor> {
         self.manifests.iter().filter(move |it| it.artifact_type.as_deref() == Some(kind))

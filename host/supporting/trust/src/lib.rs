@@ -13,6 +13,7 @@
 //! | [`layout`] | an OCI image layout: blobs by digest, manifests, referrers |
 //! | [`describe`] | the canonical JSON descriptions: service, terms |
 //! | [`flow`] | the declared flow: states, and the actions enabled in each |
+//! | [`properties`] | what a flow promises to buyers; shortest paths that refute it |
 //! | [`envelope`] | DSSE envelopes with in-toto statements: who signed what |
 //! | [`bundle`] | making a bundle: what `semper-sign` does |
 //! | [`capability`] | interfaces that a component may import, and the worlds that have them |
@@ -40,6 +41,7 @@ pub mod limits;
 pub mod lookalike;
 pub mod policies;
 pub mod policy;
+pub mod properties;
 pub mod revocation;
 pub mod trustfile;
 pub mod verify;

@@ -1,0 +1,484 @@
+//! The commands and their help.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Make, examine, certify and publish services and terms of business.
+#[derive(Parser)]
+#[command(name = "semper-sign", version, max_term_width = 100)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+    /// Print JSON.
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Make an Ed25519 key (PKCS#8 PEM, readable by you alone).
+    #[command(after_help = "Example: semper-sign key --out author.key")]
+    Key {
+        /// Where to write it; a file that is there is not overwritten.
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// Make a certificate request (PKCS#10) for a key.
+    #[command(
+        visible_alias = "request",
+        after_help = "Example: semper-sign csr --key author.key --name \"Ada Author\" --out author.csr"
+    )]
+    Csr {
+        /// The key.
+        #[arg(long)]
+        key: PathBuf,
+        /// The name to be certified, as the registration key was given out for it.
+        #[arg(long)]
+        name: String,
+        /// Where to write it.
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// Set up a consumer organisation: its own root, and the key that it certifies with.
+    #[command(
+        after_help = "Example: semper-sign organisation --name Verbraucherbund --out verbraucherbund"
+    )]
+    Organisation {
+        /// The organisation's name.
+        #[arg(long)]
+        name: String,
+        /// The folder to make: root.pem, root.key, evaluator.pem, evaluator.key.
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// Begin a service: sources that build and run at once.
+    #[command(
+        after_help = "Example: semper-sign new --language rust --name quotation --out quotation"
+    )]
+    New {
+        /// rust, javascript or python.
+        #[arg(long)]
+        language: String,
+        /// The service's name.
+        #[arg(long)]
+        name: String,
+        /// The folder to make.
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// Build a service's two components with its language's own tools.
+    #[command(
+        after_help = "Example: semper-sign build --folder quotation\nThe components are buyer.wasm and seller.wasm in that folder."
+    )]
+    Build {
+        /// The folder that `new` made.
+        #[arg(long)]
+        folder: PathBuf,
+    },
+    /// Pack two components and a description into a bundle that nobody has signed yet.
+    #[command(
+        after_help = "Example: semper-sign pack --author \"Ada Author\" --description service.toml --buyer buyer.wasm --seller seller.wasm --out bundle"
+    )]
+    Pack {
+        #[command(flatten)]
+        pack: PackArguments,
+        /// The author's certified name.
+        #[arg(long)]
+        author: String,
+    },
+    /// Sign a packed service as its author.
+    #[command(
+        after_help = "Example: semper-sign sign --bundle bundle --key author.key --certificate author.pem"
+    )]
+    Sign {
+        /// The bundle.
+        #[arg(long)]
+        bundle: PathBuf,
+        #[command(flatten)]
+        signer: SignerArguments,
+    },
+    /// Make a bundle of a service: packed and signed in one step.
+    #[command(
+        after_help = "Example: semper-sign service --description service.toml --buyer buyer.wasm --seller seller.wasm --key author.key --certificate author.pem --out bundle"
+    )]
+    Service {
+        #[command(flatten)]
+        pack: PackArguments,
+        #[command(flatten)]
+        signer: SignerArguments,
+    },
+    /// Add a merchant's terms to a service's bundle, signed by the merchant.
+    Terms(TermsArguments),
+    /// Publish a bundle: have it logged, then put it where buyers fetch it.
+    Publish(PublishArguments),
+    /// Show what is in a bundle: artifacts, components, what each import allows, flow, parameters.
+    #[command(after_help = "Example: semper-sign inspect --bundle bundle")]
+    Inspect {
+        /// The bundle.
+        #[arg(long)]
+        bundle: PathBuf,
+    },
+    /// Draw the flow.
+    #[command(
+        after_help = "Example: semper-sign draw --bundle bundle --out flow.svg --property seller-bound"
+    )]
+    Draw {
+        /// The bundle.
+        #[arg(long)]
+        bundle: PathBuf,
+        /// The file to write.
+        #[arg(long)]
+        out: PathBuf,
+        /// Mark the counterexample of this property.
+        #[arg(long)]
+        property: Option<String>,
+        /// Write Graphviz's language instead of SVG.
+        #[arg(long)]
+        dot: bool,
+    },
+    /// Show what changed between two versions: code, imports, flow, parameters, texts.
+    #[command(after_help = "Example: semper-sign diff --old bundle-1.0 --new bundle-1.1")]
+    Diff {
+        /// The older bundle.
+        #[arg(long)]
+        old: PathBuf,
+        /// The newer bundle.
+        #[arg(long)]
+        new: PathBuf,
+    },
+    /// Check the flow against what buyers may expect; counterexamples for what does not hold.
+    #[command(after_help = "Example: semper-sign check --bundle bundle")]
+    Check {
+        /// The bundle.
+        #[arg(long)]
+        bundle: PathBuf,
+    },
+    /// Run both components against each other and against forgers, and report what is unfair.
+    Exercise(ExerciseArguments),
+    /// Examine a bundle in every way and write one HTML page about it.
+    #[command(
+        after_help = "Example: semper-sign report --bundle bundle --out report.html --runs 1000"
+    )]
+    Report {
+        #[command(flatten)]
+        exercise: ExerciseArguments,
+        /// The page to write.
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// Certify the service (or the terms) in a bundle, as a consumer organisation.
+    Certify(CertifyArguments),
+    /// Say that what another organisation certifies, you certify.
+    Delegate(DelegateArguments),
+    /// Say that something no longer holds: begin or extend your revocation list.
+    Revoke(RevokeArguments),
+    /// Transparency logs: have statements logged, watch a log.
+    #[command(subcommand)]
+    Log(LogCommand),
+    /// Fetch a bundle from wherever it lies.
+    #[command(
+        after_help = "Example: semper-sign pull registry://localhost:5000/otto/terms:current --root ca.pem --out bundle"
+    )]
+    Pull {
+        /// https://…, registry://host:port/name:tag, a folder or a .tar file.
+        from: String,
+        /// The folder or .tar file to write.
+        #[arg(long)]
+        out: PathBuf,
+        #[command(flatten)]
+        net: NetArguments,
+    },
+    /// Put a bundle into a registry, a folder or a .tar file.
+    #[command(
+        after_help = "Example: semper-sign push --bundle bundle registry://localhost:5000/otto/terms:current --root ca.pem"
+    )]
+    Push {
+        /// The bundle.
+        #[arg(long)]
+        bundle: PathBuf,
+        /// registry://host:port/name:tag, a folder or a .tar file.
+        to: String,
+        #[command(flatten)]
+        net: NetArguments,
+    },
+    /// Copy a bundle from one place to another.
+    #[command(after_help = "Example: semper-sign copy https://otto.example/files/terms terms.tar")]
+    Copy {
+        /// Whence.
+        from: String,
+        /// Whither.
+        to: String,
+        #[command(flatten)]
+        net: NetArguments,
+    },
+    /// Print the digests by which service and terms are known.
+    #[command(after_help = "Example: semper-sign digest --bundle bundle")]
+    Digest {
+        /// The bundle.
+        #[arg(long)]
+        bundle: PathBuf,
+    },
+    /// Verify a bundle as a buyer with this trust file would.
+    Verify(VerifyArguments),
+    /// Print completions for a shell: bash, zsh, fish, elvish, powershell.
+    #[command(
+        after_help = "Example: semper-sign completions bash > /etc/bash_completion.d/semper-sign"
+    )]
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages.
+    #[command(after_help = "Example: semper-sign man --out man1")]
+    Man {
+        /// The folder to write them to.
+        #[arg(long)]
+        out: PathBuf,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum LogCommand {
+    /// Have every statement of a bundle logged, and put the proofs into it.
+    #[command(
+        after_help = "Example: semper-sign log add --bundle bundle --url https://log.example --log-key log.vkey --root ca.pem"
+    )]
+    Add {
+        /// The bundle.
+        #[arg(long)]
+        bundle: PathBuf,
+        #[command(flatten)]
+        log: LogAt,
+        #[command(flatten)]
+        net: NetArguments,
+    },
+    /// Show every statement that is new in a log, and in whose name; catch a log that changes
+    /// its past.
+    Monitor(MonitorArguments),
+}
+
+#[derive(Args)]
+pub struct LogAt {
+    /// The log's address.
+    #[arg(long)]
+    pub url: String,
+    /// The log's key (name+hash+key), or the file that it stands in.
+    #[arg(long = "log-key")]
+    pub key: String,
+}
+
+#[derive(Args)]
+#[command(
+    after_help = "Example: semper-sign log monitor --url https://log.example --log-key log.vkey --name \"Otto Versand\" --state otto.watch --root ca.pem"
+)]
+pub struct MonitorArguments {
+    #[command(flatten)]
+    pub log: LogAt,
+    /// Show only statements in this name; may be given several times.
+    #[arg(long)]
+    pub name: Vec<String>,
+    /// Where what has been seen is remembered.
+    #[arg(long)]
+    pub state: PathBuf,
+    #[command(flatten)]
+    pub net: NetArguments,
+}
+
+#[derive(Args)]
+pub struct SignerArguments {
+    /// The signer's key.
+    #[arg(long)]
+    pub key: PathBuf,
+    /// The signer's certificate, with those of its issuers below the root.
+    #[arg(long)]
+    pub certificate: PathBuf,
+}
+
+#[derive(Args)]
+pub struct PackArguments {
+    /// Name, version, flow, parameters (TOML).
+    #[arg(long)]
+    pub description: PathBuf,
+    /// The buyer's component.
+    #[arg(long)]
+    pub buyer: PathBuf,
+    /// The seller's component.
+    #[arg(long)]
+    pub seller: PathBuf,
+    /// The folder or .tar file to make.
+    #[arg(long)]
+    pub out: PathBuf,
+}
+
+#[derive(Args)]
+#[command(
+    after_help = "Example: semper-sign terms --bundle bundle --description terms.toml --text en=terms.en.md --key otto.key --certificate otto.pem\nWithout --description every value is asked for at the terminal."
+)]
+pub struct TermsArguments {
+    /// The bundle.
+    #[arg(long)]
+    pub bundle: PathBuf,
+    /// Serial number, parameters, payment, validity (TOML); asked for without it.
+    #[arg(long)]
+    pub description: Option<PathBuf>,
+    /// A text for people: language=file; may be given several times.
+    #[arg(long)]
+    pub text: Vec<String>,
+    #[command(flatten)]
+    pub signer: SignerArguments,
+}
+
+#[derive(Args)]
+#[command(
+    after_help = "Example: semper-sign publish --bundle bundle --to registry://localhost:5000/otto/terms:current --log https://log.example --log-key log.vkey --root ca.pem"
+)]
+pub struct PublishArguments {
+    /// The bundle.
+    #[arg(long)]
+    pub bundle: PathBuf,
+    /// A folder that a server shows, a .tar file, or registry://host:port/name:tag.
+    #[arg(long)]
+    pub to: String,
+    /// The transparency log's address.
+    #[arg(long, requires = "log_key")]
+    pub log: Option<String>,
+    /// The log's key (name+hash+key), or the file that it stands in.
+    #[arg(long)]
+    pub log_key: Option<String>,
+    #[command(flatten)]
+    pub net: NetArguments,
+}
+
+#[derive(Args)]
+#[command(
+    after_help = "Example: semper-sign certify --bundle bundle --description certificate.toml --report report.html --key evaluator.key --certificate evaluator.pem"
+)]
+pub struct CertifyArguments {
+    /// The bundle.
+    #[arg(long)]
+    pub bundle: PathBuf,
+    /// Criteria, level, scope, report, validity (TOML).
+    #[arg(long)]
+    pub description: PathBuf,
+    /// Certify the merchant's terms, not the service.
+    #[arg(long)]
+    pub terms: bool,
+    /// The report; its digest stands in the certificate.
+    #[arg(long)]
+    pub report: Option<PathBuf>,
+    /// The bundle of the version that this one replaces.
+    #[arg(long)]
+    pub predecessor: Option<PathBuf>,
+    #[command(flatten)]
+    pub signer: SignerArguments,
+}
+
+#[derive(Args)]
+#[command(
+    after_help = "Example: semper-sign delegate --bundle bundle --to konsument/root.pem --criteria https://semper.example/criteria/consumer/1 --level 2 --key evaluator.key --certificate evaluator.pem"
+)]
+pub struct DelegateArguments {
+    /// The bundle that the other organisation has certified.
+    #[arg(long)]
+    pub bundle: PathBuf,
+    /// The other organisation's root certificate.
+    #[arg(long)]
+    pub to: PathBuf,
+    /// For which criteria; may be given several times.
+    #[arg(long, required = true)]
+    pub criteria: Vec<String>,
+    /// To which level at most.
+    #[arg(long)]
+    pub level: u32,
+    /// How often it may delegate on.
+    #[arg(long, default_value_t = 0)]
+    pub depth: u8,
+    /// For how many days.
+    #[arg(long, default_value_t = 365)]
+    pub days: u64,
+    #[command(flatten)]
+    pub signer: SignerArguments,
+}
+
+#[derive(Args)]
+#[command(
+    after_help = "Example: semper-sign revoke --list revocations.json --what sha256:… --reason unfair --root root.pem --key evaluator.key --certificate evaluator.pem\nWithout --what the list is only renewed: it must be, before its next update is due."
+)]
+pub struct RevokeArguments {
+    /// The list, begun if it is not there.
+    #[arg(long)]
+    pub list: PathBuf,
+    /// The digest of a service, of terms, of a certificate; may be given several times.
+    #[arg(long)]
+    pub what: Vec<String>,
+    /// key-compromise, superseded, unfair, defect or withdrawn.
+    #[arg(long, default_value = "withdrawn")]
+    pub reason: String,
+    /// Hours until the next list is due.
+    #[arg(long, default_value_t = 168)]
+    pub hours: u64,
+    /// The root behind the signer's certificate.
+    #[arg(long)]
+    pub root: PathBuf,
+    #[command(flatten)]
+    pub signer: SignerArguments,
+}
+
+#[derive(Args, Clone)]
+#[command(
+    after_help = "Example: semper-sign exercise --bundle bundle --runs 1000 --seed 1996\nThe bundle needs terms: they fix the parameters. The exit code is 1 if something unfair was found."
+)]
+pub struct ExerciseArguments {
+    /// The bundle.
+    #[arg(long)]
+    pub bundle: PathBuf,
+    /// How many deals are played.
+    #[arg(long, default_value_t = 1_000)]
+    pub runs: u64,
+    /// Where the randomness begins: the same seed plays the same deals.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+}
+
+#[derive(Args)]
+#[command(after_help = "Example: semper-sign verify --bundle bundle --trust policies/trust.toml")]
+pub struct VerifyArguments {
+    /// The bundle.
+    #[arg(long)]
+    pub bundle: PathBuf,
+    /// The trust file.
+    #[arg(long)]
+    pub trust: PathBuf,
+    /// A signed revocation list; may be given several times.
+    #[arg(long)]
+    pub list: Vec<PathBuf>,
+    /// An authority's revocation list (DER); may be given several times.
+    #[arg(long)]
+    pub crl: Vec<PathBuf>,
+    /// As of this moment (RFC 3339) instead of now.
+    #[arg(long)]
+    pub at: Option<String>,
+}
+
+#[derive(Args)]
+pub struct NetArguments {
+    /// A root certificate that servers must show; may be given several times.
+    #[arg(long)]
+    pub root: Vec<PathBuf>,
+    /// The name to give where one is asked for.
+    #[arg(long, requires = "password_file")]
+    pub user: Option<String>,
+    /// A file with the password.
+    #[arg(long)]
+    pub password_file: Option<PathBuf>,
+    /// Ask this host first: registry-host=mirror-host; may be given several times.
+    #[arg(long)]
+    pub mirror: Vec<String>,
+    /// Let yourself be redirected to this host; may be given several times.
+    #[arg(long)]
+    pub redirect: Vec<String>,
+    /// A folder in which fetched blobs are kept, and broken fetches resumed.
+    #[arg(long)]
+    pub cache: Option<PathBuf>,
+}

@@ -1,0 +1,183 @@
+//! Moving bundles: pull, push, copy, publish; and logs.
+
+use std::path::Path;
+
+use semper_base::cert::Roots;
+use semper_base::{Digest, Report, Timestamp};
+use semper_distribution::logs::{LogClient, Watched};
+use semper_distribution::{Fetcher, Options, Place};
+use semper_tlog::VerifierKey;
+use semper_trust::bundle::{self, statements};
+use semper_trust::{Layout, envelope};
+use serde_json::json;
+
+use crate::arguments::{LogAt, MonitorArguments, NetArguments, PublishArguments};
+use crate::files;
+use crate::say::{self, Said};
+
+/// A fetcher as the arguments want it.
+pub fn fetcher(arguments: &NetArguments) -> Result<Fetcher, Report> {
+    let mut roots = Vec::new();
+    for file in &arguments.root {
+        roots.extend(files::chain(file)?);
+    }
+    let credentials = match (&arguments.user, &arguments.password_file) {
+        (Some(user), Some(file)) => Some((user.clone(), files::text(file)?.trim().to_owned())),
+        _ => None,
+    };
+    let mut mirrors = std::collections::BTreeMap::new();
+    for entry in &arguments.mirror {
+        let (host, mirror) = entry.split_once('=').ok_or_else(|| {
+            Report::input(
+                format!("“{entry}” is not host=mirror"),
+                "for example reg:5000=cache:5000",
+            )
+        })?;
+        mirrors.insert(host.to_owned(), mirror.to_owned());
+    }
+    let options = Options {
+        credentials,
+        redirects: arguments.redirect.clone(),
+        mirrors,
+        cache: arguments.cache.clone(),
+    };
+    Ok(Fetcher::new(&Roots::new(roots), options))
+}
+
+pub fn pull(from: &str, out: &Path, net: &NetArguments) -> Result<Said, Report> {
+    moved(&from.parse()?, &out.to_string_lossy().parse()?, net)
+}
+
+pub fn push(bundle: &Path, to: &str, net: &NetArguments) -> Result<Said, Report> {
+    moved(&bundle.to_string_lossy().parse()?, &to.parse()?, net)
+}
+
+pub fn copy(from: &str, to: &str, net: &NetArguments) -> Result<Said, Report> {
+    moved(&from.parse()?, &to.parse()?, net)
+}
+
+fn moved(from: &Place, to: &Place, net: &NetArguments) -> Result<Said, Report> {
+    let fetcher = fetcher(net)?;
+    let bar = say::bar("");
+    let layout = semper_distribution::pull(from, &fetcher, &say::transfer(&bar))?;
+    semper_distribution::push(&layout, to, &fetcher, &say::transfer(&bar))?;
+    bar.finish_and_clear();
+    let bytes: usize = layout.files().iter().map(|it| it.1.len()).sum();
+    let text = format!("{} manifests, {bytes} bytes: {from} → {to}", layout.manifests().len());
+    let digests: Vec<Digest> = layout.manifests().iter().map(|it| it.digest).collect();
+    Ok(Said::new(
+        text,
+        json!({ "from": from.to_string(), "to": to.to_string(), "bytes": bytes, "manifests": digests }),
+    ))
+}
+
+pub fn publish(arguments: &PublishArguments) -> Result<Said, Report> {
+    let mut layout = files::bundle(&arguments.bundle)?;
+    let fetcher = fetcher(&arguments.net)?;
+    let mut logged = 0;
+    if let (Some(url), Some(key)) = (&arguments.log, &arguments.log_key) {
+        logged = log_all(&mut layout, &fetcher, &LogAt { url: url.clone(), key: key.clone() })?;
+        files::write_bundle(&arguments.bundle, &layout)?;
+    }
+    let to: Place = arguments.to.parse()?;
+    let bar = say::bar("");
+    semper_distribution::push(&layout, &to, &fetcher, &say::transfer(&bar))?;
+    bar.finish_and_clear();
+    let text = format!("published at {to}; {logged} statements newly logged");
+    Ok(Said::new(text, json!({ "place": to.to_string(), "logged": logged })))
+}
+
+pub fn log_add(bundle: &Path, at: &LogAt, net: &NetArguments) -> Result<Said, Report> {
+    let mut layout = files::bundle(bundle)?;
+    let logged = log_all(&mut layout, &fetcher(net)?, at)?;
+    files::write_bundle(bundle, &layout)?;
+    let text = format!("{logged} statements logged; their proofs are in the bundle");
+    Ok(Said::new(text, json!({ "logged": logged })))
+}
+
+/// Logs every statement of a bundle that has no proof yet, and puts the proofs beside them.
+fn log_all(layout: &mut Layout, fetcher: &Fetcher, at: &LogAt) -> Result<usize, Report> {
+    let log = LogClient::new(fetcher, &at.url, vkey(&at.key)?);
+    let mut logged = 0;
+    for (descriptor, entry) in statements(layout)? {
+        if !layout.referrers(&descriptor.digest, bundle::LOG_PROOF)?.is_empty() {
+            continue;
+        }
+        let proof = log.add(&entry)?;
+        bundle::prove(layout, &descriptor, proof.to_string().into_bytes());
+        logged += 1;
+    }
+    Ok(logged)
+}
+
+/// A verifier key, or the file that it stands in.
+fn vkey(text: &str) -> Result<VerifierKey, Report> {
+    let wrong = |error: semper_tlog::NoteError| {
+        Report::input(error, "give the key as the log publishes it, or the file log.vkey")
+    };
+    match text.parse() {
+        Ok(key) => Ok(key),
+        Err(error) if !Path::new(text).is_file() => Err(wrong(error)),
+        Err(_) => files::text(Path::new(text))?.trim().parse().map_err(wrong),
+    }
+}
+
+/// Shows every statement that is new in a log since the last time, and in whose name; a log that
+/// has changed its past is an error, and both checkpoints are kept.
+pub fn monitor(arguments: &MonitorArguments) -> Result<Said, Report> {
+    let fetcher = fetcher(&arguments.net)?;
+    let log = LogClient::new(&fetcher, &arguments.log.url, vkey(&arguments.log.key)?);
+    let mut watched: Watched = match std::fs::read(&arguments.state) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| {
+            let what = format!("{}: {error}", arguments.state.display());
+            Report::input(what, "give the file that this command wrote, or a new one")
+        })?,
+        Err(_) => Watched::default(),
+    };
+    let bar = say::bar("entries");
+    let new = match log.watch(&mut watched, &say::transfer(&bar)) {
+        Ok(new) => new,
+        Err(error @ semper_distribution::MoveError::Split { .. }) => {
+            return Err(evidence(arguments, error));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    bar.finish_and_clear();
+    let mut text = format!("{} entries, {} of them new\n", watched.size(), new.len());
+    let mut listed = Vec::new();
+    for (number, entry) in &new {
+        let Ok(claim) = envelope::claim(entry) else { continue };
+        let own = |name: &String| arguments.name.is_empty() || arguments.name.contains(name);
+        if !claim.signers.iter().any(own) {
+            continue;
+        }
+        let kind = claim.predicate_type.trim_start_matches("https://semper.example/predicate/");
+        let by = claim.signers.join(", ");
+        text += &format!("{number:8}  {kind:16} by {by}, about {}\n", claim.subject);
+        listed.push(json!({
+            "number": number,
+            "signers": claim.signers,
+            "predicate_type": claim.predicate_type,
+            "subject": claim.subject,
+        }));
+    }
+    let state = serde_json::to_vec(&watched).map_err(|error| Report::input(error, ""))?;
+    files::replace(&arguments.state, &state)?;
+    Ok(Said::new(text, json!({ "size": watched.size(), "new": new.len(), "statements": listed })))
+}
+
+fn evidence(arguments: &MonitorArguments, error: semper_distribution::MoveError) -> Report {
+    let mut report = Report::refusal(&error, semper_base::Mend::mend(&error));
+    if let semper_distribution::MoveError::Split { url, why, before, now } = &error {
+        let at = Timestamp::now();
+        let file = arguments.state.with_extension(format!("split-{}.json", at.millis()));
+        let value = json!({ "log": url, "why": why, "before": before, "now": now, "seen": at });
+        report.mend = match files::create(&file, format!("{value:#}\n").as_bytes(), 0o644) {
+            Ok(()) => {
+                format!("both checkpoints are in {}; show them to its witnesses", file.display())
+            }
+            Err(_) => report.mend,
+        };
+    }
+    report
+}

@@ -1,0 +1,51 @@
+//! What a command says: lines for people, one value for machines. Printed once, at the end;
+//! progress goes to standard error meanwhile.
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::Value;
+
+/// What a command has to say.
+#[derive(Debug, Default)]
+pub struct Said {
+    /// For people.
+    pub text: String,
+    /// For machines.
+    pub value: Value,
+    /// Whether the answer is no: the exit code is 1 then.
+    pub refused: bool,
+}
+
+impl Said {
+    /// Both forms of an answer.
+    pub fn new(text: impl Into<String>, value: Value) -> Self {
+        Self { text: text.into(), value, refused: false }
+    }
+
+    /// Prints it.
+    pub fn print(&self, json: bool) {
+        if json {
+            println!("{:#}", self.value);
+        } else {
+            println!("{}", self.text.trim_end());
+        }
+    }
+}
+
+/// A bar for something that counts up, on standard error and only in a terminal.
+pub fn bar(what: &'static str) -> ProgressBar {
+    let bar = ProgressBar::new(0).with_message(what);
+    let template = "{msg:24} {bar:30} {pos}/{len} {elapsed}";
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar
+}
+
+/// A bar that follows a transfer.
+pub fn transfer(bar: &ProgressBar) -> impl Fn(&str, u64, u64) + '_ {
+    |name, done, total| {
+        bar.set_length(total);
+        bar.set_position(done);
+        bar.set_message(name.to_owned());
+    }
+}

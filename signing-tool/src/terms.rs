@@ -1,0 +1,152 @@
+//! A merchant's terms: a service's parameters filled in, by a file or by a form.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, Write as _};
+use std::path::Path;
+use std::time::Duration;
+
+use semper_base::{Amount, Digest, Report, Timestamp};
+use semper_trust::bundle;
+use semper_trust::describe::{Bounds, ServiceDescription, TermsDescription, Value};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::arguments::TermsArguments;
+use crate::files::{self, Keys};
+use crate::say::Said;
+
+/// Terms as a merchant writes them.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TermsFile {
+    serial: u64,
+    payment: Vec<String>,
+    valid_days: u64,
+    #[serde(default)]
+    parameters: BTreeMap<String, ValueFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum ValueFile {
+    Number(i64),
+    Text(String),
+}
+
+pub fn terms(arguments: &TermsArguments) -> Result<Said, Report> {
+    let mut layout = files::bundle(&arguments.bundle)?;
+    let (service, known) = files::service(&layout)?;
+    let file = match &arguments.description {
+        Some(file) => files::parse(file)?,
+        None => form(&known)?,
+    };
+    let keys = Keys::read(&arguments.signer)?;
+    let signer = keys.signer();
+    let mut texts = Vec::new();
+    for entry in &arguments.text {
+        let (language, file) = entry.split_once('=').ok_or_else(|| {
+            Report::input(format!("“{entry}” is not language=file"), "for example en=terms.en.md")
+        })?;
+        texts.push((language.to_owned(), files::bytes(Path::new(file))?));
+    }
+    let now = Timestamp::now();
+    let description = TermsDescription {
+        service: service.digest,
+        merchant: signer.name(),
+        serial: file.serial,
+        parameters: values(file.parameters, &known)?,
+        texts: texts.iter().map(|(language, text)| (language.clone(), Digest::of(text))).collect(),
+        payment: file.payment,
+        valid_from: now,
+        valid_until: now.after(Duration::from_secs(file.valid_days.saturating_mul(86_400))),
+    };
+    let digest = bundle::terms(&mut layout, &description, &texts, &signer, now);
+    files::write_bundle(&arguments.bundle, &layout)?;
+    let text = format!("terms {digest}\n  of {}, serial number {}", signer.name(), file.serial);
+    let value = json!({ "terms": digest, "merchant": signer.name(), "serial": file.serial });
+    Ok(Said::new(text, value))
+}
+
+/// Asks for everything at the terminal, each value within its bounds.
+fn form(service: &ServiceDescription) -> Result<TermsFile, Report> {
+    eprintln!("Terms for {} {}: {}", service.name, service.version, service.summary);
+    let serial = ask("serial number (rises with every change)", "1", |text| {
+        text.parse::<u64>().map_err(|_| "a whole number from 0 on".to_owned())
+    })?;
+    let valid_days = ask("valid for how many days", "365", |text| {
+        text.parse::<u64>().map_err(|_| "a whole number of days".to_owned())
+    })?;
+    let payment = ask("payment modules, most liked first", "purse", |text| {
+        Ok(text.split([',', ' ']).filter(|it| !it.is_empty()).map(str::to_owned).collect())
+    })?;
+    let mut parameters = BTreeMap::new();
+    for (name, parameter) in &service.parameters {
+        let label = format!("{name} ({}; {})", parameter.meaning, parameter.bounds);
+        let value = ask(&label, "", |text| {
+            let value = match &parameter.bounds {
+                Bounds::Number { .. } => {
+                    ValueFile::Number(text.parse().map_err(|_| "a whole number".to_owned())?)
+                }
+                _ => ValueFile::Text(text.to_owned()),
+            };
+            let parsed = parsed(&value, &parameter.bounds).map_err(|it| it.what)?;
+            if parameter.bounds.allow(&parsed) { Ok(value) } else { Err("out of bounds".into()) }
+        })?;
+        parameters.insert(name.clone(), value);
+    }
+    Ok(TermsFile { serial, payment, valid_days, parameters })
+}
+
+/// One line from standard input, again until it is good.
+fn ask<T>(
+    label: &str,
+    usual: &str,
+    parse: impl Fn(&str) -> Result<T, String>,
+) -> Result<T, Report> {
+    let failed = |error: std::io::Error| Report::input(error, "give --description FILE instead");
+    loop {
+        let hint = if usual.is_empty() { String::new() } else { format!(" [{usual}]") };
+        eprint!("{label}{hint}: ");
+        std::io::stderr().flush().map_err(failed)?;
+        let mut line = String::new();
+        if std::io::stdin().lock().read_line(&mut line).map_err(failed)? == 0 {
+            let what = "the form was left before its end; nothing has been signed";
+            return Err(Report::input(what, "give --description FILE instead"));
+        }
+        let text = if line.trim().is_empty() { usual } else { line.trim() };
+        match parse(text) {
+            Ok(value) => return Ok(value),
+            Err(why) => eprintln!("  that does not do: {why}"),
+        }
+    }
+}
+
+/// Values as their parameters have them: a text for money is parsed as money.
+fn values(
+    file: BTreeMap<String, ValueFile>,
+    service: &ServiceDescription,
+) -> Result<BTreeMap<String, Value>, Report> {
+    let mut values = BTreeMap::new();
+    for (name, value) in file {
+        let parameter = service.parameters.get(&name).ok_or_else(|| {
+            let known: Vec<&str> = service.parameters.keys().map(String::as_str).collect();
+            let what = format!("the service has no parameter “{name}”");
+            Report::input(what, format!("it has {}", known.join(", ")))
+        })?;
+        let value = parsed(&value, &parameter.bounds)?;
+        if !parameter.bounds.allow(&value) {
+            let what = format!("the parameter “{name}” is out of its bounds");
+            return Err(Report::input(what, format!("give {}", parameter.bounds)));
+        }
+        values.insert(name, value);
+    }
+    Ok(values)
+}
+
+fn parsed(value: &ValueFile, bounds: &Bounds) -> Result<Value, Report> {
+    Ok(match (value, bounds) {
+        (ValueFile::Text(text), Bounds::Money { .. }) => Value::Money(text.parse::<Amount>()?),
+        (ValueFile::Text(text), _) => Value::Text(text.clone()),
+        (ValueFile::Number(number), _) => Value::Number(*number),
+    })
+}

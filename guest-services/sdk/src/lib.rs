@@ -149,6 +149,11 @@ pub mod wish {
             }
         }
 
+        /// Whether the person wants to leave.
+        pub fn is_there(&self) -> bool {
+            self.0.is_some()
+        }
+
         /// The reason, if the person wants to leave; told once.
         pub fn take(&mut self) -> Option<String> {
             self.0.take()

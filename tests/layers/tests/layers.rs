@@ -21,8 +21,10 @@ const LAYERS: [&[&str]; 10] = [
 ];
 
 /// What stands beside the host and uses nothing of it.
-const APART: [&str; 7] = [
+const APART: [&str; 9] = [
     "probe",
+    "unfair-buyer",
+    "unfair-seller",
     "semper-guest",
     "mail-order-buyer",
     "mail-order-seller",

@@ -102,6 +102,10 @@ fn pick(wish: &mut Wish, mut query: Query) -> Result<Option<Article>, String> {
     loop {
         information::send(kind::QUERY, &language::encode(&query));
         let page: Page = expect_information(wish, kind::PAGE)?;
+        // Whoever wants to leave is asked nothing more.
+        if wish.is_there() {
+            return Ok(None);
+        }
         if page.articles.is_empty() {
             display::inform("nothing", "Nothing in the catalogue matches.");
             return Ok(None);
@@ -144,6 +148,9 @@ fn is_available(wish: &mut Wish, cart: &[Chosen]) -> Result<bool, String> {
         .collect();
     information::send(kind::CART, &language::encode(&Cart { lines }));
     let answer: Availability = expect_information(wish, kind::AVAILABILITY)?;
+    if wish.is_there() {
+        return Ok(true);
+    }
     if !answer.missing.is_empty() {
         let says = format!("Not in stock in that quantity: {}", answer.missing.join(", "));
         display::inform("missing", &says);

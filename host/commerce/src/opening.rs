@@ -396,8 +396,10 @@ fn sign(
     let service = terms.service();
     let context = DealContext {
         service: format!("{} {}", service.name, service.version),
-        certified_by: terms.certified_by(),
+        // Certificates that do not reach the threshold certify nothing.
+        certified_by: if terms.grants().certified { terms.certified_by() } else { Vec::new() },
         known,
+        warnings: terms.warnings().to_vec(),
     };
     let id = Digest::of_parts(&[
         b"semper/agreement/v1",

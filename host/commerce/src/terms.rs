@@ -1,14 +1,15 @@
 //! Terms of business: downloaded from a merchant, kept in the home, verified when used.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use semper_archive::{Archive, ArchiveError, DealRow, Home, HomeError, Write};
 use semper_base::{Digest, Mend, Timestamp};
+use semper_distribution::{Fetcher, MoveError, Options, Place};
 use semper_items::{Agreement, Side};
-use semper_net::{Client, NetError};
-use semper_trust::layout::{LayoutError, Source};
+use semper_net::Client;
 use semper_trust::verify::Described;
 use semper_trust::{Layout, TrustError, TrustFile, VerifiedTerms};
 
@@ -30,7 +31,7 @@ pub enum TermsError {
     Trust(#[from] TrustError),
     /// They cannot be had.
     #[error(transparent)]
-    Net(#[from] NetError),
+    Moved(#[from] MoveError),
     /// They cannot be kept.
     #[error(transparent)]
     Home(#[from] HomeError),
@@ -54,34 +55,11 @@ impl Mend for TermsError {
     fn mend(&self) -> String {
         match self {
             Self::Trust(error) => error.mend(),
-            Self::Net(error) => error.mend(),
+            Self::Moved(error) => error.mend(),
             Self::Home(error) => error.mend(),
             Self::Archive(error) => error.mend(),
             Self::Missing(_) => "fetch them again from the merchant, or restore a backup".into(),
             Self::Unknown { .. } => "check the merchant's address".into(),
-        }
-    }
-}
-
-/// A layout's files over HTTPS.
-struct Remote<'a> {
-    net: &'a Client,
-    base: String,
-    progress: &'a dyn Fn(&str, usize),
-}
-
-impl Source for Remote<'_> {
-    fn read(&mut self, name: &str, most: usize) -> Result<Vec<u8>, LayoutError> {
-        let url = format!("{}{WELL_KNOWN}{name}", self.base);
-        let failed = |detail: String| LayoutError::Io { name: url.clone(), detail };
-        let response = self.net.get(&url, most).map_err(|error| failed(error.to_string()))?;
-        match response.status {
-            200 => {
-                (self.progress)(name, response.body.len());
-                Ok(response.body)
-            }
-            404 => Err(LayoutError::Missing(url)),
-            status => Err(failed(format!("status {status}"))),
         }
     }
 }
@@ -91,8 +69,24 @@ pub fn download(
     net: &Client,
     base: &str,
     progress: &dyn Fn(&str, usize),
-) -> Result<Layout, LayoutError> {
-    Layout::read(Remote { net, base: base.trim_end_matches('/').to_owned(), progress })
+) -> Result<Layout, MoveError> {
+    let place = Place::Https(format!("{}{WELL_KNOWN}", base.trim_end_matches('/')));
+    fetch(net, &place, None, progress)
+}
+
+/// Fetches a bundle from any place. With a cache what breaks off is resumed the next time.
+pub fn fetch(
+    net: &Client,
+    place: &Place,
+    cache: Option<PathBuf>,
+    progress: &dyn Fn(&str, usize),
+) -> Result<Layout, MoveError> {
+    let options = Options { cache, ..Options::default() };
+    let fetcher = Fetcher::with(net.clone(), options);
+    let told = |name: &str, done: u64, _total: u64| {
+        progress(name, usize::try_from(done).unwrap_or(usize::MAX));
+    };
+    semper_distribution::pull(place, &fetcher, &told)
 }
 
 /// The terms of a home, verified once per process.
@@ -140,6 +134,11 @@ impl Shelf {
         knowledge.serials.clear();
         let now = VerifiedTerms::verify(&layout, &self.trust, Some(&knowledge), Timestamp::now());
         lists::taken_back(&before, &now)
+    }
+
+    /// Where blobs are kept while terms are fetched.
+    pub fn cache(&self) -> PathBuf {
+        self.home.path().join("fetching")
     }
 
     /// The revocation lists.

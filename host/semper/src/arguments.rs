@@ -45,6 +45,9 @@ pub enum Command {
     Cancel(CancelArguments),
     /// Run a deal's component on its journal again: a readable account of each call.
     Replay(ReplayArguments),
+    /// Whom a home believes, and what that means for terms: list, add, remove, explain, test.
+    #[command(subcommand)]
+    Trust(TrustCommand),
     /// Look into the archive: list, show, verify, export.
     #[command(subcommand)]
     Archive(ArchiveCommand),
@@ -62,6 +65,32 @@ pub enum Command {
     /// What the operator of a certification authority does.
     #[command(subcommand)]
     Ca(CaCommand),
+    /// Make the home of a transparency log: its key, for a [tlog] section of a server.
+    #[command(
+        name = "log-init",
+        after_help = "Example: semper log-init --home log --origin log.example/terms"
+    )]
+    Log {
+        /// The home to make.
+        #[arg(long)]
+        home: PathBuf,
+        /// The log's name, such as log.example/terms; it never changes.
+        #[arg(long)]
+        origin: String,
+    },
+    /// Make the home of a witness of logs: its key, for a [witness] section of a server.
+    #[command(
+        name = "witness-init",
+        after_help = "Example: semper witness-init --home witness --name witness.example/one"
+    )]
+    Witness {
+        /// The home to make.
+        #[arg(long)]
+        home: PathBuf,
+        /// The witness's name; it never changes.
+        #[arg(long)]
+        name: String,
+    },
     /// What the operator of a bank does.
     #[command(subcommand)]
     Bank(BankCommand),
@@ -195,6 +224,10 @@ pub struct BuyArguments {
     pub home: HomeArgument,
     /// The merchant's address: https://… or semper://….
     pub merchant: String,
+    /// Where its terms lie, if not beside it: a folder, a .tar file, https://…,
+    /// registry://host:port/name:tag.
+    #[arg(long)]
+    pub terms: Option<String>,
     /// Print the outcome as JSON.
     #[arg(long)]
     pub json: bool,
@@ -332,6 +365,128 @@ pub enum CaCommand {
         /// Print JSON.
         #[arg(long)]
         json: bool,
+    },
+    /// Withdraw a certificate; it is on the authority's list from then on.
+    #[command(after_help = "Example: semper ca revoke --home ca --certificate otto.pem")]
+    Revoke {
+        /// The authority's home.
+        #[arg(long)]
+        home: PathBuf,
+        /// The certificate's serial number, lower-case hex.
+        #[arg(long, required_unless_present = "certificate")]
+        serial: Option<String>,
+        /// The certificate.
+        #[arg(long, conflicts_with = "serial")]
+        certificate: Option<PathBuf>,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum TrustCommand {
+    /// Authorities, organisations, logs, policies, and how fresh their lists are.
+    #[command(after_help = "Example: semper trust list --home anna")]
+    List {
+        #[command(flatten)]
+        home: HomeArgument,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Believe an organisation, an authority or a log.
+    #[command(
+        after_help = "Example: semper trust add --home anna evaluator --name konsument --root konsument.pem --criteria https://semper.example/criteria/consumer/1"
+    )]
+    Add {
+        #[command(flatten)]
+        home: HomeArgument,
+        #[command(subcommand)]
+        what: TrustAdd,
+    },
+    /// No longer believe an organisation or a log.
+    #[command(after_help = "Example: semper trust remove --home anna konsument")]
+    Remove {
+        #[command(flatten)]
+        home: HomeArgument,
+        /// Its name in the trust file.
+        name: String,
+    },
+    /// Say what a merchant's terms would be granted and why: which certificate, which policy,
+    /// which fact; and what would have to change where they are refused.
+    #[command(
+        after_help = "Example: semper trust explain --home anna https://localhost:8441\nInstead of a merchant's address: a folder, a .tar file, registry://host:port/name:tag."
+    )]
+    Explain {
+        #[command(flatten)]
+        home: HomeArgument,
+        /// The merchant's address, or where a bundle lies.
+        place: String,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Hold the policies of a trust file against cases: unit tests for policies.
+    #[command(
+        after_help = "Example: semper trust test --trust policies/trust.toml policies/cases.toml"
+    )]
+    Test {
+        /// The trust file.
+        #[arg(long)]
+        trust: PathBuf,
+        /// The cases (TOML): what is asked for, and what is expected to be granted.
+        cases: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum TrustAdd {
+    /// A consumer organisation.
+    #[command(
+        after_help = "Example: semper trust add --home anna evaluator --name konsument --root konsument.pem --criteria https://semper.example/criteria/consumer/1"
+    )]
+    Evaluator {
+        /// What you call it.
+        #[arg(long)]
+        name: String,
+        /// Its root certificate.
+        #[arg(long)]
+        root: PathBuf,
+        /// The criteria for which you believe it; may be given several times.
+        #[arg(long, required = true)]
+        criteria: Vec<String>,
+        /// Where its revocation list is; its certificates count only while that is fresh.
+        #[arg(long)]
+        revocations: Option<String>,
+        /// Over how many steps it may pass its judgement on to others.
+        #[arg(long, default_value_t = 0)]
+        delegates: u8,
+    },
+    /// An authority that certifies merchants, authors, banks and servers.
+    #[command(after_help = "Example: semper trust add --home anna authority --root other-ca.pem")]
+    Authority {
+        /// Its root certificate.
+        #[arg(long)]
+        root: PathBuf,
+    },
+    /// A transparency log.
+    #[command(
+        after_help = "Example: semper trust add --home anna log --key log.example/terms+1a2b3c4d+… --witness witness.example/one+…+… --quorum 1"
+    )]
+    Log {
+        /// Its key, as it publishes it.
+        #[arg(long)]
+        key: String,
+        /// Its address.
+        #[arg(long)]
+        url: Option<String>,
+        /// The key of a witness; may be given several times.
+        #[arg(long)]
+        witness: Vec<String>,
+        /// How many of the witnesses must have cosigned.
+        #[arg(long, default_value_t = 0)]
+        quorum: u16,
     },
 }
 

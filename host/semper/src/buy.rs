@@ -9,6 +9,7 @@ use semper_base::{DealId, Mend as _, Report};
 use semper_commerce::host::Preparing;
 use semper_commerce::link::LinkError;
 use semper_commerce::{Host, HostError, terms};
+use semper_distribution::Place;
 use semper_items::Side;
 use semper_roles::party::{Party, PartyError};
 use semper_trust::{VerifiedTerms, verify};
@@ -28,7 +29,12 @@ pub fn buy(arguments: &BuyArguments) -> Result<(), Report> {
     };
     let host = start(arguments.home.home.as_path())?;
     host.identity()?;
-    let terms = fetch(&host, &address)?;
+    let lists = host.shelf().lists();
+    // Whether what cannot be had matters is decided with the terms.
+    for error in lists.refresh(host.net(), host.shelf().trust(), Some(&address)) {
+        eprintln!("CAUTION       {error}");
+    }
+    let terms = fetch(&host, &address, arguments.terms.as_deref())?;
     explain(&terms);
     let wanted = verify::imports(terms.buyer_component())?;
     terms.grants().admit(&wanted)?;
@@ -102,14 +108,29 @@ fn start(home: &std::path::Path) -> Result<Arc<Host>, Report> {
 }
 
 /// Downloads and verifies the merchant's terms, showing what comes.
-fn fetch(host: &Arc<Host>, address: &str) -> Result<Arc<VerifiedTerms>, Report> {
+fn fetch(
+    host: &Arc<Host>,
+    address: &str,
+    place: Option<&str>,
+) -> Result<Arc<VerifiedTerms>, Report> {
     let bar = ProgressBar::new_spinner().with_message("fetching terms of business");
     if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {bytes}") {
         bar.set_style(style);
     }
-    let layout = terms::download(host.net(), address, &|_, size| bar.inc(size as u64));
+    let place: Place = match place {
+        Some(place) => place.parse()?,
+        None => Place::Https(format!("{address}{}", terms::WELL_KNOWN)),
+    };
+    // What breaks off goes on where it stopped; what is whole is in the home then.
+    let cache = host.shelf().cache();
+    let told = |name: &str, size: usize| {
+        bar.set_message(format!("fetching terms of business: {name}"));
+        bar.set_position(size as u64);
+    };
+    let layout = terms::fetch(host.net(), &place, Some(cache.clone()), &told);
     bar.finish_and_clear();
     let layout = layout?;
+    let _ = std::fs::remove_dir_all(cache);
     let terms = host.shelf().take(&layout).map_err(|error| {
         // What the merchant shows is refused, whatever is wrong with it.
         Report::refusal(&error, error.mend())
@@ -165,14 +186,28 @@ pub fn cancel(arguments: &CancelArguments) -> Result<(), Report> {
 fn explain(terms: &VerifiedTerms) {
     let service = terms.service();
     let by = terms.certified_by();
-    let certified =
-        if by.is_empty() { "nobody whom you believe".to_owned() } else { by.join(", ") };
+    let certified = match (by.is_empty(), terms.grants().certified) {
+        (true, _) => "nobody whom you believe".to_owned(),
+        (false, true) => by.join(", "),
+        (false, false) => format!("{}, which is not enough for you", by.join(", ")),
+    };
     let grants = terms.grants();
     let names: Vec<&str> = grants.capabilities.iter().map(|it| it.name()).collect();
     eprintln!("terms         {}", terms.digest());
     eprintln!("of            {} (vouched for by {})", terms.merchant().name, terms.merchant().root);
     eprintln!("service       {} {} by {}", service.name, service.version, terms.author().name);
     eprintln!("certified by  {certified}");
+    for counted in terms.certificates() {
+        if let Some(why) = &counted.objection {
+            eprintln!("              not {}: {why}", counted.certificate.organisation);
+        }
+    }
+    if let Some(log) = terms.log() {
+        eprintln!("logged        in {}, number {}", log.log, log.index);
+    }
+    for warning in terms.warnings() {
+        eprintln!("CAUTION       {warning}");
+    }
     eprintln!("may           {}", names.join(", "));
     eprintln!(
         "may pay       {}",

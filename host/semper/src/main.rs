@@ -8,6 +8,7 @@
 //! | `buy` | buying, and going on with deals |
 //! | `look` | deals and the archive |
 //! | `replay` | running a deal's component on its journal again |
+//! | `trust` | whom a home believes: list, add, remove, explain, test |
 //! | `serve` | server roles, and what their operators do beside |
 //! | `print` | JSON or text; errors with their mend |
 #![forbid(unsafe_code)]
@@ -20,6 +21,7 @@ mod print;
 mod replay;
 mod serve;
 mod tinguin;
+mod trust;
 
 use std::process::ExitCode;
 
@@ -52,6 +54,7 @@ fn run(command: Command) -> Result<(), Report> {
         Command::Deals(arguments) => buy::deals(&arguments),
         Command::Cancel(arguments) => buy::cancel(&arguments),
         Command::Replay(arguments) => replay::replay(&arguments),
+        Command::Trust(command) => trust::trust(&command),
         Command::Archive(command) => look::archive(&command),
         Command::Serve { file, check } => serve::serve(&file, check),
         Command::Ca(CaCommand::Init { home, name, server }) => {
@@ -60,6 +63,11 @@ fn run(command: Command) -> Result<(), Report> {
         Command::Ca(CaCommand::Invite { home, name, role, server, json }) => {
             serve::ca_invite(&home, &name, &role, &server, json)
         }
+        Command::Ca(CaCommand::Revoke { home, serial, certificate }) => {
+            serve::ca_revoke(&home, serial.as_deref(), certificate.as_deref())
+        }
+        Command::Log { home, origin } => serve::log_init(&home, &origin),
+        Command::Witness { home, name } => serve::witness_init(&home, &name),
         Command::Bank(BankCommand::Init { home, key, certificate, authority }) => {
             serve::bank_init(&home, &key, &certificate, &authority)
         }

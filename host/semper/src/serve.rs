@@ -11,6 +11,8 @@ use semper_roles::bank::LEDGER;
 use semper_roles::ca::Ca;
 use semper_roles::catalogue::{self, Catalogue};
 use semper_roles::config::{LogFormat, ServerConfig};
+use semper_roles::log::Log;
+use semper_roles::witness::WitnessRole;
 use serde_json::json;
 use tracing_subscriber::EnvFilter;
 
@@ -63,6 +65,37 @@ pub fn ca_invite(
         return print::json(&json!({"name": name, "role": role, "key": key}));
     }
     print::line(&format!("registration key for {name} as {role}: {key}"));
+    Ok(())
+}
+
+pub fn ca_revoke(
+    home: &Path,
+    serial: Option<&str>,
+    certificate: Option<&Path>,
+) -> Result<(), Report> {
+    let serial = match (serial, certificate) {
+        (Some(serial), _) => serial.to_owned(),
+        (None, Some(file)) => Certificate::from_pem(&print::read(file)?)
+            .map_err(|error| {
+                Report::input(format!("{}: {error}", file.display()), "give a PEM certificate")
+            })?
+            .serial(),
+        (None, None) => return Err(Report::input("which certificate?", "semper ca revoke --help")),
+    };
+    Ca::open(home)?.revoke(&serial)?;
+    print::line(&format!("certificate {serial} is on the list from now on"));
+    Ok(())
+}
+
+pub fn log_init(home: &Path, origin: &str) -> Result<(), Report> {
+    let key = Log::create(home, origin)?;
+    print::line(&format!("{key}"));
+    Ok(())
+}
+
+pub fn witness_init(home: &Path, name: &str) -> Result<(), Report> {
+    let key = WitnessRole::create(home, name)?;
+    print::line(&format!("{key}"));
     Ok(())
 }
 

@@ -83,6 +83,7 @@ fn every_crate_has_its_place() {
         "semper-layers",
         "semper-market-tests",
         "semper-simulation",
+        "semper-trust-tests",
         "semper-workbench",
     ];
     for name in packages().keys() {
@@ -94,9 +95,10 @@ fn every_crate_has_its_place() {
 }
 
 #[test]
-fn the_signing_tool_brings_no_runtime() {
+fn the_signing_tool_is_no_server_and_no_buyer() {
+    // It brings the runtime, for exercising services, and nothing of those who deal.
     let uses = &packages()["semper-sign"];
-    for heavy in ["semper-commerce", "semper-net", "semper-roles"] {
+    for heavy in ["semper", "semper-purse", "semper-ledger", "semper-roles"] {
         assert!(!uses.iter().any(|it| it == heavy), "semper-sign uses {heavy}");
     }
 }

@@ -103,6 +103,9 @@ pub struct DealContext {
     pub certified_by: Vec<String>,
     /// Whether this merchant has been dealt with before.
     pub known: bool,
+    /// What the person should hear before deciding.
+    #[serde(default)]
+    pub warnings: Vec<String>,
 }
 
 /// What comes back.

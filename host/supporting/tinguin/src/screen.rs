@@ -157,7 +157,7 @@ pub fn agreement(agreement: &Agreement, side: Side, context: &DealContext) -> Co
     let peer = agreement.name(side.other());
     let known = if context.known { "dealt with before" } else { "new to you" };
     let hello = &agreement.hello;
-    let rows = vec![
+    let mut rows = vec![
         ("with".into(), format!("{peer} ({known})")),
         ("service".into(), service_line(context)),
         ("terms".into(), hello.terms.to_string()),
@@ -168,13 +168,20 @@ pub fn agreement(agreement: &Agreement, side: Side, context: &DealContext) -> Co
         ),
         ("ends by".into(), agreement.expires.to_string()),
     ];
+    rows.extend(context.warnings.iter().map(|it| ("CAUTION".into(), it.clone())));
+    let mut means = "You and the other side are bound to these terms of business; you order and \
+                     pay nothing yet."
+        .to_owned();
+    if side == Side::Buyer && context.certified_by.is_empty() && !context.service.is_empty() {
+        means += " NOBODY WHOM YOU TRUST HAS EXAMINED THIS SERVICE: it can only show you things \
+                  and ask for information. It cannot pay, sign, or learn who you are unless you \
+                  tell it.";
+    }
     Consent {
         topic: "agreement".into(),
         title: format!("Open a deal with {peer}"),
         rows,
-        means: "You and the other side are bound to these terms of business; you order and pay \
-                nothing yet."
-            .into(),
+        means,
         amount: None,
         digest: *agreement.id().digest(),
     }

@@ -103,6 +103,7 @@ impl Anna {
             id: Digest::of(b"question"),
             agreement: agreement.encode().into(),
             context: DealContext {
+                warnings: Vec::new(),
                 service: "mail-order 1.0.0".into(),
                 certified_by: vec!["Verbraucherbund".into()],
                 known: false,

@@ -25,7 +25,7 @@ use x509_cert::spki::{ObjectIdentifier, SubjectPublicKeyInfoRef};
 use x509_cert::time::{Time, Validity};
 
 use super::crl::{Crl, Withdrawn};
-use super::{CertError, Certificate, Role, public_key};
+use super::{CertError, Certificate, ROLES, Role, public_key};
 use crate::clock::Timestamp;
 use crate::digest::{Digest, unhex};
 use crate::keys::{PublicKey, SigningKey, random};
@@ -244,7 +244,7 @@ impl BuilderProfile for Profile {
                 let usage = usage.to_extension(tbs.subject(), &all)?;
                 all.push(if *role == Role::Server { usage } else { critical(usage) });
             }
-            Leaf::Authority { bounds, .. } => bound(bounds, tbs, &mut all)?,
+            Leaf::Authority { bounds, root } => bound(bounds, *root, tbs, &mut all)?,
         }
         if !self.names.is_empty() {
             all.push(SubjectAltName(self.names.clone()).to_extension(tbs.subject(), &all)?);
@@ -254,10 +254,20 @@ impl BuilderProfile for Profile {
 }
 
 /// The extensions that keep an authority within its bounds.
-fn bound(bounds: &Bounds, tbs: &TbsCertificate, all: &mut Vec<Extension>) -> BuildResult<()> {
-    if !bounds.roles.is_empty() {
-        let usage = ExtendedKeyUsage(bounds.roles.iter().map(|role| *role.oid()).collect());
-        all.push(critical(usage.to_extension(tbs.subject(), all)?));
+fn bound(
+    bounds: &Bounds,
+    root: bool,
+    tbs: &TbsCertificate,
+    all: &mut Vec<Extension>,
+) -> BuildResult<()> {
+    let usage: Vec<ObjectIdentifier> = if bounds.roles.is_empty() {
+        ROLES.iter().map(|row| row.2).collect()
+    } else {
+        bounds.roles.iter().map(|role| *role.oid()).collect()
+    };
+    // Path validation wants the role in every certificate below the root.
+    if !root {
+        all.push(critical(ExtendedKeyUsage(usage).to_extension(tbs.subject(), all)?));
     }
     let mut permitted = Vec::new();
     for name in &bounds.names {

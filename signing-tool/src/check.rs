@@ -6,8 +6,9 @@ use std::path::Path;
 use layout::backends::svg::SVGWriter;
 use layout::gv::{DotParser, GraphBuilder};
 use semper_base::Report;
+use semper_items::statement::Kind;
 use semper_trust::describe::ServiceDescription;
-use semper_trust::flow::{End, Flow};
+use semper_trust::flow::{Action, End, Flow, ItemKind};
 use semper_trust::properties::{self, Property, Step};
 use semper_trust::{Layout, verify};
 use serde_json::json;
@@ -70,14 +71,25 @@ pub fn svg(flow: &Flow, marked: &[Step]) -> Result<String, Report> {
 /// The flow in Graphviz's language.
 fn dot_of(flow: &Flow, marked: &[Step]) -> String {
     // Names in flows are anybody's text.
-    let quoted = |text: &str| {
-        let plain: String = text
-            .chars()
-            .map(|c| if c.is_control() || "\"\\<>&".contains(c) { ' ' } else { c })
-            .collect();
-        format!("\"{plain}\"")
+    let plain = |text: &str| -> String {
+        let odd = |c: char| c.is_control() || "\"\\<>&".contains(c);
+        text.chars().map(|c| if odd(c) { ' ' } else { c }).collect()
     };
+    let quoted = |text: &str| format!("\"{}\"", plain(text));
     let mut text = String::from("digraph flow {\n");
+    let is_marked = |name: &str, action: &Action| {
+        marked.iter().any(|it| {
+            it.from == name
+                && it.to == action.to
+                && it.item == action.item.name()
+                && it.by == action.by
+        })
+    };
+    // Ways out stand in the state itself: drawn as arrows they hide the rest.
+    let leaves = |name: &str, action: &Action| {
+        let out = flow.states.get(&action.to).and_then(|it| it.end) == Some(End::Withdrawn);
+        out && action.item == ItemKind::Statement(Kind::Withdrawal) && !is_marked(name, action)
+    };
     for (name, state) in &flow.states {
         let colour = match state.end {
             Some(End::Completed) => "palegreen",
@@ -85,19 +97,22 @@ fn dot_of(flow: &Flow, marked: &[Step]) -> String {
             None if *name == flow.start => "lightblue",
             None => "white",
         };
-        text += &format!("  {} [shape=box, style=filled, fillcolor={colour}];\n", quoted(name));
+        let leaving: Vec<&str> =
+            state.actions.iter().filter(|it| leaves(name, it)).map(|it| it.by.name()).collect();
+        let label = match leaving.as_slice() {
+            [] => plain(name),
+            all => format!("{} (may leave: {})", plain(name), all.join(", ")),
+        };
+        text += &format!(
+            "  {} [shape=box, style=filled, fillcolor={colour}, label=\"{label}\"];\n",
+            quoted(name)
+        );
     }
     for (name, state) in &flow.states {
-        for action in &state.actions {
-            let red = marked.iter().any(|it| {
-                it.from == *name
-                    && it.to == action.to
-                    && it.item == action.item.name()
-                    && it.by == action.by
-            });
+        for action in state.actions.iter().filter(|it| !leaves(name, it)) {
             let consent = if action.consent { ", consent" } else { "" };
             let label = format!("{}: {}{consent}", action.by.name(), action.item.name());
-            let colour = if red { "red" } else { "black" };
+            let colour = if is_marked(name, action) { "red" } else { "black" };
             text += &format!(
                 "  {} -> {} [label={}, color={colour}];\n",
                 quoted(name),

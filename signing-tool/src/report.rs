@@ -27,7 +27,7 @@ th, td { text-align: left; padding: .35rem .6rem; border-bottom: 1px solid var(-
 th { background: var(--soft); font-weight: 600; }
 code { font-size: .86rem; overflow-wrap: anywhere; }
 figure { margin: 1rem 0; overflow-x: auto; border: 1px solid var(--line); border-radius: .4rem; }
-figure svg { display: block; margin: auto; max-width: 100%; height: auto; }
+figure svg { display: block; margin: auto; }
 .number { text-align: right; font-variant-numeric: tabular-nums; }
 ";
 
@@ -78,7 +78,7 @@ fn head(service: &ServiceDescription, fair: bool) -> String {
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
          <title>{title}: examination</title><style>{STYLE}</style></head><body>\
-         <h1>{title}</h1><p>{} Examined on {}.</p>\
+         <h1>{title}</h1><p>{}. Examined on {}.</p>\
          <p class=\"verdict {class}\">{verdict}</p>\n",
         escaped(&service.summary),
         Timestamp::now().date()

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::build::{self, GUESTS};
-use crate::{fuzz, languages};
+use crate::{fuzz, languages, strangers};
 
 /// Everything; with a filter, only the tests whose names contain it.
 pub fn run(filter: &[&str]) -> Result<(), String> {
@@ -21,9 +21,10 @@ pub fn run(filter: &[&str]) -> Result<(), String> {
     } else {
         build::all()?;
     }
-    step("services in other languages");
+    step("services in other languages, tools of others");
     packages()?;
     languages::all()?;
+    strangers::all()?;
     step("tests");
     let mut arguments = vec!["test", "--workspace"];
     arguments.extend(excluded());
@@ -63,11 +64,15 @@ pub fn nightly() -> Result<(), String> {
 }
 
 /// Commands that show whether a program that tests need is there, and its Debian package.
-const PROGRAMS: [(&[&str], &str); 3] = [
+const PROGRAMS: [(&[&str], &str); 7] = [
     (&["openssl", "version"], "openssl"),
     // Debian's python3 comes without what `venv` needs.
     (&["python3", "-c", "import ensurepip"], "python3-venv"),
     (&["npm", "--version"], "npm"),
+    (&["docker-registry", "--help"], "docker-registry"),
+    (&["skopeo", "--version"], "skopeo"),
+    (&["chromium", "--version"], "chromium"),
+    (&["htpasswd", "-nb", "a", "b"], "apache2-utils"),
 ];
 
 /// Installs the packages of programs that are missing.

@@ -5,6 +5,7 @@
 //! | `build` | the wasm target, guests, host binaries |
 //! | `demo` | a marketplace on loopback and one purchase, step by step |
 //! | `languages` | the quotation service in JavaScript and Python |
+//! | `strangers` | tools of others that tests hold ours against |
 //! | `fuzz` | the fuzz targets |
 //! | `checks` | everything that must pass |
 #![forbid(unsafe_code)]
@@ -14,6 +15,7 @@ mod checks;
 mod demo;
 mod fuzz;
 mod languages;
+mod strangers;
 
 use std::process::ExitCode;
 

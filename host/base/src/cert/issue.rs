@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use x509_cert::attr::AttributeTypeAndValue;
 use x509_cert::builder::profile::BuilderProfile;
-use x509_cert::builder::{Builder, CertificateBuilder, CrlBuilder, RequestBuilder};
+use x509_cert::builder::{Builder, CertificateBuilder, RequestBuilder};
 use x509_cert::certificate::TbsCertificate;
-use x509_cert::crl::RevokedCert;
-use x509_cert::der::asn1::{Ia5String, OctetString, SetOfVec, Uint, Utf8StringRef};
+use x509_cert::crl::{CertificateList, RevokedCert, TbsCertList};
+use x509_cert::der::asn1::{BitString, Ia5String, OctetString, SetOfVec, Uint, Utf8StringRef};
+use x509_cert::der::referenced::OwnedToRef as _;
 use x509_cert::der::{Any, Decode, DecodePem, Encode, EncodePem, pem::LineEnding};
 use x509_cert::ext::pkix::constraints::name::{GeneralSubtree, NameConstraints};
 use x509_cert::ext::pkix::name::GeneralName;
@@ -130,7 +131,6 @@ impl Authority {
         now: Timestamp,
         next_update: Timestamp,
     ) -> Result<Crl, CertError> {
-        let number = CrlNumber(Uint::new(&number.to_be_bytes()).map_err(form)?);
         let mut entries: Vec<RevokedCert> = Vec::new();
         for it in withdrawn {
             let serial = unhex(&it.serial).ok_or_else(|| form("a serial number is not hex"))?;
@@ -140,16 +140,32 @@ impl Authority {
                 crl_entry_extensions: None,
             });
         }
-        let this_update = Time::try_from(now.system()).map_err(form)?;
-        let mut builder =
-            CrlBuilder::new_with_this_update(&self.certificate.parsed, number, this_update)
-                .map_err(form)?
-                .with_next_update(Some(Time::try_from(next_update.system()).map_err(form)?));
-        // An empty list must be absent (RFC 5280 §5.1.2.6).
-        if !entries.is_empty() {
-            builder = builder.with_certificates(entries.into_iter());
-        }
-        let list = builder.build::<_, Signature>(self.key.inner()).map_err(form)?;
+        let issuer = self.certificate.parsed.tbs_certificate();
+        let number = CrlNumber(Uint::new(&number.to_be_bytes()).map_err(form)?);
+        // The library's builder names the issuer's key by SHA-1; our roots name theirs otherwise.
+        let spk = issuer.subject_public_key_info().owned_to_ref();
+        let by = AuthorityKeyIdentifier {
+            key_identifier: Some(key_identifier(&spk).map_err(form)?),
+            ..Default::default()
+        };
+        let mut extensions = vec![number.to_extension(issuer.subject(), &[]).map_err(form)?];
+        extensions.push(by.to_extension(issuer.subject(), &extensions).map_err(form)?);
+        let tbs = TbsCertList {
+            version: x509_cert::Version::V2,
+            signature: self.certificate.parsed.signature_algorithm().clone(),
+            issuer: issuer.subject().clone(),
+            this_update: Time::try_from(now.system()).map_err(form)?,
+            next_update: Some(Time::try_from(next_update.system()).map_err(form)?),
+            // An empty list must be absent (RFC 5280 §5.1.2.6).
+            revoked_certificates: (!entries.is_empty()).then_some(entries),
+            crl_extensions: Some(extensions),
+        };
+        let signature = self.key.sign(&tbs.to_der().map_err(form)?);
+        let list = CertificateList {
+            signature_algorithm: tbs.signature.clone(),
+            tbs_cert_list: tbs,
+            signature: BitString::from_bytes(&signature).map_err(form)?,
+        };
         Crl::from_der(&list.to_der().map_err(form)?)
     }
 }

@@ -4,15 +4,17 @@
 //! |---|---|
 //! | [`catalogue`] | articles made by a seeded generator: the same seed, the same catalogue |
 //! | [`process`] | running commands and servers; what runs is ended with its owner |
+//! | [`certification`] | more organisations, their lists, a log and its witness |
 //! | [`market`] | authority, organisation, bank, merchant, buyer: set up by the commands of the README |
 //!
 //! The demo (`cargo xtask demo`) and the end-to-end tests build on the same marketplace.
 #![forbid(unsafe_code)]
 
 pub mod catalogue;
+pub mod certification;
 pub mod market;
 pub mod process;
 mod setup;
 
-pub use market::{Market, MarketOptions, Part, Published};
+pub use market::{BUYER_RULES, Market, MarketOptions, Part, Published};
 pub use process::{Binaries, Output, Running};

@@ -325,7 +325,8 @@ impl Buying {
 /// Variables of a process's environment.
 pub type Env<'a> = &'a [(&'a str, &'a str)];
 
-pub(crate) fn serve(
+/// Starts a server of the marketplace by its configuration, and waits until it answers.
+pub fn serve(
     folder: &Path,
     binaries: &Binaries,
     name: &str,

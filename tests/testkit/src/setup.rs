@@ -133,7 +133,7 @@ impl Builder<'_> {
     }
 
     /// A key in a file, and a certificate for it.
-    fn certified_key(&self, file: &str, name: &str, role: &str, server: bool) -> Result<()> {
+    pub fn certified_key(&self, file: &str, name: &str, role: &str, server: bool) -> Result<()> {
         let (key, csr, pem) = (format!("{file}.key"), format!("{file}.csr"), format!("{file}.pem"));
         self.sign(&["key", "--out", &key])?;
         self.sign(&["request", "--key", &key, "--name", name, "--out", &csr])?;
@@ -164,7 +164,7 @@ impl Builder<'_> {
         text(&output.json()["key"])
     }
 
-    fn server(&self, name: &str, port: u16, tls: &str, section: &str) -> Result<()> {
+    pub fn server(&self, name: &str, port: u16, tls: &str, section: &str) -> Result<()> {
         let toml = format!(
             "listen = \"127.0.0.1:{port}\"\n\n[tls]\ncertificate = \"{tls}.pem\"\n\
              key = \"{tls}.key\"\n\n{section}"

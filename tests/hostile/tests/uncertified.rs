@@ -1,0 +1,61 @@
+//! Services that nobody has certified: they run with what can do no harm, every other import is
+//! refused before anything runs, and the person is told.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod common;
+
+use common::wat::parse;
+use semper_trust::policy::{Capability, World};
+use semper_trust::verify::imports;
+use semper_workbench::{Offered, Options, Workbench};
+
+/// A component that imports an interface and returns well.
+fn importing(interface: &str) -> Vec<u8> {
+    parse(&format!(
+        r#"(component
+            (import "{interface}" (instance))
+            (core module $m
+                (memory (export "memory") 1)
+                (func (export "run") (result i32) (i32.const 16)))
+            (core instance $i (instantiate $m))
+            (func $run (result (result (error string)))
+                (canon lift (core func $i "run") (memory (core memory $i "memory"))))
+            (export "run" (func $run)))"#
+    ))
+}
+
+#[test]
+fn an_uncertified_service_gets_no_import_that_could_do_harm() {
+    let bench = Workbench::new(Options::default());
+    let mut refused = 0;
+    for capability in Capability::all() {
+        if capability == Capability::Wasi {
+            continue;
+        }
+        let new = matches!(capability, Capability::Waiting | Capability::Continuation);
+        let (version, world) = if new { ("1.1.0", World::V1_1) } else { ("1.0.0", World::V1_0) };
+        let component = importing(&format!("{}@{version}", capability.name()));
+        let mut offered = Offered::new(&component);
+        offered.certified = false;
+        offered.world = world.name().into();
+        let terms = bench.verify(&offered).unwrap();
+        assert!(!terms.grants().certified && terms.grants().most.is_none());
+        let admitted = terms.grants().admit(&imports(&component).unwrap());
+        if Capability::HARMLESS.contains(&capability) {
+            admitted.unwrap();
+            continue;
+        }
+        let words = admitted.unwrap_err().to_string();
+        assert!(words.contains("nobody whom you believe has certified"), "{capability}: {words}");
+        assert!(words.contains(capability.name()), "{words}");
+        // A host that is made to run it all the same refuses it, and nothing has happened.
+        let id = bench.open(&bench.terms(&offered));
+        let row = bench.settled(id);
+        assert_eq!(row.state.name(), "failed", "{capability}: {}", row.note);
+        assert!(row.note.contains("nobody whom you believe"), "{capability}: {}", row.note);
+        assert!(bench.host.archive().journal(id).unwrap().is_empty());
+        refused += 1;
+    }
+    assert_eq!(refused, Capability::all().count() - Capability::HARMLESS.len());
+}

@@ -51,7 +51,7 @@ fn an_uncertified_service_gets_no_import_that_could_do_harm() {
         assert!(words.contains(capability.name()), "{words}");
         // A host that is made to run it all the same refuses it, and nothing has happened.
         let id = bench.open(&bench.terms(&offered));
-        let row = bench.settled(id);
+        let row = bench.ended(id);
         assert_eq!(row.state.name(), "failed", "{capability}: {}", row.note);
         assert!(row.note.contains("nobody whom you believe"), "{capability}: {}", row.note);
         assert!(bench.host.archive().journal(id).unwrap().is_empty());

@@ -86,6 +86,13 @@ impl Surroundings {
         Ok(this)
     }
 
+    /// Lets everything run on.
+    pub fn detach(self) {
+        for running in [self.lists, self.log, self.witness] {
+            running.detach();
+        }
+    }
+
     /// The log's address.
     pub fn log_url(&self) -> String {
         format!("https://localhost:{}", self.ports[1])

@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use semper_testkit::{Market, MarketOptions};
+use semper_testkit::certification::{Surroundings, revoke};
+use semper_testkit::{Market, MarketOptions, Output};
 use serde_json::Value;
 
 use crate::build;
@@ -25,24 +26,64 @@ pub fn run(options: &[&str]) -> Result<(), String> {
     println!("  in {}", folder.display());
     let market_options = MarketOptions { scripted_buyer: !interactive, ..MarketOptions::default() };
     let tell = |step: &str| println!("  {step}");
-    let market = Market::build(&folder, &binaries, &market_options, &tell)?;
+    let mut market = Market::build(&folder, &binaries, &market_options, &tell)?;
+    let around = Surroundings::build(&mut market, &tell)?;
     println!(
-        "  authority {}, bank {}, merchant {}",
+        "  authority {}, bank {}, merchant {}, log {}",
         market.ports[0],
         market.bank_url(),
-        market.merchant_url()
+        market.merchant_url(),
+        around.log_url()
     );
 
-    let outcome = if interactive { buy_by_hand(&market) } else { buy(&market) };
-    let checked = outcome.and_then(|()| aftermath(&market));
+    let checked = story(&market, &around, interactive);
     if keep {
         std::mem::forget(temporary);
         keep_running(&market, &folder);
         market.detach();
+        around.detach();
     }
     checked?;
-    heading("The deal is completed, and both archives verify");
+    heading("The deal is completed, both archives verify, and who took a word back is heard");
     Ok(())
+}
+
+/// Three organisations are wanted and refused; two are enough; one takes its word back.
+fn story(market: &Market, around: &Surroundings, interactive: bool) -> Result<(), String> {
+    heading("Two of three organisations have certified; Anna wants all three");
+    around.believe(market, "anna", 3)?;
+    let refused = market.semper(&["buy", "--home", "anna", &market.merchant_url()])?;
+    print_output(&refused.err);
+    expect(&refused, 1)?;
+    heading("Why: semper trust explain --home anna MERCHANT");
+    let explained =
+        market.semper(&["trust", "explain", "--home", "anna", &market.merchant_url()])?;
+    print_output(&explained.out);
+
+    heading("Anna is content with two of three");
+    around.believe(market, "anna", 2)?;
+    if interactive {
+        buy_by_hand(market)?
+    } else {
+        buy(market)?
+    }
+    aftermath(market)?;
+
+    heading("Konsument takes its certificate back: semper-sign revoke");
+    let digests = market.sign(&["digest", "--bundle", "bundle", "--json"])?.json();
+    let service = digests["service"].as_str().ok_or("the bundle has no digest")?.to_owned();
+    print_output(&revoke(market, "konsument", &[&service])?.out);
+    heading("The next deal is refused");
+    let refused = market.semper(&["buy", "--home", "anna", &market.merchant_url()])?;
+    print_output(&refused.err);
+    expect(&refused, 1)
+}
+
+fn expect(output: &Output, code: i32) -> Result<(), String> {
+    if output.code == code {
+        return Ok(());
+    }
+    Err(format!("it ended with {}, not {code}:\n{}{}", output.code, output.out, output.err))
 }
 
 /// The purchase, with the scripted TINGUINs.

@@ -216,6 +216,11 @@ impl Host {
         &self.parts.trust.authorities
     }
 
+    /// As [`Host::roots`], without whom they have withdrawn since: for parties of new deals.
+    pub fn present_roots(&self) -> Roots {
+        self.shelf.lists().authorities(&self.parts.trust)
+    }
+
     /// Our certified name and chain; asked of the TINGUIN once.
     pub fn identity(&self) -> Result<(String, Vec<Certificate>), ClientError> {
         if let Some(identity) = self.identity.get() {

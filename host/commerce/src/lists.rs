@@ -4,12 +4,12 @@
 //! server cannot bring back an old list. Which lists there are is the trust file's business
 //! (authorities, evaluators) and the merchant's own (beside its terms).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use semper_archive::{Archive, ArchiveError, DealRow, Home, HomeError, Write};
-use semper_base::cert::{CertError, Crl, MAX_CRL};
+use semper_base::cert::{CertError, Crl, MAX_CRL, Roots};
 use semper_base::{Digest, Mend, Timestamp};
 use semper_net::{Client, NetError};
 use semper_trust::envelope::EnvelopeError;
@@ -146,9 +146,6 @@ impl Lists {
         };
         let serial = self.archive.highest(&serial_key(merchant, service))?;
         let newest = self.archive.highest("clock")?;
-        let deals = self.archive.deals()?;
-        let merchants: BTreeSet<String> =
-            deals.into_iter().filter(|it| it.side == "buyer").map(|it| it.peer).collect();
         Ok(Knowledge {
             lists,
             crls,
@@ -157,7 +154,7 @@ impl Lists {
                 .into_iter()
                 .collect(),
             newest: newest.and_then(|it| Timestamp::from_millis(it).ok()),
-            merchants: merchants.into_iter().collect(),
+            merchants: self.archive.merchants()?,
         })
     }
 
@@ -253,6 +250,11 @@ impl Lists {
         Ok(())
     }
 
+    /// The authorities, with what they have withdrawn as far as it is known here.
+    pub fn authorities(&self, trust: &TrustFile) -> Roots {
+        trust.authorities.clone().with_crls(self.lock().crls.clone())
+    }
+
     fn lock(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -298,10 +300,15 @@ pub(crate) fn watch(host: &Arc<Host>) {
     let weak: Weak<Host> = Arc::downgrade(host);
     std::thread::spawn(move || {
         let mut told = BTreeSet::new();
-        loop {
-            std::thread::sleep(every.max(Duration::from_secs(1)));
-            let Some(host) = weak.upgrade() else { return };
-            look(&host, &mut told);
+        let mut next = Instant::now() + every;
+        // In short steps, so that the thread ends soon after its host.
+        while let Some(host) = weak.upgrade() {
+            if Instant::now() >= next {
+                look(&host, &mut told);
+                next = Instant::now() + every;
+            }
+            drop(host);
+            std::thread::sleep(Duration::from_secs(1).min(every));
         }
     });
 }
@@ -322,8 +329,11 @@ fn look(host: &Host, told: &mut BTreeSet<(Digest, String)>) {
         let url = format!("{}{WELL_KNOWN}", address.trim_end_matches('/'));
         let _ = host.shelf().lists().fetch_list(host.net(), trust, &url, None);
     }
+    // Once for each terms, however many deals there are under them.
+    let mut answers: HashMap<Digest, Option<String>> = HashMap::new();
     for row in running {
-        let Some(why) = host.shelf().no_longer(&row) else { continue };
+        let answer = answers.entry(row.terms).or_insert_with(|| host.shelf().no_longer(&row));
+        let Some(why) = answer.clone() else { continue };
         if told.insert((*row.id.digest(), why.clone())) {
             host.progress(
                 row.id,

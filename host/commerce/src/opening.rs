@@ -193,8 +193,12 @@ impl Host {
         match response.status {
             200 => {
                 let now = Timestamp::now();
-                let signed =
-                    SignedAgreement::verify(&response.body, Side::Seller, self.roots(), now)?;
+                let signed = SignedAgreement::verify(
+                    &response.body,
+                    Side::Seller,
+                    &self.present_roots(),
+                    now,
+                )?;
                 Ok(Event::Received(signed.agreement, signed.bytes))
             }
             _ => refusal(&response),
@@ -264,7 +268,7 @@ impl Host {
         let row = self.archive().opening_of(id)?.ok_or(OpeningError::Unknown)?;
         let machine = self.merchant(&row)?;
         let now = Timestamp::now();
-        let signed = SignedAgreement::verify(bytes, Side::Buyer, self.roots(), now)?;
+        let signed = SignedAgreement::verify(bytes, Side::Buyer, &self.present_roots(), now)?;
         let terms = self.shelf().get(signed.agreement.hello.terms, now)?;
         let event = Event::Received(signed.agreement, signed.bytes);
         let (machine, effects) = machine.step(event, now);

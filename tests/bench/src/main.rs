@@ -7,6 +7,7 @@
 //! | `catalogue` | search at 13,000 and 1,000,000 articles |
 //! | `deals` | whole purchases, memory of running deals |
 //! | `waiting` | activations, 100,000 waiting deals |
+//! | `trust` | verification, policies, logs, from a click to a running component, pulling |
 //! | `interference` | honest deals beside hostile ones |
 #![forbid(unsafe_code)]
 #![allow(clippy::float_arithmetic, reason = "figures, not money")]
@@ -15,6 +16,7 @@ mod catalogue;
 mod deals;
 mod interference;
 mod journal;
+mod trust;
 mod waiting;
 
 use std::time::{Duration, Instant};
@@ -34,6 +36,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     if wanted("interference") {
         interference::run()?;
+    }
+    if wanted("trust") {
+        trust::run()?;
     }
     if wanted("catalogue") {
         catalogue::run()?;

@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "for tests: what cannot go on has failed")]
 
+mod files;
+mod log;
+pub mod registry;
 pub mod server;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,8 +18,6 @@ use semper_base::cert::{Authority, Crl, Roots};
 use semper_base::{Amount, Certificate, Currency, Digest, Role, SigningKey, Timestamp};
 use semper_items::Side;
 use semper_items::statement::Kind as Statement;
-use semper_tlog::tree::{self, Tree};
-use semper_tlog::{Checkpoint, Kind, Note, Proof, VerifierKey, leaf};
 use semper_trust::bundle::{self, CERTIFICATE, EMPTY, SIGNATURE, Signer};
 use semper_trust::capability::Capability;
 use semper_trust::certificate::{CertificateOf, Delegation, Scope};
@@ -25,10 +26,13 @@ use semper_trust::describe::{
 };
 use semper_trust::envelope::{self, ENVELOPE, REVOKED, STATEMENT};
 use semper_trust::flow::{Action, End, Flow, ItemKind, State};
-use semper_trust::layout::{Descriptor, MANIFEST, Manifest, Source, canonical};
+use semper_trust::layout::{Descriptor, MANIFEST, Manifest, canonical};
 use semper_trust::revocation::{Listed, Reason, RevocationList, Revoked};
-use semper_trust::trustfile::{About, BelievedLog, Evaluator, Requirement};
-use semper_trust::{Knowledge, Layout, LayoutError, TrustError, TrustFile, VerifiedTerms};
+use semper_trust::trustfile::{About, Evaluator, Requirement};
+use semper_trust::{Knowledge, Layout, TrustError, TrustFile, VerifiedTerms};
+
+pub use files::Files;
+pub use log::{Log, logged};
 
 pub const CRITERIA: &str = "https://semper.example/criteria/consumer/1";
 /// The smallest component: a header and nothing else.
@@ -421,82 +425,6 @@ pub fn made(world: &World, by: &str) -> serde_json::Value {
     serde_json::json!({ "by": by, "at": ago(world.now, HOUR) })
 }
 
-/// A layout's files, to be spoiled one by one.
-#[derive(Clone)]
-pub struct Files(pub BTreeMap<String, Vec<u8>>);
-
-impl Files {
-    pub fn of(layout: &Layout) -> Self {
-        Self(layout.files().into_iter().collect())
-    }
-
-    pub fn read(self) -> Result<Layout, LayoutError> {
-        Layout::read(self)
-    }
-
-    /// Changes a file by name.
-    pub fn edit(mut self, name: &str, change: impl FnOnce(&mut Vec<u8>)) -> Self {
-        change(self.0.get_mut(name).unwrap());
-        self
-    }
-
-    /// Puts another blob in the place of one, under its own digest, and mends every descriptor
-    /// that names it, up to the index: what a thief who can write files but not sign can do.
-    pub fn reseal(mut self, old: &Digest, bytes: Vec<u8>) -> Self {
-        let mut queue = vec![(*old, bytes)];
-        while let Some((old, bytes)) = queue.pop() {
-            let new = Digest::of(&bytes);
-            let size = bytes.len() as u64;
-            self.0.remove(&format!("blobs/sha256/{}", old.hex()));
-            self.0.insert(format!("blobs/sha256/{}", new.hex()), bytes);
-            let names: Vec<String> = self.0.keys().cloned().collect();
-            for name in names {
-                let Ok(mut value) = serde_json::from_slice::<serde_json::Value>(&self.0[&name])
-                else {
-                    continue;
-                };
-                if !mend(&mut value, &old, &new, size) {
-                    continue;
-                }
-                let bytes = canonical(&value);
-                match name.strip_prefix("blobs/sha256/").map(|it| Digest::from_hex(it).unwrap()) {
-                    Some(own) => queue.push((own, bytes)),
-                    None => {
-                        self.0.insert(name, bytes);
-                    }
-                }
-            }
-        }
-        self
-    }
-}
-
-/// Mends descriptors in a document; whether there were any.
-fn mend(value: &mut serde_json::Value, old: &Digest, new: &Digest, size: u64) -> bool {
-    match value {
-        serde_json::Value::Object(all) => {
-            let own = all.get("digest").and_then(|it| it.as_str()) == Some(&old.to_string());
-            if own && all.contains_key("size") {
-                all.insert("digest".into(), new.to_string().into());
-                all.insert("size".into(), size.into());
-                return true;
-            }
-            all.values_mut().fold(false, |any, it| mend(it, old, new, size) | any)
-        }
-        serde_json::Value::Array(all) => {
-            all.iter_mut().fold(false, |any, it| mend(it, old, new, size) | any)
-        }
-        _ => false,
-    }
-}
-
-impl Source for Files {
-    fn read(&mut self, name: &str, most: usize) -> Result<Vec<u8>, LayoutError> {
-        let bytes = self.0.get(name).ok_or_else(|| LayoutError::Missing(name.to_owned()))?;
-        Ok(bytes[..bytes.len().min(most + 1)].to_vec())
-    }
-}
-
 fn drop_signatures_of(layout: &mut Layout, subject: &Digest) {
     // Rebuilt without them: the library has no way to take a signature away.
     let mut files = Files::of(layout);
@@ -513,61 +441,6 @@ fn drop_signatures_of(layout: &mut Layout, subject: &Digest) {
         *bytes = canonical(&index);
     });
     *layout = files.read().unwrap();
-}
-
-/// A log in memory, with one witness.
-pub struct Log {
-    pub key: SigningKey,
-    pub witness: SigningKey,
-}
-
-impl Log {
-    fn new() -> Self {
-        Self { key: SigningKey::generate(), witness: SigningKey::generate() }
-    }
-
-    pub fn vkey(&self) -> VerifierKey {
-        VerifierKey::new(LOG, Kind::Log, self.key.public()).unwrap()
-    }
-
-    pub fn witness_key(&self) -> VerifierKey {
-        VerifierKey::new("witness.example/one", Kind::Witness, self.witness.public()).unwrap()
-    }
-
-    pub fn believed(&self, quorum: usize) -> BelievedLog {
-        let witnesses = vec![self.witness_key()];
-        BelievedLog { key: self.vkey(), url: None, witnesses, quorum }
-    }
-
-    /// The proof that an entry is the third of five, witnessed.
-    pub fn prove(&self, entry: &[u8]) -> Proof {
-        let entries = [b"one".as_slice(), b"two", entry, b"four", b"five"];
-        let mut tree = Tree::new();
-        entries.iter().for_each(|it| tree.append(leaf(it), |_, _, _| {}));
-        let tiles: BTreeMap<String, Vec<u8>> = tree
-            .partial()
-            .map(|(level, number, hashes)| {
-                let bytes = hashes.iter().flat_map(|it| *it.as_bytes()).collect();
-                (tree::path(level, number, hashes.len()), bytes)
-            })
-            .collect();
-        let path = tree::prove(5, tree.root(), 2, |name| tiles.get(name).cloned()).unwrap();
-        let checkpoint = Checkpoint { origin: LOG.into(), size: 5, root: tree.root() };
-        let mut note: Note = checkpoint.sign(&self.key).unwrap();
-        note.cosign("witness.example/one", &self.witness, Timestamp::now()).unwrap();
-        Proof { index: 2, path, checkpoint: note }
-    }
-}
-
-/// A bundle whose terms are logged, with what becomes of the proof.
-pub fn logged(world: &World, change: impl FnOnce(&World, &[u8]) -> Vec<u8>) -> Layout {
-    let mut layout = world.bundle();
-    let terms = terms_of(&layout);
-    let (manifest, _, entry) = envelope_of(&layout, SIGNATURE, &terms.digest);
-    let proof = change(world, &entry);
-    let own = layout.manifests().iter().find(|it| it.digest == manifest).unwrap().clone();
-    bundle::prove(&mut layout, &own, proof);
-    layout
 }
 
 /// A trust file's policies, for tests of them.

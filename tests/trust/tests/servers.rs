@@ -301,7 +301,7 @@ fn broken(bytes: Vec<u8>) -> axum::body::Body {
             if let Some(bytes) = self.0.take() {
                 return std::task::Poll::Ready(Some(Ok(bytes)));
             }
-            let late = std::future::Future::poll(self.1.as_mut(), cx);
+            let late = Future::poll(self.1.as_mut(), cx);
             late.map(|()| Some(Err(std::io::ErrorKind::ConnectionReset.into())))
         }
     }

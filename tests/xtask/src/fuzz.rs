@@ -6,7 +6,8 @@ use std::process::Command;
 use crate::build;
 
 /// The targets.
-const TARGETS: [&str; 6] = ["message", "container", "bundle", "journal", "policy", "tinguin"];
+const TARGETS: [&str; 8] =
+    ["message", "container", "bundle", "pipeline", "trust", "journal", "policy", "tinguin"];
 
 /// Runs every target for so many seconds, from the seeds in the repository; what is found on
 /// the way is kept in the target folder and gone on from next time.

@@ -27,6 +27,12 @@ impl Archive {
         self.rows(&sql, [], deal)
     }
 
+    /// Everybody from whom this home has bought.
+    pub fn merchants(&self) -> Result<Vec<String>, ArchiveError> {
+        let sql = "SELECT DISTINCT peer FROM deals WHERE side = 'buyer' ORDER BY peer";
+        self.rows(sql, [], |row| row.get(0))
+    }
+
     /// Whether there has been a deal with this peer.
     pub fn knows(&self, peer: &str) -> Result<bool, ArchiveError> {
         let sql = "SELECT 1 FROM deals WHERE peer = ?1 LIMIT 1";

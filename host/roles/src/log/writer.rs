@@ -1,0 +1,211 @@
+//! The one thread that grows a log's tree, and what a crash has left to it.
+
+use std::path::PathBuf;
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex};
+
+use rusqlite::{Connection, params};
+use semper_base::{Digest, SigningKey};
+use semper_net::Client;
+use semper_tlog::checkpoint::witnesses;
+use semper_tlog::tree::{self, Tree, TreeError, WIDTH};
+use semper_tlog::witness::Asked;
+use semper_tlog::{Checkpoint, Note, VerifierKey};
+
+use super::{LogError, Pending, flat, lock, read, write};
+
+/// Statements of one batch at most.
+const BATCH: usize = 1_024;
+
+/// The one thread that grows the tree.
+pub(super) struct Writer {
+    pub next: PathBuf,
+    pub public: PathBuf,
+    pub store: Arc<Mutex<Connection>>,
+    pub key: SigningKey,
+    pub vkey: VerifierKey,
+    pub witnesses: Vec<(VerifierKey, String, Client)>,
+    pub quorum: usize,
+    pub tree: Tree,
+    /// Entries of the bundle at the right edge.
+    pub unfinished: Vec<Vec<u8>>,
+    pub published: Option<Note>,
+}
+
+impl Writer {
+    /// Loads the tree of the newest checkpoint that anybody may have seen.
+    pub fn recover(&mut self) -> Result<(), LogError> {
+        let parse = |bytes: Option<Vec<u8>>| -> Result<Option<(Checkpoint, Note)>, LogError> {
+            let Some(bytes) = bytes else { return Ok(None) };
+            let note = Note::parse(&bytes)?;
+            Ok(Some((Checkpoint::verify(&note, &self.vkey)?, note)))
+        };
+        let published = parse(read(&self.public, "checkpoint"))?;
+        let next = parse(std::fs::read(&self.next).ok())?;
+        let (head, _) = match (&next, &published) {
+            (Some(next), Some(old)) if next.0.size >= old.0.size => next,
+            (Some(next), None) => next,
+            (_, Some(old)) => old,
+            (None, None) => return self.publish(),
+        };
+        let tile = |level, number, width| {
+            let partial = read(&self.public, &tree::path(level, number, width));
+            partial.or_else(|| {
+                let full = read(&self.public, &tree::path(level, number, WIDTH))?;
+                full.get(..width * tree::HASH).map(<[u8]>::to_vec)
+            })
+        };
+        self.tree = Tree::load(head.size, tile)?;
+        if self.tree.root() != head.root {
+            let why = "its root is another than the one that was signed".to_owned();
+            return Err(TreeError::Tiles { size: head.size, why }.into());
+        }
+        let (number, width) = (head.size / WIDTH as u64, (head.size % WIDTH as u64) as usize);
+        if width > 0 {
+            let bytes = read(&self.public, &tree::entries_path(number, width));
+            let damaged =
+                || TreeError::Tiles { size: head.size, why: "entries are missing".into() };
+            self.unfinished = bytes.and_then(|it| tree::entries(&it)).ok_or_else(damaged)?;
+        }
+        let size = i64::try_from(head.size).unwrap_or(i64::MAX);
+        // Numbers that were given out for a tree that nobody has seen.
+        lock(&self.store).execute("DELETE FROM entries WHERE number >= ?1", [size])?;
+        self.published = published.map(|it| it.1);
+        self.publish()
+    }
+
+    pub fn run(mut self, waiting: &Receiver<Pending>) {
+        while let Ok(first) = waiting.recv() {
+            let mut batch = vec![first];
+            while batch.len() < BATCH
+                && let Ok(more) = waiting.try_recv()
+            {
+                batch.push(more);
+            }
+            let entries: Vec<Vec<u8>> =
+                batch.iter_mut().map(|it| std::mem::take(&mut it.entry)).collect();
+            let before = (self.tree.clone(), self.unfinished.clone());
+            match self.grow(entries) {
+                Ok(numbers) => {
+                    for (pending, number) in batch.into_iter().zip(numbers) {
+                        let _ = pending.done.send(Ok(number));
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(%error, "a batch was not logged");
+                    // Before the next checkpoint is signed nobody has seen anything; after it
+                    // the tree stays as it is, and is published when witnesses answer.
+                    if !self.next.exists() {
+                        (self.tree, self.unfinished) = before;
+                    }
+                    for pending in batch {
+                        let _ = pending.done.send(Err(error.to_string()));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Adds entries, each once, and publishes; their numbers.
+    fn grow(&mut self, entries: Vec<Vec<u8>>) -> Result<Vec<u64>, LogError> {
+        // What an earlier batch left unpublished comes first.
+        if self.next.exists() {
+            self.publish()?;
+        }
+        let mut numbers = Vec::new();
+        let mut files: Vec<(String, Vec<u8>)> = Vec::new();
+        let store = Arc::clone(&self.store);
+        let store = lock(&store);
+        let transaction = store.unchecked_transaction()?;
+        for entry in entries {
+            let digest = Digest::of(&entry);
+            let number = i64::try_from(self.tree.size()).unwrap_or(i64::MAX);
+            let sql = "INSERT INTO entries (digest, number) VALUES (?1, ?2) \
+                       ON CONFLICT (digest) DO NOTHING";
+            if transaction.execute(sql, params![digest.as_bytes(), number])? == 0 {
+                let sql = "SELECT number FROM entries WHERE digest = ?1";
+                let known: i64 = transaction.query_row(sql, [digest.as_bytes()], |it| it.get(0))?;
+                numbers.push(known.cast_unsigned());
+                continue;
+            }
+            numbers.push(self.tree.size());
+            self.tree.append(semper_tlog::leaf(&entry), |level, number, hashes| {
+                files.push((tree::path(level, number, WIDTH), flat(hashes)));
+            });
+            self.unfinished.push(entry);
+            if self.unfinished.len() == WIDTH {
+                let full = self.tree.size() / WIDTH as u64 - 1;
+                files.push((tree::entries_path(full, WIDTH), tree::bundle(&self.unfinished)));
+                self.unfinished.clear();
+            }
+        }
+        for (level, number, hashes) in self.tree.partial() {
+            files.push((tree::path(level, number, hashes.len()), flat(hashes)));
+        }
+        if !self.unfinished.is_empty() {
+            let number = self.tree.size() / WIDTH as u64;
+            let name = tree::entries_path(number, self.unfinished.len());
+            files.push((name, tree::bundle(&self.unfinished)));
+        }
+        for (name, bytes) in &files {
+            write(&self.public.join(name), bytes)?;
+        }
+        transaction.commit()?;
+        drop(store);
+        let note = self.head().sign(&self.key)?;
+        write(&self.next, note.to_string().as_bytes())?;
+        self.publish()?;
+        Ok(numbers)
+    }
+
+    fn head(&self) -> Checkpoint {
+        let (size, root) = (self.tree.size(), self.tree.root());
+        Checkpoint { origin: self.vkey.name.clone(), size, root }
+    }
+
+    /// Has the newest checkpoint cosigned, and publishes it.
+    fn publish(&mut self) -> Result<(), LogError> {
+        let mut note = self.head().sign(&self.key)?;
+        let growing = self.tree.size() > 0;
+        for (key, url, net) in &self.witnesses {
+            if !growing {
+                continue;
+            }
+            if let Err(why) = self.cosigned(&mut note, url, net) {
+                tracing::warn!(witness = key.name, why, "a witness has not cosigned");
+            }
+        }
+        let got = witnesses(&note, self.witnesses.iter().map(|it| &it.0))?.len();
+        if growing && got < self.quorum {
+            return Err(LogError::Quorum { got, want: self.quorum });
+        }
+        write(&self.public.join("checkpoint"), note.to_string().as_bytes())?;
+        let _ = std::fs::remove_file(&self.next);
+        self.published = Some(note);
+        Ok(())
+    }
+
+    /// Asks a witness, from the size that was published last; once more from the size that it
+    /// knows, if that is another.
+    fn cosigned(&self, note: &mut Note, url: &str, net: &Client) -> Result<(), String> {
+        let head = self.head();
+        let last = self.published.as_ref().and_then(|it| Checkpoint::unverified(it).ok());
+        let mut old = last.map_or(0, |it| it.size);
+        for _ in 0..2 {
+            let path = tree::prove_growth(head.size, head.root, old, |it| read(&self.public, it))
+                .map_err(|error| error.to_string())?;
+            let asked = Asked { old, path, checkpoint: note.clone() };
+            let url = format!("{}/add-checkpoint", url.trim_end_matches('/'));
+            let body = asked.to_string().into_bytes();
+            let answer =
+                net.post(&url, "text/plain", body, 64 * 1024).map_err(|it| it.to_string())?;
+            let text = String::from_utf8_lossy(&answer.body).into_owned();
+            match answer.status {
+                200 => return note.add(&text).map_err(|error| error.to_string()),
+                409 => old = text.trim().parse().map_err(|_| "an unreadable conflict")?,
+                status => return Err(format!("status {status}: {text}")),
+            }
+        }
+        Err("it knows ever other sizes".into())
+    }
+}

@@ -12,7 +12,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use x509_cert::der::{Decode, DecodePem, Encode, EncodePem, pem::LineEnding};
+use x509_cert::der::{Decode, Encode, EncodePem, pem::LineEnding};
 use x509_cert::spki::ObjectIdentifier;
 
 use crate::clock::Timestamp;
@@ -181,9 +181,11 @@ impl Certificate {
 
     /// Parses one PEM block.
     pub fn from_pem(pem: &str) -> Result<Self, CertError> {
-        let parsed = x509_cert::Certificate::from_pem(pem)
+        let (label, der) = x509_cert::der::pem::decode_vec(pem.as_bytes())
             .map_err(|error| CertError::Form(error.to_string()))?;
-        let der = parsed.to_der().map_err(|error| CertError::Form(error.to_string()))?;
+        if label != "CERTIFICATE" {
+            return Err(CertError::Form(format!("a {label}, not a certificate")));
+        }
         Self::from_der(&der)
     }
 
@@ -205,6 +207,11 @@ impl Certificate {
     /// The common name of the issuer.
     pub fn issuer(&self) -> String {
         common_name(self.parsed.tbs_certificate().issuer())
+    }
+
+    /// Whether it names this certificate's subject as its issuer; nothing is verified.
+    pub fn is_issued_by(&self, other: &Self) -> bool {
+        self.parsed.tbs_certificate().issuer() == other.parsed.tbs_certificate().subject()
     }
 
     /// The Ed25519 key inside.

@@ -194,7 +194,8 @@ impl Lists {
         let root = trust.authorities.certificates().iter().find(|root| crl.is_by(root));
         let root = root.ok_or_else(known)?.digest();
         let key = format!("crl/{}", root.short());
-        self.keep(url, &key, crl.number(), &format!("{}.crl", root.hex()), &bytes)?;
+        let file = format!("{}.crl", root.hex());
+        self.keep(url, (&key, crl.number(), crl.issued()), &file, &bytes)?;
         self.lock().crl(crl, trust);
         Ok(())
     }
@@ -227,7 +228,7 @@ impl Lists {
         }
         let key = listed.key();
         let file = format!("{}.json", Digest::of(key.as_bytes()).hex());
-        self.keep(url, &key, listed.list.number, &file, bytes)?;
+        self.keep(url, (&key, listed.list.number, listed.list.issued), &file, bytes)?;
         self.lock().list(listed);
         Ok(())
     }
@@ -236,8 +237,7 @@ impl Lists {
     fn keep(
         &self,
         url: &str,
-        key: &str,
-        number: u64,
+        (key, number, issued): (&str, u64, Timestamp),
         file: &str,
         bytes: &[u8],
     ) -> Result<(), ListError> {
@@ -246,7 +246,12 @@ impl Lists {
             return Err(ListError::Older { url: url.to_owned(), got: number, seen });
         }
         self.home.write(&format!("{FOLDER}/{file}"), bytes)?;
-        self.archive.commit(vec![Write::Highest(key.to_owned(), number)])?;
+        // A clock that is set back later is noticed; one that others run ahead of is not moved.
+        let seen = issued.min(Timestamp::now());
+        self.archive.commit(vec![
+            Write::Highest(key.to_owned(), number),
+            Write::Highest("clock".into(), seen.millis()),
+        ])?;
         Ok(())
     }
 

@@ -405,7 +405,7 @@ fn accepted(buyer: &[Seen], seller: &[Seen], forged: bool) -> Vec<Offer> {
         },
         _ => None,
     });
-    offers.last().into_iter().collect()
+    offers.reduce(|_, newer| newer).into_iter().collect()
 }
 
 fn is_offer(seen: &Seen) -> bool {

@@ -227,14 +227,14 @@ impl Table<'_> {
     /// Takes new messages across; a forger changes some of them on the way.
     fn carry(&mut self) -> bool {
         let mut moved = false;
-        for index in 0..2 {
+        for (index, own) in SIDES.into_iter().enumerate() {
             let new = self.parts[index].outbox(self.taken[index]);
             self.taken[index] += new.len();
             let other = 1 - index;
             for bytes in new {
                 moved = true;
                 let bytes = match self.forged {
-                    Some(side) if side == SIDES[index] => self.forge(other, &bytes),
+                    Some(side) if side == own => self.forge(other, &bytes),
                     _ => bytes,
                 };
                 self.parts[other].deliver(bytes);

@@ -20,6 +20,7 @@ use semper_trust::bundle;
 use semper_trust::describe::ServiceDescription;
 use semper_trust::policies::{Facts, Policies};
 use semper_trust::trustfile::About;
+use semper_trust::verify::Described;
 use semper_trust::{Capability, Grants, Knowledge, Layout, TrustFile, VerifiedTerms};
 use semper_trust_tests::registry::Yard;
 use semper_trust_tests::{HOUR, World, ago, eur, logged};
@@ -61,6 +62,38 @@ fn verification() {
     let figure = "full verification with three certificates and a log proof, with grants, vs its 12 \
                   bare signature verifications (target: 1.5)";
     super::row(figure, ours / 20, theirs / 20);
+    let stage = |upto: u32| {
+        super::each(200, || {
+            let Ok(described) = Described::parse(&layout) else { return };
+            if upto == 0 {
+                return;
+            }
+            let signed = described.signed(&layout, &trust, Some(&knowledge), world.now);
+            let Ok(signed) = signed else { return };
+            if upto == 1 {
+                return;
+            }
+            let Ok(fresh) = signed.fresh(&trust, Some(&knowledge), world.now) else { return };
+            let Ok(logged) = fresh.logged(&layout, &trust, true) else { return };
+            if upto == 2 {
+                return;
+            }
+            let certified = logged.certified(&layout, &trust, Some(&knowledge), world.now);
+            black_box(certified.is_ok());
+        })
+    };
+    let (described, signed, logged, certified) = (stage(0), stage(1), stage(2), stage(3));
+    super::note(
+        "of that, by stage",
+        &format!(
+            "described {described:.0?}, signed {:.0?}, fresh and logged {:.0?}, certified {:.0?}, \
+             granted {:.0?}",
+            signed.saturating_sub(described),
+            logged.saturating_sub(signed),
+            certified.saturating_sub(logged),
+            (ours / 20).saturating_sub(certified),
+        ),
+    );
 }
 
 /// Decisions about everything that a service may want, by so many policies.
@@ -91,7 +124,9 @@ fn policies() {
         }
         let Ok(policies) = Policies::parse(&[("own.cedar".into(), text)]) else { continue };
         let mut times: Vec<Duration> = (0..300)
-            .map(|_| {
+            .map(|number| {
+                // Another service each time: the same one's answer is kept.
+                let facts = Facts { version: format!("1.0.{number}"), ..facts.clone() };
                 let start = Instant::now();
                 black_box(policies.narrow(reach.clone(), &facts).0.certified);
                 start.elapsed()

@@ -305,9 +305,10 @@ fn broken(bytes: Vec<u8>) -> axum::body::Body {
             late.map(|()| Some(Err(std::io::ErrorKind::ConnectionReset.into())))
         }
     }
-    let sleep = semper_net::runtime()
-        .block_on(async { Box::pin(tokio::time::sleep(std::time::Duration::from_millis(300))) });
-    axum::body::Body::from_stream(Breaks(Some(bytes), sleep))
+    // A timer wants to be made where there is a runtime.
+    let _runtime = semper_net::runtime().enter();
+    let late = tokio::time::sleep(std::time::Duration::from_millis(300));
+    axum::body::Body::from_stream(Breaks(Some(bytes), Box::pin(late)))
 }
 
 #[test]

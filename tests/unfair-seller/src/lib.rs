@@ -73,12 +73,10 @@ fn sell(unfair: i64, wish: &mut Wish, cart: &Cart) -> Result<(), String> {
     let Some(offer) = make_offer(unfair, cart)? else { return withdraw("not in stock") };
     let (total, days, ends) = (offer.total.clone(), offer.delivery_days, offer.valid_until);
     statements::send(consent::sign(&Content::Offer(offer))?);
-    let order = loop {
-        match wish.receive_until(Some(ends)) {
-            Next::Message(Received::Statement(statement)) => break statement,
-            Next::Message(_) => return Err("something else came than an order".to_owned()),
-            Next::Time => return withdraw("the offer has ended"),
-        }
+    let order = match wish.receive_until(Some(ends)) {
+        Next::Message(Received::Statement(statement)) => statement,
+        Next::Message(_) => return Err("something else came than an order".to_owned()),
+        Next::Time => return withdraw("the offer has ended"),
     };
     let Content::Order(content) = order.content() else {
         if unfair != 14 {

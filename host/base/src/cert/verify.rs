@@ -102,6 +102,12 @@ impl Roots {
             return Err(CertError::Time { subject, from, to, at });
         }
         let failed = |why: String| CertError::Path { subject: subject.clone(), why };
+        let stranger = || failed(format!("“{}” is not an authority believed here", leaf.issuer()));
+        // Somebody else's chain is told by its names, before anything is computed.
+        let mut chain = issuers.iter().chain([leaf]);
+        if !chain.any(|it| self.roots.iter().any(|root| it.is_issued_by(root))) {
+            return Err(stranger());
+        }
         let anchored: Vec<CertificateDer<'_>> =
             self.roots.iter().map(|root| CertificateDer::from(root.der())).collect();
         let anchors: Vec<TrustAnchor<'_>> = anchored

@@ -153,12 +153,13 @@ pub struct TermsDescription {
 
 /// Parses canonical JSON of a description; another encoding of it is an error.
 pub fn parse<T: Serialize + DeserializeOwned>(name: &str, bytes: &[u8]) -> Result<T, LayoutError> {
-    let value: T = crate::json::parse(name, bytes)?;
+    let value: T = serde_json::from_slice(bytes).map_err(|error| form(name, error.to_string()))?;
     if canonical(&value) == bytes {
-        Ok(value)
-    } else {
-        Err(form(name, "not in canonical form (RFC 8785)"))
+        return Ok(value);
     }
+    // With another encoding a key may be there twice: that is said first.
+    crate::json::strict(bytes).map_err(|error| form(name, error))?;
+    Err(form(name, "not in canonical form (RFC 8785)"))
 }
 
 /// Parses a flow from JSON; for tools that build services from other descriptions.

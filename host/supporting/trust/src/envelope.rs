@@ -156,21 +156,57 @@ pub fn verify_any<P: Serialize + DeserializeOwned>(
     role: Role,
     at: Timestamp,
 ) -> Result<(Digest, P, Identity), EnvelopeError> {
-    let (envelope, payload) = open(bytes)?;
-    let [signature] = envelope.signatures.as_slice() else {
-        return Err(EnvelopeError::Form("exactly one signature is expected".into()));
-    };
-    let identity = roots.verify(&signature.chain, role, at)?;
-    let sig = decode64(&signature.sig)?;
-    identity.key.verify(&pre_authentication(&envelope.payload_type, &payload), &sig)?;
-    let statement: InToto<P> = parse(&payload)?;
-    if statement.kind != STATEMENT || statement.predicate_type != predicate_type {
-        return Err(EnvelopeError::Form(format!("not a {predicate_type}")));
+    Opened::new(bytes)?.verify(predicate_type, roots, role, at)
+}
+
+/// An envelope that has been taken apart: to be held against one set of roots after another.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    payload: Vec<u8>,
+    signed: Vec<u8>,
+    sig: Vec<u8>,
+    chain: Vec<Certificate>,
+}
+
+impl Opened {
+    /// Takes an envelope with exactly one signature apart. Nothing of it is verified.
+    pub fn new(bytes: &[u8]) -> Result<Self, EnvelopeError> {
+        let (mut envelope, payload) = open(bytes)?;
+        let (Some(signature), true) = (envelope.signatures.pop(), envelope.signatures.is_empty())
+        else {
+            return Err(EnvelopeError::Form("exactly one signature is expected".into()));
+        };
+        let signed = pre_authentication(&envelope.payload_type, &payload);
+        let sig = decode64(&signature.sig)?;
+        Ok(Self { payload, signed, sig, chain: signature.chain })
     }
-    if canonical(&statement) != payload {
-        return Err(EnvelopeError::Form("the statement is not in canonical form".into()));
+
+    /// Verifies it: the subject's digest, the predicate and who signed it.
+    pub fn verify<P: Serialize + DeserializeOwned>(
+        &self,
+        predicate_type: &str,
+        roots: &Roots,
+        role: Role,
+        at: Timestamp,
+    ) -> Result<(Digest, P, Identity), EnvelopeError> {
+        let identity = roots.verify(&self.chain, role, at)?;
+        identity.key.verify(&self.signed, &self.sig)?;
+        let statement: InToto<P> = match serde_json::from_slice(&self.payload) {
+            Ok(statement) => statement,
+            // What is wrong with it in its own words.
+            Err(_) => parse(&self.payload)?,
+        };
+        if statement.kind != STATEMENT || statement.predicate_type != predicate_type {
+            return Err(EnvelopeError::Form(format!("not a {predicate_type}")));
+        }
+        let digest = subject_of(&statement)?;
+        // One encoding for one statement; with that, no key is there twice.
+        if canonical(&statement) != self.payload {
+            parse::<serde_json::Value>(&self.payload)?;
+            return Err(EnvelopeError::Form("the statement is not in canonical form".into()));
+        }
+        Ok((digest, statement.predicate, identity))
     }
-    Ok((subject_of(&statement)?, statement.predicate, identity))
 }
 
 /// The one subject of a statement, by SHA-256 and nothing else.

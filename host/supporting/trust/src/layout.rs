@@ -131,6 +131,8 @@ impl Descriptor {
 pub struct Layout {
     manifests: Vec<Descriptor>,
     blobs: BTreeMap<Digest, Vec<u8>>,
+    /// The manifests, parsed once.
+    parsed: BTreeMap<Digest, Manifest>,
 }
 
 /// What can be wrong with a layout.
@@ -215,7 +217,7 @@ impl Layout {
             return Err(form("oci-layout", "not image layout 1.0.0"));
         }
         let index = Index::parse(&bounded(&mut source, "index.json", MAX_DOCUMENT)?)?;
-        let mut layout = Self { manifests: Vec::new(), blobs: BTreeMap::new() };
+        let mut layout = Self::default();
         for descriptor in index.manifests {
             let bytes = layout.fetch(&mut source, &descriptor, MAX_DOCUMENT)?;
             let manifest = manifest(&descriptor, &bytes)?;
@@ -223,7 +225,8 @@ impl Layout {
                 layout.fetch(&mut source, blob, MAX_BLOB)?;
             }
             // What others have copied may have lost it; the manifest says it itself.
-            let artifact_type = Some(manifest.artifact_type);
+            let artifact_type = Some(manifest.artifact_type.clone());
+            layout.parsed.insert(descriptor.digest, manifest);
             layout.manifests.push(Descriptor { artifact_type, ..descriptor });
         }
         Ok(layout)
@@ -296,6 +299,7 @@ impl Layout {
     /// Adds a manifest; the descriptor that names it. An equal one is not added twice.
     pub fn add_manifest(&mut self, manifest: &Manifest, title: &str) -> Descriptor {
         let mut descriptor = self.add_blob(MANIFEST, title, canonical(manifest));
+        self.parsed.insert(descriptor.digest, manifest.clone());
         descriptor.artifact_type = Some(manifest.artifact_type.clone());
         if !self.manifests.contains(&descriptor) {
             self.manifests.push(descriptor.clone());
@@ -311,6 +315,7 @@ impl Layout {
             }
         }
         self.blobs.extend(other.blobs.iter().map(|(digest, bytes)| (*digest, bytes.clone())));
+        self.parsed.extend(other.parsed.iter().map(|(digest, it)| (*digest, it.clone())));
     }
 
     /// The manifests of these artifact types with their blobs, and nothing else.
@@ -328,6 +333,7 @@ impl Layout {
                 {
                     some.blobs.insert(digest, self.blob(&digest)?.to_vec());
                 }
+                some.parsed.insert(descriptor.digest, manifest);
                 some.manifests.push(descriptor.clone());
             }
         }
@@ -358,6 +364,7 @@ impl Layout {
             }
         }
         self.blobs.retain(|digest, _| named.contains(digest));
+        self.parsed.retain(|digest, _| named.contains(digest));
     }
 
     /// Descriptors of all manifests of an artifact type.
@@ -367,7 +374,10 @@ impl Layout {
 
     /// The manifest of a descriptor.
     pub fn manifest(&self, descriptor: &Descriptor) -> Result<Manifest, LayoutError> {
-        manifest(descriptor, self.blob(&descriptor.digest)?)
+        match self.parsed.get(&descriptor.digest) {
+            Some(manifest) => Ok(manifest.clone()),
+            None => manifest(descriptor, self.blob(&descriptor.digest)?),
+        }
     }
 
     /// Manifests of an artifact type that refer to `subject` (OCI 1.1 referrers).
@@ -383,6 +393,12 @@ impl Layout {
     ) -> Result<Vec<(Digest, Manifest)>, LayoutError> {
         let mut found = Vec::new();
         for descriptor in self.artifacts(kind) {
+            let known = self.parsed.get(&descriptor.digest);
+            let other =
+                known.is_some_and(|it| it.subject.as_ref().is_none_or(|it| it.digest != *subject));
+            if other {
+                continue;
+            }
             let manifest = self.manifest(descriptor)?;
             if manifest.subject.as_ref().is_some_and(|it| it.digest == *subject) {
                 found.push((descriptor.digest, manifest));

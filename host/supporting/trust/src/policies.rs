@@ -1,13 +1,13 @@
 //! The buyer's own rules: Cedar policies, checked against the schema when they are loaded, asked
 //! when grants are made. They narrow what certificates reach; they never widen it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::str::FromStr as _;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use cedar_policy::{
-    Authorizer, Context, Decision, Entities, Entity, EntityUid, Policy, PolicyId, PolicySet,
-    Request, RestrictedExpression, Schema, ValidationMode, Validator,
+    Authorizer, Context, Decision, Entities, Entity, EntityId, EntityTypeName, EntityUid, Policy,
+    PolicyId, PolicySet, Request, RestrictedExpression, Schema, ValidationMode, Validator,
 };
 use miette::Diagnostic;
 use semper_base::{Amount, Mend};
@@ -49,12 +49,30 @@ impl Mend for PolicyError {
     }
 }
 
+/// Answers that are kept: a host looks at the same terms again and again.
+const KEPT: usize = 16;
+
+/// An answer: what was asked, and what came of it.
+type Answer = (Grants, Facts, Grants, Vec<Decided>);
+
 /// A set of policies that fits the schema.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Policies {
     set: PolicySet,
+    /// What policies say of themselves, by their names: Cedar parses an annotation's name each
+    /// time that it is asked for.
+    said: HashMap<PolicyId, Said>,
     /// Numbers in the policies: where a decision about amounts can change.
     numbers: BTreeSet<i64>,
+    /// The last answers. They follow from what was asked and the policies alone.
+    kept: Mutex<VecDeque<Answer>>,
+}
+
+/// What a policy says of itself.
+#[derive(Clone, Debug, Default)]
+struct Said {
+    says: Option<String>,
+    mend: Option<String>,
 }
 
 /// What is asked about a service.
@@ -116,6 +134,7 @@ impl Policies {
     pub fn parse(files: &[(String, String)]) -> Result<Self, PolicyError> {
         let mut set = PolicySet::new();
         let mut numbers = BTreeSet::new();
+        let mut said = HashMap::new();
         let several = files.len() > 1;
         for (file, text) in files {
             let wrong = |at: usize, what: String| {
@@ -141,6 +160,8 @@ impl Policies {
                 let own = policy.annotation("id").map_or(policy.id().to_string(), str::to_owned);
                 let id = if several { format!("{file}#{own}") } else { own };
                 collect(policy, &mut numbers);
+                let own = |key: &str| policy.annotation(key).map(str::to_owned);
+                said.insert(PolicyId::new(&id), Said { says: own("says"), mend: own("mend") });
                 set.add(policy.new_id(PolicyId::new(&id)))
                     .map_err(|_| wrong(0, format!("two policies are called “{id}”")))?;
             }
@@ -150,7 +171,7 @@ impl Policies {
             let what = format!("more than {MAX_POLICIES} policies");
             return Err(PolicyError { file: files[0].0.clone(), line: 1, column: 1, what });
         }
-        Ok(Self { set, numbers })
+        Ok(Self { set, said, numbers, kept: Mutex::default() })
     }
 
     /// How many policies there are.
@@ -166,6 +187,21 @@ impl Policies {
     /// Narrows what certificates reach to what the policies permit; every decision with its
     /// reason.
     pub fn narrow(&self, reach: Grants, facts: &Facts) -> (Grants, Vec<Decided>) {
+        let lock = || self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = lock().iter().find(|it| it.0 == reach && it.1 == *facts).cloned();
+        if let Some((_, _, grants, decided)) = known {
+            return (grants, decided);
+        }
+        let (grants, decided) = self.decide(reach.clone(), facts);
+        let mut kept = lock();
+        if kept.len() == KEPT {
+            kept.pop_front();
+        }
+        kept.push_back((reach, facts.clone(), grants.clone(), decided.clone()));
+        (grants, decided)
+    }
+
+    fn decide(&self, reach: Grants, facts: &Facts) -> (Grants, Vec<Decided>) {
         let asking = Asking::new(self, &reach, facts);
         let mut grants = reach.clone();
         let mut decided = Vec::new();
@@ -229,9 +265,19 @@ struct Asking<'a> {
     authorizer: Authorizer,
 }
 
+/// The types of the schema, parsed once: Cedar's parser is no quick one.
+static TYPES: [(&str, OnceLock<EntityTypeName>); 5] = [
+    ("Service", OnceLock::new()),
+    ("Capability", OnceLock::new()),
+    ("Credential", OnceLock::new()),
+    ("Money", OnceLock::new()),
+    ("Action", OnceLock::new()),
+];
+
 fn uid(kind: &str, id: &str) -> EntityUid {
-    let kind = kind.parse().expect("our own types' names");
-    EntityUid::from_type_name_and_id(kind, cedar_policy::EntityId::new(id))
+    let (name, parsed) = TYPES.iter().find(|it| it.0 == kind).expect("a type of the schema");
+    let kind = parsed.get_or_init(|| name.parse().expect("our own types' names"));
+    EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id))
 }
 
 fn text(value: &str) -> RestrictedExpression {
@@ -304,14 +350,12 @@ impl<'a> Asking<'a> {
         let request = Request::new(self.service.clone(), uid("Action", action), on, context, None)
             .expect("without a schema nothing is refused");
         let response = self.authorizer.is_authorized(&request, &self.policies.set, all);
-        let said = |id: &PolicyId, key: &str| {
-            self.policies.set.policy(id).and_then(|it| it.annotation(key)).map(str::to_owned)
-        };
+        let said = |id: &PolicyId| self.policies.said.get(id);
         let mut ids: Vec<&PolicyId> = response.diagnostics().reason().collect();
         ids.sort();
         let mut why: Vec<String> = ids
             .iter()
-            .map(|id| match said(id, "says") {
+            .map(|id| match said(id).and_then(|it| it.says.as_deref()) {
                 Some(says) => format!("“{id}”: {says}"),
                 None => format!("“{id}”"),
             })
@@ -321,7 +365,7 @@ impl<'a> Asking<'a> {
         if ids.is_empty() {
             why.insert(0, "no policy permits it".into());
         }
-        let mend = ids.iter().find_map(|id| said(id, "mend")).unwrap_or_else(|| {
+        let mend = ids.iter().find_map(|id| said(id)?.mend.clone()).unwrap_or_else(|| {
             "buy where it is certified for this, or permit it in your policies".into()
         });
         Decided {

@@ -29,7 +29,7 @@ fn log_proofs() {
                 w,
                 &logged(w, |w, entry| {
                     let text = w.log.prove(entry).to_string();
-                    text[..text.len() - 90].as_bytes().to_vec()
+                    text.as_bytes()[..text.len() - 90].to_vec()
                 }),
             )
         }),

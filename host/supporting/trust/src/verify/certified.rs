@@ -10,7 +10,7 @@ use super::error::TrustError;
 use super::logged::{Logged, proved};
 use crate::bundle::{CERTIFICATE, DELEGATION};
 use crate::certificate::{CertificateOf, Delegation};
-use crate::envelope::{self, CERTIFIED, DELEGATED, ENVELOPE};
+use crate::envelope::{self, CERTIFIED, DELEGATED, ENVELOPE, Opened};
 use crate::layout::{Layout, LayoutError, Manifest};
 use crate::revocation::{Knowledge, Reason};
 use crate::trustfile::{About, Offline, Requirement, TrustFile};
@@ -237,17 +237,14 @@ impl Looking<'_> {
     ) -> Result<Vec<Counted>, LayoutError> {
         let mut all = Vec::new();
         let Some(layer) = envelope_of(manifest) else { return Ok(all) };
-        let bytes = self.layout.blob(&layer)?;
+        let Ok(opened) = Opened::new(self.layout.blob(&layer)?) else { return Ok(all) };
         for voice in voices {
-            let verified = envelope::verify::<CertificateOf>(
-                bytes,
-                CERTIFIED,
-                subject,
-                &voice.roots,
-                Role::Evaluator,
-                self.at,
-            );
-            let Ok((certificate, signer)) = verified else { continue };
+            let verified =
+                opened.verify::<CertificateOf>(CERTIFIED, &voice.roots, Role::Evaluator, self.at);
+            let Ok((about_what, certificate, signer)) = verified else { continue };
+            if about_what != *subject {
+                continue;
+            }
             let logged = || proved(self.layout, self.trust, &digest, &layer);
             let mut objection = self.objection(&certificate, &signer, voice, &layer, subject);
             if objection.is_none()

@@ -307,7 +307,7 @@ fn terms_of_a_stranger_or_by_the_wrong_role_are_refused() {
     assert!(error.to_string().contains("the certificate of “Otto” is not accepted"), "{error}");
 
     // A buyer's certificate does not sign terms.
-    let mut layout = ours.bundle(3);
+    let layout = ours.bundle(3);
     let buyer = party(&ours.authority, "Otto", Role::Buyer, ours.now);
     let service = layout.artifacts(semper_trust::describe::SERVICE).next().unwrap().digest;
     let description = TermsDescription {
@@ -320,9 +320,10 @@ fn terms_of_a_stranger_or_by_the_wrong_role_are_refused() {
         valid_from: ours.now,
         valid_until: ours.now,
     };
-    bundle::terms(&mut layout, &description, &[], &buyer.signer(), ours.now);
     // Two sets of terms in one bundle: which one would the buyer have read?
-    let error = VerifiedTerms::verify(&layout, &ours.trust(1), None, ours.now).unwrap_err();
+    let mut both = layout.clone();
+    both.merge(&ours.bundle(4));
+    let error = VerifiedTerms::verify(&both, &ours.trust(1), None, ours.now).unwrap_err();
     assert!(error.to_string().contains("more than one"), "{error}");
 
     let mut alone = ours.service_only();

@@ -141,9 +141,7 @@ impl Roots {
                 webpki::Error::RequiredEkuNotFoundContext(_) => {
                     CertError::NotRole { subject: subject.clone(), role }
                 }
-                webpki::Error::UnknownIssuer => {
-                    failed(format!("“{}” is not an authority believed here", leaf.issuer()))
-                }
+                webpki::Error::UnknownIssuer => stranger(),
                 other => failed(other.to_string()),
             })?;
         let anchor = path.anchor();

@@ -163,7 +163,7 @@ fn bytes_and_layers() {
             });
             files.read().into()
         }),
-        ("a description with a key twice", "there twice", |w| {
+        ("a description with a key twice", "duplicate field", |w| {
             let layout = w.bundle();
             let config = layout.manifest(&terms_of(&layout)).unwrap().config.digest;
             let text = String::from_utf8(layout.blob(&config).unwrap().to_vec()).unwrap();

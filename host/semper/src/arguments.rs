@@ -69,7 +69,7 @@ pub enum Command {
     /// What the operator of a certification authority does.
     #[command(subcommand)]
     Ca(CaCommand),
-    /// Make the home of a transparency log: its key, for a [tlog] section of a server.
+    /// Make the home of a transparency log: its key, for the section “tlog” of a server.
     #[command(
         name = "log-init",
         after_help = "Example: semper log-init --home log --origin log.example/terms"
@@ -82,7 +82,7 @@ pub enum Command {
         #[arg(long)]
         origin: String,
     },
-    /// Make the home of a witness of logs: its key, for a [witness] section of a server.
+    /// Make the home of a witness of logs: its key, for the section “witness” of a server.
     #[command(
         name = "witness-init",
         after_help = "Example: semper witness-init --home witness --name witness.example/one"

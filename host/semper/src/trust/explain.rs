@@ -120,13 +120,7 @@ fn account(terms: &VerifiedTerms, trust: &TrustFile) {
         let have: BTreeSet<&str> = terms
             .certificates()
             .iter()
-            .filter(|it| {
-                it.objection.is_none()
-                    && it.certificate.criteria == requirement.criteria
-                    && it.level >= requirement.level
-                    && it.about == requirement.about
-                    && requirement.of.contains(&it.evaluator)
-            })
+            .filter(|it| it.fits(requirement))
             .map(|it| it.evaluator.as_str())
             .collect();
         let missing: Vec<&str> =

@@ -26,6 +26,10 @@ pub struct Grants {
     /// What its certificates would allow and a policy does not, and why.
     #[serde(skip)]
     pub denied: BTreeMap<Capability, String>,
+    /// What an uncertified service lacks, if some have certified it: after “the service wants …,
+    /// which”.
+    #[serde(skip)]
+    pub lacks: Option<String>,
     /// Limits of the sandbox.
     pub limits: Limits,
     /// The version of the world that it is written for.
@@ -80,8 +84,8 @@ impl Mend for Refusal {
     fn mend(&self) -> String {
         match self {
             Self::Wants { .. } => {
-                "buy where a consumer organisation that you believe has certified the terms, or \
-                 add such an organisation to your trust file"
+                "semper trust explain says what is missing; buy where organisations that you believe \
+                 have certified the service, or add such an organisation to your trust file"
                     .into()
             }
             Self::Policy { mend, .. } => mend.clone(),
@@ -111,6 +115,7 @@ impl Grants {
             most: None,
             presents: BTreeSet::new(),
             denied: BTreeMap::new(),
+            lacks: None,
             limits: Limits::default(),
             world: World::default(),
         }
@@ -184,7 +189,10 @@ impl Grants {
         let reason = match wanted.iter().find_map(|it| self.denied.get(it)) {
             Some(policy) => format!("is not permitted ({policy})"),
             None if self.certified => "its certificates do not allow".into(),
-            None => "nobody whom you believe has certified".into(),
+            None => {
+                let nobody = || "nobody whom you believe has certified".to_owned();
+                self.lacks.clone().unwrap_or_else(nobody)
+            }
         };
         Err(Refusal::Wants { wanted, reason })
     }

@@ -173,7 +173,9 @@ impl Certified {
             suspicious: self.suspicious,
             country: trust.country.clone().unwrap_or_default(),
         };
+        let lacks = if reach.certified { None } else { self.lacks(&trust.require) };
         let (grants, decided) = trust.policies.narrow(reach, &facts);
+        let grants = Grants { lacks, ..grants };
         let asked = &self.described.service.limits;
         let mut grants = grants.with_limits(asked, &trust.limits, &counted)?;
         grants.world = self.described.service.world.parse().map_err(TrustError::Inconsistent)?;

@@ -35,6 +35,17 @@ pub struct Counted {
     pub objection: Option<Objection>,
 }
 
+impl Counted {
+    /// Whether it counts for a requirement.
+    pub fn fits(&self, requirement: &Requirement) -> bool {
+        self.objection.is_none()
+            && self.about == requirement.about
+            && requirement.of.contains(&self.evaluator)
+            && self.certificate.criteria == requirement.criteria
+            && self.level >= requirement.level
+    }
+}
+
 /// Why a certificate does not count.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Objection {
@@ -90,6 +101,16 @@ impl Certified {
     /// The certificates by which a requirement is met; none if none is.
     pub fn counting(&self) -> Vec<&CertificateOf> {
         self.meeting.iter().map(|index| &self.certificates[*index].certificate).collect()
+    }
+
+    /// How near an unmet requirement is, in words; `None` if nobody's certificate counts.
+    pub(super) fn lacks(&self, require: &[Requirement]) -> Option<String> {
+        let near = require.iter().map(|it| (fitting(&self.certificates, it).len(), it));
+        let (have, wanted) = near.max_by_key(|(have, it)| *have * 100 / it.threshold.max(1))?;
+        (have > 0).then(|| {
+            let (of, want) = (wanted.of.len(), wanted.threshold);
+            format!("only {have} of the {want} organisations wanted (of {of}) have certified")
+        })
     }
 
     /// Whose those are, by their names in the trust file.
@@ -332,21 +353,20 @@ fn envelope_of(manifest: &Manifest) -> Option<Digest> {
 /// The certificates by which the first requirement is met; none if none is. An organisation
 /// counts once, whoever signs in its name.
 fn meeting(certificates: &[Counted], require: &[Requirement]) -> Vec<usize> {
-    for requirement in require {
-        let mut by: BTreeMap<&str, usize> = BTreeMap::new();
-        for (index, counted) in certificates.iter().enumerate() {
-            let fits = counted.objection.is_none()
-                && counted.about == requirement.about
-                && requirement.of.contains(&counted.evaluator)
-                && counted.certificate.criteria == requirement.criteria
-                && counted.level >= requirement.level;
-            if fits {
-                by.entry(&counted.evaluator).or_insert(index);
-            }
-        }
-        if by.len() >= requirement.threshold {
-            return by.into_values().collect();
+    let met = require.iter().find_map(|requirement| {
+        let by = fitting(certificates, requirement);
+        (by.len() >= requirement.threshold).then(|| by.into_values().collect())
+    });
+    met.unwrap_or_default()
+}
+
+/// The certificates that count for a requirement, one for each organisation.
+fn fitting<'a>(certificates: &'a [Counted], requirement: &Requirement) -> BTreeMap<&'a str, usize> {
+    let mut by = BTreeMap::new();
+    for (index, counted) in certificates.iter().enumerate() {
+        if counted.fits(requirement) {
+            by.entry(counted.evaluator.as_str()).or_insert(index);
         }
     }
-    Vec::new()
+    by
 }

@@ -1,12 +1,11 @@
 //! Parameters, wishes, names, policies.
 
 use semper_base::Role;
-use semper_base::cert::Roots;
-use semper_trust::bundle::{self};
+use semper_trust::bundle;
 use semper_trust::describe::Value;
-use semper_trust::trustfile::Evaluator;
+
 use semper_trust::{Knowledge, Layout, Limit, TrustFile};
-use semper_trust_tests::{CRITERIA, HOUR, World, ago, eur, party, policies};
+use semper_trust_tests::{HOUR, World, ago, eur, party, policies};
 
 use super::*;
 
@@ -136,12 +135,4 @@ fn policies_narrow_and_never_widen() {
         assert!(words.starts_with(&format!("own.cedar:{place}")), "{words}");
         assert!(words.contains(says), "{words}");
     }
-}
-
-#[test]
-fn an_evaluator_default_believes_nobody() {
-    let nobody = Evaluator::default();
-    assert!(nobody.roots.certificates().is_empty() && nobody.criteria.is_empty());
-    assert!(Roots::default().certificates().is_empty());
-    let _ = CRITERIA;
 }

@@ -170,7 +170,7 @@ fn an_agreed_redirect_is_followed_without_the_password() {
         }
         if asked.path.contains("/blobs/") {
             let to = format!("https://{elsewhere}{}", asked.path);
-            return reply(307, &[("location", &to)], "");
+            return reply(307, &[("location", &to)], "moved ".repeat(500));
         }
         registry(&copy, &asked.path)
     });

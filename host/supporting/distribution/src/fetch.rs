@@ -21,6 +21,8 @@ use crate::MoveError;
 const REDIRECTS: usize = 3;
 /// How often a broken stream is taken up again.
 const ATTEMPTS: usize = 4;
+/// Bytes of a refusal's or redirect's body that are read at most.
+const REFUSAL: usize = 16 * 1024;
 /// Bytes of a refusal's text that are shown.
 const SAID: usize = 200;
 
@@ -261,7 +263,9 @@ impl Fetcher {
             headers.push(("range".to_owned(), format!("bytes={begun}-")));
         }
         let ask = Ask { method: Method::Get, url: url.to_owned(), headers, body: Vec::new() };
-        let most = usize::try_from(size).unwrap_or(usize::MAX);
+        // A refusal or a redirect may say more than a small blob weighs; what belongs to the blob
+        // is bounded by its own size.
+        let most = usize::try_from(size).unwrap_or(usize::MAX).max(REFUSAL);
         let mut failed = None;
         // A server that does not know ranges sends all of it; what is here is skipped.
         let mut skip = begun;

@@ -95,14 +95,8 @@ impl Authority {
         now: Timestamp,
         until: Timestamp,
     ) -> Result<Certificate, CertError> {
-        let profile = Profile {
-            subject: distinguished(name)?,
-            issuer: distinguished(&self.certificate.subject())?,
-            kind: Leaf::Role(role),
-            names: names.iter().map(|name| general_name(name)).collect::<Result<_, _>>()?,
-        };
-        let until = until.min(self.certificate.validity().1);
-        build(profile, key, now, until, &self.key)
+        let names = names.iter().map(|name| general_name(name)).collect::<Result<_, _>>()?;
+        self.certify(name, key, Leaf::Role(role), names, now, until)
     }
 
     /// Certifies another authority below this one, within bounds; its key is its own.
@@ -114,11 +108,24 @@ impl Authority {
         now: Timestamp,
         until: Timestamp,
     ) -> Result<Certificate, CertError> {
+        self.certify(name, key, Leaf::Authority { bounds, root: false }, Vec::new(), now, until)
+    }
+
+    /// Signs what is said of `key`, for no longer than this authority itself stands.
+    fn certify(
+        &self,
+        name: &str,
+        key: &PublicKey,
+        kind: Leaf,
+        names: Vec<GeneralName>,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Certificate, CertError> {
         let profile = Profile {
             subject: distinguished(name)?,
             issuer: distinguished(&self.certificate.subject())?,
-            kind: Leaf::Authority { bounds, root: false },
-            names: Vec::new(),
+            kind,
+            names,
         };
         build(profile, key, now, until.min(self.certificate.validity().1), &self.key)
     }

@@ -60,11 +60,6 @@ impl Roots {
         &self.roots
     }
 
-    /// The lists.
-    pub fn crls(&self) -> &[Crl] {
-        &self.crls
-    }
-
     /// Who the first certificate of `chain` names, if the path is valid at that time, ends at
     /// one of the roots, and the leaf says `role`.
     pub fn verify(

@@ -1,7 +1,7 @@
 //! The buyer's own rules: Cedar policies, checked against the schema when they are loaded, asked
 //! when grants are made. They narrow what certificates reach; they never widen it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::str::FromStr as _;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -412,9 +412,4 @@ impl<'a> Asking<'a> {
             _ => (None, self.pay(reach)),
         }
     }
-}
-
-/// The reasons, by what was asked: for showing.
-pub fn by_what(decided: &[Decided]) -> BTreeMap<&str, &Decided> {
-    decided.iter().map(|it| (it.what.as_str(), it)).collect()
 }

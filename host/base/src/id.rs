@@ -89,3 +89,9 @@ digest_id! {
     /// A public key: the digest of its 32 bytes. Text form `key:<64 hex digits>`.
     KeyId, "key"
 }
+
+digest_id! {
+    /// A fair exchange: the digest of what both sides agreed to exchange, with fresh nonces of
+    /// both, so two exchanges never share an id. Text form `exchange:<64 hex digits>`.
+    ExchangeId, "exchange"
+}

@@ -31,6 +31,6 @@ pub use amount::{Amount, AmountError, Currency};
 pub use cert::{Certificate, Identity, Role};
 pub use clock::Timestamp;
 pub use digest::Digest;
-pub use id::{DealId, KeyId};
+pub use id::{DealId, ExchangeId, KeyId};
 pub use keys::{PublicKey, SealPublic, SealSecret, SigningKey};
 pub use mend::{Mend, Report};

@@ -13,7 +13,7 @@ const LAYERS: [&[&str]; 10] = [
     &["semper-archive", "semper-net", "semper-tinguin", "semper-trust"],
     &["semper-distribution"],
     &["semper-transfer", "semper-payment", "semper-ledger"],
-    &["semper-purse"],
+    &["semper-purse", "semper-exchange"],
     &["semper-commerce"],
     &["semper-roles"],
     &["semper"],

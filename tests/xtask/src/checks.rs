@@ -31,6 +31,11 @@ pub fn run(filter: &[&str]) -> Result<(), String> {
     arguments.extend(filter);
     build::run("cargo", &arguments)?;
     if filter.is_empty() {
+        step("rules left out of fair exchange, one by one");
+        let mut arguments = vec!["test", "--workspace"];
+        arguments.extend(excluded());
+        arguments.extend(["--features", "semper-model/mutations", "--test", "mutations"]);
+        build::run("cargo", &arguments)?;
         step("fuzzing");
         fuzz::run(FUZZED)?;
     }

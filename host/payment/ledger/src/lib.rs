@@ -7,6 +7,8 @@
 //! Customers' accounts never go below zero; the bank's own, where test money comes from, does.
 #![forbid(unsafe_code)]
 
+mod hold;
+
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,6 +16,8 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 use semper_base::{Amount, Currency, Digest, KeyId, Mend, Timestamp, fault};
 use serde::Serialize;
+
+pub use hold::{Hold, HoldError, Instruction, Movement as HoldMovement, Terms};
 
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS accounts (

@@ -6,11 +6,15 @@
 //! changes nothing above this crate.
 #![forbid(unsafe_code)]
 
+mod properties;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use semper_base::{Amount, DealId, Digest, Mend, Timestamp};
 use semper_items::statement::PaymentOrder;
+
+pub use properties::{Excludes, Generates, Mode, Properties};
 
 /// What a payment is to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,17 +44,6 @@ pub struct Confirmed {
     pub purpose: Digest,
     /// Who confirms it.
     pub signer: String,
-}
-
-/// What a module promises to the exchange layer (`design/exchange.md` §2.1).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Properties {
-    /// The third party can make the payment happen.
-    pub generateable: bool,
-    /// "Not paid" can be made final.
-    pub excludable: bool,
-    /// The payment can be undone.
-    pub revocable: bool,
 }
 
 /// Why a payment is not made or not accepted.
@@ -88,8 +81,8 @@ impl Mend for PaymentError {
 pub trait Module: Send + Sync + std::fmt::Debug {
     /// Its name in negotiations.
     fn name(&self) -> &str;
-    /// What it promises.
-    fn properties(&self) -> Properties;
+    /// The ways in which it can pay, most liked first; what each promises is the mode's.
+    fn modes(&self) -> &[Mode];
     /// The account that payments to us go to.
     fn account(&self) -> &str;
     /// The order that the payer signs.

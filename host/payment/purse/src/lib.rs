@@ -11,7 +11,7 @@ use semper_base::{DealId, Role, Timestamp};
 use semper_items::SignedStatement;
 use semper_items::statement::{Content, PaymentConfirmation, PaymentOrder};
 use semper_net::Client;
-use semper_payment::{Confirmed, Intent, Module, PaymentError, Properties};
+use semper_payment::{Confirmed, Intent, Mode, Module, PaymentError};
 use serde::{Deserialize, Serialize};
 
 /// Where payment orders are posted at a bank.
@@ -91,8 +91,8 @@ impl Module for Purse {
         "purse"
     }
 
-    fn properties(&self) -> Properties {
-        Properties::default()
+    fn modes(&self) -> &[Mode] {
+        &[Mode::Hold, Mode::Plain]
     }
 
     fn account(&self) -> &str {

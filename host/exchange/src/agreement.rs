@@ -1,0 +1,369 @@
+//! What is exchanged, between whom, under which protocol, by when: fixed before anything is
+//! promised. Its digest is the exchange's identity, and every signature names it.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use semper_base::{Digest, ExchangeId, Timestamp};
+use semper_payment::{Generates, Mode, Properties};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::crypto::Crypto;
+use crate::item::{Item, Leaf, MAX_LEAVES, MAX_TEXT, Role};
+
+/// The version of everything here.
+pub const VERSION: u8 = 1;
+/// What a lock must outlive the exchange's close by, besides the dispute window.
+pub const LOCK_MARGIN_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// The protocols, most liked first (`design/exchange.md` §2.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Protocol {
+    /// Both packages can be generated; the responder's verifiably.
+    Gg,
+    /// The originator's is generateable verifiably; the responder pays what can be fenced.
+    Ge,
+    /// As before, but unverifiably, and the payment can be taken back.
+    Ger,
+    /// Two payments that can both be taken back.
+    Rr,
+    /// Information for money under a hash lock: no third party at all.
+    Hl,
+    /// Both deposit with the third party.
+    Inline,
+    /// Both generateable, neither verifiably: weak fairness.
+    Wg,
+}
+
+impl Protocol {
+    /// All, most liked first.
+    pub const ALL: [Self; 7] =
+        [Self::Gg, Self::Ge, Self::Ger, Self::Rr, Self::Hl, Self::Inline, Self::Wg];
+
+    /// What it guarantees.
+    pub const fn fairness(self) -> Fairness {
+        match self {
+            Self::Wg => Fairness::Weak,
+            _ => Fairness::Strong,
+        }
+    }
+
+    /// What the originator's and the responder's packages must promise.
+    pub fn suits(self, from: Role, properties: Properties) -> bool {
+        use crate::Excludes::No;
+        let Properties { generates, excludes, revocable } = properties;
+        let ends = excludes != No;
+        match (self, from) {
+            (Self::Gg | Self::Ger, Role::Originator) | (Self::Wg, _) => {
+                generates >= Generates::Unverifiably
+            }
+            (Self::Gg, Role::Responder) | (Self::Ge, Role::Originator) => {
+                generates == Generates::Verifiably
+            }
+            (Self::Ge, Role::Responder) => ends,
+            (Self::Ger, Role::Responder) | (Self::Rr, _) => ends && revocable,
+            // These look at the leaves themselves.
+            (Self::Hl | Self::Inline, _) => true,
+        }
+    }
+
+    /// The way in which a leg's money is paid, if this protocol pays it rather than holds it.
+    pub const fn pays(self, from: Role) -> bool {
+        match self {
+            Self::Ge | Self::Ger => matches!(from, Role::Responder),
+            Self::Rr => true,
+            _ => false,
+        }
+    }
+
+    /// Whether money of this mode can be used for a leg.
+    pub const fn takes(self, from: Role, mode: Mode) -> bool {
+        match self {
+            Self::Hl => matches!((from, mode), (Role::Responder, Mode::HashLock)),
+            Self::Ge if self.pays(from) => matches!(mode, Mode::Fenced),
+            _ if self.pays(from) => matches!(mode, Mode::Reversible),
+            _ => matches!(mode, Mode::Hold),
+        }
+    }
+}
+
+/// What an honest party is sure of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fairness {
+    /// It may be left with proof that it was cheated, and nothing else.
+    Weak,
+    /// It gets what it was promised, or the other side gets nothing.
+    Strong,
+}
+
+/// A side of an exchange. Its keys are pinned here, and never looked up later.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, bound = "")]
+pub struct Party<C: Crypto> {
+    /// Signs everything of this exchange.
+    pub sign: C::Key,
+    /// Shares are sealed to it.
+    pub seal: C::SealKey,
+}
+
+/// The third party, likewise.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, bound = "")]
+pub struct ThirdParty<C: Crypto> {
+    /// Where it is reached, and the name that its log signs by.
+    pub origin: String,
+    /// Signs verdicts.
+    pub sign: C::Key,
+    /// Shares are escrowed to it.
+    pub seal: C::SealKey,
+}
+
+/// The exchange agreement (EA).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, bound = "")]
+pub struct Exchange<C: Crypto> {
+    /// Always [`VERSION`].
+    pub version: u8,
+    /// How.
+    pub protocol: Protocol,
+    /// What that guarantees: shown to both persons, under both signatures.
+    pub fairness: Fairness,
+    /// The deal.
+    pub deal: Digest,
+    /// Who promises first.
+    pub originator: Party<C>,
+    /// Who answers.
+    pub responder: Party<C>,
+    /// Whom both trust to decide.
+    pub third_party: ThirdParty<C>,
+    /// What the originator gives.
+    pub from_originator: Vec<Leaf<C>>,
+    /// What the responder gives.
+    pub from_responder: Vec<Leaf<C>>,
+    /// Fresh ones of the originator and the responder.
+    pub nonces: [Digest; 2],
+    /// The responder promises nothing after it.
+    pub accept_by: Timestamp,
+    /// The third party completes nothing after it.
+    pub close_by: Timestamp,
+    /// For how long after a verdict money can still be stopped by a complaint, in ms.
+    pub dispute_ms: u64,
+    /// Locks last until then at least.
+    pub lock_until: Timestamp,
+    /// The digest of the words that both agreed to: what an affidavit counts for, which law,
+    /// which arbiter.
+    pub clauses: Digest,
+    /// The digest of the whole negotiation, so that nobody can have left an option out of it.
+    pub transcript: Digest,
+}
+
+/// Why an exchange agreement cannot be one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AgreementError {
+    /// Another version.
+    #[error("version {0} of exchanges is not known here")]
+    Version(u8),
+    /// A side that gives nothing, or too much.
+    #[error("the {} gives {leaves} items; 1 to {MAX_LEAVES} can be exchanged", .role.name())]
+    Leaves {
+        /// Which side.
+        role: Role,
+        /// How many.
+        leaves: usize,
+    },
+    /// A text that is too long, or a path that is there twice.
+    #[error("item {0} has a path that is too long or there twice")]
+    Path(String),
+    /// An amount that is nothing, or too many payments.
+    #[error("item {0}: a package has one payment, of more than nothing")]
+    Payment(String),
+    /// The protocol does not give what is promised for these packages.
+    #[error("{protocol:?} cannot exchange item {path}")]
+    Protocol {
+        /// Which protocol.
+        protocol: Protocol,
+        /// Which item.
+        path: String,
+    },
+    /// The fairness class is not the protocol's.
+    #[error("{0:?} does not guarantee what the agreement says")]
+    Fairness(Protocol),
+    /// The dates do not follow one another.
+    #[error("the dates do not follow one another: accept, close, dispute, lock")]
+    Dates,
+    /// The same key on several sides.
+    #[error("the parties must have keys of their own")]
+    Keys,
+}
+
+impl<C: Crypto> Exchange<C> {
+    /// What a side gives.
+    pub fn gives(&self, role: Role) -> &[Leaf<C>] {
+        match role {
+            Role::Originator => &self.from_originator,
+            Role::Responder => &self.from_responder,
+        }
+    }
+
+    /// A side.
+    pub const fn party(&self, role: Role) -> &Party<C> {
+        match role {
+            Role::Originator => &self.originator,
+            Role::Responder => &self.responder,
+        }
+    }
+
+    /// Whether everything in it fits together; both sides and the third party look.
+    ///
+    /// # Errors
+    /// Names what does not.
+    pub fn check(&self) -> Result<(), AgreementError> {
+        if self.version != VERSION {
+            return Err(AgreementError::Version(self.version));
+        }
+        if self.fairness != self.protocol.fairness() {
+            return Err(AgreementError::Fairness(self.protocol));
+        }
+        let keys = [self.originator.sign, self.responder.sign, self.third_party.sign];
+        if keys[0] == keys[1] || keys[1] == keys[2] || keys[0] == keys[2] {
+            return Err(AgreementError::Keys);
+        }
+        let lock = self.close_by.millis().checked_add(self.dispute_ms);
+        let lock = lock.and_then(|it| it.checked_add(LOCK_MARGIN_MS));
+        if self.accept_by >= self.close_by || lock.is_none_or(|it| self.lock_until.millis() < it) {
+            return Err(AgreementError::Dates);
+        }
+        self.check_leg(Role::Originator)?;
+        self.check_leg(Role::Responder)
+    }
+
+    fn check_leg(&self, role: Role) -> Result<(), AgreementError> {
+        let leaves = self.gives(role);
+        if leaves.is_empty() || leaves.len() > MAX_LEAVES {
+            return Err(AgreementError::Leaves { role, leaves: leaves.len() });
+        }
+        let mut payments = 0;
+        for (index, leaf) in leaves.iter().enumerate() {
+            let twice = leaves.iter().take(index).any(|it| it.path == leaf.path);
+            if twice || leaf.path.len() > MAX_TEXT {
+                return Err(AgreementError::Path(leaf.path.clone()));
+            }
+            if let Some(money) = leaf.item.money() {
+                payments += 1;
+                let text = money.payee.len().max(money.module.len());
+                if payments > 1 || money.amount.minor() <= 0 || text > MAX_TEXT {
+                    return Err(AgreementError::Payment(leaf.path.clone()));
+                }
+            }
+            if !self.suits(role, leaf) {
+                let (protocol, path) = (self.protocol, leaf.path.clone());
+                return Err(AgreementError::Protocol { protocol, path });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a leaf can be exchanged from a side under the protocol; for information, with a
+    /// certificate of its escrow where the protocol needs one.
+    fn suits(&self, role: Role, leaf: &Leaf<C>) -> bool {
+        match (&leaf.item, self.protocol) {
+            (Item::Money(money), protocol) => protocol.takes(role, money.mode),
+            (Item::Information(_), Protocol::Hl) => {
+                role == Role::Originator && self.from_originator.len() == 1
+            }
+            (Item::Statement { .. }, Protocol::Hl) => false,
+            (_, Protocol::Inline) => true,
+            (item, protocol) => protocol.suits(role, item.properties(true)),
+        }
+    }
+
+    /// Whether information from this side needs a certificate of its escrow.
+    pub fn needs_certificate(&self, role: Role) -> bool {
+        let uncertified =
+            Properties { generates: Generates::Unverifiably, ..Properties::default() };
+        let deposit = matches!(self.protocol, Protocol::Hl | Protocol::Inline);
+        !deposit && !self.protocol.suits(role, uncertified)
+    }
+}
+
+/// An agreement that has been checked, with its identity.
+#[derive(Clone, Debug)]
+pub struct Agreed<C: Crypto> {
+    exchange: Arc<Exchange<C>>,
+    id: ExchangeId,
+}
+
+impl<C: Crypto> Agreed<C> {
+    /// Checks an agreement.
+    ///
+    /// # Errors
+    /// Names what does not fit.
+    pub fn new(exchange: Exchange<C>) -> Result<Self, AgreementError> {
+        exchange.check()?;
+        let id = ExchangeId::new(C::digest("exchange", &exchange));
+        Ok(Self { exchange: Arc::new(exchange), id })
+    }
+
+    /// Its identity.
+    pub const fn id(&self) -> ExchangeId {
+        self.id
+    }
+
+    /// What signatures of this exchange name.
+    pub const fn subject(&self) -> Digest {
+        *self.id.digest()
+    }
+
+    /// The name of a leaf, which locks, escrows and affidavits are bound to.
+    pub fn leaf(&self, from: Role, index: usize) -> Digest {
+        let path = self.gives(from).get(index).map(|leaf| leaf.path.as_str());
+        leaf_name::<C>(self.subject(), from, path.unwrap_or_default())
+    }
+
+    /// The money that a side gives: its leaf and index.
+    pub fn money(&self, from: Role) -> Option<(usize, &crate::item::Money<C>)> {
+        let leaves = self.gives(from).iter().enumerate();
+        leaves.filter_map(|(index, leaf)| Some((index, leaf.item.money()?))).next()
+    }
+}
+
+/// The name of the leaf at this path in this exchange.
+pub fn leaf_name<C: Crypto>(exchange: Digest, from: Role, path: &str) -> Digest {
+    C::digest("leaf", &(exchange, from, path))
+}
+
+impl<C: Crypto> Deref for Agreed<C> {
+    type Target = Exchange<C>;
+
+    fn deref(&self) -> &Exchange<C> {
+        &self.exchange
+    }
+}
+
+impl<C: Crypto> PartialEq for Agreed<C> {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+
+impl<C: Crypto> Eq for Agreed<C> {}
+
+impl<C: Crypto> std::hash::Hash for Agreed<C> {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.id.hash(state);
+    }
+}
+
+impl<C: Crypto> Serialize for Agreed<C> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.exchange.serialize(serializer)
+    }
+}
+
+impl<'de, C: Crypto> Deserialize<'de> for Agreed<C> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::new(Exchange::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}

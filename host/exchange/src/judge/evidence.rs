@@ -1,0 +1,103 @@
+//! What is laid before the judge.
+
+use semper_base::Digest;
+use serde::{Deserialize, Serialize};
+
+use crate::agreement::Agreed;
+use crate::bank::Fact;
+use crate::crypto::{Crypto, Signed};
+use crate::item::Role;
+use crate::message::{Accept, Deliver, Promise, Settle};
+use crate::party::Kept;
+use crate::verdict::{Answer, Decided, Request};
+
+/// Structures of each kind in one evidence, at most.
+pub const MAX_EVIDENCE: usize = 64;
+
+/// Everything signed that anybody lays before the judge.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, bound = "")]
+pub struct Evidence<C: Crypto> {
+    /// What was to be exchanged.
+    pub agreement: Agreed<C>,
+    /// X1.
+    pub promises: Vec<Signed<C, Promise<C>>>,
+    /// X2.
+    pub accepts: Vec<Signed<C, Accept<C>>>,
+    /// X3.
+    pub delivers: Vec<Signed<C, Deliver<C>>>,
+    /// X4.
+    pub settles: Vec<Signed<C, Settle<C>>>,
+    /// What was asked of the third party.
+    pub requests: Vec<Request<C>>,
+    /// What it answered.
+    pub answers: Vec<Answer<C>>,
+    /// What payment systems said.
+    pub facts: Vec<Signed<C, Fact<C>>>,
+    /// What an accused originator shows to clear itself.
+    pub rebuttals: Vec<Rebuttal<C>>,
+}
+
+/// What an escrow was made of: whoever makes it again gets the same bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, bound = "")]
+pub struct Rebuttal<C: Crypto> {
+    /// Whose leaf.
+    pub from: Role,
+    /// Which.
+    pub leaf: u32,
+    /// The share.
+    pub share: C::Share,
+    /// The seed.
+    pub seed: Digest,
+}
+
+impl<C: Crypto> Evidence<C> {
+    /// Nothing but the agreement.
+    pub const fn of(agreement: Agreed<C>) -> Self {
+        Self {
+            agreement,
+            promises: Vec::new(),
+            accepts: Vec::new(),
+            delivers: Vec::new(),
+            settles: Vec::new(),
+            requests: Vec::new(),
+            answers: Vec::new(),
+            facts: Vec::new(),
+            rebuttals: Vec::new(),
+        }
+    }
+
+    /// Adds what a party has kept.
+    #[must_use]
+    pub fn with(mut self, kept: &Kept<C>) -> Self {
+        self.promises.extend(kept.promise.clone());
+        self.accepts.extend(kept.accept.clone());
+        self.delivers.extend(kept.deliver.clone());
+        self.settles.extend(kept.settle.clone());
+        self.requests.extend(kept.request.clone());
+        self.answers.extend(kept.answers.iter().cloned());
+        self.facts.extend(kept.facts.iter().cloned());
+        self
+    }
+
+    /// All promises, also those inside of answers.
+    pub(super) fn promises(&self) -> impl Iterator<Item = &Signed<C, Promise<C>>> {
+        let answered = self.decided().filter_map(|it| it.promise.as_ref());
+        let asked = self.requests.iter().map(|it| &it.promise);
+        self.promises.iter().chain(answered).chain(asked)
+    }
+
+    pub(super) fn accepts(&self) -> impl Iterator<Item = &Signed<C, Accept<C>>> {
+        let answered = self.decided().filter_map(|it| it.accept.as_ref());
+        let asked = self.requests.iter().filter_map(|it| it.accept.as_ref());
+        self.accepts.iter().chain(answered).chain(asked)
+    }
+
+    pub(super) fn decided(&self) -> impl Iterator<Item = &Decided<C>> {
+        self.answers.iter().filter_map(|answer| match answer {
+            Answer::Decided(decided) => Some(&**decided),
+            _ => None,
+        })
+    }
+}

@@ -1,0 +1,131 @@
+//! What the judge finds.
+
+use serde::{Deserialize, Serialize};
+
+use crate::item::{Fraud, Role};
+
+/// What the judge finds.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Finding {
+    /// Whether each side has signed its promise: the originator, the responder.
+    pub promised: (bool, bool),
+    /// Leaf by leaf, what the responder has got of the originator's package.
+    pub from_originator: Vec<Got>,
+    /// Leaf by leaf, what the originator has got of the responder's.
+    pub from_responder: Vec<Got>,
+    /// What the third party has decided, if it has and its word counts.
+    pub verdict: Option<Outcome>,
+    /// Who has done what it must not.
+    pub blame: Vec<Blame>,
+    /// What follows.
+    pub ruling: Ruling,
+    /// Why, sentence by sentence, in the order of the rules.
+    pub reasons: Vec<String>,
+}
+
+/// Whether a leaf has reached whom it was promised to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Got {
+    /// Nothing shows it.
+    Unproven,
+    /// The third party has made it happen.
+    Replaced,
+    /// The item itself is here.
+    Delivered,
+}
+
+/// What a verdict says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// It is completed.
+    Completed,
+    /// It never will be.
+    Aborted,
+    /// It never will be, since one side has cheated.
+    Fault,
+    /// It was asked too late.
+    Expired,
+}
+
+/// Who is to blame, and for what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Blame {
+    /// The third party has signed two verdicts.
+    TwoVerdicts,
+    /// The third party has decided without what it must rest on.
+    Baseless,
+    /// The third party has a request and has not decided in its time.
+    Silence,
+    /// The third party has called a good escrow bad.
+    FalseFault,
+    /// The third party has completed it, and does not show what takes the information's place.
+    Withheld,
+    /// The originator has made two different promises of one exchange.
+    TwoPromises,
+    /// The responder has accepted one promise in two ways.
+    TwoAcceptances,
+    /// The originator has had it aborted, and delivered all the same.
+    AbortedAndDelivered,
+    /// This side's information is not what it promised.
+    Fraud(Role, Fraud),
+}
+
+impl Blame {
+    /// Who: a side, or the third party.
+    pub const fn culprit(self) -> Option<Role> {
+        match self {
+            Self::TwoVerdicts
+            | Self::Baseless
+            | Self::Silence
+            | Self::FalseFault
+            | Self::Withheld => None,
+            Self::TwoPromises | Self::AbortedAndDelivered => Some(Role::Originator),
+            Self::TwoAcceptances => Some(Role::Responder),
+            Self::Fraud(role, _) => Some(role),
+        }
+    }
+
+    pub(super) fn words(self) -> String {
+        match self {
+            Self::TwoVerdicts => "the third party has signed two verdicts: it is liable".into(),
+            Self::Baseless => {
+                "the third party has decided without what it must rest on: it is liable".into()
+            }
+            Self::Silence => {
+                "the third party has had a request and not decided in its time: it is liable".into()
+            }
+            Self::FalseFault => {
+                "the third party has called a good escrow bad; made again it is the same: it is liable"
+                    .into()
+            }
+            Self::Withheld => {
+                "the third party has completed it and no opening is here: it is liable unless it shows one"
+                    .into()
+            }
+            Self::TwoPromises => "the originator has made two promises of one exchange".into(),
+            Self::TwoAcceptances => "the responder has accepted one promise in two ways".into(),
+            Self::AbortedAndDelivered => {
+                "the originator has had it aborted and delivered all the same".into()
+            }
+            Self::Fraud(role, fraud) => format!("the {}'s information: {fraud}", role.name()),
+        }
+    }
+}
+
+/// What follows from it all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ruling {
+    /// Both have what they were promised.
+    Completed,
+    /// Neither owes anything.
+    Undone,
+    /// This side has not got what the other has: it is to be made whole by whoever is to blame.
+    Owed(Role),
+    /// Things stay as they are.
+    StatusQuo,
+}

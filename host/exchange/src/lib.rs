@@ -1,0 +1,52 @@
+//! Fair exchange: both get what they were promised, or neither gets anything.
+//!
+//! Optimistic: two honest parties need four messages and no third party. Generic: whatever is
+//! exchanged, the protocol follows from what the items promise. Asynchronous: nobody has to be
+//! in time for fairness, only to ask the third party once before the exchange's close.
+//!
+//! Everything here is pure: `step(state, event) -> (state, effects)`, generic over a small trait
+//! of cryptography. The same code runs in the host, in the third party, and under the model
+//! checker with symbols in place of signatures.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | [`item`] | what is exchanged: signatures, information, money; packages |
+//! | [`agreement`] | what both agree on before anything is promised; the protocols |
+//! | [`negotiation`] | finding that: options of both, and a public deterministic choice |
+//! | [`message`] | the four messages and what they carry |
+//! | [`originator`], [`responder`] | the two parties' machines; [`party`] what they share |
+//! | [`third`] | the third party's machine |
+//! | [`verdict`] | requests, verdicts with their basis, replacements |
+//! | [`manager`] | what each kind of item does at each step |
+//! | [`bank`] | what an exchange and a payment system say to each other |
+//! | [`information`] | encrypted in chunks, opened later, fraud shown by one chunk |
+//! | [`judge`] | evidence in, finding out: for parties, third party and arbiter alike |
+//! | [`crypto`], [`standard`] | what the machines need; and its instance with Ed25519 and HPKE |
+//! | [`mutation`] | rules that a test can leave out |
+//!
+//! Sources: seed 2 §3.4; Asokan, Shoup, Waidner 1998 and its analyses; `design/exchange.md`.
+#![forbid(unsafe_code)]
+
+pub mod agreement;
+pub mod bank;
+pub mod crypto;
+pub mod information;
+pub mod item;
+pub mod judge;
+pub mod manager;
+pub mod message;
+pub mod mutation;
+pub mod originator;
+pub mod party;
+pub mod responder;
+pub mod third;
+pub mod verdict;
+
+pub use agreement::{Agreed, AgreementError, Exchange, Fairness, Party, Protocol, ThirdParty};
+pub use crypto::{Away, Body, Crypto, Detached, Half, Holder, Named, Signed};
+pub use item::{Fraud, Information, Item, Leaf, Money, Role};
+pub use message::Message;
+pub use originator::Originator;
+pub use party::{Effect, End, Event};
+pub use responder::Responder;
+pub use semper_payment::{Excludes, Generates, Mode, Properties};

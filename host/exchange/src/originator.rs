@@ -1,0 +1,545 @@
+//! The originator: promises first, delivers when it has the responder's promise, and may have
+//! the third party abort until then.
+//!
+//! ```text
+//! Locking ─▶ Offered ─ X2 ─▶ Delivered ─ X4 ─▶ (Redeeming ─▶) Over: done
+//!               │ time, wish      │ time, or X4 that is no good
+//!               ▼                 ▼
+//!            Aborting          Resolving ──── verdict ────▶ Over
+//! ```
+//!
+//! Other protocols add Paying (two payments), Claiming (hash lock) and Depositing (inline).
+//! Source: `design/exchange.md` §3.4.
+
+use semper_base::Timestamp;
+use semper_ledger::Hold;
+use serde::{Deserialize, Serialize};
+
+use crate::agreement::{Agreed, Protocol};
+use crate::bank::{Claim, Fact};
+use crate::crypto::{Away, Crypto, Holder, Signed};
+use crate::item::Role;
+use crate::manager::Secret;
+use crate::message::{Accept, Deliver, Delivery, Message, Promise, Settle};
+use crate::mutation::{Rule, leaves_out};
+use crate::party::{
+    Claimed, Effect, End, Event, Kept, Taken, are_evidently_bad, are_good, is_committed, items,
+    own_order, said, take, take_replacements, tokens,
+};
+use crate::verdict::{
+    Abort, Answer, Decided, Decision, Deposit, Rejection, Request, Resolve, Wish,
+};
+
+/// Where it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// Not begun.
+    Idle,
+    /// Own money is being locked; nothing is promised.
+    Locking,
+    /// As before, but we want to leave: what is locked comes back only by an abort.
+    Leaving,
+    /// X1 is out.
+    Offered,
+    /// The third party is asked to abort.
+    Aborting,
+    /// Own payment is being made, after the responder's (RR).
+    Paying,
+    /// The hash lock is being opened (HL).
+    Claiming,
+    /// The package is with the third party (INLINE).
+    Depositing,
+    /// X3 is out.
+    Delivered,
+    /// X4 is here; its money is being claimed.
+    Redeeming,
+    /// The third party is asked to complete.
+    Resolving,
+    /// Over.
+    Over(End),
+}
+
+/// The originator's machine.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, bound = "")]
+pub struct Originator<C: Crypto> {
+    /// What is exchanged.
+    pub agreement: Agreed<C>,
+    /// One for each of our leaves.
+    pub secrets: Vec<Secret<C>>,
+    /// Where it stands.
+    pub state: State,
+    /// Everything signed so far.
+    pub kept: Kept<C>,
+}
+
+/// A step's outcome.
+type Stepped<C> = Result<(Originator<C>, Vec<Effect<C>>), Away>;
+
+const US: Role = Role::Originator;
+const PEER: Role = Role::Responder;
+
+impl<C: Crypto> Originator<C> {
+    /// An exchange that has been agreed on.
+    pub fn new(agreement: Agreed<C>, secrets: Vec<Secret<C>>) -> Self {
+        Self { agreement, secrets, state: State::Idle, kept: Kept::default() }
+    }
+
+    /// How it ended, if it has.
+    pub const fn end(&self) -> Option<End> {
+        match self.state {
+            State::Over(end) => Some(end),
+            _ => None,
+        }
+    }
+
+    /// One step; an event that does not fit the state changes nothing.
+    ///
+    /// # Errors
+    /// When keys are needed that cannot be reached: nothing has changed, and the same event may
+    /// be given again.
+    pub fn step(self, event: Event<C>, now: Timestamp, holder: &impl Holder<C>) -> Stepped<C> {
+        match event {
+            Event::Start if self.state == State::Idle => self.start(holder),
+            Event::Message(Message::Accept(accept)) => self.accepted(accept, holder),
+            Event::Message(Message::Settle(settle)) => self.settled(settle, holder),
+            Event::Answer(answer) => self.answered(answer, holder),
+            Event::Fact(fact) => self.told(fact, holder),
+            Event::Refused => self.refused(holder),
+            Event::Resend => Ok(self.again()),
+            Event::TimeUp => self.time_up(now, holder),
+            Event::Cancel => self.cancel(now, holder),
+            Event::Start | Event::Message(_) => self.stay(),
+        }
+    }
+
+    fn stay(self) -> Stepped<C> {
+        Ok((self, Vec::new()))
+    }
+
+    fn to(mut self, state: State, effects: impl IntoIterator<Item = Effect<C>>) -> Stepped<C> {
+        self.state = state;
+        let mut all = vec![Effect::Persist];
+        all.extend(effects);
+        if let State::Over(end) = state {
+            all.push(Effect::Ended(end));
+        }
+        Ok((self, all))
+    }
+
+    /// Locks own money before promising it, where the protocol holds it.
+    fn start(self, holder: &impl Holder<C>) -> Stepped<C> {
+        if !self.agreement.protocol.pays(US)
+            && let Some(order) = own_order(&self.agreement, US)
+        {
+            return self.to(State::Locking, [Effect::Hold(order)]);
+        }
+        self.offer(holder)
+    }
+
+    fn promise(&self, holder: &impl Holder<C>) -> Result<Signed<C, Promise<C>>, Away> {
+        let tokens = tokens(&self.agreement, US, &self.secrets, &self.kept.facts);
+        let promise = Promise { agreement: self.agreement.clone(), tokens };
+        Signed::new(holder, self.agreement.subject(), promise)
+    }
+
+    fn offer(mut self, holder: &impl Holder<C>) -> Stepped<C> {
+        let promise = self.promise(holder)?;
+        self.kept.promise = Some(promise.clone());
+        self.to(State::Offered, [Effect::Send(Message::Promise(promise))])
+    }
+
+    /// X2: everything the responder promises must be worth what the protocol needs.
+    fn accepted(mut self, accept: Signed<C, Accept<C>>, holder: &impl Holder<C>) -> Stepped<C> {
+        if self.state != State::Offered {
+            return Ok(self.resend_delivery(&accept));
+        }
+        let subject = match leaves_out(Rule::MessageNamesExchange) {
+            true => accept.subject(),
+            false => self.agreement.subject(),
+        };
+        let key = &self.agreement.responder.sign;
+        let names = self.kept.promise.as_ref().map(Signed::digest) == Some(accept.body().promise)
+            || leaves_out(Rule::AcceptNamesPromise);
+        if !names || !accept.is_by(key, subject) {
+            return self.stay();
+        }
+        if !are_good(&self.agreement, PEER, &accept.body().tokens, holder)? {
+            return self.stay();
+        }
+        self.kept.accept = Some(accept);
+        match self.agreement.protocol {
+            Protocol::Rr => match own_order(&self.agreement, US) {
+                Some(order) => self.to(State::Paying, [Effect::Hold(order)]),
+                None => self.stay(),
+            },
+            Protocol::Hl => self.claim_hash_lock(holder),
+            Protocol::Inline => self.deposit(holder),
+            _ => self.deliver(holder),
+        }
+    }
+
+    /// The responder has not had X3, it seems.
+    fn resend_delivery(self, accept: &Signed<C, Accept<C>>) -> (Self, Vec<Effect<C>>) {
+        let known = self.kept.accept.as_ref() == Some(accept);
+        let again = match (&self.kept.deliver, self.state) {
+            (Some(deliver), State::Delivered | State::Over(_)) if known => {
+                vec![Effect::Send(Message::Deliver(deliver.clone()))]
+            }
+            _ => Vec::new(),
+        };
+        (self, again)
+    }
+
+    /// X3: from here on we can only be completed, or shown that the third party has cheated.
+    fn deliver(mut self, holder: &impl Holder<C>) -> Stepped<C> {
+        let Some(accept) = self.kept.accept.as_ref().map(Signed::digest) else {
+            return self.stay();
+        };
+        let items = items(&self.agreement, US, &self.secrets, &self.kept.facts, holder)?;
+        let subject = self.agreement.subject();
+        let deliver = Signed::new(holder, subject, Deliver { accept, items })?;
+        self.kept.deliver = Some(deliver.clone());
+        let state = match self.agreement.protocol {
+            // The payment is here already.
+            Protocol::Ge | Protocol::Ger | Protocol::Hl => State::Over(End::Done),
+            _ => State::Delivered,
+        };
+        let unstored = leaves_out(Rule::PersistFirst);
+        let (this, mut effects) = self.to(state, [Effect::Send(Message::Deliver(deliver))])?;
+        if unstored {
+            effects.swap(0, 1);
+        }
+        Ok((this, effects))
+    }
+
+    fn claim_hash_lock(mut self, holder: &impl Holder<C>) -> Stepped<C> {
+        let key = items(&self.agreement, US, &self.secrets, &[], holder)?.pop();
+        let Some(Delivery::Key(share)) = key else { return self.stay() };
+        let claimed = Claimed { payer: PEER, claim: Claim::Open(share) };
+        self.kept.owed = Some(claimed.clone());
+        self.to(State::Claiming, [Effect::Claim(claimed)])
+    }
+
+    fn deposit(self, holder: &impl Holder<C>) -> Stepped<C> {
+        let Some(accept) = self.kept.accept.as_ref().map(Signed::digest) else {
+            return self.stay();
+        };
+        let items = items(&self.agreement, US, &self.secrets, &self.kept.facts, holder)?;
+        let deposit = Deposit { accept, role: US, items };
+        let wish = Wish::Deposit(Signed::new(holder, self.agreement.subject(), deposit)?);
+        self.ask(wish, State::Depositing)
+    }
+
+    /// X4: what the responder gives must be here for good before we are done.
+    fn settled(mut self, settle: Signed<C, Settle<C>>, holder: &impl Holder<C>) -> Stepped<C> {
+        if !matches!(self.state, State::Delivered | State::Resolving) {
+            return self.stay();
+        }
+        let subject = match leaves_out(Rule::MessageNamesExchange) {
+            true => settle.subject(),
+            false => self.agreement.subject(),
+        };
+        let names = self.kept.deliver.as_ref().map(Signed::digest) == Some(settle.body().deliver)
+            || leaves_out(Rule::MessageNamesExchange);
+        if !names || !settle.is_by(&self.agreement.responder.sign, subject) {
+            return self.stay();
+        }
+        let Some(accept) = &self.kept.accept else { return self.stay() };
+        let (given, items) = (&accept.body().tokens, &settle.body().items);
+        match take(&self.agreement, PEER, given, items, holder)? {
+            Taken::Here => {
+                self.kept.settle = Some(settle);
+                self.to(State::Over(End::Done), [])
+            }
+            Taken::Claim(claim) => {
+                self.kept.settle = Some(settle);
+                let claimed = Claimed { payer: PEER, claim };
+                self.kept.owed = Some(claimed.clone());
+                if leaves_out(Rule::RedeemFirst) {
+                    return self.to(State::Over(End::Done), [Effect::Claim(claimed)]);
+                }
+                self.to(State::Redeeming, [Effect::Claim(claimed)])
+            }
+            Taken::False(_, fraud, proof) => {
+                self.kept.settle = Some(settle);
+                self.kept.fraud = Some((fraud, proof));
+                self.to(State::Over(End::Disputed), [])
+            }
+            Taken::Bad if self.state == State::Delivered => self.resolve(holder),
+            Taken::Bad => self.stay(),
+        }
+    }
+
+    /// A payment system's word, about own money or the peer's.
+    fn told(mut self, fact: Signed<C, Fact<C>>, holder: &impl Holder<C>) -> Stepped<C> {
+        let own = said(&self.agreement, US, &fact);
+        let peers = said(&self.agreement, PEER, &fact);
+        if own.is_none() && peers.is_none() {
+            return self.stay();
+        }
+        let committed = is_committed(&self.agreement, US, &fact);
+        match (self.state, own, peers) {
+            (State::Locking, Some(_), _) if committed => {
+                self.kept.keep(fact);
+                self.offer(holder)
+            }
+            (State::Leaving, Some(_), _) if committed => {
+                self.kept.keep(fact);
+                self.kept.promise = Some(self.promise(holder)?);
+                self.abort(holder)
+            }
+            // Given back before it was promised.
+            (State::Locking | State::Leaving, Some(Hold::Refunded(_)), _) => {
+                self.kept.keep(fact);
+                self.to(State::Over(End::Aborted), [])
+            }
+            (State::Paying, Some(_), _) if committed => {
+                self.kept.keep(fact);
+                self.deliver(holder)
+            }
+            // The third party has been there before us: it will say why.
+            (State::Paying, Some(_), _) => self.resolve(holder),
+            (State::Claiming, _, Some(Hold::Released(_))) => {
+                self.kept.keep(fact);
+                self.kept.owed = None;
+                self.deliver(holder)
+            }
+            (State::Claiming, _, Some(Hold::Refunded(_) | Hold::Never)) => {
+                self.kept.keep(fact);
+                self.kept.owed = None;
+                self.to(State::Over(End::Aborted), [])
+            }
+            (State::Redeeming, _, Some(Hold::Released(_))) => {
+                self.kept.keep(fact);
+                self.kept.owed = None;
+                self.to(State::Over(End::Done), [])
+            }
+            // An older word, or not yet.
+            (
+                State::Redeeming,
+                _,
+                Some(Hold::Held(_) | Hold::Provisional { frozen: false, .. }),
+            ) => self.stay(),
+            (State::Redeeming, _, Some(_)) => {
+                self.kept.keep(fact);
+                self.resolve(holder)
+            }
+            (State::Over(_), _, _) if self.kept.owed.is_some() => {
+                let over = !matches!(
+                    own.filter(|_| self.owes(US)).or(peers.filter(|_| self.owes(PEER))),
+                    None | Some(Hold::Held(_) | Hold::Provisional { .. })
+                );
+                if !over {
+                    return self.stay();
+                }
+                self.kept.keep(fact);
+                self.kept.owed = None;
+                Ok((self, vec![Effect::Persist]))
+            }
+            _ => self.stay(),
+        }
+    }
+
+    fn owes(&self, payer: Role) -> bool {
+        self.kept.owed.as_ref().is_some_and(|it| it.payer == payer)
+    }
+
+    /// Our own payment system will not hold or pay.
+    fn refused(self, holder: &impl Holder<C>) -> Stepped<C> {
+        match self.state {
+            State::Locking | State::Leaving => self.to(State::Over(End::Aborted), []),
+            State::Paying => self.abort(holder),
+            _ => self.stay(),
+        }
+    }
+
+    fn time_up(self, _now: Timestamp, holder: &impl Holder<C>) -> Stepped<C> {
+        match self.state {
+            // What became of the lock must be known first: a promise without it is none.
+            State::Locking => self.to(State::Leaving, []),
+            State::Offered => self.give_up(holder),
+            State::Depositing => self.abort(holder),
+            State::Paying | State::Delivered | State::Redeeming => {
+                if self.state == State::Delivered && leaves_out(Rule::NoAbortAfterDelivery) {
+                    return self.abort(holder);
+                }
+                self.resolve(holder)
+            }
+            _ => self.stay(),
+        }
+    }
+
+    fn cancel(self, now: Timestamp, holder: &impl Holder<C>) -> Stepped<C> {
+        match self.state {
+            State::Idle => self.to(State::Over(End::Aborted), []),
+            State::Locking | State::Offered | State::Depositing => self.time_up(now, holder),
+            _ => self.stay(),
+        }
+    }
+
+    /// Before delivery. With a hash lock nobody but us can take anything, so we just leave.
+    fn give_up(self, holder: &impl Holder<C>) -> Stepped<C> {
+        if self.agreement.protocol == Protocol::Hl {
+            return self.to(State::Over(End::Aborted), []);
+        }
+        self.abort(holder)
+    }
+
+    fn abort(self, holder: &impl Holder<C>) -> Stepped<C> {
+        let Some(promise) = self.kept.promise.as_ref().map(Signed::digest) else {
+            return self.stay();
+        };
+        let abort = Abort { promise, role: US };
+        let wish = Wish::Abort(Signed::new(holder, self.agreement.subject(), abort)?);
+        self.ask(wish, State::Aborting)
+    }
+
+    fn resolve(self, holder: &impl Holder<C>) -> Stepped<C> {
+        let (Some(promise), accept) = (&self.kept.promise, &self.kept.accept) else {
+            return self.stay();
+        };
+        let accept = accept.as_ref().map(Signed::digest);
+        let resolve = Resolve { promise: promise.digest(), accept, role: US };
+        let wish = Wish::Resolve(Signed::new(holder, self.agreement.subject(), resolve)?);
+        self.ask(wish, State::Resolving)
+    }
+
+    fn ask(mut self, wish: Wish<C>, state: State) -> Stepped<C> {
+        let Some(promise) = self.kept.promise.clone() else { return self.stay() };
+        let request = Request { wish, promise, accept: self.kept.accept.clone() };
+        self.kept.request = Some(request.clone());
+        self.to(state, [Effect::Ask(request)])
+    }
+
+    fn answered(mut self, answer: Answer<C>, holder: &impl Holder<C>) -> Stepped<C> {
+        let third = &self.agreement.third_party.sign;
+        let subject = self.agreement.subject();
+        match &answer {
+            Answer::Decided(decided) => {
+                let decided = decided.clone();
+                self.decided(&answer, &decided, holder)
+            }
+            Answer::Submitted(signed) if signed.is_by(third, subject) => {
+                self.kept.note(&answer);
+                Ok((self, vec![Effect::Persist]))
+            }
+            // Both had deposited: it is completed, and the answer is on its way.
+            Answer::Rejected(signed)
+                if signed.is_by(third, subject) && signed.body().why == Rejection::Malformed =>
+            {
+                self.kept.note(&answer);
+                Ok((self, vec![Effect::Persist]))
+            }
+            _ => self.stay(),
+        }
+    }
+
+    fn decided(
+        mut self,
+        answer: &Answer<C>,
+        decided: &Decided<C>,
+        holder: &impl Holder<C>,
+    ) -> Stepped<C> {
+        let asking = matches!(
+            self.state,
+            State::Aborting | State::Resolving | State::Depositing | State::Redeeming
+        );
+        let verdict = decided.verdict.body();
+        let third = &self.agreement.third_party.sign;
+        let subject = match leaves_out(Rule::VerdictNamesExchange) {
+            true => decided.verdict.subject(),
+            false => self.agreement.subject(),
+        };
+        if !asking || !decided.verdict.is_by(third, subject) {
+            return self.stay();
+        }
+        let believed = leaves_out(Rule::VerdictNamesExchange);
+        let checked = verdict.check(&decided.verdict, &self.agreement);
+        self.kept.note(answer);
+        if checked.is_err() && !(believed && matches!(verdict.decision, Decision::Abort { .. })) {
+            // Signed by the third party, and without a basis: that is evidence against it.
+            return self.to(State::Over(End::ThirdPartyFault), []);
+        }
+        match &verdict.decision {
+            Decision::Complete { promise, accept, .. } => {
+                let ours = self.kept.promise.as_ref().map(Signed::digest);
+                let accept = accept.as_ref().map(|it| it.digest);
+                let given = [&decided.accept, &self.kept.accept];
+                let given = given.into_iter().flatten().find(|it| Some(it.digest()) == accept);
+                if ours != Some(promise.digest) || (accept.is_some() && given.is_none()) {
+                    return self.stay();
+                }
+                if let Some(given) = given.cloned() {
+                    let answers = given.body().promise == promise.digest;
+                    let tokens = &given.body().tokens;
+                    // What it completes by is worth nothing, as anybody can see.
+                    if !answers || are_evidently_bad(&self.agreement, PEER, tokens) {
+                        self.kept.accept = Some(given);
+                        return self.to(State::Over(End::ThirdPartyFault), []);
+                    }
+                    self.kept.accept = Some(given);
+                }
+                self.completed(decided, holder)
+            }
+            Decision::Abort { .. } => self.undone(End::Aborted, decided),
+            Decision::Fault { culprit: Role::Responder, .. } => self.undone(End::Wronged, decided),
+            Decision::Fault { .. } => self.to(State::Over(End::ThirdPartyFault), []),
+            Decision::Expired { .. } => self.undone(End::Expired, decided),
+        }
+    }
+
+    fn completed(mut self, decided: &Decided<C>, holder: &impl Holder<C>) -> Stepped<C> {
+        let given = self.kept.accept.as_ref().map(|it| it.body().tokens.clone());
+        let given = given.unwrap_or_default();
+        match take_replacements(&self.agreement, PEER, &given, decided, holder)? {
+            Taken::Here => self.to(State::Over(End::Completed), []),
+            Taken::Claim(claim) => {
+                let claimed = Claimed { payer: PEER, claim };
+                self.kept.owed = Some(claimed.clone());
+                self.to(State::Over(End::Completed), [Effect::Claim(claimed)])
+            }
+            Taken::False(_, fraud, proof) => {
+                self.kept.fraud = Some((fraud, proof));
+                self.to(State::Over(End::Disputed), [])
+            }
+            Taken::Bad => self.to(State::Over(End::ThirdPartyFault), []),
+        }
+    }
+
+    /// It will never be completed: own money comes back.
+    fn undone(mut self, end: End, decided: &Decided<C>) -> Stepped<C> {
+        self.kept.owed = None;
+        if own_order(&self.agreement, US).is_some() {
+            let claim = Claim::Verdict(Box::new(decided.verdict.clone()));
+            let claimed = Claimed { payer: US, claim };
+            self.kept.owed = Some(claimed.clone());
+            return self.to(State::Over(end), [Effect::Claim(claimed)]);
+        }
+        self.to(State::Over(end), [])
+    }
+
+    /// What is under way, again; nothing is made anew.
+    fn again(self) -> (Self, Vec<Effect<C>>) {
+        let effects = match self.state {
+            State::Idle => Vec::new(),
+            State::Locking | State::Leaving | State::Paying => {
+                own_order(&self.agreement, US).into_iter().map(Effect::Hold).collect()
+            }
+            State::Offered => {
+                self.kept.promise.iter().cloned().map(Message::Promise).map(Effect::Send).collect()
+            }
+            State::Delivered => {
+                self.kept.deliver.iter().cloned().map(Message::Deliver).map(Effect::Send).collect()
+            }
+            State::Aborting | State::Resolving | State::Depositing => {
+                self.kept.request.iter().cloned().map(Effect::Ask).collect()
+            }
+            State::Claiming | State::Redeeming | State::Over(_) => {
+                self.kept.owed.iter().cloned().map(Effect::Claim).collect()
+            }
+        };
+        (self, effects)
+    }
+}

@@ -1,0 +1,365 @@
+//! What both parties' machines have in common: what they keep, what happens to them, what they
+//! have done, and folding the item managers over a package.
+
+use semper_base::Digest;
+use semper_ledger::Hold;
+use semper_payment::Mode;
+use serde::{Deserialize, Serialize};
+
+use crate::agreement::Agreed;
+use crate::bank::{Claim, Fact, Order, order_for};
+use crate::crypto::{Away, Crypto, Holder, Signed};
+use crate::information::Proof;
+use crate::item::{Fraud, Role};
+use crate::manager::{Manager as _, Place, Received, Secret, Worth};
+use crate::message::{Accept, Deliver, Delivery, Message, Promise, Settle, Token};
+use crate::mutation::{Rule, leaves_out};
+use crate::verdict::{Answer, Decided, Request};
+
+/// Everything signed that a party has of an exchange: its evidence, and what it sends again.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, bound = "")]
+pub struct Kept<C: Crypto> {
+    /// X1.
+    pub promise: Option<Signed<C, Promise<C>>>,
+    /// X2.
+    pub accept: Option<Signed<C, Accept<C>>>,
+    /// X3.
+    pub deliver: Option<Signed<C, Deliver<C>>>,
+    /// X4.
+    pub settle: Option<Signed<C, Settle<C>>>,
+    /// What was asked of the third party last.
+    pub request: Option<Request<C>>,
+    /// What the third party answered.
+    pub answers: Vec<Answer<C>>,
+    /// What payment systems said.
+    pub facts: Vec<Signed<C, Fact<C>>>,
+    /// Which claim a payment system has still to confirm.
+    pub owed: Option<Claimed<C>>,
+    /// What is wrong with the information that came.
+    pub fraud: Option<(Fraud, Proof)>,
+}
+
+impl<C: Crypto> Default for Kept<C> {
+    fn default() -> Self {
+        Self {
+            promise: None,
+            accept: None,
+            deliver: None,
+            settle: None,
+            request: None,
+            answers: Vec::new(),
+            facts: Vec::new(),
+            owed: None,
+            fraud: None,
+        }
+    }
+}
+
+/// A claim about the money of one side's leg.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, bound = "")]
+pub struct Claimed<C: Crypto> {
+    /// Whose money.
+    pub payer: Role,
+    /// What is claimed.
+    pub claim: Claim<C>,
+}
+
+/// What happens to a party.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Event<C: Crypto> {
+    /// The driver begins.
+    Start,
+    /// The peer's message.
+    Message(Message<C>),
+    /// The third party's answer.
+    Answer(Answer<C>),
+    /// A payment system's word.
+    Fact(Signed<C, Fact<C>>),
+    /// A payment system will not hold or pay what was ordered; nothing was booked.
+    Refused,
+    /// Time to send again; also after a restart.
+    Resend,
+    /// The peer has had its time.
+    TimeUp,
+    /// The person wants to leave.
+    Cancel,
+}
+
+/// What the driver must then do, in this order. [`Effect::Persist`] comes before everything that
+/// leaves the host.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Effect<C: Crypto> {
+    /// Store the new state.
+    Persist,
+    /// Send to the peer.
+    Send(Message<C>),
+    /// Ask the third party.
+    Ask(Request<C>),
+    /// Have our payment system hold or pay this, once.
+    Hold(Order<C>),
+    /// Claim at a payment system.
+    Claim(Claimed<C>),
+    /// It is over.
+    Ended(End),
+}
+
+/// How an exchange ends for a party: a named state each, with what the person can do.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    thiserror::Error,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum End {
+    /// The peer's items are here.
+    #[error("both sides have what they were promised")]
+    Done,
+    /// The third party's verdict gives them.
+    #[error("the third party has completed the exchange")]
+    Completed,
+    /// Neither side has anything of the other.
+    #[error("the exchange was given up; nobody has lost anything")]
+    Aborted,
+    /// It was asked too late.
+    #[error("the third party was asked too late; it completes nothing any more")]
+    Expired,
+    /// What came was not what was described, and the money could not be stopped any more.
+    #[error("what came is not what was described; the evidence is kept for an arbiter")]
+    Disputed,
+    /// Weak fairness: the peer has cheated, and the third party attests it.
+    #[error("the other side has cheated; the third party attests it")]
+    Wronged,
+    /// The third party has done what it must not, and its own signature shows it.
+    #[error("the third party has broken its word; its signature shows it")]
+    ThirdPartyFault,
+}
+
+impl semper_base::Mend for End {
+    fn mend(&self) -> String {
+        match self {
+            Self::Done | Self::Completed | Self::Aborted => "nothing is left to do".into(),
+            Self::Expired => "ask the third party earlier: leave the host running".into(),
+            Self::Disputed | Self::Wronged => {
+                "give the evidence to the arbiter: semper judge".into()
+            }
+            Self::ThirdPartyFault => {
+                "give the evidence to the arbiter, and trust this third party no more".into()
+            }
+        }
+    }
+}
+
+/// What came of taking a package.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Taken<C: Crypto> {
+    Here,
+    Claim(Claim<C>),
+    False(usize, Fraud, Proof),
+    Bad,
+}
+
+impl<C: Crypto> Kept<C> {
+    /// Keeps a fact, instead of an older one about the same leaf.
+    pub(crate) fn keep(&mut self, fact: Signed<C, Fact<C>>) {
+        self.facts.retain(|it| it.body().leaf != fact.body().leaf);
+        self.facts.push(fact);
+    }
+
+    /// Keeps an answer that is not there yet. Few distinct ones can be: a verdict, contradictions
+    /// of a third party that lies, and the last note of receipt.
+    pub(crate) fn note(&mut self, answer: &Answer<C>) {
+        const MOST: usize = 8;
+        if !self.answers.contains(answer) && self.answers.len() < MOST {
+            self.answers.push(answer.clone());
+        }
+    }
+
+    /// The verdict that was given, if any.
+    pub fn decided(&self) -> Option<&Decided<C>> {
+        self.answers.iter().find_map(|answer| match answer {
+            Answer::Decided(decided) => Some(&**decided),
+            _ => None,
+        })
+    }
+}
+
+/// The giver's tokens.
+pub(crate) fn tokens<C: Crypto>(
+    agreement: &Agreed<C>,
+    from: Role,
+    secrets: &[Secret<C>],
+    facts: &[Signed<C, Fact<C>>],
+) -> Vec<Token<C>> {
+    let leaves = agreement.gives(from).iter().enumerate();
+    leaves
+        .map(|(index, leaf)| {
+            let secret = secrets.get(index).unwrap_or(&Secret::Nothing);
+            leaf.item.promise(Place { agreement, from, index }, secret, facts)
+        })
+        .collect()
+}
+
+/// Whether the peer's tokens are worth what the protocol needs.
+pub(crate) fn are_good<C: Crypto>(
+    agreement: &Agreed<C>,
+    from: Role,
+    tokens: &[Token<C>],
+    holder: &impl Holder<C>,
+) -> Result<bool, Away> {
+    let leaves = agreement.gives(from);
+    if tokens.len() != leaves.len() {
+        return Ok(false);
+    }
+    let mut needed = match agreement.needs_certificate(from) {
+        true => Worth::Good,
+        false => Worth::Unverifiable,
+    };
+    if leaves_out(Rule::VerifiableTokens) {
+        needed = Worth::Unverifiable;
+    }
+    for (index, (leaf, token)) in leaves.iter().zip(tokens).enumerate() {
+        if leaf.item.check(Place { agreement, from, index }, token, holder)? < needed {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Whether tokens are evidently worthless: whoever completes by them is at fault.
+pub(crate) fn are_evidently_bad<C: Crypto>(
+    agreement: &Agreed<C>,
+    from: Role,
+    tokens: &[Token<C>],
+) -> bool {
+    let leaves = agreement.gives(from);
+    let needed = match agreement.needs_certificate(from) {
+        true => Worth::Good,
+        false => Worth::Unverifiable,
+    };
+    let bad = |(index, leaf): (usize, &crate::Leaf<C>)| {
+        // What is paid is shown by facts, not by a token.
+        if agreement.protocol.pays(from) && leaf.item.money().is_some() {
+            return false;
+        }
+        let token = tokens.get(index).unwrap_or(&Token::Nothing);
+        leaf.item.evident(Place { agreement, from, index }, token) < needed
+    };
+    tokens.len() != leaves.len() || leaves.iter().enumerate().any(bad)
+}
+
+/// The giver's items.
+pub(crate) fn items<C: Crypto>(
+    agreement: &Agreed<C>,
+    from: Role,
+    secrets: &[Secret<C>],
+    facts: &[Signed<C, Fact<C>>],
+    holder: &impl Holder<C>,
+) -> Result<Vec<Delivery<C>>, Away> {
+    let leaves = agreement.gives(from).iter().enumerate();
+    leaves
+        .map(|(index, leaf)| {
+            let secret = secrets.get(index).unwrap_or(&Secret::Nothing);
+            leaf.item.deliver(Place { agreement, from, index }, secret, facts, holder)
+        })
+        .collect()
+}
+
+/// Takes the peer's items: all of them, or none.
+pub(crate) fn take<C: Crypto>(
+    agreement: &Agreed<C>,
+    from: Role,
+    tokens: &[Token<C>],
+    items: &[Delivery<C>],
+    holder: &impl Holder<C>,
+) -> Result<Taken<C>, Away> {
+    fold(agreement, from, tokens, items, |place, item, token, delivery| {
+        item.accept(place, token, delivery, holder)
+    })
+}
+
+/// Takes what replaces the peer's items: all of them, or none.
+pub(crate) fn take_replacements<C: Crypto>(
+    agreement: &Agreed<C>,
+    from: Role,
+    tokens: &[Token<C>],
+    decided: &Decided<C>,
+    holder: &impl Holder<C>,
+) -> Result<Taken<C>, Away> {
+    fold(agreement, from, tokens, &decided.replacements, |place, item, token, replacement| {
+        item.accept_replacement(place, token, replacement, decided, holder)
+    })
+}
+
+fn fold<C: Crypto, T>(
+    agreement: &Agreed<C>,
+    from: Role,
+    tokens: &[Token<C>],
+    items: &[T],
+    mut accept: impl FnMut(Place<'_, C>, &crate::Item<C>, &Token<C>, &T) -> Result<Received<C>, Away>,
+) -> Result<Taken<C>, Away> {
+    let leaves = agreement.gives(from);
+    if items.len() != leaves.len() {
+        return Ok(Taken::Bad);
+    }
+    let mut taken = Taken::Here;
+    for (index, (leaf, item)) in leaves.iter().zip(items).enumerate() {
+        let token = tokens.get(index).unwrap_or(&Token::Nothing);
+        match accept(Place { agreement, from, index }, &leaf.item, token, item)? {
+            Received::Here => {}
+            Received::Claim(claim) if !matches!(taken, Taken::False(..)) => {
+                taken = Taken::Claim(claim);
+            }
+            Received::Claim(_) => {}
+            Received::False(fraud, proof) => taken = Taken::False(index, fraud, proof),
+            Received::Bad => return Ok(Taken::Bad),
+        }
+    }
+    Ok(taken)
+}
+
+/// The order for our own money, if it is to be held or paid at all.
+pub(crate) fn own_order<C: Crypto>(agreement: &Agreed<C>, payer: Role) -> Option<Order<C>> {
+    let (_, money) = agreement.money(payer)?;
+    match money.mode {
+        Mode::Plain => None,
+        _ => order_for(agreement, payer),
+    }
+}
+
+/// Whether a fact is our payment system's, and says that our money is held or paid as agreed.
+pub(crate) fn is_committed<C: Crypto>(
+    agreement: &Agreed<C>,
+    payer: Role,
+    fact: &Signed<C, Fact<C>>,
+) -> bool {
+    let Some((index, money)) = agreement.money(payer) else { return false };
+    let place = Place { agreement, from: payer, index };
+    let fact = std::slice::from_ref(fact);
+    matches!(money.promise(place, &Secret::Nothing, fact), Token::Fact(_))
+}
+
+/// What a payment system's word says about one side's money; `None` if it is not its word.
+pub(crate) fn said<C: Crypto>(
+    agreement: &Agreed<C>,
+    payer: Role,
+    fact: &Signed<C, Fact<C>>,
+) -> Option<Hold> {
+    let (index, money) = agreement.money(payer)?;
+    let place = Place { agreement, from: payer, index };
+    money.is_about(place, fact).then(|| fact.body().hold)
+}
+
+/// The name of one side's money leaf.
+pub fn money_leaf<C: Crypto>(agreement: &Agreed<C>, payer: Role) -> Option<Digest> {
+    agreement.money(payer).map(|(index, _)| agreement.leaf(payer, index))
+}

@@ -1,0 +1,599 @@
+//! The third party: one verdict for an exchange, for ever.
+//!
+//! ```text
+//! Open ── request ──▶ Decided                    (one insert: the first to be stored wins)
+//!   ╰──── request ──▶ Pending ── facts, deposit ──▶ Decided
+//! ```
+//!
+//! A case is stored before anything is answered, and what is answered follows from what is
+//! stored: the same request gets the same bytes, from whichever process. Verdicts are signed
+//! only when they are answered, after they are stored; nothing that was opened to decide is
+//! released before. Source: `design/exchange.md` §3.6.
+
+mod answers;
+
+use semper_base::{Digest, Timestamp};
+
+use serde::{Deserialize, Serialize};
+
+use crate::agreement::{Agreed, Protocol};
+use crate::bank::{Claim, Fact, Fence};
+use crate::crypto::{Away, Crypto, Detached, Holder, Signed};
+use crate::item::{Fraud, Item, Role};
+use crate::manager::{Manager as _, Place, Plan, Received};
+use crate::message::{Accept, Delivery, Promise, Token};
+use crate::mutation::{Rule, leaves_out};
+use crate::party::are_evidently_bad;
+use crate::verdict::{Asked, Complaint, Decision, Rejection, Request, Told, Verdict, Wish, told};
+
+pub use answers::{answer, rejected, submitted};
+
+/// For how long the third party may consider a request, in ms: by then it has decided, or can
+/// show who kept it from deciding.
+pub const DECIDE_MS: u64 = 10 * 60 * 1000;
+
+/// What is stored of an exchange.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, bound = "")]
+pub enum Case<C: Crypto> {
+    /// Something is still missing: payment systems' facts, or the other deposit.
+    Pending(Box<Pending<C>>),
+    /// Decided. Immutable, but for a fault that was shown after a completion.
+    Decided(Box<Stored<C>>),
+}
+
+/// What was deposited: the originator's package, the responder's.
+pub type Deposits<C> = (Option<Vec<Delivery<C>>>, Option<Vec<Delivery<C>>>);
+
+/// A case that cannot be decided yet.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, bound = "")]
+pub struct Pending<C: Crypto> {
+    /// The request that began it.
+    pub request: Request<C>,
+    /// What payment systems have said.
+    pub facts: Vec<Signed<C, Fact<C>>>,
+    /// What was deposited, by the originator and by the responder.
+    pub deposits: Deposits<C>,
+}
+
+/// A case that has been decided.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, bound = "")]
+pub struct Stored<C: Crypto> {
+    /// The verdict, not signed yet.
+    pub verdict: Verdict<C>,
+    /// The promise that it is about.
+    pub promise: Signed<C, Promise<C>>,
+    /// The acceptance, if there was one.
+    pub accept: Option<Signed<C, Accept<C>>>,
+    /// What was deposited.
+    pub deposits: Deposits<C>,
+    /// A fault that was shown after the completion, in time to stop its money.
+    pub after: Option<Verdict<C>>,
+}
+
+/// What happens to a case.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Event<C: Crypto> {
+    /// A party asks.
+    Requested(Request<C>),
+    /// Payment systems have answered what was asked of them.
+    Facts(Vec<Signed<C, Fact<C>>>),
+}
+
+/// What the driver must then do, in this order.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Effect<C: Crypto> {
+    /// Store the case, if it is still what it was; otherwise take the step again from what is
+    /// there now.
+    Persist,
+    /// Ask the payment systems of these payers' legs, and come back with their facts.
+    Fence(Vec<(Role, Claim<C>)>),
+    /// Show the verdict to the payment systems of these payers' legs, which wait for it since
+    /// they were asked. Until they have it: also after a restart.
+    Lodge(Vec<Role>),
+    /// Answer whoever has asked from what is stored: [`answer`].
+    Answer,
+    /// Answer that this is not decided on.
+    Reject(Rejection),
+}
+
+/// A step's outcome.
+pub type Stepped<C> = Result<(Option<Case<C>>, Vec<Effect<C>>), Away>;
+
+/// One step; `None` is an exchange that nothing is known of.
+///
+/// # Errors
+/// When keys are needed that cannot be reached: nothing has changed.
+pub fn step<C: Crypto>(
+    case: Option<Case<C>>,
+    event: Event<C>,
+    own: &C::Key,
+    now: Timestamp,
+    holder: &impl Holder<C>,
+) -> Stepped<C> {
+    match event {
+        Event::Requested(request) => match validate(&request, own) {
+            Err(why) => Ok((case, vec![Effect::Reject(why)])),
+            Ok(()) => requested(case, request, now, holder),
+        },
+        Event::Facts(facts) => match case {
+            Some(Case::Pending(mut pending)) => {
+                let agreement = pending.request.promise.body().agreement.clone();
+                for fact in facts {
+                    let ours = [Role::Originator, Role::Responder]
+                        .iter()
+                        .any(|role| told(&agreement, *role, std::slice::from_ref(&fact)).is_some());
+                    if ours {
+                        pending.facts.retain(|it| it.body().leaf != fact.body().leaf);
+                        pending.facts.push(fact);
+                    }
+                }
+                weigh(pending, now, holder)
+            }
+            other => Ok((other, Vec::new())),
+        },
+    }
+}
+
+/// Whether the messages of a request belong together and are signed by whom they must be.
+fn validate<C: Crypto>(request: &Request<C>, own: &C::Key) -> Result<(), Rejection> {
+    let promise = &request.promise;
+    let agreement = &promise.body().agreement;
+    let subject = agreement.subject();
+    if agreement.third_party.sign != *own && !leaves_out(Rule::OwnThirdParty) {
+        return Err(Rejection::NotMine);
+    }
+    if !promise.is_by(&agreement.originator.sign, subject) {
+        return Err(Rejection::Malformed);
+    }
+    if let Some(accept) = &request.accept {
+        let names =
+            accept.body().promise == promise.digest() || leaves_out(Rule::AcceptNamesPromise);
+        if !names || !accept.is_by(&agreement.responder.sign, subject) {
+            return Err(Rejection::Malformed);
+        }
+    }
+    let key = &agreement.party(request.wish.role()).sign;
+    let accept = request.accept.as_ref().map(Signed::digest);
+    let good = match &request.wish {
+        Wish::Abort(signed) => {
+            signed.is_by(key, subject) && signed.body().promise == promise.digest()
+        }
+        Wish::Resolve(signed) => {
+            signed.is_by(key, subject)
+                && signed.body().promise == promise.digest()
+                && signed.body().accept == accept
+        }
+        Wish::Complain(signed) => {
+            signed.is_by(key, subject) && signed.body().promise == promise.digest()
+        }
+        Wish::Deposit(signed) => signed.is_by(key, subject) && Some(signed.body().accept) == accept,
+    };
+    if good { Ok(()) } else { Err(Rejection::Malformed) }
+}
+
+fn requested<C: Crypto>(
+    case: Option<Case<C>>,
+    request: Request<C>,
+    now: Timestamp,
+    holder: &impl Holder<C>,
+) -> Stepped<C> {
+    match case {
+        Some(Case::Decided(stored)) if !leaves_out(Rule::OneVerdict) => match &request.wish {
+            Wish::Complain(complaint) => complain_after(stored, complaint, now),
+            _ => Ok((Some(Case::Decided(stored)), vec![Effect::Answer])),
+        },
+        Some(Case::Pending(pending)) => continued(pending, request, now, holder),
+        _ => opened(request, now, holder),
+    }
+}
+
+/// The first request.
+fn opened<C: Crypto>(request: Request<C>, now: Timestamp, holder: &impl Holder<C>) -> Stepped<C> {
+    let agreement = request.promise.body().agreement.clone();
+    if now > agreement.close_by {
+        let decision = Decision::Expired { close_by: agreement.close_by };
+        return decide(&request, decision, now, (None, None));
+    }
+    match agreement.protocol {
+        Protocol::Hl => reject(None, Rejection::NotYours),
+        Protocol::Gg | Protocol::Wg => by_tokens(&agreement, request, now, holder),
+        Protocol::Ge | Protocol::Ger | Protocol::Rr => {
+            if let Wish::Complain(_) | Wish::Deposit(_) = &request.wish {
+                return reject(None, Rejection::NotYours);
+            }
+            if is_unpayable(&request) && !matches!(request.wish, Wish::Abort(_)) {
+                return reject(None, Rejection::BadToken);
+            }
+            let pending = Pending { request, facts: Vec::new(), deposits: (None, None) };
+            fence(pending, holder)
+        }
+        Protocol::Inline => {
+            let pending =
+                Pending { request: request.clone(), facts: Vec::new(), deposits: (None, None) };
+            deposited(pending, request, now, holder)
+        }
+    }
+}
+
+/// Whether no honest responder has paid for this promise: under GE it must be verifiable. Whoever
+/// shows it has made another.
+fn is_unpayable<C: Crypto>(request: &Request<C>) -> bool {
+    let promise = request.promise.body();
+    promise.agreement.protocol == Protocol::Ge
+        && are_evidently_bad(&promise.agreement, Role::Originator, &promise.tokens)
+}
+
+/// A further request while something is missing.
+fn continued<C: Crypto>(
+    mut pending: Box<Pending<C>>,
+    request: Request<C>,
+    now: Timestamp,
+    holder: &impl Holder<C>,
+) -> Stepped<C> {
+    // What was promised to begin with stays, unless nobody can have paid for it; an acceptance
+    // may still come.
+    if is_unpayable(&pending.request) && !is_unpayable(&request) {
+        pending.request = request.clone();
+    }
+    if request.promise != pending.request.promise {
+        return reject(Some(Case::Pending(pending)), Rejection::Malformed);
+    }
+    if pending.request.accept.is_none() {
+        pending.request.accept.clone_from(&request.accept);
+    }
+    match pending.request.promise.body().agreement.protocol {
+        Protocol::Inline => deposited(*pending, request, now, holder),
+        _ => fence(*pending, holder),
+    }
+}
+
+/// GG and WG: everything follows from the tokens.
+fn by_tokens<C: Crypto>(
+    agreement: &Agreed<C>,
+    request: Request<C>,
+    now: Timestamp,
+    holder: &impl Holder<C>,
+) -> Stepped<C> {
+    match &request.wish {
+        Wish::Abort(signed) => {
+            let role = signed.body().role;
+            if role != Role::Originator && !leaves_out(Rule::OnlyOriginatorAborts) {
+                return reject(None, Rejection::NotYours);
+            }
+            let asked = Asked::Abort(role, signed.detached());
+            let decision = Decision::Abort { asked, facts: Vec::new() };
+            decide(&request, decision, now, (None, None))
+        }
+        Wish::Deposit(_) => reject(None, Rejection::NotYours),
+        Wish::Complain(complaint) => match shown(agreement, &request, complaint) {
+            Some((fraud, leaf)) => {
+                let decision = fault(&request, Role::Originator, fraud, leaf, Some(complaint));
+                decide(&request, decision, now, (None, None))
+            }
+            None => reject(None, Rejection::FalseComplaint),
+        },
+        Wish::Resolve(_) => {
+            let Some(accept) = request.accept.clone() else {
+                return reject(None, Rejection::NoAcceptance);
+            };
+            if let Err((leaf, fraud)) =
+                plans(agreement, Role::Responder, &accept.body().tokens, holder)?
+            {
+                if agreement.protocol == Protocol::Wg {
+                    let decision = fault(&request, Role::Responder, fraud, leaf, None);
+                    return decide(&request, decision, now, (None, None));
+                }
+                return reject(None, Rejection::BadToken);
+            }
+            let open = !leaves_out(Rule::OpenBeforeCompleting);
+            let tokens = request.promise.body().tokens.clone();
+            match plans(agreement, Role::Originator, &tokens, holder)? {
+                Err((leaf, fraud)) if open => {
+                    let decision = fault(&request, Role::Originator, fraud, leaf, None);
+                    decide(&request, decision, now, (None, None))
+                }
+                _ => decide(&request, completion(&request, Vec::new(), now), now, (None, None)),
+            }
+        }
+    }
+}
+
+/// How every leaf of a leg can be made to happen; or the first that cannot.
+type Plans<C> = Result<Vec<Plan<C>>, (u32, Fraud)>;
+
+fn plans<C: Crypto>(
+    agreement: &Agreed<C>,
+    from: Role,
+    tokens: &[Token<C>],
+    holder: &impl Holder<C>,
+) -> Result<Plans<C>, Away> {
+    let leaves = agreement.gives(from);
+    let mut plans = Vec::with_capacity(leaves.len());
+    for (index, leaf) in leaves.iter().enumerate() {
+        let token = tokens.get(index).unwrap_or(&Token::Nothing);
+        match leaf.item.can_generate(Place { agreement, from, index }, token, holder)? {
+            Ok(plan) => plans.push(plan),
+            Err(_) if index > 0 && leaves_out(Rule::AllOrNothing) => {}
+            Err(fraud) => return Ok(Err((u32::try_from(index).unwrap_or(u32::MAX), fraud))),
+        }
+    }
+    Ok(Ok(plans))
+}
+
+/// Asks the payment systems whether what this protocol pays was paid, and has it fenced.
+fn fence<C: Crypto>(pending: Pending<C>, holder: &impl Holder<C>) -> Stepped<C> {
+    let agreement = pending.request.promise.body().agreement.clone();
+    let mut asks = Vec::new();
+    for payer in [Role::Originator, Role::Responder] {
+        if !agreement.protocol.pays(payer) {
+            continue;
+        }
+        if let Some((index, _)) = agreement.money(payer) {
+            let fence = Fence { leaf: agreement.leaf(payer, index) };
+            let signed = Signed::new(holder, agreement.subject(), fence)?;
+            let claim = match leaves_out(Rule::Fence) {
+                true => Claim::Look,
+                false => Claim::Fence(signed, agreement.third_party.sign),
+            };
+            asks.push((payer, claim));
+        }
+    }
+    let effects = vec![Effect::Persist, Effect::Fence(asks)];
+    Ok((Some(Case::Pending(Box::new(pending))), effects))
+}
+
+/// GE, GER, RR: everything follows from whether the payments were made.
+fn weigh<C: Crypto>(
+    pending: Box<Pending<C>>,
+    now: Timestamp,
+    holder: &impl Holder<C>,
+) -> Stepped<C> {
+    let request = pending.request.clone();
+    let agreement = request.promise.body().agreement.clone();
+    let told = |role| told(&agreement, role, &pending.facts);
+    let facts = pending.facts.clone();
+    let (originator, responder) = (told(Role::Originator), told(Role::Responder));
+    let decision = match agreement.protocol {
+        Protocol::Rr => {
+            let (Some(originator), Some(responder)) = (originator, responder) else {
+                return Ok((
+                    Some(Case::Pending(pending)),
+                    vec![Effect::Reject(Rejection::Pending)],
+                ));
+            };
+            let made = originator.is_done() && responder.is_done();
+            let fixed = originator == Told::Final || responder == Told::Final;
+            match &request.wish {
+                _ if made && (fixed || matches!(request.wish, Wish::Resolve(_))) => {
+                    completion(&request, facts, now)
+                }
+                _ => abortion(&request, facts),
+            }
+        }
+        _ => match responder {
+            None => {
+                return Ok((
+                    Some(Case::Pending(pending)),
+                    vec![Effect::Reject(Rejection::Pending)],
+                ));
+            }
+            Some(Told::Never) => abortion(&request, facts),
+            Some(_) if is_unpayable(&request) => {
+                return Ok((
+                    Some(Case::Pending(pending)),
+                    vec![Effect::Reject(Rejection::BadToken)],
+                ));
+            }
+            Some(_) => {
+                let tokens = &request.promise.body().tokens;
+                match plans(&agreement, Role::Originator, tokens, holder)? {
+                    Ok(_) => completion(&request, facts, now),
+                    // With a promise that could be verified this cannot be.
+                    Err((leaf, fraud)) => fault(&request, Role::Originator, fraud, leaf, None),
+                }
+            }
+        },
+    };
+    let (case, mut effects) = decide(&request, decision, now, (None, None))?;
+    let frozen = [Role::Originator, Role::Responder];
+    let frozen = frozen.into_iter().filter(|payer| told(*payer) == Some(Told::Made)).collect();
+    effects.push(Effect::Lodge(frozen));
+    Ok((case, effects))
+}
+
+/// INLINE: both packages are here, or somebody gives up.
+fn deposited<C: Crypto>(
+    mut pending: Pending<C>,
+    request: Request<C>,
+    now: Timestamp,
+    holder: &impl Holder<C>,
+) -> Stepped<C> {
+    let agreement = request.promise.body().agreement.clone();
+    let before =
+        Some(Case::Pending(Box::new(pending.clone()))).filter(|_| pending.deposits != (None, None));
+    let deposit = match &request.wish {
+        Wish::Abort(_) => {
+            return decide(&request, abortion(&request, Vec::new()), now, (None, None));
+        }
+        Wish::Deposit(signed) => signed.body(),
+        // Whoever asks for completion has deposited before.
+        Wish::Resolve(_) if before.is_some() => return reject(before, Rejection::Pending),
+        _ => return reject(before, Rejection::NotYours),
+    };
+    let (Some(accept), role) = (request.accept.clone(), deposit.role) else {
+        return reject(before, Rejection::NoAcceptance);
+    };
+    let tokens = match role {
+        Role::Originator => &request.promise.body().tokens,
+        Role::Responder => &accept.body().tokens,
+    };
+    if !is_deposit(&agreement, role, tokens, &deposit.items, holder)? {
+        return reject(before, Rejection::BadToken);
+    }
+    match role {
+        Role::Originator => pending.deposits.0 = Some(deposit.items.clone()),
+        Role::Responder => pending.deposits.1 = Some(deposit.items.clone()),
+    }
+    pending.request.accept = Some(accept);
+    if pending.deposits.0.is_some() && pending.deposits.1.is_some() {
+        let decision = completion(&pending.request, Vec::new(), now);
+        return decide(&pending.request, decision, now, pending.deposits.clone());
+    }
+    let effects = vec![Effect::Persist, Effect::Reject(Rejection::Pending)];
+    Ok((Some(Case::Pending(Box::new(pending))), effects))
+}
+
+/// Whether these items are what was promised, as far as anybody but the receiver can tell.
+fn is_deposit<C: Crypto>(
+    agreement: &Agreed<C>,
+    from: Role,
+    tokens: &[Token<C>],
+    items: &[Delivery<C>],
+    holder: &impl Holder<C>,
+) -> Result<bool, Away> {
+    let leaves = agreement.gives(from);
+    if items.len() != leaves.len() {
+        return Ok(false);
+    }
+    for (index, (leaf, item)) in leaves.iter().zip(items).enumerate() {
+        let place = Place { agreement, from, index };
+        let token = tokens.get(index).unwrap_or(&Token::Nothing);
+        let good = match (&leaf.item, item) {
+            (Item::Information(info), Delivery::Key(key)) => {
+                C::commitment(crate::Half::Escrowed, &info.salt, key) == info.escrowed
+            }
+            (Item::Money(_), _) => {
+                leaf.item.can_generate(place, token, holder)?.is_ok()
+                    && matches!(leaf.item.accept(place, token, item, holder)?, Received::Claim(_))
+            }
+            _ => leaf.item.accept(place, token, item, holder)? == Received::Here,
+        };
+        if !good {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// What a complaint shows, if anything.
+fn shown<C: Crypto>(
+    agreement: &Agreed<C>,
+    request: &Request<C>,
+    complaint: &Signed<C, Complaint<C>>,
+) -> Option<(Fraud, u32)> {
+    let body = complaint.body();
+    let leaf = agreement.from_originator.get(usize::try_from(body.leaf).ok()?)?;
+    let Item::Information(info) = &leaf.item else { return None };
+    let (escrowed, peers) = &body.shares;
+    if leaves_out(Rule::ComplaintShows) {
+        return Some((Fraud::Content, body.leaf));
+    }
+    let kept = C::commitment(crate::Half::Escrowed, &info.salt, escrowed) == info.escrowed
+        && C::commitment(crate::Half::Peers, &info.salt, peers) == info.peers
+        && request.accept.is_some();
+    let fraud = C::shows(info, [escrowed, peers], &body.proof).filter(|_| kept)?;
+    Some((fraud, body.leaf))
+}
+
+/// A fault that is shown after a completion stops the money, if that has not gone yet.
+fn complain_after<C: Crypto>(
+    mut stored: Box<Stored<C>>,
+    complaint: &Signed<C, Complaint<C>>,
+    now: Timestamp,
+) -> Stepped<C> {
+    let Decision::Complete { from, .. } = &stored.verdict.decision else {
+        return Ok((Some(Case::Decided(stored)), vec![Effect::Answer]));
+    };
+    if stored.after.is_some() {
+        return Ok((Some(Case::Decided(stored)), vec![Effect::Answer]));
+    }
+    if now >= *from {
+        return reject(Some(Case::Decided(stored)), Rejection::TooLate);
+    }
+    let agreement = stored.promise.body().agreement.clone();
+    let request = Request {
+        wish: Wish::Complain(Box::new(complaint.clone())),
+        promise: stored.promise.clone(),
+        accept: stored.accept.clone(),
+    };
+    let body = complaint.body();
+    let leaf = usize::try_from(body.leaf).ok();
+    let item = leaf.and_then(|it| agreement.from_originator.get(it)).map(|it| &it.item);
+    let fraud = match item {
+        Some(Item::Information(info)) => {
+            let (escrowed, peers) = &body.shares;
+            let kept = C::commitment(crate::Half::Escrowed, &info.salt, escrowed) == info.escrowed
+                && C::commitment(crate::Half::Peers, &info.salt, peers) == info.peers;
+            C::shows(info, [escrowed, peers], &body.proof).filter(|_| kept)
+        }
+        _ => None,
+    };
+    let Some(fraud) = fraud else {
+        return reject(Some(Case::Decided(stored)), Rejection::FalseComplaint);
+    };
+    let mut decision = fault(&request, Role::Originator, fraud, body.leaf, Some(complaint));
+    if let Decision::Fault { after, .. } = &mut decision {
+        *after = Some(C::digest(<Verdict<C> as crate::Body>::KIND, &stored.verdict));
+    }
+    stored.after = Some(Verdict { decision, at: now });
+    Ok((Some(Case::Decided(stored)), vec![Effect::Persist, Effect::Answer]))
+}
+
+fn reject<C: Crypto>(case: Option<Case<C>>, why: Rejection) -> Stepped<C> {
+    Ok((case, vec![Effect::Reject(why)]))
+}
+
+/// The verdict that a request for an end without completion gets.
+fn abortion<C: Crypto>(request: &Request<C>, facts: Vec<Signed<C, Fact<C>>>) -> Decision<C> {
+    let asked = match &request.wish {
+        Wish::Abort(signed) => Asked::Abort(signed.body().role, signed.detached()),
+        Wish::Resolve(signed) => Asked::Resolve(signed.body().role, signed.detached()),
+        // Neither begins a case of these protocols.
+        Wish::Complain(signed) => Asked::Abort(Role::Responder, signed.detached()),
+        Wish::Deposit(signed) => Asked::Abort(signed.body().role, signed.detached()),
+    };
+    Decision::Abort { asked, facts }
+}
+
+fn completion<C: Crypto>(
+    request: &Request<C>,
+    facts: Vec<Signed<C, Fact<C>>>,
+    now: Timestamp,
+) -> Decision<C> {
+    let agreement = &request.promise.body().agreement;
+    let from = now.after(std::time::Duration::from_millis(agreement.dispute_ms));
+    let accept = request.accept.as_ref().map(Signed::detached);
+    Decision::Complete { promise: request.promise.detached(), accept, facts, from }
+}
+
+fn fault<C: Crypto>(
+    request: &Request<C>,
+    culprit: Role,
+    fraud: Fraud,
+    leaf: u32,
+    complaint: Option<&Signed<C, Complaint<C>>>,
+) -> Decision<C> {
+    let promise: Detached<C> = request.promise.detached();
+    let accept = request.accept.as_ref().map(Signed::detached);
+    let complaint: Option<Digest> = complaint.map(Signed::digest);
+    Decision::Fault { culprit, fraud, leaf, promise, accept, complaint, after: None }
+}
+
+fn decide<C: Crypto>(
+    request: &Request<C>,
+    decision: Decision<C>,
+    now: Timestamp,
+    deposits: Deposits<C>,
+) -> Stepped<C> {
+    let stored = Stored {
+        verdict: Verdict { decision, at: now },
+        promise: request.promise.clone(),
+        accept: request.accept.clone(),
+        deposits,
+        after: None,
+    };
+    Ok((Some(Case::Decided(Box::new(stored))), vec![Effect::Persist, Effect::Answer]))
+}

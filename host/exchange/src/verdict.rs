@@ -1,0 +1,483 @@
+//! What parties ask of the third party, and what it answers.
+//!
+//! A verdict carries its *basis*: the signatures without which the third party has no power.
+//! An abort carries the request for it, a completion both promises, so that neither can be made
+//! up; signatures are over digests, so whoever sees a verdict sees no contents.
+
+use semper_base::{Digest, Timestamp};
+use semper_ledger::Hold;
+use serde::{Deserialize, Serialize};
+
+use crate::agreement::{Agreed, Protocol};
+use crate::bank::{Fact, Order, order_for};
+use crate::crypto::{Body, Crypto, Detached, Signed};
+use crate::information::Proof;
+use crate::item::{Fraud, Role};
+use crate::message::{Accept, Delivery, Promise};
+use crate::mutation::{Rule, leaves_out};
+
+/// "Never complete this": the originator's, before it has delivered.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Abort {
+    /// The promise.
+    pub promise: Digest,
+    /// Who asks.
+    pub role: Role,
+}
+
+/// "Complete this, or say that it never will be."
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Resolve {
+    /// The promise.
+    pub promise: Digest,
+    /// The acceptance, if there is one yet.
+    pub accept: Option<Digest>,
+    /// Who asks.
+    pub role: Role,
+}
+
+/// "Information is not what was promised", with what anybody can check.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, bound = "")]
+pub struct Complaint<C: Crypto> {
+    /// The promise.
+    pub promise: Digest,
+    /// Which of the originator's leaves.
+    pub leaf: u32,
+    /// Both shares of the key.
+    pub shares: (C::Share, C::Share),
+    /// What is wrong with which chunk.
+    pub proof: Proof,
+}
+
+/// "Here is my package": the items themselves, for a third party that hands both over.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, bound = "")]
+pub struct Deposit<C: Crypto> {
+    /// The acceptance, and through it the promise.
+    pub accept: Digest,
+    /// Whose package.
+    pub role: Role,
+    /// The items.
+    pub items: Vec<Delivery<C>>,
+}
+
+impl Body for Abort {
+    const KIND: &'static str = "abort-request";
+}
+
+impl Body for Resolve {
+    const KIND: &'static str = "resolve-request";
+}
+
+impl<C: Crypto> Body for Complaint<C> {
+    const KIND: &'static str = "complaint";
+}
+
+impl<C: Crypto> Body for Deposit<C> {
+    const KIND: &'static str = "deposit";
+}
+
+/// What a party sends: what it wants, signed, with the messages that it is about.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, bound = "")]
+pub struct Request<C: Crypto> {
+    /// What is wanted.
+    pub wish: Wish<C>,
+    /// X1.
+    pub promise: Signed<C, Promise<C>>,
+    /// X2, if the requester has it.
+    pub accept: Option<Signed<C, Accept<C>>>,
+}
+
+/// What is wanted.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, bound = "")]
+pub enum Wish<C: Crypto> {
+    /// Never complete.
+    Abort(Signed<C, Abort>),
+    /// Complete.
+    Resolve(Signed<C, Resolve>),
+    /// Stop the money: what came is false.
+    Complain(Box<Signed<C, Complaint<C>>>),
+    /// Hand this over when the other side's is there, too.
+    Deposit(Signed<C, Deposit<C>>),
+}
+
+impl<C: Crypto> Wish<C> {
+    /// Who asks.
+    pub fn role(&self) -> Role {
+        match self {
+            Self::Abort(it) => it.body().role,
+            Self::Resolve(it) => it.body().role,
+            Self::Complain(_) => Role::Responder,
+            Self::Deposit(it) => it.body().role,
+        }
+    }
+
+    /// The digest of the signed wish.
+    pub fn digest(&self) -> Digest {
+        match self {
+            Self::Abort(it) => it.digest(),
+            Self::Resolve(it) => it.digest(),
+            Self::Complain(it) => it.digest(),
+            Self::Deposit(it) => it.digest(),
+        }
+    }
+}
+
+/// A verdict: there is one for an exchange, for ever.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, bound = "")]
+pub struct Verdict<C: Crypto> {
+    /// What is decided.
+    pub decision: Decision<C>,
+    /// When, by the third party's clock.
+    pub at: Timestamp,
+}
+
+impl<C: Crypto> Body for Verdict<C> {
+    const KIND: &'static str = "verdict";
+}
+
+/// What is decided, with its basis.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, bound = "")]
+pub enum Decision<C: Crypto> {
+    /// It will never be completed.
+    Abort {
+        /// Who asked for what.
+        asked: Asked<C>,
+        /// What the payment systems said, where they were asked.
+        facts: Vec<Signed<C, Fact<C>>>,
+    },
+    /// It is completed: the items, or what replaces them, are for whom they were promised to.
+    Complete {
+        /// The originator's signature on the promise.
+        promise: Detached<C>,
+        /// The responder's on the acceptance; with a payment instead of it, none.
+        accept: Option<Detached<C>>,
+        /// What the payment systems said, where they were asked.
+        facts: Vec<Signed<C, Fact<C>>>,
+        /// Locked money moves from then on.
+        from: Timestamp,
+    },
+    /// One side has cheated: as an abort, with blame.
+    Fault {
+        /// Which side.
+        culprit: Role,
+        /// How.
+        fraud: Fraud,
+        /// Which of its leaves.
+        leaf: u32,
+        /// The originator's signature on the promise.
+        promise: Detached<C>,
+        /// The responder's on the acceptance.
+        accept: Option<Detached<C>>,
+        /// The complaint that shows it; without one, the escrow itself does, once opened.
+        complaint: Option<Digest>,
+        /// The completion that came before it, whose money it stops.
+        after: Option<Digest>,
+    },
+    /// Nobody asked in time. Blames nobody.
+    Expired {
+        /// Until when it could have been asked.
+        close_by: Timestamp,
+    },
+}
+
+/// The request that an abort rests on.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, bound = "")]
+pub enum Asked<C: Crypto> {
+    /// This side asked for it.
+    Abort(Role, Detached<C>),
+    /// This side asked for completion, and a payment is missing for good.
+    Resolve(Role, Detached<C>),
+}
+
+/// Why a verdict is worth nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Unfounded {
+    /// Not the agreed third party's, or about another exchange.
+    #[error("it is not signed by the agreed third party about this exchange")]
+    Signer,
+    /// The basis is not what it says.
+    #[error("it does not rest on what the {0} signed")]
+    Basis(&'static str),
+    /// The third party may not decide so under this protocol.
+    #[error("the third party may not decide so under this protocol")]
+    Protocol,
+}
+
+impl<C: Crypto> Verdict<C> {
+    /// Whether a signed verdict rests on its basis, as far as can be told from the keys alone:
+    /// the third party's and the two parties', originator first. Banks look no further.
+    ///
+    /// # Errors
+    /// Names what is missing.
+    pub fn is_founded(
+        &self,
+        signed: &Signed<C, Self>,
+        exchange: Digest,
+        third_party: &C::Key,
+        [originator, responder]: &[C::Key; 2],
+    ) -> Result<(), Unfounded> {
+        if !signed.is_by(third_party, exchange) {
+            return Err(Unfounded::Signer);
+        }
+        let by = |good: bool, what| if good { Ok(()) } else { Err(Unfounded::Basis(what)) };
+        let of = |role: &Role| match role {
+            Role::Originator => originator,
+            Role::Responder => responder,
+        };
+        match &self.decision {
+            Decision::Abort { .. } if leaves_out(Rule::AbortCarriesRequest) => Ok(()),
+            Decision::Abort { asked: Asked::Abort(role, request), .. } => {
+                by(request.is_by::<Abort>(of(role), exchange), role.name())
+            }
+            Decision::Abort { asked: Asked::Resolve(role, request), .. } => {
+                by(request.is_by::<Resolve>(of(role), exchange), role.name())
+            }
+            Decision::Complete { promise, accept, .. }
+            | Decision::Fault { promise, accept, .. } => {
+                by(promise.is_by::<Promise<C>>(originator, exchange), "originator")?;
+                let accepted = |it: &Detached<C>| it.is_by::<Accept<C>>(responder, exchange);
+                by(accept.as_ref().is_none_or(accepted), "responder")
+            }
+            Decision::Expired { .. } => Ok(()),
+        }
+    }
+
+    /// Whether the agreement lets the third party decide so; with [`Verdict::is_founded`],
+    /// whether the verdict counts. Facts are verified against the agreed payment systems' keys.
+    ///
+    /// # Errors
+    /// Names what is missing.
+    pub fn check(&self, signed: &Signed<C, Self>, agreement: &Agreed<C>) -> Result<(), Unfounded> {
+        let keys = [agreement.originator.sign, agreement.responder.sign];
+        self.is_founded(signed, agreement.subject(), &agreement.third_party.sign, &keys)?;
+        let allowed = match (&self.decision, agreement.protocol) {
+            (_, Protocol::Hl) => false,
+            // Whoever may complain has its time for it.
+            (Decision::Complete { from, .. }, _)
+                if from.millis() < self.at.millis().saturating_add(agreement.dispute_ms) =>
+            {
+                false
+            }
+            (Decision::Expired { close_by }, _) => {
+                *close_by == agreement.close_by && self.at > *close_by
+            }
+            (Decision::Abort { asked, .. }, Protocol::Gg | Protocol::Wg) => {
+                matches!(asked, Asked::Abort(Role::Originator, _))
+            }
+            (Decision::Abort { asked, .. }, Protocol::Inline) => matches!(asked, Asked::Abort(..)),
+            (Decision::Abort { facts, .. }, Protocol::Ge | Protocol::Ger) => {
+                told(agreement, Role::Responder, facts) == Some(Told::Never)
+            }
+            (Decision::Abort { facts, .. }, Protocol::Rr) => {
+                let told = |role| told(agreement, role, facts);
+                match (told(Role::Originator), told(Role::Responder)) {
+                    (Some(one), Some(other)) => {
+                        let made = one.is_done() && other.is_done();
+                        !made || (one, other) == (Told::Made, Told::Made)
+                    }
+                    _ => false,
+                }
+            }
+            (Decision::Complete { facts, .. }, Protocol::Ge | Protocol::Ger) => {
+                told(agreement, Role::Responder, facts).is_some_and(Told::is_done)
+            }
+            (Decision::Complete { facts, .. }, Protocol::Rr) => [Role::Originator, Role::Responder]
+                .into_iter()
+                .all(|role| told(agreement, role, facts).is_some_and(Told::is_done)),
+            (Decision::Complete { accept, .. }, _) => accept.is_some(),
+            // Its promise was verified when it was given, and its payment cannot be taken back.
+            (Decision::Fault { .. }, Protocol::Ge) => false,
+            (Decision::Fault { culprit, .. }, protocol) => {
+                *culprit == Role::Originator || protocol == Protocol::Wg
+            }
+        };
+        if allowed { Ok(()) } else { Err(Unfounded::Protocol) }
+    }
+}
+
+/// What a payment system's fact says about a leg's payment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Told {
+    /// It was made, for good.
+    Final,
+    /// It was made and can be revoked.
+    Made,
+    /// It will never be made, or was taken back.
+    Never,
+}
+
+impl Told {
+    /// Whether it was made.
+    pub fn is_done(self) -> bool {
+        self != Self::Never
+    }
+}
+
+/// What these facts say about the payment that a side makes, if one is signed by the agreed
+/// payment system.
+pub fn told<C: Crypto>(
+    agreement: &Agreed<C>,
+    payer: Role,
+    facts: &[Signed<C, Fact<C>>],
+) -> Option<Told> {
+    let (index, money) = agreement.money(payer)?;
+    let leaf = agreement.leaf(payer, index);
+    let fact = facts
+        .iter()
+        .find(|it| it.body().leaf == leaf && it.is_by(&money.bank, agreement.subject()))?;
+    let agreed = order_for(agreement, payer);
+    let agreed = agreed.map(|it| C::digest(<Order<C> as Body>::KIND, &it));
+    if fact.body().order != agreed {
+        // Something else was ordered under this name: it will never be paid as agreed.
+        return Some(Told::Never);
+    }
+    Some(match fact.body().hold {
+        Hold::Released(amount) if amount == money.amount => Told::Final,
+        Hold::Provisional { terms, .. } if terms.amount == money.amount => Told::Made,
+        Hold::Held(_) => return None,
+        _ => Told::Never,
+    })
+}
+
+/// The third party has a request: what it must answer for if no verdict comes in time (NRS).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Submitted {
+    /// The digest of the signed wish.
+    pub request: Digest,
+    /// When it came, by the third party's clock.
+    pub at: Timestamp,
+    /// A verdict or a signed reason for none comes by then.
+    pub decide_by: Timestamp,
+}
+
+impl Body for Submitted {
+    const KIND: &'static str = "submitted";
+}
+
+/// The third party's word takes a signature's place.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, bound = "")]
+pub struct Affidavit<C: Crypto> {
+    /// The leaf.
+    pub leaf: Digest,
+    /// The statement.
+    pub statement: Digest,
+    /// Whose signature it replaces.
+    pub signer: C::Key,
+    /// The completion that it belongs to.
+    pub verdict: Digest,
+}
+
+impl<C: Crypto> Body for Affidavit<C> {
+    const KIND: &'static str = "affidavit";
+}
+
+/// An escrow, opened for whom it was promised to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, bound = "")]
+pub struct Opening<C: Crypto> {
+    /// The leaf.
+    pub leaf: Digest,
+    /// The share, sealed to its receiver and bound to the leaf.
+    pub share: C::Sealed,
+    /// The completion that it belongs to.
+    pub verdict: Digest,
+}
+
+impl<C: Crypto> Body for Opening<C> {
+    const KIND: &'static str = "opening";
+}
+
+/// What takes an item's place.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, bound = "")]
+pub enum Replacement<C: Crypto> {
+    /// For a signature.
+    Affidavit(Signed<C, Affidavit<C>>),
+    /// For information.
+    Opening(Signed<C, Opening<C>>),
+    /// For money: the verdict itself moves it.
+    Verdict,
+    /// The item that was deposited.
+    Deposited(Delivery<C>),
+}
+
+/// What the third party answers.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, bound = "")]
+pub enum Answer<C: Crypto> {
+    /// It has the request.
+    Submitted(Signed<C, Submitted>),
+    /// It has decided.
+    Decided(Box<Decided<C>>),
+    /// It does not decide on this request, for this reason; the exchange stays as it was.
+    Rejected(Signed<C, Rejected>),
+}
+
+/// A verdict as it is answered: with what it is about and what the asker gets by it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, bound = "")]
+pub struct Decided<C: Crypto> {
+    /// The verdict.
+    pub verdict: Signed<C, Verdict<C>>,
+    /// The promise that it completes.
+    pub promise: Option<Signed<C, Promise<C>>>,
+    /// The acceptance that it completes.
+    pub accept: Option<Signed<C, Accept<C>>>,
+    /// On a completion: what the asker gets, leaf by leaf.
+    pub replacements: Vec<Replacement<C>>,
+}
+
+/// A request was not decided on.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rejected {
+    /// The digest of the signed wish.
+    pub request: Digest,
+    /// Why.
+    pub why: Rejection,
+}
+
+impl Body for Rejected {
+    const KIND: &'static str = "rejected";
+}
+
+/// Why the third party does not decide on a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rejection {
+    /// The messages in it do not belong together, or are not signed by whom they must be.
+    #[error("the messages do not belong together or are not properly signed")]
+    Malformed,
+    /// The agreement names another third party.
+    #[error("the agreement names another third party")]
+    NotMine,
+    /// This side may not ask for that.
+    #[error("this side may not ask for that under this protocol")]
+    NotYours,
+    /// The acceptance is missing.
+    #[error("the acceptance is missing")]
+    NoAcceptance,
+    /// The responder's promise is no good: nothing can be completed by it.
+    #[error("what the responder promised cannot be completed")]
+    BadToken,
+    /// The complaint does not show what it says.
+    #[error("the complaint does not show what it says")]
+    FalseComplaint,
+    /// The other side's deposit, or a payment system's answer, is still missing.
+    #[error("something is still missing; ask again")]
+    Pending,
+    /// It could have been complained about until a date.
+    #[error("the time to complain is over")]
+    TooLate,
+}

@@ -1,0 +1,103 @@
+//! What a payment can promise to the exchange layer (`design/exchange.md` §2.1).
+//!
+//! A module claims only what its payment system enforces: a false claim makes exchanges unfair.
+
+use serde::{Deserialize, Serialize};
+
+/// How a module pays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// Locked under a condition: released by its payer or a third party's verdict, given back
+    /// by its payee, another verdict, or when it expires (M1).
+    Hold,
+    /// Locked likewise, and released to whoever shows the key that hashes to a value.
+    HashLock,
+    /// Paid at once, but a third party may take it back for a while, and can have it fenced
+    /// (M2).
+    Reversible,
+    /// Paid at once and for good; a third party can have it fenced before.
+    Fenced,
+    /// Paid at once; nothing is promised.
+    Plain,
+}
+
+/// Whether a third party can make the item happen.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Generates {
+    /// It cannot.
+    #[default]
+    No,
+    /// It can, if what was deposited is good; the peer cannot tell beforehand.
+    Unverifiably,
+    /// It can, and the peer can tell when the item is promised.
+    Verifiably,
+}
+
+/// Whether "not done" can be made final.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Excludes {
+    /// It cannot.
+    #[default]
+    No,
+    /// By waiting for a date of the payment system's clock.
+    ByExpiry,
+    /// By asking the payment system.
+    ByFence,
+}
+
+/// What an item promises.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Properties {
+    /// G: a third party can make it happen.
+    pub generates: Generates,
+    /// E: "not done" can be made final.
+    pub excludes: Excludes,
+    /// Rv: a third party can undo it.
+    pub revocable: bool,
+}
+
+impl Properties {
+    /// What a package of these promises: the least of each.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            generates: self.generates.min(other.generates),
+            excludes: self.excludes.min(other.excludes),
+            revocable: self.revocable && other.revocable,
+        }
+    }
+}
+
+impl Mode {
+    /// What a payment of this mode promises.
+    pub const fn properties(self) -> Properties {
+        match self {
+            Self::Hold | Self::HashLock => Properties {
+                generates: Generates::Verifiably,
+                excludes: Excludes::ByFence,
+                revocable: true,
+            },
+            Self::Reversible => Properties {
+                generates: Generates::No,
+                excludes: Excludes::ByFence,
+                revocable: true,
+            },
+            Self::Fenced => Properties {
+                generates: Generates::No,
+                excludes: Excludes::ByFence,
+                revocable: false,
+            },
+            Self::Plain => {
+                Properties { generates: Generates::No, excludes: Excludes::No, revocable: false }
+            }
+        }
+    }
+}

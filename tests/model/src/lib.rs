@@ -1,0 +1,25 @@
+//! The machines of fair exchange that ship, explored exhaustively.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | [`symbolic`] | cryptography as symbols |
+//! | [`setup`] | exchanges to explore |
+//! | [`bank`] | a bank of production's checks and production's holds |
+//! | [`world`] | one exchange: everything that can happen to it |
+//! | [`adversary`] | everything that a cheat can do |
+//! | [`model`] | the properties, and stateright's view of it all |
+//!
+//! The properties are I1 to I17 of `design/exchange.md` §4.2. Loss is a message that is never
+//! delivered, repetition one that is delivered again: what was sent is never taken away.
+#![forbid(unsafe_code)]
+
+pub mod adversary;
+pub mod bank;
+pub mod model;
+pub mod setup;
+pub mod symbolic;
+pub mod world;
+
+pub use model::Session;
+pub use setup::{Kind, Setup};
+pub use world::{Config, Corrupt};

@@ -1,11 +1,13 @@
 //! Key pairs: Ed25519 for signing (RFC 8032, verified strictly) and X25519 for sealing
 //! (HPKE base mode, RFC 9180: X25519, HKDF-SHA256, ChaCha20-Poly1305).
 
+use std::convert::Infallible;
 use std::fmt;
 
 use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey, spki::der::pem::LineEnding};
 use ed25519_dalek::{Signature, Signer as _, VerifyingKey};
 use hkdf::Hkdf;
+use hpke::rand_core::{TryCryptoRng, TryRng};
 use hpke::{Deserializable, Kem as _, OpModeR, OpModeS, Serializable};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::Sha256;
@@ -174,16 +176,72 @@ impl SealPublic {
     /// Seals `plain` to this key: encapsulated key, ciphertext and tag in one string that is
     /// [`SEAL_OVERHEAD`] bytes longer. `info` names the purpose, `aad` what it is bound to.
     pub fn seal(&self, info: &[u8], aad: &[u8], plain: &[u8]) -> Result<Vec<u8>, KeyError> {
+        self.seal_from(&Zeroizing::new(random()), info, aad, plain)
+    }
+
+    /// As [`SealPublic::seal`], with the randomness taken from a secret seed: whoever sealed can
+    /// show later what, by sealing it again. A seed is used for one sealing.
+    pub fn seal_from(
+        &self,
+        seed: &[u8; 32],
+        info: &[u8],
+        aad: &[u8],
+        plain: &[u8],
+    ) -> Result<Vec<u8>, KeyError> {
         let key =
             <Kem as hpke::Kem>::PublicKey::from_bytes(&self.0).map_err(|_| KeyError::Sealed)?;
-        let (enc, cipher) =
-            hpke::single_shot_seal::<Aead, Kdf, Kem>(&OpModeS::Base, &key, info, plain, aad)
-                .map_err(|_| KeyError::Sealed)?;
+        let mut seeded = Seeded { seed: Zeroizing::new(*seed), blocks: 0 };
+        let (enc, cipher) = hpke::single_shot_seal_with_rng::<Aead, Kdf, Kem>(
+            &OpModeS::Base,
+            &key,
+            info,
+            plain,
+            aad,
+            &mut seeded,
+        )
+        .map_err(|_| KeyError::Sealed)?;
         let mut sealed = enc.to_bytes().to_vec();
         sealed.extend_from_slice(&cipher);
         Ok(sealed)
     }
 }
+
+/// Bytes that follow from a seed: blocks of HKDF.
+struct Seeded {
+    seed: Zeroizing<[u8; 32]>,
+    blocks: u64,
+}
+
+impl Seeded {
+    fn block(&mut self) -> Zeroizing<[u8; 32]> {
+        self.blocks += 1;
+        derive(&self.seed, "seeded sealing", &self.blocks.to_be_bytes())
+    }
+}
+
+impl TryRng for Seeded {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        let [a, b, c, d, ..] = *self.block();
+        Ok(u32::from_be_bytes([a, b, c, d]))
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        let [a, b, c, d, e, f, g, h, ..] = *self.block();
+        Ok(u64::from_be_bytes([a, b, c, d, e, f, g, h]))
+    }
+
+    fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), Infallible> {
+        for part in out.chunks_mut(32) {
+            let block = self.block();
+            part.copy_from_slice(&block[..part.len()]);
+        }
+        Ok(())
+    }
+}
+
+impl TryCryptoRng for Seeded {}
 
 impl Serialize for SealPublic {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

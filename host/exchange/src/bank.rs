@@ -5,6 +5,7 @@
 //! and never sees what is exchanged. The life of a hold itself is [`semper_ledger::Hold`].
 
 use semper_base::{Amount, Digest, Timestamp};
+use semper_items::statement::{HoldKind, HoldOrder};
 use semper_ledger::{Hold, Instruction, Terms};
 use semper_payment::Mode;
 use serde::{Deserialize, Serialize};
@@ -272,4 +273,64 @@ pub fn order_for<C: Crypto>(agreement: &Agreed<C>, payer: Role) -> Option<Order<
         third_party: agreement.third_party.sign,
         payer_role: payer,
     })
+}
+
+/// What is asked of a payment system about a hold, as it travels: by anybody.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, bound = "")]
+pub struct ClaimRequest<C: Crypto> {
+    /// The exchange.
+    pub exchange: Digest,
+    /// The leaf.
+    pub leaf: Digest,
+    /// Whose verdicts count for it.
+    pub third_party: C::Key,
+    /// What is claimed.
+    pub claim: Claim<C>,
+}
+
+impl Order<crate::standard::Standard> {
+    /// The exchange's part of a hold order that a payer has signed.
+    pub fn of(order: &HoldOrder) -> Self {
+        Self {
+            exchange: order.exchange,
+            leaf: order.leaf,
+            amount: order.amount,
+            payee: order.to.clone(),
+            kind: match order.kind {
+                HoldKind::Lock => Kind::Lock,
+                HoldKind::Provisional => Kind::Provisional,
+                HoldKind::Final => Kind::Final,
+            },
+            opens: order.opens,
+            until: order.until,
+            payer: order.payer,
+            payee_key: order.payee,
+            third_party: order.third_party,
+            payer_role: if order.originates { Role::Originator } else { Role::Responder },
+        }
+    }
+
+    /// The hold order for a payer to sign.
+    pub fn statement(&self, bank: String, from: String) -> HoldOrder {
+        HoldOrder {
+            bank,
+            from,
+            to: self.payee.clone(),
+            amount: self.amount,
+            kind: match self.kind {
+                Kind::Lock => HoldKind::Lock,
+                Kind::Provisional => HoldKind::Provisional,
+                Kind::Final => HoldKind::Final,
+            },
+            exchange: self.exchange,
+            leaf: self.leaf,
+            opens: self.opens,
+            until: self.until,
+            payer: self.payer,
+            payee: self.payee_key,
+            third_party: self.third_party,
+            originates: self.payer_role == Role::Originator,
+        }
+    }
 }

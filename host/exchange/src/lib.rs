@@ -36,9 +36,11 @@ pub mod judge;
 pub mod manager;
 pub mod message;
 pub mod mutation;
+pub mod negotiation;
 pub mod originator;
 pub mod party;
 pub mod responder;
+pub mod standard;
 pub mod third;
 pub mod verdict;
 

@@ -5,7 +5,7 @@
 //! themselves (totals add up, texts are bounded); whether they fit the deal is for the flow.
 
 use semper_base::cbor::{self, CborError};
-use semper_base::{Amount, AmountError, DealId, Digest, Mend, Timestamp};
+use semper_base::{Amount, AmountError, DealId, Digest, Mend, PublicKey, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::limits;
@@ -32,6 +32,8 @@ pub enum Content {
     Order(Order),
     /// The payer tells its bank to pay.
     PaymentOrder(PaymentOrder),
+    /// The payer tells its bank to hold or pay money under the conditions of a fair exchange.
+    HoldOrder(HoldOrder),
     /// The bank says that it has paid.
     PaymentConfirmation(PaymentConfirmation),
     /// The merchant has received the money.
@@ -52,6 +54,7 @@ pub enum Kind {
     Offer,
     Order,
     PaymentOrder,
+    HoldOrder,
     PaymentConfirmation,
     Receipt,
     ShippingNote,
@@ -66,6 +69,7 @@ impl Kind {
             Self::Offer => "offer",
             Self::Order => "order",
             Self::PaymentOrder => "payment-order",
+            Self::HoldOrder => "hold-order",
             Self::PaymentConfirmation => "payment-confirmation",
             Self::Receipt => "receipt",
             Self::ShippingNote => "shipping-note",
@@ -152,6 +156,51 @@ pub struct PaymentOrder {
     pub purpose: Digest,
     /// Idempotency key, derived from the deal and the call; the bank books it once.
     pub reference: Digest,
+}
+
+/// See [`Content::HoldOrder`]. The keys are those of the exchange: whoever holds one of them, and
+/// nobody else, decides where the money goes (`design/exchange.md` §2.4).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HoldOrder {
+    /// The bank's certified name.
+    pub bank: String,
+    /// The payer's account.
+    pub from: String,
+    /// The payee's account.
+    pub to: String,
+    /// How much.
+    pub amount: Amount,
+    /// What kind of hold.
+    pub kind: HoldKind,
+    /// The exchange.
+    pub exchange: Digest,
+    /// The leaf of the exchange: held once.
+    pub leaf: Digest,
+    /// The commitment whose opening releases a hash lock: its salt, and the value.
+    pub opens: Option<(Digest, Digest)>,
+    /// When it falls back to the payer (a lock), or on to the payee (a payment).
+    pub until: Timestamp,
+    /// The payer's key: lets it go.
+    pub payer: PublicKey,
+    /// The payee's key: gives it back.
+    pub payee: PublicKey,
+    /// The third party's key: decides if it is asked.
+    pub third_party: PublicKey,
+    /// Whether the payer is the exchange's originator.
+    pub originates: bool,
+}
+
+/// What kind of hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HoldKind {
+    /// Locked; the payer's again if nobody says anything.
+    Lock,
+    /// Paid; can be revoked by the third party until it falls on to the payee.
+    Provisional,
+    /// Paid for good; the third party can only have it fenced before.
+    Final,
 }
 
 /// See [`Content::PaymentConfirmation`].
@@ -252,6 +301,7 @@ impl Content {
             Self::Offer(_) => Kind::Offer,
             Self::Order(_) => Kind::Order,
             Self::PaymentOrder(_) => Kind::PaymentOrder,
+            Self::HoldOrder(_) => Kind::HoldOrder,
             Self::PaymentConfirmation(_) => Kind::PaymentConfirmation,
             Self::Receipt(_) => Kind::Receipt,
             Self::ShippingNote(_) => Kind::ShippingNote,
@@ -266,6 +316,7 @@ impl Content {
             Self::Offer(offer) => Some(offer.total),
             Self::Order(order) => Some(order.total),
             Self::PaymentOrder(order) => Some(order.amount),
+            Self::HoldOrder(order) => Some(order.amount),
             Self::PaymentConfirmation(done) => Some(done.amount),
             Self::Receipt(receipt) => Some(receipt.amount),
             Self::ShippingNote(_) | Self::Completion(_) | Self::Withdrawal(_) => None,
@@ -281,6 +332,12 @@ impl Content {
                 order.ship_to.check()
             }
             Self::PaymentOrder(order) => {
+                text("bank", &order.bank)?;
+                text("payer's account", &order.from)?;
+                text("payee's account", &order.to)?;
+                positive("amount", order.amount)
+            }
+            Self::HoldOrder(order) => {
                 text("bank", &order.bank)?;
                 text("payer's account", &order.from)?;
                 text("payee's account", &order.to)?;

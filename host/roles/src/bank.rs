@@ -13,19 +13,24 @@ use semper_base::cert::{CertError, Roots};
 use semper_base::cose;
 use semper_base::keys::KeyError;
 use semper_base::{Certificate, Digest, Identity, Mend, Role, SigningKey, Timestamp, cbor};
+use semper_exchange::bank::ClaimError;
+use semper_exchange::standard::{Keys, NoGoods};
 use semper_items::SignedStatement;
 use semper_items::statement::{Content, PaymentConfirmation, Statement};
 use semper_ledger::{Account, Entry, Ledger, LedgerError, Movement};
-use semper_purse::{ACCOUNTS, BankRefusal, COSE, PAYMENTS};
+use semper_purse::{ACCOUNTS, BankRefusal, CBOR, CLAIMS, COSE, HOLDS, PAYMENTS};
 use semper_tinguin::protocol::{ACCOUNT_DOMAIN, AccountAction, AccountRequest};
 use serde::{Deserialize, Serialize};
 
+use crate::holds::{Holds, HoldsError, MAX_CLAIM};
 use crate::web::{self, Metrics};
 
 /// The ledger's file in a bank's home.
 pub const LEDGER: &str = "ledger.sqlite";
 /// How old a request about an account may be.
 const FRESH_MS: u64 = 5 * 60 * 1000;
+/// How often dates of holds are looked after.
+const LAPSE: std::time::Duration = std::time::Duration::from_secs(10);
 /// Entries in a statement of account.
 const ENTRIES: u32 = 50;
 
@@ -105,6 +110,8 @@ pub struct Bank {
     chain: Vec<Certificate>,
     roots: Roots,
     ledger: Ledger,
+    /// Signs facts about holds.
+    facts: Keys,
 }
 
 impl Bank {
@@ -126,7 +133,8 @@ impl Bank {
         }
         let ledger = Ledger::open(&home.path().join(LEDGER))?;
         ledger.audit()?;
-        Ok(Self { name: identity.name, key, chain, roots, ledger })
+        let facts = Keys::new(SigningKey::from_seed(&key.seed()), NoGoods);
+        Ok(Self { name: identity.name, key, chain, roots, ledger, facts })
     }
 
     /// The books.
@@ -179,6 +187,39 @@ impl Bank {
             self.ledger.book(&movement, now, confirm).map_err(|error| ledger_refusal(&error))?;
         tracing::info!(entry, "payment booked");
         Ok(bytes)
+    }
+
+    /// Holds money under the conditions of an exchange, once; the signed fact.
+    fn hold(&self, body: &[u8]) -> Result<Vec<u8>, BankRefusal> {
+        let now = Timestamp::now();
+        let refuse = |code: &str, words: String| BankRefusal { code: code.into(), words };
+        let signed = self.signed_by_holder(body, now)?;
+        let Content::HoldOrder(order) = &signed.statement().content else {
+            return Err(refuse("malformed", "this is not a hold order".into()));
+        };
+        if order.bank != self.name {
+            return Err(refuse("malformed", format!("the order is for “{}”", order.bank)));
+        }
+        let owner = self.ledger.is_owner(&order.from, signed.signer().key.id());
+        if !owner.map_err(|error| ledger_refusal(&error))? {
+            return Err(refuse("not-yours", format!("account {} is not yours", order.from)));
+        }
+        let fact = self.holds().order(order, now).map_err(|error| holds_refusal(&error))?;
+        tracing::info!(exchange = order.exchange.short(), "money held");
+        Ok(cbor::encode(&fact))
+    }
+
+    /// Follows a claim about a hold; the signed fact.
+    fn claim(&self, body: &[u8]) -> Result<Vec<u8>, BankRefusal> {
+        let request = cbor::decode(body, MAX_CLAIM)
+            .map_err(|error| BankRefusal { code: "malformed".into(), words: error.to_string() })?;
+        let fact = self.holds().claim(&request, Timestamp::now());
+        Ok(cbor::encode(&fact.map_err(|error| holds_refusal(&error))?))
+    }
+
+    /// The desk for holds.
+    pub fn holds(&self) -> Holds<'_> {
+        Holds { ledger: &self.ledger, keys: &self.facts }
     }
 
     fn signed_by_holder(
@@ -264,32 +305,58 @@ fn ledger_refusal(error: &LedgerError) -> BankRefusal {
     let code = match error {
         LedgerError::NoFunds { .. } => "no-funds",
         LedgerError::UnknownAccount(_) => "unknown-account",
-        LedgerError::Conflict => "conflict",
+        LedgerError::Conflict | LedgerError::Hold(_) => "conflict",
         LedgerError::Currency { .. } | LedgerError::Amount(_) => "malformed",
         LedgerError::Audit(_) | LedgerError::Sqlite(_) => "away",
     };
     BankRefusal { code: code.into(), words: error.to_string() }
 }
 
-/// The bank's routes.
+fn holds_refusal(error: &HoldsError) -> BankRefusal {
+    match error {
+        HoldsError::Ledger(error) => ledger_refusal(error),
+        HoldsError::Claim(ClaimError::Absent) => {
+            BankRefusal { code: "unknown-hold".into(), words: error.to_string() }
+        }
+        HoldsError::Claim(_) => BankRefusal { code: "not-yours".into(), words: error.to_string() },
+        HoldsError::Damaged => BankRefusal { code: "away".into(), words: error.to_string() },
+    }
+}
+
+/// What the bank does with a body, as bytes.
+type Deed = fn(&Bank, &[u8]) -> Result<Response, BankRefusal>;
+
+/// The bank's routes. Dates of holds are looked after as long as they stand.
 pub fn routes(bank: Arc<Bank>, metrics: Arc<Metrics>) -> Router {
-    let (bank2, metrics2) = (Arc::clone(&bank), Arc::clone(&metrics));
-    let pay = move |body: Bytes| {
+    let lapsing = Arc::downgrade(&bank);
+    std::thread::spawn(move || {
+        while let Some(bank) = lapsing.upgrade() {
+            if let Err(error) = bank.ledger.lapse(Timestamp::now()) {
+                tracing::error!(%error, "holds whose date has come cannot be looked after");
+            }
+            drop(bank);
+            std::thread::sleep(LAPSE);
+        }
+    });
+    let deeds: [(&str, &'static str, Deed); 4] = [
+        (PAYMENTS, "pay", |bank, body| bank.pay(body).map(|it| web::bytes(COSE, it))),
+        (ACCOUNTS, "account", |bank, body| {
+            bank.account(body).map(|view| web::json(StatusCode::OK, &view))
+        }),
+        (HOLDS, "hold", |bank, body| bank.hold(body).map(|it| web::bytes(CBOR, it))),
+        (CLAIMS, "claim", |bank, body| bank.claim(body).map(|it| web::bytes(CBOR, it))),
+    ];
+    deeds.into_iter().fold(Router::new(), |router, (path, name, deed)| {
         let (bank, metrics) = (Arc::clone(&bank), Arc::clone(&metrics));
-        async move {
-            let answer = move || respond(bank.pay(&body).map(|bytes| web::bytes(COSE, bytes)));
-            metrics.outcome("bank", "pay", web::blocking(answer).await)
-        }
-    };
-    let account = move |body: Bytes| {
-        let (bank, metrics) = (Arc::clone(&bank2), Arc::clone(&metrics2));
-        async move {
-            let answer =
-                move || respond(bank.account(&body).map(|view| web::json(StatusCode::OK, &view)));
-            metrics.outcome("bank", "account", web::blocking(answer).await)
-        }
-    };
-    Router::new().route(PAYMENTS, post(pay)).route(ACCOUNTS, post(account))
+        let serve = move |body: Bytes| {
+            let (bank, metrics) = (Arc::clone(&bank), Arc::clone(&metrics));
+            async move {
+                let answer = move || respond(deed(&bank, &body));
+                metrics.outcome("bank", name, web::blocking(answer).await)
+            }
+        };
+        router.route(path, post(serve))
+    })
 }
 
 fn respond(answer: Result<Response, BankRefusal>) -> Response {

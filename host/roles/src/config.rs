@@ -15,6 +15,7 @@ use crate::ca::{self, Ca, CaError};
 use crate::files::{self, FilesConfig};
 use crate::log::{self, Log, LogConfig, LogError};
 use crate::merchant::{self, Merchant, MerchantError};
+use crate::third_party::{self, ThirdParty, ThirdPartyConfig, ThirdPartyError};
 use crate::web::{self, Metrics};
 use crate::witness::{self, WitnessConfig, WitnessRole, WitnessRoleError};
 
@@ -39,6 +40,9 @@ pub struct ServerConfig {
     pub tlog: Option<LogConfig>,
     /// The witness, if this server is one.
     pub witness: Option<WitnessConfig>,
+    /// The third party of fair exchanges, if this server is one.
+    #[serde(rename = "third-party")]
+    pub third_party: Option<ThirdPartyConfig>,
     /// A folder of files, if this server shows one.
     pub files: Option<FilesConfig>,
 }
@@ -132,6 +136,9 @@ pub enum ConfigError {
     /// The witness.
     #[error("[witness]: {0}")]
     Witness(#[from] WitnessRoleError),
+    /// The third party.
+    #[error("[third-party]: {0}")]
+    ThirdParty(#[from] ThirdPartyError),
     /// Serving.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -143,7 +150,8 @@ impl Mend for ConfigError {
             Self::Read { .. } => "give the path of a server's TOML file".into(),
             Self::Form { .. } => "compare with the README; `semper serve --check` says more".into(),
             Self::NoRole(_) => {
-                "add a [ca], [bank], [merchant], [tlog], [witness] or [files] section".into()
+                "add a [ca], [bank], [merchant], [tlog], [witness], [third-party] or [files] section"
+                    .into()
             }
             Self::Loose { file, .. } => format!("chmod 600 {}", file.display()),
             Self::Certificate(_) => "register the server's key with the authority".into(),
@@ -152,6 +160,7 @@ impl Mend for ConfigError {
             Self::Merchant(error) => error.mend(),
             Self::Log(error) => error.mend(),
             Self::Witness(error) => error.mend(),
+            Self::ThirdParty(error) => error.mend(),
             Self::Serve(error) => error.mend(),
         }
     }
@@ -161,6 +170,7 @@ impl Mend for ConfigError {
             Self::Merchant(error) => error.is_input(),
             Self::Log(error) => error.is_input(),
             Self::Witness(error) => error.is_input(),
+            Self::ThirdParty(error) => error.is_input(),
             _ => true,
         }
     }
@@ -183,6 +193,7 @@ impl ServerConfig {
             config.merchant.is_some(),
             config.tlog.is_some(),
             config.witness.is_some(),
+            config.third_party.is_some(),
             config.files.is_some(),
         ];
         if !roles.contains(&true) {
@@ -209,6 +220,13 @@ impl ServerConfig {
             paths.extend(log.witness.iter_mut().map(|it| &mut it.root));
         }
         paths.extend(self.witness.as_mut().map(|it| &mut it.home));
+        if let Some(third) = &mut self.third_party {
+            paths.push(&mut third.home);
+            paths.extend(third.witness.iter_mut().map(|it| &mut it.root));
+            for bank in &mut third.bank {
+                paths.extend([&mut bank.certificate, &mut bank.root]);
+            }
+        }
         paths.extend(self.files.as_mut().map(|it| &mut it.folder));
         for path in paths {
             *path = base.join(&*path);
@@ -257,6 +275,10 @@ impl ServerConfig {
         if let Some(config) = &self.witness {
             let role = Arc::new(WitnessRole::open(config)?);
             router = router.merge(witness::routes(role, Arc::clone(&metrics)));
+        }
+        if let Some(config) = &self.third_party {
+            let role = ThirdParty::open(config)?;
+            router = router.merge(third_party::routes(role, Arc::clone(&metrics)));
         }
         if let Some(config) = &self.files {
             let routes = files::routes(&config.folder).map_err(|error| ConfigError::Read {

@@ -234,6 +234,14 @@ impl Log {
             return self.proof(number);
         }
         self.accept(entry)?;
+        self.append(entry)
+    }
+
+    /// As [`Log::add`], for entries of whoever keeps the log: nothing is asked about them.
+    pub fn append(&self, entry: &[u8]) -> Result<Proof, LogError> {
+        if let Some(number) = self.number(&Digest::of(entry))? {
+            return self.proof(number);
+        }
         let (done, outcome) = channel();
         let pending = Pending { entry: entry.to_vec(), done };
         self.queue.send(pending).map_err(|_| LogError::Closed)?;
@@ -326,7 +334,7 @@ fn lock(store: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
 
 /// The log's routes.
 pub fn routes(log: Arc<Log>, metrics: Arc<Metrics>) -> Router {
-    let (a, b, c) = (Arc::clone(&log), Arc::clone(&log), log);
+    let (a, b) = (Arc::clone(&log), log);
     let add = move |body: Bytes| {
         let (log, metrics) = (Arc::clone(&a), Arc::clone(&metrics));
         async move {
@@ -334,6 +342,12 @@ pub fn routes(log: Arc<Log>, metrics: Arc<Metrics>) -> Router {
             metrics.outcome("log", "add", response)
         }
     };
+    Router::new().route(ADD, post(add)).merge(public_routes(b))
+}
+
+/// What anybody may read of a log.
+pub fn public_routes(log: Arc<Log>) -> Router {
+    let (b, c) = (Arc::clone(&log), log);
     let proof = move |UrlPath(hex): UrlPath<String>| {
         let log = Arc::clone(&b);
         web::blocking(move || match Digest::from_hex(&hex).map(|it| log.number(&it)) {
@@ -355,7 +369,6 @@ pub fn routes(log: Arc<Log>, metrics: Arc<Metrics>) -> Router {
     };
     let tile = move |UrlPath(name): UrlPath<String>| file(format!("tile/{name}"));
     Router::new()
-        .route(ADD, post(add))
         .route(&format!("{PROOF}{{digest}}"), get(proof))
         .route("/checkpoint", get(head))
         .route("/tile/{*name}", get(tile))

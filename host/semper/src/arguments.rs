@@ -95,6 +95,34 @@ pub enum Command {
         #[arg(long)]
         name: String,
     },
+    /// Make the home of a third party for fair exchanges: its key and its log of verdicts, for
+    /// the section “third-party” of a server.
+    #[command(
+        name = "third-party-init",
+        after_help = "Example: semper third-party-init --home third --origin third.example"
+    )]
+    ThirdParty {
+        /// The home to make.
+        #[arg(long)]
+        home: PathBuf,
+        /// Its address without the scheme, such as third.example:8446; it never changes.
+        #[arg(long)]
+        origin: String,
+    },
+    /// Judge the evidence of a fair exchange: the same finding for everybody, from the file alone.
+    #[command(
+        after_help = "Example: semper judge exchange.evidence\nNeeds no home, no key and no network. Exits with 1 when somebody is to blame or is owed something."
+    )]
+    Judge {
+        /// The evidence (canonical CBOR, as exchange.cddl describes it).
+        file: PathBuf,
+        /// Judge as of this date (RFC 3339), instead of now.
+        #[arg(long, value_name = "DATE")]
+        at: Option<String>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// What the operator of a bank does.
     #[command(subcommand)]
     Bank(BankCommand),

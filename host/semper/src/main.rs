@@ -6,6 +6,7 @@
 //! | `home` | init, register, preferences, accounts |
 //! | `tinguin` | the trusted user interface's process |
 //! | `buy` | buying, and going on with deals |
+//! | `judge` | a finding from the evidence of a fair exchange |
 //! | `look` | deals and the archive |
 //! | `replay` | running a deal's component on its journal again |
 //! | `trust` | whom a home believes: list, add, remove, explain, test |
@@ -16,6 +17,7 @@
 mod arguments;
 mod buy;
 mod home;
+mod judge;
 mod look;
 mod print;
 mod replay;
@@ -68,6 +70,8 @@ fn run(command: Command) -> Result<(), Report> {
         }
         Command::Log { home, origin } => serve::log_init(&home, &origin),
         Command::Witness { home, name } => serve::witness_init(&home, &name),
+        Command::ThirdParty { home, origin } => serve::third_party_init(&home, &origin),
+        Command::Judge { file, at, json } => judge::judge(&file, at.as_deref(), json),
         Command::Bank(BankCommand::Init { home, key, certificate, authority }) => {
             serve::bank_init(&home, &key, &certificate, &authority)
         }

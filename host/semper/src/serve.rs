@@ -12,6 +12,7 @@ use semper_roles::ca::Ca;
 use semper_roles::catalogue::{self, Catalogue};
 use semper_roles::config::{LogFormat, ServerConfig};
 use semper_roles::log::Log;
+use semper_roles::third_party::ThirdParty;
 use semper_roles::witness::WitnessRole;
 use serde_json::json;
 use tracing_subscriber::EnvFilter;
@@ -96,6 +97,12 @@ pub fn log_init(home: &Path, origin: &str) -> Result<(), Report> {
 pub fn witness_init(home: &Path, name: &str) -> Result<(), Report> {
     let key = WitnessRole::create(home, name)?;
     print::line(&format!("{key}"));
+    Ok(())
+}
+
+pub fn third_party_init(home: &Path, origin: &str) -> Result<(), Report> {
+    let named = ThirdParty::create(home, origin)?;
+    print::line(&format!("{} {}", named.origin, named.sign.id()));
     Ok(())
 }
 

@@ -79,9 +79,11 @@ fn guests_and_tools_know_nothing_of_the_host() {
 fn every_crate_has_its_place() {
     let tests = [
         "semper-bench",
+        "semper-exchange-tests",
         "semper-hostile-tests",
         "semper-layers",
         "semper-market-tests",
+        "semper-model",
         "semper-simulation",
         "semper-trust-tests",
         "semper-workbench",

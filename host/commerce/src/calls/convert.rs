@@ -106,7 +106,7 @@ pub(super) fn content_out(content: &Content) -> Result<wit::Content, Stop> {
         Content::Completion(done) => wit::Content::Completion(done.order.to_string()),
         Content::Withdrawal(withdrawal) => wit::Content::Withdrawal(withdrawal.reason.clone()),
         // Payment orders and confirmations are the payment module's, never a component's.
-        Content::PaymentOrder(_) | Content::PaymentConfirmation(_) => {
+        Content::PaymentOrder(_) | Content::HoldOrder(_) | Content::PaymentConfirmation(_) => {
             let kind = content.kind().name();
             return Err(Stop::Peer(format!("a {kind} came where a statement was due")));
         }

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod hold;
+mod holds;
 
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,6 +19,7 @@ use semper_base::{Amount, Currency, Digest, KeyId, Mend, Timestamp, fault};
 use serde::Serialize;
 
 pub use hold::{Hold, HoldError, Instruction, Movement as HoldMovement, Terms};
+pub use holds::{HoldOrder, HoldRow};
 
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS accounts (
@@ -54,6 +56,17 @@ const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS answers (
         entry INTEGER PRIMARY KEY REFERENCES entries (number), bytes BLOB NOT NULL
     ) STRICT;
+    CREATE TABLE IF NOT EXISTS holds (
+        name   BLOB PRIMARY KEY,
+        debit  TEXT REFERENCES accounts (id),
+        credit TEXT REFERENCES accounts (id),
+        record BLOB NOT NULL,
+        state  TEXT NOT NULL,
+        held   INTEGER NOT NULL DEFAULT 0 CHECK (held >= 0),
+        opened BLOB,
+        until  INTEGER
+    ) STRICT;
+    CREATE INDEX IF NOT EXISTS holds_by_date ON holds (until) WHERE until IS NOT NULL;
 ";
 
 /// A ledger. One writer at a time.
@@ -135,6 +148,9 @@ pub enum LedgerError {
     /// Nothing, or less, cannot be moved; nor from an account to itself.
     #[error("{0} cannot be moved between these accounts")]
     Amount(Amount),
+    /// A hold cannot be followed so any more, or not yet.
+    #[error(transparent)]
+    Hold(#[from] HoldError),
     /// The books do not balance.
     #[error("the books do not balance: {0}")]
     Audit(String),
@@ -147,6 +163,7 @@ impl Mend for LedgerError {
     fn mend(&self) -> String {
         match self {
             Self::NoFunds { .. } => "put money into the account first".into(),
+            Self::Hold(_) => "look at where it stands, and at the verdict".into(),
             Self::Audit(_) => "stop the bank and look at the ledger's entries".into(),
             Self::Sqlite(_) => "check the disk and the file's permissions".into(),
             _ => "check the account and the amount".into(),
@@ -229,20 +246,7 @@ impl Ledger {
             return Ok(before);
         }
         check(&transaction, movement)?;
-        transaction.execute(
-            "INSERT INTO entries (reference, request, debit, credit, minor, text, booked)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-            params![
-                movement.reference.as_bytes(),
-                movement.request.as_bytes(),
-                movement.debit,
-                movement.credit,
-                movement.amount.minor(),
-                movement.text,
-                now.millis() as i64,
-            ],
-        )?;
-        let number = transaction.last_insert_rowid().cast_unsigned();
+        let number = insert(&transaction, movement, now)?;
         let bytes = answer(number);
         transaction
             .execute("INSERT INTO answers VALUES (?1, ?2)", params![number.cast_signed(), bytes])?;
@@ -297,6 +301,7 @@ impl Ledger {
                 |row| row.get(0),
             )
             .optional()?;
+        holds::audit(&connection)?;
         match wrong {
             Some(currency) => Err(LedgerError::Audit(format!("{currency} does not sum to zero"))),
             None => Ok(()),
@@ -338,6 +343,24 @@ fn booked(transaction: &Transaction<'_>, movement: &Movement) -> Result<Option<(
     }
 }
 
+/// Books a movement that has been checked; the entry's number.
+fn insert(transaction: &Transaction<'_>, movement: &Movement, now: Timestamp) -> Result<u64> {
+    transaction.execute(
+        "INSERT INTO entries (reference, request, debit, credit, minor, text, booked)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        params![
+            movement.reference.as_bytes(),
+            movement.request.as_bytes(),
+            movement.debit,
+            movement.credit,
+            movement.amount.minor(),
+            movement.text,
+            now.millis() as i64,
+        ],
+    )?;
+    Ok(transaction.last_insert_rowid().cast_unsigned())
+}
+
 fn check(transaction: &Transaction<'_>, movement: &Movement) -> Result<()> {
     let amount = movement.amount;
     if amount.minor() <= 0 || movement.debit == movement.credit {
@@ -349,7 +372,7 @@ fn check(transaction: &Transaction<'_>, movement: &Movement) -> Result<()> {
         if currency != amount.currency() {
             return Err(LedgerError::Currency { account: id.clone(), currency });
         }
-        let own = id.starts_with("bank:");
+        let own = id.starts_with("bank:") || id.starts_with(holds::HELD);
         if *id == movement.debit && !own && account.balance.minor() < amount.minor() {
             let balance = account.balance;
             return Err(LedgerError::NoFunds { account: id.clone(), balance, amount });

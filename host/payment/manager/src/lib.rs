@@ -89,6 +89,11 @@ pub trait Module: Send + Sync + std::fmt::Debug {
     fn order(&self, intent: &Intent) -> PaymentOrder;
     /// Carries a signed order out; any number of times, with one effect.
     fn execute(&self, signed_order: &[u8], now: Timestamp) -> Result<Confirmed, PaymentError>;
+    /// Has the payment system hold or pay under condition what a signed hold order says; any
+    /// number of times, with one effect. Its signed fact about it.
+    fn hold(&self, signed_order: &[u8]) -> Result<Vec<u8>, PaymentError>;
+    /// Claims at a payment system, ours or the peer's at this address; its signed fact.
+    fn claim(&self, address: &str, claim: &[u8]) -> Result<Vec<u8>, PaymentError>;
     /// Verifies an item as a payment to us in this deal.
     fn accept(&self, item: &[u8], deal: DealId, now: Timestamp) -> Result<Confirmed, PaymentError>;
 }

@@ -2,8 +2,9 @@
 //! purse, seed 2 §4).
 //!
 //! The bank books a payment order once, whatever it is asked, and signs a confirmation; the
-//! confirmation is the money item that travels to the payee. No hold, no fence, no reversal:
-//! the module promises nothing to the exchange layer.
+//! confirmation is the money item that travels to the payee. In a fair exchange the bank holds
+//! the money instead, and says so in signed facts: locked money promises everything that the
+//! exchange layer can make use of.
 #![forbid(unsafe_code)]
 
 use semper_base::cert::Roots;
@@ -18,6 +19,12 @@ use serde::{Deserialize, Serialize};
 pub const PAYMENTS: &str = "/semper/v1/payments";
 /// Where requests about one's own account are posted.
 pub const ACCOUNTS: &str = "/semper/v1/accounts";
+/// Where hold orders are posted.
+pub const HOLDS: &str = "/semper/v1/holds";
+/// Where claims about holds are posted: by anybody who has the right signature.
+pub const CLAIMS: &str = "/semper/v1/claims";
+/// Media type of canonical CBOR.
+pub const CBOR: &str = "application/cbor";
 /// Media type of signed structures.
 pub const COSE: &str = "application/cose";
 /// Largest answer of a bank, in bytes.
@@ -56,6 +63,24 @@ impl Purse {
     /// A purse; `roots` vouch for the bank.
     pub fn new(config: PurseConfig, net: Client, roots: Roots) -> Self {
         Self { config, net, roots }
+    }
+
+    /// Posts; what the bank answers, if it does not refuse.
+    fn post(&self, url: &str, media: &str, body: &[u8]) -> Result<Vec<u8>, PaymentError> {
+        let response = self
+            .net
+            .post(url, media, body.to_vec(), MAX_ANSWER)
+            .map_err(|error| PaymentError::Away(error.to_string()))?;
+        match response.status {
+            200 => Ok(response.body),
+            // The bank answers a refusal with 4xx and JSON; anything else is a passing fault.
+            400..=499 => match serde_json::from_slice::<BankRefusal>(&response.body) {
+                Ok(refusal) if refusal.code == "no-funds" => Err(PaymentError::NoFunds),
+                Ok(refusal) => Err(PaymentError::Refused(refusal.words)),
+                Err(_) => Err(PaymentError::Away(format!("status {}", response.status))),
+            },
+            status => Err(PaymentError::Away(format!("status {status}"))),
+        }
     }
 
     fn confirmed(
@@ -112,20 +137,16 @@ impl Module for Purse {
 
     fn execute(&self, signed_order: &[u8], now: Timestamp) -> Result<Confirmed, PaymentError> {
         let url = format!("{}{PAYMENTS}", self.config.bank);
-        let response = self
-            .net
-            .post(&url, COSE, signed_order.to_vec(), MAX_ANSWER)
-            .map_err(|error| PaymentError::Away(error.to_string()))?;
-        match response.status {
-            200 => Ok(self.confirmed(&response.body, now)?.0),
-            // The bank answers a refusal with 4xx and JSON; anything else is a passing fault.
-            400..=499 => match serde_json::from_slice::<BankRefusal>(&response.body) {
-                Ok(refusal) if refusal.code == "no-funds" => Err(PaymentError::NoFunds),
-                Ok(refusal) => Err(PaymentError::Refused(refusal.words)),
-                Err(_) => Err(PaymentError::Away(format!("status {}", response.status))),
-            },
-            status => Err(PaymentError::Away(format!("status {status}"))),
-        }
+        let answer = self.post(&url, COSE, signed_order)?;
+        Ok(self.confirmed(&answer, now)?.0)
+    }
+
+    fn hold(&self, signed_order: &[u8]) -> Result<Vec<u8>, PaymentError> {
+        self.post(&format!("{}{HOLDS}", self.config.bank), COSE, signed_order)
+    }
+
+    fn claim(&self, address: &str, claim: &[u8]) -> Result<Vec<u8>, PaymentError> {
+        self.post(&format!("{address}{CLAIMS}"), CBOR, claim)
     }
 
     fn accept(&self, item: &[u8], deal: DealId, now: Timestamp) -> Result<Confirmed, PaymentError> {

@@ -1,7 +1,7 @@
 //! The typed model of everything that the TINGUIN shows. Faces draw it and add nothing.
 
 use semper_base::{Amount, Digest};
-use semper_items::statement::{Content, Offer};
+use semper_items::statement::{Content, HoldKind, Offer};
 use semper_items::{Agreement, Side, Statement};
 use serde::{Deserialize, Serialize};
 
@@ -234,6 +234,34 @@ pub fn statement(
                 rows,
                 "The money leaves your account at once and cannot be called back.".to_owned(),
             )
+        }
+        Content::HoldOrder(order) => {
+            let (title, means) = match order.kind {
+                HoldKind::Lock => (
+                    format!("Lock {} for {peer}", order.amount),
+                    "The money leaves your account and is locked at your bank. It goes to the \
+                     other side when you let it go or the third party decides so, and comes \
+                     back to you otherwise.",
+                ),
+                HoldKind::Provisional => (
+                    format!("Pay {} to {peer}, provisionally", order.amount),
+                    "The money leaves your account. The third party can take it back if the \
+                     exchange fails.",
+                ),
+                HoldKind::Final => (
+                    format!("Pay {} to {peer}", order.amount),
+                    "The money leaves your account at once and cannot be called back.",
+                ),
+            };
+            let rows = vec![
+                ("amount".into(), order.amount.to_string()),
+                ("from account".into(), format!("{} at {}", order.from, order.bank)),
+                ("to account".into(), order.to.clone()),
+                ("until".into(), order.until.to_string()),
+                ("exchange".into(), order.exchange.to_string()),
+                ("third party".into(), order.third_party.id().to_string()),
+            ];
+            (title, rows, means.to_owned())
         }
         Content::PaymentConfirmation(done) => {
             let rows = vec![("amount".into(), done.amount.to_string())];

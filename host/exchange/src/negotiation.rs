@@ -1,0 +1,323 @@
+//! Finding what to exchange: both state their options, and a public deterministic function picks.
+//!
+//! ```text
+//! N1 PROPOSE { what I give and want, in how many ways, which third parties, at least how fair }
+//! N2 SELECT  { the same of mine, my nonce }            or COUNTER, or REJECT with a reason
+//! ```
+//!
+//! Both make the agreement out of N1 and N2 by themselves ([`agree`]); it carries the digest of
+//! both, so whoever leaves an option out on the way changes the exchange's identity, and nothing
+//! is ever promised. Source: `design/exchange.md` §2.6.
+
+use semper_base::{Digest, Timestamp};
+use semper_payment::Excludes;
+use serde::{Deserialize, Serialize};
+
+use crate::agreement::{
+    Agreed, AgreementError, Exchange, Fairness, LOCK_MARGIN_MS, Party, Protocol, ThirdParty,
+    VERSION,
+};
+use crate::crypto::{Body, Crypto, Signed};
+use crate::item::{Item, Leaf, MAX_LEAVES, Role};
+
+/// Ways of giving one leaf, and third parties, at most.
+pub const MAX_OPTIONS: usize = 8;
+/// Answers to an answer, at most.
+pub const MAX_COUNTERS: u32 = 3;
+
+/// One leaf in several ways, most liked first: the same money held or paid, say.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, bound = "")]
+pub struct Offered<C: Crypto> {
+    /// Its place in the package.
+    pub path: String,
+    /// The ways.
+    pub ways: Vec<Item<C>>,
+    /// Whether the third party has certified the escrow, for information.
+    pub certified: bool,
+}
+
+/// What a side needs, and what it is ready for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, bound = "")]
+pub struct Wishes<C: Crypto> {
+    /// The deal.
+    pub deal: Digest,
+    /// Our keys in this exchange.
+    pub party: Party<C>,
+    /// What we give.
+    pub gives: Vec<Offered<C>>,
+    /// The roles that we take, most liked first.
+    pub roles: Vec<Role>,
+    /// Third parties that we believe, most liked first.
+    pub third_parties: Vec<ThirdParty<C>>,
+    /// The least that we accept.
+    pub fairness: Fairness,
+    /// Protocols that we do.
+    pub protocols: Vec<Protocol>,
+    /// Until when it must be accepted; the earlier of both counts.
+    pub accept_by: Timestamp,
+    /// Until when the third party can be asked; the earlier of both counts.
+    pub close_by: Timestamp,
+    /// For how long money must be stoppable after a verdict, in ms; the longer of both counts.
+    pub dispute_ms: u64,
+    /// The digest of the clauses; both must name the same.
+    pub clauses: Digest,
+    /// Fresh.
+    pub nonce: Digest,
+}
+
+/// N1.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, bound = "")]
+pub struct Propose<C: Crypto> {
+    /// What the proposer wishes.
+    pub wishes: Wishes<C>,
+    /// The counter that it answers, if it is not the first.
+    pub answers: Option<Digest>,
+}
+
+impl<C: Crypto> Body for Propose<C> {
+    const KIND: &'static str = "propose";
+}
+
+/// N2.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, bound = "")]
+pub struct Select<C: Crypto> {
+    /// The proposal that it answers.
+    pub propose: Digest,
+    /// What the answerer wishes.
+    pub wishes: Wishes<C>,
+    /// What its side of the public function gave: a check, nothing else.
+    pub exchange: Digest,
+}
+
+impl<C: Crypto> Body for Select<C> {
+    const KIND: &'static str = "select";
+}
+
+/// "Not so, but perhaps like this": N1 may be made anew, a few times.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, bound = "")]
+pub struct Counter<C: Crypto> {
+    /// The proposal that it answers.
+    pub propose: Digest,
+    /// What the answerer wishes.
+    pub wishes: Wishes<C>,
+    /// Why not.
+    pub why: Refusal,
+    /// How many there were before it.
+    pub round: u32,
+}
+
+impl<C: Crypto> Body for Counter<C> {
+    const KIND: &'static str = "counter";
+}
+
+/// "No."
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reject {
+    /// The proposal that it answers.
+    pub propose: Digest,
+    /// Why not.
+    pub why: Refusal,
+}
+
+impl Body for Reject {
+    const KIND: &'static str = "reject";
+}
+
+/// Why nothing can be agreed on.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "kebab-case")]
+pub enum Refusal {
+    /// Another deal.
+    #[error("the two sides do not speak of the same deal")]
+    Deal,
+    /// No third party that both believe.
+    #[error("there is no third party that both believe")]
+    ThirdParty,
+    /// The clauses differ.
+    #[error("the two sides name different clauses")]
+    Clauses,
+    /// No protocol gives what both want.
+    #[error("no protocol exchanges these items as fairly as both want")]
+    NoProtocol,
+    /// Too much of something.
+    #[error("there is too much of: {0}")]
+    TooMuch(String),
+    /// The agreement that came out cannot be one.
+    #[error("what came out cannot be agreed on: {0}")]
+    Agreement(String),
+    /// Too many counters.
+    #[error("no agreement after {MAX_COUNTERS} attempts")]
+    Rounds,
+    /// A signature is wrong, or a message answers another.
+    #[error("the messages of the negotiation do not belong together")]
+    Form,
+}
+
+impl From<AgreementError> for Refusal {
+    fn from(error: AgreementError) -> Self {
+        Self::Agreement(error.to_string())
+    }
+}
+
+/// The agreement that follows from what both wish: the first that fits, in the order of
+/// protocols, then with the proposer as the originator, then the other way round. Public and
+/// deterministic.
+///
+/// # Errors
+/// Names what stands in the way.
+pub fn select<C: Crypto>(
+    proposer: &Wishes<C>,
+    answerer: &Wishes<C>,
+    transcript: Digest,
+) -> Result<Agreed<C>, Refusal> {
+    bounded(proposer)?;
+    bounded(answerer)?;
+    if proposer.deal != answerer.deal {
+        return Err(Refusal::Deal);
+    }
+    if proposer.clauses != answerer.clauses {
+        return Err(Refusal::Clauses);
+    }
+    let third = proposer.third_parties.iter().find(|it| answerer.third_parties.contains(it));
+    let third = third.ok_or(Refusal::ThirdParty)?;
+    let least = proposer.fairness.max(answerer.fairness);
+    let mut why = Refusal::NoProtocol;
+    for protocol in Protocol::ALL {
+        let both = proposer.protocols.contains(&protocol) && answerer.protocols.contains(&protocol);
+        if !both || protocol.fairness() < least {
+            continue;
+        }
+        for role in proposer.roles.iter().filter(|role| answerer.roles.contains(&role.other())) {
+            let sides = match role {
+                Role::Originator => [proposer, answerer],
+                Role::Responder => [answerer, proposer],
+            };
+            match fit(protocol, sides, third, transcript) {
+                Some(Ok(agreed)) => return Ok(agreed),
+                Some(Err(error)) => why = error.into(),
+                None => {}
+            }
+        }
+    }
+    Err(why)
+}
+
+fn bounded<C: Crypto>(wishes: &Wishes<C>) -> Result<(), Refusal> {
+    let too = |what: &str| Err(Refusal::TooMuch(what.into()));
+    if wishes.gives.len() > MAX_LEAVES {
+        return too("items");
+    }
+    if wishes.third_parties.len() > MAX_OPTIONS {
+        return too("third parties");
+    }
+    if wishes.gives.iter().any(|it| it.ways.len() > MAX_OPTIONS) {
+        return too("ways of giving an item");
+    }
+    Ok(())
+}
+
+/// The agreement under one protocol with these roles, if every leaf has a way that suits it.
+fn fit<C: Crypto>(
+    protocol: Protocol,
+    [originator, responder]: [&Wishes<C>; 2],
+    third: &ThirdParty<C>,
+    transcript: Digest,
+) -> Option<Result<Agreed<C>, AgreementError>> {
+    let from_originator = leg(protocol, Role::Originator, &originator.gives)?;
+    let from_responder = leg(protocol, Role::Responder, &responder.gives)?;
+    let close_by = originator.close_by.min(responder.close_by);
+    let dispute_ms = originator.dispute_ms.max(responder.dispute_ms);
+    let lasts = std::time::Duration::from_millis(dispute_ms.saturating_add(LOCK_MARGIN_MS));
+    let exchange = Exchange {
+        version: VERSION,
+        protocol,
+        fairness: protocol.fairness(),
+        deal: originator.deal,
+        originator: originator.party.clone(),
+        responder: responder.party.clone(),
+        third_party: third.clone(),
+        from_originator,
+        from_responder,
+        nonces: [originator.nonce, responder.nonce],
+        accept_by: originator.accept_by.min(responder.accept_by),
+        close_by,
+        dispute_ms,
+        lock_until: close_by.after(lasts),
+        clauses: originator.clauses,
+        transcript,
+    };
+    Some(Agreed::new(exchange))
+}
+
+/// The leaves of a leg, each in the first way that the protocol can use.
+fn leg<C: Crypto>(protocol: Protocol, from: Role, offered: &[Offered<C>]) -> Option<Vec<Leaf<C>>> {
+    if protocol == Protocol::Hl && offered.len() != 1 {
+        return None;
+    }
+    let leaf = |offer: &Offered<C>| {
+        let way = offer.ways.iter().find(|way| suits(protocol, from, way, offer.certified))?;
+        Some(Leaf { path: offer.path.clone(), item: way.clone() })
+    };
+    offered.iter().map(leaf).collect()
+}
+
+fn suits<C: Crypto>(protocol: Protocol, from: Role, way: &Item<C>, certified: bool) -> bool {
+    match (protocol, way) {
+        (_, Item::Money(money)) => {
+            let ends = way.properties(certified).excludes != Excludes::No;
+            ends && protocol.takes(from, money.mode)
+        }
+        (Protocol::Hl, Item::Information(_)) => from == Role::Originator,
+        (Protocol::Hl, Item::Statement { .. }) => false,
+        (Protocol::Inline, _) => true,
+        _ => protocol.suits(from, way.properties(certified)),
+    }
+}
+
+/// The agreement that follows from a proposal and its answer; each side makes it by itself.
+///
+/// # Errors
+/// When a signature is wrong, or nothing follows.
+pub fn agree<C: Crypto>(
+    propose: &Signed<C, Propose<C>>,
+    select_: &Signed<C, Select<C>>,
+) -> Result<Agreed<C>, Refusal> {
+    let (one, other) = (&propose.body().wishes, &select_.body().wishes);
+    let signed = propose.is_by(&one.party.sign, one.deal)
+        && select_.is_by(&other.party.sign, one.deal)
+        && select_.body().propose == propose.digest();
+    if !signed {
+        return Err(Refusal::Form);
+    }
+    // The answer's own conclusion is no part of what it concludes from.
+    let transcript = C::digest("negotiation", &(propose.digest(), C::digest("wishes", other)));
+    let agreed = select(one, other, transcript)?;
+    if select_.body().exchange != agreed.subject() {
+        return Err(Refusal::Form);
+    }
+    Ok(agreed)
+}
+
+/// The answer to a proposal: a selection, if something follows from it.
+///
+/// # Errors
+/// Why nothing follows.
+pub fn answer<C: Crypto>(
+    propose: &Signed<C, Propose<C>>,
+    wishes: Wishes<C>,
+) -> Result<(Select<C>, Agreed<C>), Refusal> {
+    let one = &propose.body().wishes;
+    if !propose.is_by(&one.party.sign, one.deal) {
+        return Err(Refusal::Form);
+    }
+    let transcript = C::digest("negotiation", &(propose.digest(), C::digest("wishes", &wishes)));
+    let agreed = select(one, &wishes, transcript)?;
+    let select = Select { propose: propose.digest(), wishes, exchange: agreed.subject() };
+    Ok((select, agreed))
+}

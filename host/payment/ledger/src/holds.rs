@@ -1,0 +1,244 @@
+//! Holds in the books: what is held lies in an account of the bank's own, and every step of a
+//! hold's life is stored in the commit that moves its money.
+
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
+use semper_base::{Digest, Timestamp, fault};
+
+use crate::hold::{Hold, Instruction, Movement as Moves};
+use crate::{Ledger, LedgerError, Movement, Result, check, insert};
+
+/// The account of what is held begins so; the currency follows.
+pub(crate) const HELD: &str = "held:";
+
+/// An order to hold or pay under a condition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HoldOrder {
+    /// The name under which it is held, once.
+    pub name: Digest,
+    /// The account that pays.
+    pub debit: String,
+    /// The account that is paid.
+    pub credit: String,
+    /// Lock, pay provisionally, or pay.
+    pub instruction: Instruction,
+    /// The order itself, as whoever verifies claims wants it back.
+    pub record: Vec<u8>,
+    /// What for, in words.
+    pub text: String,
+}
+
+/// A hold as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HoldRow {
+    /// Where it stands.
+    pub hold: Hold,
+    /// The order; empty for a fence.
+    pub record: Vec<u8>,
+    /// What opened it, if something did.
+    pub opened: Option<Vec<u8>>,
+    debit: Option<String>,
+    credit: Option<String>,
+}
+
+impl Ledger {
+    /// Holds or pays, once: an order that has been taken gives what has become of it.
+    ///
+    /// # Errors
+    /// [`LedgerError::NoFunds`] and the like; [`LedgerError::Hold`] when the name was fenced.
+    pub fn hold(&self, order: &HoldOrder, now: Timestamp) -> Result<HoldRow> {
+        let mut connection = self.lock();
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let before = row(&transaction, order.name)?;
+        if let Some(row) = before {
+            if !row.record.is_empty() && row.record != order.record {
+                return Err(LedgerError::Conflict);
+            }
+            if row.record.is_empty() {
+                return Err(LedgerError::Hold(crate::HoldError::Fenced));
+            }
+            return Ok(row);
+        }
+        let (hold, movement) = Hold::step(None, order.instruction, now)?;
+        transaction.execute(
+            "INSERT INTO holds (name, debit, credit, record, state) VALUES (?1, ?2, ?3, ?4, '')",
+            params![order.name.as_bytes(), order.debit, order.credit, order.record],
+        )?;
+        let made = HoldRow {
+            hold,
+            record: order.record.clone(),
+            opened: None,
+            debit: Some(order.debit.clone()),
+            credit: Some(order.credit.clone()),
+        };
+        if let Some(movement) = movement {
+            book(&transaction, order.name, &made, movement, now, &order.text)?;
+        }
+        store(&transaction, order.name, &made)?;
+        commit(transaction)?;
+        Ok(made)
+    }
+
+    /// Follows an instruction about a hold, whoever gives it having been verified by `decide`,
+    /// which sees what is held; with what opened it, for a hash lock. A fence makes a row where
+    /// there was none. `None` when nothing is held and nothing is to be.
+    ///
+    /// # Errors
+    /// [`LedgerError::Hold`] when it cannot be followed: nothing has changed.
+    pub fn follow<E>(
+        &self,
+        name: Digest,
+        now: Timestamp,
+        decide: impl FnOnce(Option<&HoldRow>) -> std::result::Result<Instruction, E>,
+        opened: Option<Vec<u8>>,
+    ) -> Result<std::result::Result<HoldRow, E>> {
+        let mut connection = self.lock();
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let before = row(&transaction, name)?;
+        let instruction = match decide(before.as_ref()) {
+            Ok(instruction) => instruction,
+            Err(why) => return Ok(Err(why)),
+        };
+        let (hold, movement) = Hold::step(before.as_ref().map(|row| row.hold), instruction, now)?;
+        let mut after = before.clone().unwrap_or(HoldRow {
+            hold,
+            record: Vec::new(),
+            opened: None,
+            debit: None,
+            credit: None,
+        });
+        after.hold = hold;
+        if before.is_none() {
+            transaction.execute(
+                "INSERT INTO holds (name, record, state) VALUES (?1, x'', '')",
+                params![name.as_bytes()],
+            )?;
+        }
+        if let Some(movement) = movement {
+            if matches!(movement, Moves::ToPayee(_)) {
+                after.opened = opened;
+            }
+            book(&transaction, name, &after, movement, now, "")?;
+        }
+        if before.as_ref() != Some(&after) {
+            store(&transaction, name, &after)?;
+        }
+        commit(transaction)?;
+        Ok(Ok(after))
+    }
+
+    /// Holds whose date has come fall to whom they fall; how many.
+    pub fn lapse(&self, now: Timestamp) -> Result<usize> {
+        let sql = "SELECT name FROM holds WHERE until <= ?1 LIMIT 1000";
+        let due: Vec<[u8; 32]> = {
+            let connection = self.lock();
+            let mut statement = connection.prepare_cached(sql)?;
+            let rows = statement.query_map([now.millis().cast_signed()], |row| row.get(0))?;
+            rows.collect::<rusqlite::Result<_>>()?
+        };
+        for name in &due {
+            let look = |_: Option<&HoldRow>| Ok::<_, ()>(Instruction::Look);
+            let _ = self.follow(Digest::from_bytes(*name), now, look, None)?;
+        }
+        Ok(due.len())
+    }
+}
+
+fn commit(transaction: Transaction<'_>) -> Result<()> {
+    fault::point("bank.before");
+    transaction.commit()?;
+    fault::point("bank.after");
+    Ok(())
+}
+
+const fn amount_of(movement: Moves) -> semper_base::Amount {
+    match movement {
+        Moves::IntoHold(amount)
+        | Moves::Across(amount)
+        | Moves::ToPayee(amount)
+        | Moves::ToPayer(amount) => amount,
+    }
+}
+
+/// Books what moves: into, out of, or past the bank's account of what is held.
+fn book(
+    transaction: &Transaction<'_>,
+    name: Digest,
+    row: &HoldRow,
+    movement: Moves,
+    now: Timestamp,
+    text: &str,
+) -> Result<()> {
+    let amount = amount_of(movement);
+    let held = format!("{HELD}{}", amount.currency());
+    transaction.execute(
+        "INSERT INTO accounts (id, owner, holder, currency) VALUES (?1, NULL, 'what is held', ?2)
+         ON CONFLICT (id) DO NOTHING",
+        params![held, amount.currency().code()],
+    )?;
+    let (Some(payer), Some(payee)) = (row.debit.clone(), row.credit.clone()) else {
+        return Err(LedgerError::Audit(format!("hold {name} has no accounts")));
+    };
+    let (step, debit, credit, words) = match movement {
+        Moves::IntoHold(_) => ("in", payer, held, "held"),
+        Moves::Across(_) => ("across", payer, payee, "paid"),
+        Moves::ToPayee(_) => ("out", held, payee, "released"),
+        Moves::ToPayer(_) => ("out", held, payer, "given back"),
+    };
+    let reference = Digest::of_parts(&[b"hold", name.as_bytes(), step.as_bytes()]);
+    let text = match text {
+        "" => words.to_owned(),
+        text => format!("{words}: {text}"),
+    };
+    let movement = Movement { reference, request: reference, debit, credit, amount, text };
+    check(transaction, &movement)?;
+    insert(transaction, &movement, now)?;
+    Ok(())
+}
+
+fn store(transaction: &Transaction<'_>, name: Digest, row: &HoldRow) -> Result<()> {
+    let (held, until) = match row.hold {
+        Hold::Held(terms) | Hold::Provisional { terms, frozen: false } => {
+            (terms.amount.minor(), Some(terms.until.millis().cast_signed()))
+        }
+        Hold::Provisional { terms, frozen: true } => (terms.amount.minor(), None),
+        _ => (0, None),
+    };
+    let state = serde_json::to_string(&row.hold)
+        .map_err(|error| LedgerError::Audit(format!("hold {name}: {error}")))?;
+    transaction.execute(
+        "UPDATE holds SET state = ?2, held = ?3, opened = ?4, until = ?5 WHERE name = ?1",
+        params![name.as_bytes(), state, held, row.opened, until],
+    )?;
+    Ok(())
+}
+
+fn row(connection: &Connection, name: Digest) -> Result<Option<HoldRow>> {
+    let sql = "SELECT record, state, opened, debit, credit FROM holds WHERE name = ?1";
+    let found: Option<(Vec<u8>, String, Option<Vec<u8>>, Option<String>, Option<String>)> =
+        connection
+            .query_row(sql, [name.as_bytes()], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+            })
+            .optional()?;
+    let Some((record, state, opened, debit, credit)) = found else { return Ok(None) };
+    let hold = serde_json::from_str(&state)
+        .map_err(|error| LedgerError::Audit(format!("hold {name}: {error}")))?;
+    Ok(Some(HoldRow { hold, record, opened, debit, credit }))
+}
+
+/// What is held in each currency is what its holds say.
+pub(crate) fn audit(connection: &Connection) -> Result<()> {
+    let wrong: Option<String> = connection
+        .query_row(
+            "SELECT id FROM accounts a WHERE id LIKE 'held:%' AND balance <>
+                (SELECT coalesce(sum(held), 0) FROM holds h JOIN accounts d ON d.id = h.debit
+                 WHERE d.currency = a.currency) LIMIT 1",
+            [],
+            |row| row.get(0),
+        )
+        .optional()?;
+    match wrong {
+        Some(id) => Err(LedgerError::Audit(format!("{id} is not the sum of what is held"))),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,499 @@
+//! The third party of fair exchanges: asked only on a fault, decides once, for ever.
+//!
+//! The machine is [`semper_exchange::third`]; here it gets a store, keys, payment systems to
+//! ask, and a public log of its verdicts. It sees keys, commitments and amounts: no prose, no
+//! contents, no names. Several processes may share one store. A store that can lose what it has
+//! committed (a replica that takes over without having everything) is no store for this: the
+//! verdicts would contradict each other, and both would be signed.
+
+pub mod cases;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::{get, post};
+use semper_archive::{Home, HomeError};
+use semper_base::cert::{CertError, Roots};
+use semper_base::keys::KeyError;
+use semper_base::{Certificate, Digest, Mend, PublicKey, SigningKey, Timestamp, cbor};
+use semper_exchange::bank::{Claim, ClaimRequest, Fact};
+use semper_exchange::crypto::{Body as _, Signed};
+use semper_exchange::standard::{Keys, NoGoods, Standard};
+use semper_exchange::third::{self, Case, DECIDE_MS, Effect, Event};
+use semper_exchange::verdict::{Answer, Rejection, Request, Submitted, Verdict};
+use semper_exchange::{Agreed, Away, Crypto as _, Role, ThirdParty as Named, party};
+use semper_net::Client;
+use semper_purse::{CBOR, CLAIMS};
+use serde::{Deserialize, Serialize};
+
+use crate::log::{self, Log, LogConfig, LogError, WitnessAddress};
+use crate::web::{self, Metrics};
+use cases::{Cases, CasesError, Change, FileCases, Row};
+
+/// Where requests are posted.
+pub const REQUESTS: &str = "/semper/v1/exchange";
+/// Where its name and keys are.
+pub const PARTY: &str = "/semper/v1/third-party";
+/// Where its log of verdicts begins.
+pub const VERDICTS: &str = "/verdicts";
+/// Bytes of a request at most: two promises with sixteen leaves each, and a chunk.
+pub const MAX_REQUEST: usize = 256 * 1024;
+/// Bytes of an answer at most.
+pub const MAX_ANSWER: usize = 512 * 1024;
+/// Bytes of a stored case at most.
+const MAX_CASE: usize = 512 * 1024;
+const KEY: &str = "third-party.key";
+const ORIGIN: &str = "origin";
+const FILE: &str = "cases.sqlite";
+const LOG: &str = "verdicts";
+/// New cases of one originator in a minute.
+const CASES_A_MINUTE: u32 = 600;
+/// Originators that are counted at once.
+const COUNTED: usize = 100_000;
+/// How often a step is taken again because another process was faster.
+const RACES: usize = 16;
+/// How often what was left is looked after.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// A third party's configuration.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ThirdPartyConfig {
+    /// The home.
+    pub home: PathBuf,
+    /// Payment systems that it asks.
+    #[serde(default)]
+    pub bank: Vec<BankAddress>,
+    /// Witnesses of its log.
+    #[serde(default)]
+    pub witness: Vec<WitnessAddress>,
+    /// How many of them must have cosigned.
+    #[serde(default)]
+    pub quorum: usize,
+}
+
+/// A payment system.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BankAddress {
+    /// Its certificate: by this key it signs facts.
+    pub certificate: PathBuf,
+    /// Its address.
+    pub url: String,
+    /// The root behind its TLS certificate.
+    pub root: PathBuf,
+}
+
+/// Why a third party does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ThirdPartyError {
+    /// The home.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    /// Its key.
+    #[error("{KEY} is not usable: {0}")]
+    Key(#[from] KeyError),
+    /// A certificate.
+    #[error("{file}: {detail}")]
+    Certificate {
+        /// Which file.
+        file: String,
+        /// What is wrong.
+        detail: String,
+    },
+    /// The store.
+    #[error(transparent)]
+    Cases(#[from] CasesError),
+    /// The log.
+    #[error(transparent)]
+    Log(#[from] LogError),
+}
+
+impl Mend for ThirdPartyError {
+    fn mend(&self) -> String {
+        match self {
+            Self::Home(error) => error.mend(),
+            Self::Key(_) => "make the home with semper third-party-init".into(),
+            Self::Certificate { .. } => {
+                "give PEM certificates under [[third-party.bank]] certificate and root".into()
+            }
+            Self::Cases(_) => "check the disk and the store's permissions".into(),
+            Self::Log(error) => error.mend(),
+        }
+    }
+
+    fn is_input(&self) -> bool {
+        matches!(self, Self::Home(_) | Self::Key(_) | Self::Certificate { .. })
+    }
+}
+
+/// A line of the public log: that there is a verdict, and which; nothing of what it is about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Logged {
+    /// The exchange.
+    pub exchange: Digest,
+    /// The verdict's digest.
+    pub verdict: Digest,
+}
+
+/// Payment systems by the key that they sign facts with: address, and the way there.
+type Banks = HashMap<PublicKey, (String, Client)>;
+
+/// A running third party.
+#[derive(Debug)]
+pub struct ThirdParty {
+    keys: Keys,
+    origin: String,
+    cases: Box<dyn Cases>,
+    banks: Banks,
+    log: Arc<Log>,
+    counted: Mutex<HashMap<PublicKey, (Instant, u32)>>,
+}
+
+impl ThirdParty {
+    /// Makes a home with a key of its own; its origin is its address without the scheme, such as
+    /// `third.example`, under which its log signs as well.
+    ///
+    /// # Errors
+    /// When the home is there already, or cannot be made.
+    pub fn create(path: &Path, origin: &str) -> Result<Named<Standard>, ThirdPartyError> {
+        let key = SigningKey::generate();
+        let home = Home::create(path)?;
+        home.write(KEY, key.to_pem().as_bytes())?;
+        home.write(ORIGIN, origin.as_bytes())?;
+        Log::create(&home.path().join(LOG), &format!("{origin}{VERDICTS}"))?;
+        Ok(named(&Keys::new(key, NoGoods), origin))
+    }
+
+    /// Opens a home, and goes on with what a crash has left.
+    ///
+    /// # Errors
+    /// Names what is missing.
+    pub fn open(config: &ThirdPartyConfig) -> Result<Arc<Self>, ThirdPartyError> {
+        let home = Home::open(&config.home)?;
+        let cases = Box::new(FileCases::open(&home.path().join(FILE))?);
+        Self::with(config, cases)
+    }
+
+    /// As [`ThirdParty::open`], with another store.
+    ///
+    /// # Errors
+    /// Names what is missing.
+    pub fn with(
+        config: &ThirdPartyConfig,
+        cases: Box<dyn Cases>,
+    ) -> Result<Arc<Self>, ThirdPartyError> {
+        let home = Home::open(&config.home)?;
+        let key = SigningKey::from_pem(&home.read_secret(KEY)?)?;
+        let origin = home.read(ORIGIN)?.trim().to_owned();
+        let mut banks = Banks::new();
+        for bank in &config.bank {
+            let key = certificate(&bank.certificate)?.key();
+            let key = key.map_err(|error| wrong(&bank.certificate, &error))?;
+            let net = Client::new(&Roots::new(vec![certificate(&bank.root)?]));
+            banks.insert(key, (bank.url.clone(), net));
+        }
+        let log = Log::open(&LogConfig {
+            home: home.path().join(LOG),
+            authorities: Vec::new(),
+            witness: config.witness.clone(),
+            quorum: config.quorum,
+        })?;
+        let this = Arc::new(Self {
+            keys: Keys::new(key, NoGoods),
+            origin,
+            cases,
+            banks,
+            log: Arc::new(log),
+            counted: Mutex::default(),
+        });
+        let weak = Arc::downgrade(&this);
+        std::thread::spawn(move || {
+            while let Some(this) = weak.upgrade() {
+                this.look_after();
+                drop(this);
+                std::thread::sleep(LOOK);
+            }
+        });
+        Ok(this)
+    }
+
+    /// Its name and keys, as exchanges pin them.
+    pub fn named(&self) -> Named<Standard> {
+        named(&self.keys, &self.origin)
+    }
+
+    /// The log of its verdicts.
+    pub fn log(&self) -> &Arc<Log> {
+        &self.log
+    }
+
+    /// Answers a request.
+    ///
+    /// # Errors
+    /// The store; whoever asks asks again.
+    pub fn answer(
+        &self,
+        request: &Request<Standard>,
+        now: Timestamp,
+    ) -> Result<Answer<Standard>, CasesError> {
+        let mut event = Event::Requested(request.clone());
+        let exchange = request.promise.body().agreement.subject();
+        for _ in 0..RACES {
+            let before = self.cases.load(&exchange)?;
+            if before.is_none() && !self.may_begin(request) {
+                return self.rejected(request, Rejection::Pending);
+            }
+            let case = before.as_ref().map(decode).transpose()?;
+            let own = self.keys.public();
+            let stepped = third::step(case, event.clone(), &own, now, &self.keys);
+            let (after, effects) = stepped.map_err(|error| away(&error))?;
+            if effects.contains(&Effect::Persist)
+                && !self.store(&before, &exchange, &after, &effects)?
+            {
+                // Another request was faster: the step is taken again from what is there now.
+                continue;
+            }
+            for effect in &effects {
+                match effect {
+                    Effect::Persist | Effect::Lodge(_) => {}
+                    Effect::Reject(why) => return self.rejected(request, *why),
+                    Effect::Answer => return self.decided(request, after.as_ref()),
+                    Effect::Fence(asks) => {
+                        let agreement = &request.promise.body().agreement;
+                        match self.fence(agreement, asks) {
+                            Some(facts) => event = Event::Facts(facts),
+                            None => return self.submitted(request, now),
+                        }
+                    }
+                }
+            }
+            if effects.is_empty() {
+                // Another process has decided meanwhile.
+                event = Event::Requested(request.clone());
+            }
+        }
+        self.submitted(request, now)
+    }
+
+    fn decided(
+        &self,
+        request: &Request<Standard>,
+        case: Option<&Case<Standard>>,
+    ) -> Result<Answer<Standard>, CasesError> {
+        match case {
+            Some(Case::Decided(stored)) => {
+                third::answer(stored, request.wish.role(), &self.keys).map_err(|it| away(&it))
+            }
+            _ => self.rejected(request, Rejection::Pending),
+        }
+    }
+
+    fn rejected(
+        &self,
+        request: &Request<Standard>,
+        why: Rejection,
+    ) -> Result<Answer<Standard>, CasesError> {
+        third::rejected(request, why, &self.keys).map_err(|error| away(&error))
+    }
+
+    /// The request is here, and is decided by then: stored before it is said.
+    fn submitted(
+        &self,
+        request: &Request<Standard>,
+        now: Timestamp,
+    ) -> Result<Answer<Standard>, CasesError> {
+        let deadline = now.after(Duration::from_millis(DECIDE_MS));
+        let digest = request.wish.digest();
+        let decide_by = self.cases.submitted(&digest, deadline)?;
+        let body = Submitted { request: digest, at: now, decide_by };
+        let subject = request.promise.body().agreement.subject();
+        Signed::new(&self.keys, subject, body).map(Answer::Submitted).map_err(|it| away(&it))
+    }
+
+    fn store(
+        &self,
+        before: &Option<Row>,
+        exchange: &Digest,
+        case: &Option<Case<Standard>>,
+        effects: &[Effect<Standard>],
+    ) -> Result<bool, CasesError> {
+        let Some(case) = case else { return Ok(true) };
+        let bytes = cbor::encode(case);
+        if before.as_ref().is_some_and(|row| row.bytes == bytes) {
+            return Ok(true);
+        }
+        let entry = match case {
+            Case::Decided(stored) => {
+                let verdict = stored.after.as_ref().unwrap_or(&stored.verdict);
+                let verdict = Standard::digest(Verdict::<Standard>::KIND, verdict);
+                Some(cbor::encode(&Logged { exchange: *exchange, verdict }))
+            }
+            Case::Pending(_) => None,
+        };
+        let lodge =
+            effects.iter().any(|it| matches!(it, Effect::Lodge(roles) if !roles.is_empty()));
+        let before = before.as_ref().map(|row| row.version);
+        self.cases.store(Change { exchange: *exchange, before, bytes, entry, lodge })
+    }
+
+    /// What the payment systems say; `None` if one does not answer now.
+    fn fence(
+        &self,
+        agreement: &Agreed<Standard>,
+        asks: &[(Role, Claim<Standard>)],
+    ) -> Option<Vec<Signed<Standard, Fact<Standard>>>> {
+        let ask = |(payer, claim): &(Role, Claim<Standard>)| self.claim(agreement, *payer, claim);
+        asks.iter().map(ask).collect()
+    }
+
+    fn claim(
+        &self,
+        agreement: &Agreed<Standard>,
+        payer: Role,
+        claim: &Claim<Standard>,
+    ) -> Option<Signed<Standard, Fact<Standard>>> {
+        let (_, money) = agreement.money(payer)?;
+        let Some((url, net)) = self.banks.get(&money.bank) else {
+            tracing::error!(bank = %money.bank.id(), "no address of this payment system is known");
+            return None;
+        };
+        let request = ClaimRequest {
+            exchange: agreement.subject(),
+            leaf: party::money_leaf(agreement, payer)?,
+            third_party: self.keys.public(),
+            claim: claim.clone(),
+        };
+        let url = format!("{url}{CLAIMS}");
+        let answer = net.post(&url, CBOR, cbor::encode(&request), MAX_ANSWER);
+        match answer {
+            Ok(response) if response.status == 200 => cbor::decode(&response.body, MAX_ANSWER).ok(),
+            Ok(response) => {
+                tracing::warn!(status = response.status, url, "a payment system refuses");
+                None
+            }
+            Err(error) => {
+                tracing::warn!(%error, url, "a payment system does not answer");
+                None
+            }
+        }
+    }
+
+    /// Whether this originator may begin another case now.
+    fn may_begin(&self, request: &Request<Standard>) -> bool {
+        let key = request.promise.body().agreement.originator.sign;
+        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        let minute = Duration::from_secs(60);
+        if counted.len() >= COUNTED {
+            counted.retain(|_, (since, _)| since.elapsed() < minute);
+        }
+        let (since, count) = counted.entry(key).or_insert((Instant::now(), 0));
+        if since.elapsed() >= minute {
+            (*since, *count) = (Instant::now(), 0);
+        }
+        *count += 1;
+        *count <= CASES_A_MINUTE
+    }
+
+    /// Publishes verdicts that are not published, and shows them to payment systems that wait.
+    fn look_after(&self) {
+        if let Err(error) = self.publish().and_then(|()| self.lodge()) {
+            tracing::error!(%error, "what is decided cannot be published now");
+        }
+    }
+
+    fn publish(&self) -> Result<(), CasesError> {
+        for (number, entry) in self.cases.to_log(256)? {
+            match self.log.append(&entry) {
+                Ok(_) => self.cases.logged(number)?,
+                Err(error) => return Err(CasesError(error.to_string())),
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on with cases that payment systems kept from being decided, and shows verdicts to
+    /// those that wait for them.
+    fn lodge(&self) -> Result<(), CasesError> {
+        for (exchange, row) in self.cases.to_lodge(64)? {
+            let stored = match decode(&row)? {
+                Case::Decided(stored) => stored,
+                Case::Pending(pending) => {
+                    self.answer(&pending.request, Timestamp::now())?;
+                    continue;
+                }
+            };
+            let agreement = stored.promise.body().agreement.clone();
+            let verdict = Signed::new(&self.keys, exchange, stored.verdict.clone());
+            let verdict = verdict.map_err(|error| away(&error))?;
+            let claim = Claim::Verdict(Box::new(verdict));
+            let payers = [Role::Originator, Role::Responder];
+            let mut paying = payers.into_iter().filter(|it| agreement.protocol.pays(*it));
+            if paying.all(|payer| self.claim(&agreement, payer, &claim).is_some()) {
+                self.cases.lodged(&exchange)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn named(keys: &Keys, origin: &str) -> Named<Standard> {
+    Named { origin: origin.to_owned(), sign: keys.public(), seal: keys.seal_public() }
+}
+
+fn decode(row: &Row) -> Result<Case<Standard>, CasesError> {
+    cbor::decode(&row.bytes, MAX_CASE).map_err(|error| CasesError(error.to_string()))
+}
+
+fn away(error: &Away) -> CasesError {
+    CasesError(error.to_string())
+}
+
+fn wrong(file: &Path, error: &dyn std::fmt::Display) -> ThirdPartyError {
+    let (file, detail) = (file.display().to_string(), error.to_string());
+    ThirdPartyError::Certificate { file, detail }
+}
+
+fn certificate(file: &Path) -> Result<Certificate, ThirdPartyError> {
+    let text = std::fs::read_to_string(file).map_err(|error| wrong(file, &error))?;
+    Certificate::from_pem(&text).map_err(|error: CertError| wrong(file, &error))
+}
+
+/// The third party's routes.
+pub fn routes(third: Arc<ThirdParty>, metrics: Arc<Metrics>) -> Router {
+    let named = cbor::encode(&third.named());
+    let party = move || std::future::ready(web::bytes(CBOR, named.clone()));
+    let verdicts = log::public_routes(Arc::clone(third.log()));
+    let ask = move |body: Bytes| {
+        let (third, metrics) = (Arc::clone(&third), Arc::clone(&metrics));
+        async move {
+            let response = web::blocking(move || respond(&third, &body)).await;
+            metrics.outcome("third-party", "request", response)
+        }
+    };
+    Router::new().route(REQUESTS, post(ask)).route(PARTY, get(party)).nest(VERDICTS, verdicts)
+}
+
+fn respond(third: &ThirdParty, body: &[u8]) -> Response {
+    let request = match cbor::decode::<Request<Standard>>(body, MAX_REQUEST) {
+        Ok(request) => request,
+        Err(error) => {
+            let mend = "send a request as exchange.cddl describes it";
+            return web::refuse(StatusCode::BAD_REQUEST, error, mend);
+        }
+    };
+    match third.answer(&request, Timestamp::now()) {
+        Ok(answer) => web::bytes(CBOR, cbor::encode(&answer)),
+        Err(error) => {
+            tracing::error!(%error, "a request was not decided");
+            web::refuse(StatusCode::SERVICE_UNAVAILABLE, error, "ask again")
+        }
+    }
+}

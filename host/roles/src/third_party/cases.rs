@@ -1,0 +1,249 @@
+//! Where a third party keeps its cases: one linearizable store, in a file or in PostgreSQL.
+//!
+//! A case is stored only if it is still what the step began with, so whichever of two requests
+//! (of two processes) comes first decides, and the other sees that. A verdict's line for the
+//! public log is written in the same commit; it is published from there, in its order.
+
+use std::path::Path;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+use semper_base::{Digest, Timestamp, fault};
+
+/// Stores of one commit at most.
+const BATCH: usize = 256;
+
+const SCHEMA: &str = "
+    PRAGMA journal_mode = WAL;
+    PRAGMA synchronous = FULL;
+    CREATE TABLE IF NOT EXISTS cases (
+        exchange BLOB PRIMARY KEY,
+        version  INTEGER NOT NULL,
+        bytes    BLOB NOT NULL,
+        lodge    INTEGER NOT NULL DEFAULT 0
+    ) STRICT;
+    CREATE INDEX IF NOT EXISTS cases_to_lodge ON cases (exchange) WHERE lodge = 1;
+    CREATE TABLE IF NOT EXISTS submissions (
+        request BLOB PRIMARY KEY, decide_by INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE IF NOT EXISTS to_log (
+        number INTEGER PRIMARY KEY, entry BLOB NOT NULL
+    ) STRICT;
+";
+
+/// A case as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Rises with every change.
+    pub version: i64,
+    /// The case, canonical CBOR.
+    pub bytes: Vec<u8>,
+}
+
+/// A change to a case.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// The exchange.
+    pub exchange: Digest,
+    /// The version that the step began with; none for a new case.
+    pub before: Option<i64>,
+    /// The case.
+    pub bytes: Vec<u8>,
+    /// What goes into the public log with it.
+    pub entry: Option<Vec<u8>>,
+    /// Whether payment systems must still be shown the verdict.
+    pub lodge: bool,
+}
+
+/// Why the store cannot be used now. Nothing has changed, or it will be seen by asking again.
+#[derive(Debug, thiserror::Error)]
+#[error("the third party's store cannot be used: {0}")]
+pub struct CasesError(pub String);
+
+type Result<T> = std::result::Result<T, CasesError>;
+
+/// The store.
+pub trait Cases: Send + Sync + std::fmt::Debug {
+    /// A case.
+    fn load(&self, exchange: &Digest) -> Result<Option<Row>>;
+    /// Stores a change, unless the case is another than it began with: then `false`.
+    fn store(&self, change: Change) -> Result<bool>;
+    /// Notes that a request has come, once; by when it is decided.
+    fn submitted(&self, request: &Digest, decide_by: Timestamp) -> Result<Timestamp>;
+    /// What is to be logged, in its order.
+    fn to_log(&self, most: u32) -> Result<Vec<(i64, Vec<u8>)>>;
+    /// It has been logged.
+    fn logged(&self, upto: i64) -> Result<()>;
+    /// Cases whose verdict payment systems must still be shown.
+    fn to_lodge(&self, most: u32) -> Result<Vec<(Digest, Row)>>;
+    /// They have been.
+    fn lodged(&self, exchange: &Digest) -> Result<()>;
+}
+
+type Waiting = (Change, Sender<Result<bool>>);
+
+/// Cases in a file. Stores that come at the same time share a commit.
+pub struct FileCases {
+    reader: Mutex<Connection>,
+    queue: Sender<Waiting>,
+}
+
+impl std::fmt::Debug for FileCases {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("FileCases")
+    }
+}
+
+impl From<rusqlite::Error> for CasesError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+fn open(path: &Path) -> Result<Connection> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(Duration::from_secs(10))?;
+    connection.execute_batch(SCHEMA)?;
+    Ok(connection)
+}
+
+impl FileCases {
+    /// Opens or makes the file.
+    ///
+    /// # Errors
+    /// When it cannot be.
+    pub fn open(path: &Path) -> Result<Self> {
+        let (writer, reader) = (open(path)?, open(path)?);
+        let (queue, waiting) = channel();
+        std::thread::Builder::new()
+            .name("cases".into())
+            .spawn(move || write(writer, &waiting))
+            .map_err(|error| CasesError(error.to_string()))?;
+        Ok(Self { reader: Mutex::new(reader), queue })
+    }
+
+    fn reader(&self) -> MutexGuard<'_, Connection> {
+        self.reader.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The one thread that writes: everything that waits goes into one commit.
+fn write(mut connection: Connection, waiting: &Receiver<Waiting>) {
+    while let Ok(first) = waiting.recv() {
+        let mut batch = vec![first];
+        while batch.len() < BATCH
+            && let Ok(more) = waiting.try_recv()
+        {
+            batch.push(more);
+        }
+        let stored = commit(&mut connection, &batch);
+        for (index, (_, done)) in batch.into_iter().enumerate() {
+            let outcome = match &stored {
+                Ok(stored) => Ok(stored.get(index).copied().unwrap_or(false)),
+                Err(error) => Err(CasesError(error.to_string())),
+            };
+            // Whoever asked may have left.
+            let _ = done.send(outcome);
+        }
+    }
+}
+
+fn commit(
+    connection: &mut Connection,
+    batch: &[Waiting],
+) -> std::result::Result<Vec<bool>, rusqlite::Error> {
+    let transaction = connection.transaction()?;
+    let mut stored = Vec::with_capacity(batch.len());
+    for (change, _) in batch {
+        let exchange = change.exchange.as_bytes();
+        let lodge = i64::from(change.lodge);
+        let changed = match change.before {
+            None => transaction
+                .prepare_cached(
+                    "INSERT INTO cases (exchange, version, bytes, lodge) VALUES (?1, 1, ?2, ?3)
+                     ON CONFLICT (exchange) DO NOTHING",
+                )?
+                .execute(params![exchange, change.bytes, lodge])?,
+            Some(version) => transaction
+                .prepare_cached(
+                    "UPDATE cases SET version = version + 1, bytes = ?2, lodge = ?3
+                     WHERE exchange = ?1 AND version = ?4",
+                )?
+                .execute(params![exchange, change.bytes, lodge, version])?,
+        };
+        if let (1, Some(entry)) = (changed, &change.entry) {
+            transaction
+                .prepare_cached("INSERT INTO to_log (entry) VALUES (?1)")?
+                .execute([entry])?;
+        }
+        stored.push(changed == 1);
+    }
+    fault::point("verdict.before");
+    transaction.commit()?;
+    fault::point("verdict.after");
+    Ok(stored)
+}
+
+impl Cases for FileCases {
+    fn load(&self, exchange: &Digest) -> Result<Option<Row>> {
+        let reader = self.reader();
+        let mut statement =
+            reader.prepare_cached("SELECT version, bytes FROM cases WHERE exchange = ?1")?;
+        let row = |row: &rusqlite::Row<'_>| Ok(Row { version: row.get(0)?, bytes: row.get(1)? });
+        Ok(statement.query_row([exchange.as_bytes()], row).optional()?)
+    }
+
+    fn store(&self, change: Change) -> Result<bool> {
+        let closed = || CasesError("it has been closed".into());
+        let (done, outcome) = channel();
+        self.queue.send((change, done)).map_err(|_| closed())?;
+        outcome.recv().map_err(|_| closed())?
+    }
+
+    fn submitted(&self, request: &Digest, decide_by: Timestamp) -> Result<Timestamp> {
+        let reader = self.reader();
+        reader.execute(
+            "INSERT INTO submissions VALUES (?1, ?2) ON CONFLICT (request) DO NOTHING",
+            params![request.as_bytes(), decide_by.millis().cast_signed()],
+        )?;
+        let stored: i64 = reader.query_row(
+            "SELECT decide_by FROM submissions WHERE request = ?1",
+            [request.as_bytes()],
+            |row| row.get(0),
+        )?;
+        Timestamp::from_millis(stored.cast_unsigned()).map_err(|it| CasesError(it.to_string()))
+    }
+
+    fn to_log(&self, most: u32) -> Result<Vec<(i64, Vec<u8>)>> {
+        let reader = self.reader();
+        let mut statement =
+            reader.prepare_cached("SELECT number, entry FROM to_log ORDER BY number LIMIT ?1")?;
+        let rows = statement.query_map([most], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    fn logged(&self, upto: i64) -> Result<()> {
+        self.reader().execute("DELETE FROM to_log WHERE number <= ?1", [upto])?;
+        Ok(())
+    }
+
+    fn to_lodge(&self, most: u32) -> Result<Vec<(Digest, Row)>> {
+        let reader = self.reader();
+        let mut statement = reader.prepare_cached(
+            "SELECT exchange, version, bytes FROM cases WHERE lodge = 1 LIMIT ?1",
+        )?;
+        let rows = statement.query_map([most], |row| {
+            let exchange = Digest::from_bytes(row.get(0)?);
+            Ok((exchange, Row { version: row.get(1)?, bytes: row.get(2)? }))
+        })?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    fn lodged(&self, exchange: &Digest) -> Result<()> {
+        let sql = "UPDATE cases SET lodge = 0 WHERE exchange = ?1";
+        self.reader().execute(sql, [exchange.as_bytes()])?;
+        Ok(())
+    }
+}

@@ -1,0 +1,19 @@
+//! Fair exchange with real signatures, a real ledger and a real third party.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | [`goods`] | information that a trader has: encrypted, to be opened later |
+//! | [`trader`] | a party with keys, money and goods; what it wishes |
+//! | [`services`] | a bank and a third party, in this process |
+//! | [`run`] | an exchange from beginning to end, with whatever goes wrong |
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+pub mod goods;
+pub mod run;
+pub mod services;
+pub mod trader;
+
+pub use run::{Run, Silence};
+pub use services::{Local, Services};
+pub use trader::{Kind, Trader, agree};

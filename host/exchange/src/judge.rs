@@ -15,7 +15,7 @@ use semper_ledger::Hold;
 
 use crate::agreement::{Agreed, Protocol};
 use crate::crypto::{Crypto, Half, Named, Signed};
-use crate::item::{Fraud, Information, Item, ItemSignature, Role};
+use crate::item::{Fraud, Information, Item, ItemSignature, Money, Role};
 use crate::manager::Place;
 use crate::message::{Accept, Delivery, Promise, Token};
 use crate::mutation::{Rule, leaves_out};
@@ -367,8 +367,29 @@ impl<C: Crypto> Judged<'_, C> {
             (Item::Information(info), Delivery::Key(key)) => {
                 C::commitment(Half::Escrowed, &info.salt, key) == info.escrowed
             }
+            // Let go by its payer, and nothing shows that it did not arrive.
+            (Item::Money(money), Delivery::Release(release)) => {
+                let payer = &place.agreement.party(place.from).sign;
+                release.body().leaf == place.name()
+                    && release.is_by(payer, place.subject())
+                    && !self.is_undone(place, money)
+            }
+            (Item::Money(money), Delivery::Waiver(_, waiver)) => {
+                let payer = &place.agreement.party(place.from).sign;
+                waiver.body().leaf == place.name()
+                    && waiver.is_by(payer, place.subject())
+                    && !self.is_undone(place, money)
+            }
             _ => false,
         }
+    }
+
+    /// Whether a payment system says that the money went back, or was never paid.
+    fn is_undone(&self, place: Place<'_, C>, money: &Money<C>) -> bool {
+        self.evidence.facts.iter().any(|fact| {
+            money.is_about(place, fact)
+                && matches!(fact.body().hold, Hold::Refunded(_) | Hold::Never)
+        })
     }
 
     /// Money counts when its payment system says so, not when somebody has signed for it.

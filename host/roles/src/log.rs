@@ -237,16 +237,27 @@ impl Log {
         self.append(entry)
     }
 
-    /// As [`Log::add`], for entries of whoever keeps the log: nothing is asked about them.
-    pub fn append(&self, entry: &[u8]) -> Result<Proof, LogError> {
-        if let Some(number) = self.number(&Digest::of(entry))? {
-            return self.proof(number);
-        }
+    fn append(&self, entry: &[u8]) -> Result<Proof, LogError> {
         let (done, outcome) = channel();
         let pending = Pending { entry: entry.to_vec(), done };
         self.queue.send(pending).map_err(|_| LogError::Closed)?;
         let number = outcome.recv().map_err(|_| LogError::Closed)?.map_err(LogError::Refused)?;
         self.proof(number)
+    }
+
+    /// Logs entries of whoever keeps the log, in their order: nothing is asked about them. They
+    /// are published when it returns; those that were there already stay where they are.
+    pub fn append_all(&self, entries: Vec<Vec<u8>>) -> Result<(), LogError> {
+        let mut outcomes = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let (done, outcome) = channel();
+            self.queue.send(Pending { entry, done }).map_err(|_| LogError::Closed)?;
+            outcomes.push(outcome);
+        }
+        for outcome in outcomes {
+            outcome.recv().map_err(|_| LogError::Closed)?.map_err(LogError::Refused)?;
+        }
+        Ok(())
     }
 
     /// Whether a statement may be logged: signed by somebody whom the authorities vouch for.

@@ -7,6 +7,7 @@
 //! verdicts would contradict each other, and both would be signed.
 
 pub mod cases;
+pub mod postgres;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -35,6 +36,7 @@ use serde::{Deserialize, Serialize};
 use crate::log::{self, Log, LogConfig, LogError, WitnessAddress};
 use crate::web::{self, Metrics};
 use cases::{Cases, CasesError, Change, FileCases, Row};
+use postgres::PostgresCases;
 
 /// Where requests are posted.
 pub const REQUESTS: &str = "/semper/v1/exchange";
@@ -56,6 +58,8 @@ const LOG: &str = "verdicts";
 const CASES_A_MINUTE: u32 = 600;
 /// Originators that are counted at once.
 const COUNTED: usize = 100_000;
+/// Verdicts that are published together at most.
+const BATCH: u32 = 1_000;
 /// How often a step is taken again because another process was faster.
 const RACES: usize = 16;
 /// How often what was left is looked after.
@@ -76,6 +80,16 @@ pub struct ThirdPartyConfig {
     /// How many of them must have cosigned.
     #[serde(default)]
     pub quorum: usize,
+    /// A PostgreSQL primary instead of a file in the home, such as
+    /// `postgresql://third@localhost/verdicts`; several processes may share it.
+    pub store: Option<String>,
+    /// Whether this process publishes the verdicts; of those that share a store, one does.
+    #[serde(default = "yes")]
+    pub publish: bool,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 /// A payment system.
@@ -123,7 +137,7 @@ impl Mend for ThirdPartyError {
             Self::Certificate { .. } => {
                 "give PEM certificates under [[third-party.bank]] certificate and root".into()
             }
-            Self::Cases(_) => "check the disk and the store's permissions".into(),
+            Self::Cases(_) => "check [third-party] store, or the disk and its permissions".into(),
             Self::Log(error) => error.mend(),
         }
     }
@@ -153,7 +167,7 @@ pub struct ThirdParty {
     origin: String,
     cases: Box<dyn Cases>,
     banks: Banks,
-    log: Arc<Log>,
+    log: Option<Arc<Log>>,
     counted: Mutex<HashMap<PublicKey, (Instant, u32)>>,
 }
 
@@ -178,7 +192,10 @@ impl ThirdParty {
     /// Names what is missing.
     pub fn open(config: &ThirdPartyConfig) -> Result<Arc<Self>, ThirdPartyError> {
         let home = Home::open(&config.home)?;
-        let cases = Box::new(FileCases::open(&home.path().join(FILE))?);
+        let cases: Box<dyn Cases> = match &config.store {
+            Some(url) => Box::new(PostgresCases::open(url, config.publish)?),
+            None => Box::new(FileCases::open(&home.path().join(FILE))?),
+        };
         Self::with(config, cases)
     }
 
@@ -200,18 +217,21 @@ impl ThirdParty {
             let net = Client::new(&Roots::new(vec![certificate(&bank.root)?]));
             banks.insert(key, (bank.url.clone(), net));
         }
-        let log = Log::open(&LogConfig {
-            home: home.path().join(LOG),
-            authorities: Vec::new(),
-            witness: config.witness.clone(),
-            quorum: config.quorum,
-        })?;
+        let log = match config.publish {
+            true => Some(Arc::new(Log::open(&LogConfig {
+                home: home.path().join(LOG),
+                authorities: Vec::new(),
+                witness: config.witness.clone(),
+                quorum: config.quorum,
+            })?)),
+            false => None,
+        };
         let this = Arc::new(Self {
             keys: Keys::new(key, NoGoods),
             origin,
             cases,
             banks,
-            log: Arc::new(log),
+            log,
             counted: Mutex::default(),
         });
         let weak = Arc::downgrade(&this);
@@ -230,9 +250,9 @@ impl ThirdParty {
         named(&self.keys, &self.origin)
     }
 
-    /// The log of its verdicts.
-    pub fn log(&self) -> &Arc<Log> {
-        &self.log
+    /// The log of its verdicts, if this process publishes them.
+    pub const fn log(&self) -> Option<&Arc<Log>> {
+        self.log.as_ref()
     }
 
     /// Answers a request.
@@ -410,12 +430,14 @@ impl ThirdParty {
     }
 
     fn publish(&self) -> Result<(), CasesError> {
-        for (number, entry) in self.cases.to_log(256)? {
-            match self.log.append(&entry) {
-                Ok(_) => self.cases.logged(number)?,
-                Err(error) => return Err(CasesError(error.to_string())),
-            }
+        let Some(log) = &self.log else { return Ok(()) };
+        let (numbers, entries): (Vec<i64>, Vec<Vec<u8>>) =
+            self.cases.to_log(BATCH)?.into_iter().unzip();
+        if numbers.is_empty() {
+            return Ok(());
         }
+        log.append_all(entries).map_err(|error| CasesError(error.to_string()))?;
+        self.cases.logged(&numbers)?;
         Ok(())
     }
 
@@ -470,7 +492,7 @@ fn certificate(file: &Path) -> Result<Certificate, ThirdPartyError> {
 pub fn routes(third: Arc<ThirdParty>, metrics: Arc<Metrics>) -> Router {
     let named = cbor::encode(&third.named());
     let party = move || std::future::ready(web::bytes(CBOR, named.clone()));
-    let verdicts = log::public_routes(Arc::clone(third.log()));
+    let verdicts = third.log().cloned().map(log::public_routes);
     let ask = move |body: Bytes| {
         let (third, metrics) = (Arc::clone(&third), Arc::clone(&metrics));
         async move {
@@ -478,7 +500,11 @@ pub fn routes(third: Arc<ThirdParty>, metrics: Arc<Metrics>) -> Router {
             metrics.outcome("third-party", "request", response)
         }
     };
-    Router::new().route(REQUESTS, post(ask)).route(PARTY, get(party)).nest(VERDICTS, verdicts)
+    let router = Router::new().route(REQUESTS, post(ask)).route(PARTY, get(party));
+    match verdicts {
+        Some(verdicts) => router.nest(VERDICTS, verdicts),
+        None => router,
+    }
 }
 
 fn respond(third: &ThirdParty, body: &[u8]) -> Response {

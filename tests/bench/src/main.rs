@@ -8,12 +8,14 @@
 //! | `deals` | whole purchases, memory of running deals |
 //! | `waiting` | activations, 100,000 waiting deals |
 //! | `trust` | verification, policies, logs, from a click to a running component, pulling |
+//! | `exchange` | a purchase beside its signatures; verdicts beside the store's commits |
 //! | `interference` | honest deals beside hostile ones |
 #![forbid(unsafe_code)]
 #![allow(clippy::float_arithmetic, reason = "figures, not money")]
 
 mod catalogue;
 mod deals;
+mod exchange;
 mod interference;
 mod journal;
 mod trust;
@@ -39,6 +41,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     if wanted("trust") {
         trust::run()?;
+    }
+    if wanted("exchange") {
+        exchange::run()?;
     }
     if wanted("catalogue") {
         catalogue::run()?;

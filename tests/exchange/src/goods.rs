@@ -48,7 +48,12 @@ pub fn prepare(plain: &[u8], promised: Option<&[u8]>) -> Prepared {
 impl Goods {
     /// The encrypted information has come.
     pub fn keep(&self, leaf: &Information, sealed: &[u8]) {
-        let root = information::root(sealed, leaf.length).unwrap();
+        self.keep_raw(sealed, leaf.length);
+    }
+
+    /// As before, by its length alone.
+    pub fn keep_raw(&self, sealed: &[u8], length: u64) {
+        let root = information::root(sealed, length).unwrap();
         self.sealed.lock().unwrap().insert(root, sealed.to_vec());
     }
 

@@ -5,11 +5,13 @@
 //! | [`goods`] | information that a trader has: encrypted, to be opened later |
 //! | [`trader`] | a party with keys, money and goods; what it wishes |
 //! | [`services`] | a bank and a third party, in this process |
+//! | [`remote`] | the same as servers in other processes |
 //! | [`run`] | an exchange from beginning to end, with whatever goes wrong |
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 pub mod goods;
+pub mod remote;
 pub mod run;
 pub mod services;
 pub mod trader;

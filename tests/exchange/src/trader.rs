@@ -36,6 +36,8 @@ pub enum Kind {
 pub struct Trader {
     /// Keys of this exchange, and what it has.
     pub keys: Keys<Goods>,
+    /// The seed of the keys, for a process that acts for it.
+    pub seed: [u8; 32],
     /// Its account.
     pub account: String,
     /// What it gives.
@@ -58,8 +60,10 @@ impl Trader {
         gives: &[Kind],
         certify: &Certifier<'_>,
     ) -> Self {
-        let keys = Keys::new(SigningKey::generate(), Goods::default());
+        let seed = keys::random();
+        let keys = Keys::new(SigningKey::from_seed(&seed), Goods::default());
         let mut trader = Self {
+            seed,
             account: account.into(),
             gives: Vec::new(),
             secrets: Vec::new(),

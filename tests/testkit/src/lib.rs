@@ -3,8 +3,10 @@
 //! | module | what it is for |
 //! |---|---|
 //! | [`catalogue`] | articles made by a seeded generator: the same seed, the same catalogue |
+//! | [`postgres`] | a PostgreSQL of our own |
 //! | [`process`] | running commands and servers; what runs is ended with its owner |
 //! | [`certification`] | more organisations, their lists, a log and its witness |
+//! | [`exchange`] | what a fair exchange needs: an authority, a bank, a third party |
 //! | [`market`] | authority, organisation, bank, merchant, buyer: set up by the commands of the README |
 //!
 //! The demo (`cargo xtask demo`) and the end-to-end tests build on the same marketplace.
@@ -12,7 +14,9 @@
 
 pub mod catalogue;
 pub mod certification;
+pub mod exchange;
 pub mod market;
+pub mod postgres;
 pub mod process;
 mod setup;
 

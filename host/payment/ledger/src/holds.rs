@@ -214,16 +214,18 @@ fn store(transaction: &Transaction<'_>, name: Digest, row: &HoldRow) -> Result<(
 
 fn row(connection: &Connection, name: Digest) -> Result<Option<HoldRow>> {
     let sql = "SELECT record, state, opened, debit, credit FROM holds WHERE name = ?1";
-    let found: Option<(Vec<u8>, String, Option<Vec<u8>>, Option<String>, Option<String>)> =
-        connection
-            .query_row(sql, [name.as_bytes()], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
-            })
-            .optional()?;
-    let Some((record, state, opened, debit, credit)) = found else { return Ok(None) };
+    let read = |row: &rusqlite::Row<'_>| {
+        let state: String = row.get(1)?;
+        // Replaced below by what the state says.
+        let hold = Hold::Never;
+        let (record, opened) = (row.get(0)?, row.get(2)?);
+        Ok((state, HoldRow { hold, record, opened, debit: row.get(3)?, credit: row.get(4)? }))
+    };
+    let found = connection.query_row(sql, [name.as_bytes()], read).optional()?;
+    let Some((state, row)) = found else { return Ok(None) };
     let hold = serde_json::from_str(&state)
         .map_err(|error| LedgerError::Audit(format!("hold {name}: {error}")))?;
-    Ok(Some(HoldRow { hold, record, opened, debit, credit }))
+    Ok(Some(HoldRow { hold, ..row }))
 }
 
 /// What is held in each currency is what its holds say.

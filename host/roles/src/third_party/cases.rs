@@ -74,8 +74,8 @@ pub trait Cases: Send + Sync + std::fmt::Debug {
     fn submitted(&self, request: &Digest, decide_by: Timestamp) -> Result<Timestamp>;
     /// What is to be logged, in its order.
     fn to_log(&self, most: u32) -> Result<Vec<(i64, Vec<u8>)>>;
-    /// It has been logged.
-    fn logged(&self, upto: i64) -> Result<()>;
+    /// They have been logged.
+    fn logged(&self, numbers: &[i64]) -> Result<()>;
     /// Cases whose verdict payment systems must still be shown.
     fn to_lodge(&self, most: u32) -> Result<Vec<(Digest, Row)>>;
     /// They have been.
@@ -224,9 +224,15 @@ impl Cases for FileCases {
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
-    fn logged(&self, upto: i64) -> Result<()> {
-        self.reader().execute("DELETE FROM to_log WHERE number <= ?1", [upto])?;
-        Ok(())
+    fn logged(&self, numbers: &[i64]) -> Result<()> {
+        let mut reader = self.reader();
+        let transaction = reader.transaction()?;
+        for number in numbers {
+            let mut statement =
+                transaction.prepare_cached("DELETE FROM to_log WHERE number = ?1")?;
+            statement.execute([number])?;
+        }
+        Ok(transaction.commit()?)
     }
 
     fn to_lodge(&self, most: u32) -> Result<Vec<(Digest, Row)>> {

@@ -25,7 +25,7 @@ use semper_exchange::third::Case;
 use semper_exchange::verdict::{
     Abort, Answer, Decided, Decision, Rejection, Request, Resolve, Wish,
 };
-use semper_exchange::{Agreed, Message, Mode, Role};
+use semper_exchange::{Agreed, Mode, Role};
 use semper_exchange_tests::goods::{Goods, Prepared};
 use semper_exchange_tests::{Kind, Local, Run, Services as _, Trader, agree};
 

@@ -1,0 +1,151 @@
+//! Bank and third party as servers in other processes.
+
+use std::path::Path;
+
+use semper_base::cert::Roots;
+use semper_base::cose::{self, Signatory};
+use semper_base::{Certificate, DealId, Digest, PublicKey, SigningKey, Timestamp, cbor, keys};
+use semper_exchange::ThirdParty;
+use semper_exchange::bank::{ClaimRequest, Order};
+use semper_exchange::standard::Standard;
+use semper_exchange::verdict::{Answer, Request};
+use semper_items::SignedStatement;
+use semper_items::statement::{Content, Statement};
+use semper_net::Client;
+use semper_purse::{ACCOUNTS, BankRefusal, CBOR, CLAIMS, COSE, HOLDS};
+use semper_roles::third_party::{MAX_ANSWER, PARTY, REQUESTS};
+use semper_tinguin::protocol::{ACCOUNT_DOMAIN, AccountAction, AccountRequest};
+use serde::{Deserialize, Serialize};
+
+use crate::services::{Services, SignedFact};
+
+/// Where they are, and who asks.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Places {
+    /// The bank's address.
+    pub bank: String,
+    /// The third party's.
+    pub third: String,
+    /// The root of everybody's certificates, PEM.
+    pub root: String,
+    /// The account holder's key, PEM.
+    pub key: String,
+    /// Its certificate, PEM.
+    pub certificate: String,
+}
+
+/// The client.
+pub struct Remote {
+    /// Where.
+    pub places: Places,
+    net: Client,
+    key: SigningKey,
+    chain: Vec<Certificate>,
+}
+
+/// The account holder's files, as the authority certified them.
+pub fn places(folder: &Path, name: &str, bank: String, third: String) -> Places {
+    let read = |file: String| std::fs::read_to_string(folder.join(file)).unwrap();
+    Places {
+        bank,
+        third,
+        root: read("ca/root.pem".into()),
+        key: read(format!("{name}.key")),
+        certificate: read(format!("{name}.pem")),
+    }
+}
+
+impl Remote {
+    /// A client of these.
+    pub fn new(places: Places) -> Self {
+        let root = Certificate::from_pem(&places.root).unwrap();
+        Self {
+            net: Client::new(&Roots::new(vec![root])),
+            key: SigningKey::from_pem(&places.key).unwrap(),
+            chain: vec![Certificate::from_pem(&places.certificate).unwrap()],
+            places,
+        }
+    }
+
+    /// The third party, as it says it is to be named.
+    pub fn named(&self) -> ThirdParty<Standard> {
+        let url = format!("{}{PARTY}", self.places.third);
+        let answer = self.net.get(&url, MAX_ANSWER).unwrap();
+        cbor::decode(&answer.body, MAX_ANSWER).unwrap()
+    }
+
+    /// The key that the bank signs facts with: that of its certificate.
+    pub fn bank_key(folder: &Path) -> PublicKey {
+        let pem = std::fs::read_to_string(folder.join("bank.pem")).unwrap();
+        Certificate::from_pem(&pem).unwrap().key().unwrap()
+    }
+
+    /// Opens an account; its number.
+    pub fn account(&self) -> String {
+        self.ask_bank(AccountAction::Open("EUR".parse().unwrap()))["account"]
+            .as_str()
+            .unwrap()
+            .into()
+    }
+
+    /// What is in it, in words.
+    pub fn balance(&self, account: &str) -> String {
+        let view = self.ask_bank(AccountAction::Show(account.into()));
+        view["balance"].as_str().unwrap().into()
+    }
+
+    fn ask_bank(&self, what: AccountAction) -> serde_json::Value {
+        let request = AccountRequest {
+            bank: "Test Bank".into(),
+            made: Timestamp::now(),
+            nonce: Digest::from_bytes(keys::random()),
+            what,
+        };
+        let signatory = Signatory::Chain(self.chain.clone());
+        let body = cose::sign(&self.key, &signatory, ACCOUNT_DOMAIN, &cbor::encode(&request));
+        let url = format!("{}{ACCOUNTS}", self.places.bank);
+        let answer = self.net.post(&url, COSE, body, MAX_ANSWER).unwrap();
+        assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
+        serde_json::from_slice(&answer.body).unwrap()
+    }
+
+    /// Posts a request as it is; status and answer.
+    pub fn post_raw(&self, body: Vec<u8>) -> (u16, Vec<u8>) {
+        let url = format!("{}{REQUESTS}", self.places.third);
+        let answer = self.net.post(&url, CBOR, body, MAX_ANSWER).unwrap();
+        (answer.status, answer.body)
+    }
+}
+
+impl Services for Remote {
+    fn hold(&self, account: &str, order: &Order<Standard>) -> Option<Result<SignedFact, String>> {
+        let statement = Statement {
+            deal: DealId::new(order.exchange),
+            made: Timestamp::now(),
+            content: Content::HoldOrder(order.statement("Test Bank".into(), account.into())),
+        };
+        let body = SignedStatement::sign(&statement, &self.key, self.chain.clone()).unwrap();
+        let url = format!("{}{HOLDS}", self.places.bank);
+        let answer = self.net.post(&url, COSE, body, MAX_ANSWER).ok()?;
+        match answer.status {
+            200 => Some(Ok(cbor::decode(&answer.body, MAX_ANSWER).unwrap())),
+            400..=499 => {
+                let refusal: BankRefusal = serde_json::from_slice(&answer.body).unwrap();
+                Some(Err(refusal.words))
+            }
+            _ => None,
+        }
+    }
+
+    fn claim(&self, request: &ClaimRequest<Standard>) -> Option<SignedFact> {
+        let url = format!("{}{CLAIMS}", self.places.bank);
+        let answer = self.net.post(&url, CBOR, cbor::encode(request), MAX_ANSWER).ok()?;
+        (answer.status == 200).then(|| cbor::decode(&answer.body, MAX_ANSWER).unwrap())
+    }
+
+    fn ask(&self, request: &Request<Standard>) -> Option<Answer<Standard>> {
+        let url = format!("{}{REQUESTS}", self.places.third);
+        let answer = self.net.post(&url, CBOR, cbor::encode(request), MAX_ANSWER).ok()?;
+        (answer.status == 200).then(|| cbor::decode(&answer.body, MAX_ANSWER).unwrap())
+    }
+}

@@ -8,6 +8,7 @@
 //! | [`world`] | one exchange: everything that can happen to it |
 //! | [`adversary`] | everything that a cheat can do |
 //! | [`model`] | the properties, and stateright's view of it all |
+//! | [`two`] | two exchanges at once, and each in the other |
 //!
 //! The properties are I1 to I17 of `design/exchange.md` §4.2. Loss is a message that is never
 //! delivered, repetition one that is delivered again: what was sent is never taken away.
@@ -18,8 +19,10 @@ pub mod bank;
 pub mod model;
 pub mod setup;
 pub mod symbolic;
+pub mod two;
 pub mod world;
 
 pub use model::Session;
 pub use setup::{Kind, Setup};
+pub use two::Two;
 pub use world::{Config, Corrupt};

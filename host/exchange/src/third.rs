@@ -11,6 +11,8 @@
 //! released before. Source: `design/exchange.md` §3.6.
 
 mod answers;
+mod complaints;
+mod deposits;
 
 use semper_base::{Digest, Timestamp};
 
@@ -19,8 +21,8 @@ use serde::{Deserialize, Serialize};
 use crate::agreement::{Agreed, Protocol};
 use crate::bank::{Claim, Fact, Fence};
 use crate::crypto::{Away, Crypto, Detached, Holder, Signed};
-use crate::item::{Fraud, Item, Role};
-use crate::manager::{Manager as _, Place, Plan, Received};
+use crate::item::{Fraud, Role};
+use crate::manager::{Manager as _, Place, Plan};
 use crate::message::{Accept, Delivery, Promise, Token};
 use crate::mutation::{Rule, leaves_out};
 use crate::party::are_evidently_bad;
@@ -182,7 +184,7 @@ fn requested<C: Crypto>(
 ) -> Stepped<C> {
     match case {
         Some(Case::Decided(stored)) if !leaves_out(Rule::OneVerdict) => match &request.wish {
-            Wish::Complain(complaint) => complain_after(stored, complaint, now),
+            Wish::Complain(complaint) => complaints::after(stored, complaint, now),
             _ => Ok((Some(Case::Decided(stored)), vec![Effect::Answer])),
         },
         Some(Case::Pending(pending)) => continued(pending, request, now, holder),
@@ -213,7 +215,7 @@ fn opened<C: Crypto>(request: Request<C>, now: Timestamp, holder: &impl Holder<C
         Protocol::Inline => {
             let pending =
                 Pending { request: request.clone(), facts: Vec::new(), deposits: (None, None) };
-            deposited(pending, request, now, holder)
+            deposits::deposited(pending, request, now, holder)
         }
     }
 }
@@ -245,7 +247,7 @@ fn continued<C: Crypto>(
         pending.request.accept.clone_from(&request.accept);
     }
     match pending.request.promise.body().agreement.protocol {
-        Protocol::Inline => deposited(*pending, request, now, holder),
+        Protocol::Inline => deposits::deposited(*pending, request, now, holder),
         _ => fence(*pending, holder),
     }
 }
@@ -268,13 +270,15 @@ fn by_tokens<C: Crypto>(
             decide(&request, decision, now, (None, None))
         }
         Wish::Deposit(_) => reject(None, Rejection::NotYours),
-        Wish::Complain(complaint) => match shown(agreement, &request, complaint) {
-            Some((fraud, leaf)) => {
-                let decision = fault(&request, Role::Originator, fraud, leaf, Some(complaint));
-                decide(&request, decision, now, (None, None))
+        Wish::Complain(complaint) => {
+            match complaints::shown(agreement, complaint).filter(|_| request.accept.is_some()) {
+                Some((fraud, leaf)) => {
+                    let decision = fault(&request, Role::Originator, fraud, leaf, Some(complaint));
+                    decide(&request, decision, now, (None, None))
+                }
+                None => reject(None, Rejection::FalseComplaint),
             }
-            None => reject(None, Rejection::FalseComplaint),
-        },
+        }
         Wish::Resolve(_) => {
             let Some(accept) = request.accept.clone() else {
                 return reject(None, Rejection::NoAcceptance);
@@ -402,144 +406,6 @@ fn weigh<C: Crypto>(
     let frozen = frozen.into_iter().filter(|payer| told(*payer) == Some(Told::Made)).collect();
     effects.push(Effect::Lodge(frozen));
     Ok((case, effects))
-}
-
-/// INLINE: both packages are here, or somebody gives up.
-fn deposited<C: Crypto>(
-    mut pending: Pending<C>,
-    request: Request<C>,
-    now: Timestamp,
-    holder: &impl Holder<C>,
-) -> Stepped<C> {
-    let agreement = request.promise.body().agreement.clone();
-    let before =
-        Some(Case::Pending(Box::new(pending.clone()))).filter(|_| pending.deposits != (None, None));
-    let deposit = match &request.wish {
-        Wish::Abort(_) => {
-            return decide(&request, abortion(&request, Vec::new()), now, (None, None));
-        }
-        Wish::Deposit(signed) => signed.body(),
-        // Whoever asks for completion has deposited before.
-        Wish::Resolve(_) if before.is_some() => return reject(before, Rejection::Pending),
-        _ => return reject(before, Rejection::NotYours),
-    };
-    let (Some(accept), role) = (request.accept.clone(), deposit.role) else {
-        return reject(before, Rejection::NoAcceptance);
-    };
-    let tokens = match role {
-        Role::Originator => &request.promise.body().tokens,
-        Role::Responder => &accept.body().tokens,
-    };
-    if !is_deposit(&agreement, role, tokens, &deposit.items, holder)? {
-        return reject(before, Rejection::BadToken);
-    }
-    match role {
-        Role::Originator => pending.deposits.0 = Some(deposit.items.clone()),
-        Role::Responder => pending.deposits.1 = Some(deposit.items.clone()),
-    }
-    pending.request.accept = Some(accept);
-    if pending.deposits.0.is_some() && pending.deposits.1.is_some() {
-        let decision = completion(&pending.request, Vec::new(), now);
-        return decide(&pending.request, decision, now, pending.deposits.clone());
-    }
-    let effects = vec![Effect::Persist, Effect::Reject(Rejection::Pending)];
-    Ok((Some(Case::Pending(Box::new(pending))), effects))
-}
-
-/// Whether these items are what was promised, as far as anybody but the receiver can tell.
-fn is_deposit<C: Crypto>(
-    agreement: &Agreed<C>,
-    from: Role,
-    tokens: &[Token<C>],
-    items: &[Delivery<C>],
-    holder: &impl Holder<C>,
-) -> Result<bool, Away> {
-    let leaves = agreement.gives(from);
-    if items.len() != leaves.len() {
-        return Ok(false);
-    }
-    for (index, (leaf, item)) in leaves.iter().zip(items).enumerate() {
-        let place = Place { agreement, from, index };
-        let token = tokens.get(index).unwrap_or(&Token::Nothing);
-        let good = match (&leaf.item, item) {
-            (Item::Information(info), Delivery::Key(key)) => {
-                C::commitment(crate::Half::Escrowed, &info.salt, key) == info.escrowed
-            }
-            (Item::Money(_), _) => {
-                leaf.item.can_generate(place, token, holder)?.is_ok()
-                    && matches!(leaf.item.accept(place, token, item, holder)?, Received::Claim(_))
-            }
-            _ => leaf.item.accept(place, token, item, holder)? == Received::Here,
-        };
-        if !good {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-/// What a complaint shows, if anything.
-fn shown<C: Crypto>(
-    agreement: &Agreed<C>,
-    request: &Request<C>,
-    complaint: &Signed<C, Complaint<C>>,
-) -> Option<(Fraud, u32)> {
-    let body = complaint.body();
-    let leaf = agreement.from_originator.get(usize::try_from(body.leaf).ok()?)?;
-    let Item::Information(info) = &leaf.item else { return None };
-    let (escrowed, peers) = &body.shares;
-    if leaves_out(Rule::ComplaintShows) {
-        return Some((Fraud::Content, body.leaf));
-    }
-    let kept = C::commitment(crate::Half::Escrowed, &info.salt, escrowed) == info.escrowed
-        && C::commitment(crate::Half::Peers, &info.salt, peers) == info.peers
-        && request.accept.is_some();
-    let fraud = C::shows(info, [escrowed, peers], &body.proof).filter(|_| kept)?;
-    Some((fraud, body.leaf))
-}
-
-/// A fault that is shown after a completion stops the money, if that has not gone yet.
-fn complain_after<C: Crypto>(
-    mut stored: Box<Stored<C>>,
-    complaint: &Signed<C, Complaint<C>>,
-    now: Timestamp,
-) -> Stepped<C> {
-    let Decision::Complete { from, .. } = &stored.verdict.decision else {
-        return Ok((Some(Case::Decided(stored)), vec![Effect::Answer]));
-    };
-    if stored.after.is_some() {
-        return Ok((Some(Case::Decided(stored)), vec![Effect::Answer]));
-    }
-    if now >= *from {
-        return reject(Some(Case::Decided(stored)), Rejection::TooLate);
-    }
-    let agreement = stored.promise.body().agreement.clone();
-    let request = Request {
-        wish: Wish::Complain(Box::new(complaint.clone())),
-        promise: stored.promise.clone(),
-        accept: stored.accept.clone(),
-    };
-    let body = complaint.body();
-    let leaf = usize::try_from(body.leaf).ok();
-    let item = leaf.and_then(|it| agreement.from_originator.get(it)).map(|it| &it.item);
-    let fraud = match item {
-        Some(Item::Information(info)) => {
-            let (escrowed, peers) = &body.shares;
-            let kept = C::commitment(crate::Half::Escrowed, &info.salt, escrowed) == info.escrowed
-                && C::commitment(crate::Half::Peers, &info.salt, peers) == info.peers;
-            C::shows(info, [escrowed, peers], &body.proof).filter(|_| kept)
-        }
-        _ => None,
-    };
-    let Some(fraud) = fraud else {
-        return reject(Some(Case::Decided(stored)), Rejection::FalseComplaint);
-    };
-    let mut decision = fault(&request, Role::Originator, fraud, body.leaf, Some(complaint));
-    if let Decision::Fault { after, .. } = &mut decision {
-        *after = Some(C::digest(<Verdict<C> as crate::Body>::KIND, &stored.verdict));
-    }
-    stored.after = Some(Verdict { decision, at: now });
-    Ok((Some(Case::Decided(stored)), vec![Effect::Persist, Effect::Answer]))
 }
 
 fn reject<C: Crypto>(case: Option<Case<C>>, why: Rejection) -> Stepped<C> {

@@ -7,10 +7,11 @@
 //! verdicts would contradict each other, and both would be signed.
 
 pub mod cases;
+mod config;
 pub mod postgres;
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -19,10 +20,9 @@ use axum::body::Bytes;
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{get, post};
-use semper_archive::{Home, HomeError};
+use semper_archive::Home;
 use semper_base::cert::{CertError, Roots};
-use semper_base::keys::KeyError;
-use semper_base::{Certificate, Digest, Mend, PublicKey, SigningKey, Timestamp, cbor};
+use semper_base::{Certificate, Digest, PublicKey, SigningKey, Timestamp, cbor};
 use semper_exchange::bank::{Claim, ClaimRequest, Fact};
 use semper_exchange::crypto::{Body as _, Signed};
 use semper_exchange::standard::{Keys, NoGoods, Standard};
@@ -33,9 +33,10 @@ use semper_net::Client;
 use semper_purse::{CBOR, CLAIMS};
 use serde::{Deserialize, Serialize};
 
-use crate::log::{self, Log, LogConfig, LogError, WitnessAddress};
+use crate::log::{self, Log, LogConfig};
 use crate::web::{self, Metrics};
 use cases::{Cases, CasesError, Change, FileCases, Row};
+pub use config::{BankAddress, ThirdPartyConfig, ThirdPartyError};
 use postgres::PostgresCases;
 
 /// Where requests are posted.
@@ -64,88 +65,6 @@ const BATCH: u32 = 1_000;
 const RACES: usize = 16;
 /// How often what was left is looked after.
 const LOOK: Duration = Duration::from_millis(200);
-
-/// A third party's configuration.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ThirdPartyConfig {
-    /// The home.
-    pub home: PathBuf,
-    /// Payment systems that it asks.
-    #[serde(default)]
-    pub bank: Vec<BankAddress>,
-    /// Witnesses of its log.
-    #[serde(default)]
-    pub witness: Vec<WitnessAddress>,
-    /// How many of them must have cosigned.
-    #[serde(default)]
-    pub quorum: usize,
-    /// A PostgreSQL primary instead of a file in the home, such as
-    /// `postgresql://third@localhost/verdicts`; several processes may share it.
-    pub store: Option<String>,
-    /// Whether this process publishes the verdicts; of those that share a store, one does.
-    #[serde(default = "yes")]
-    pub publish: bool,
-}
-
-const fn yes() -> bool {
-    true
-}
-
-/// A payment system.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct BankAddress {
-    /// Its certificate: by this key it signs facts.
-    pub certificate: PathBuf,
-    /// Its address.
-    pub url: String,
-    /// The root behind its TLS certificate.
-    pub root: PathBuf,
-}
-
-/// Why a third party does not start.
-#[derive(Debug, thiserror::Error)]
-pub enum ThirdPartyError {
-    /// The home.
-    #[error(transparent)]
-    Home(#[from] HomeError),
-    /// Its key.
-    #[error("{KEY} is not usable: {0}")]
-    Key(#[from] KeyError),
-    /// A certificate.
-    #[error("{file}: {detail}")]
-    Certificate {
-        /// Which file.
-        file: String,
-        /// What is wrong.
-        detail: String,
-    },
-    /// The store.
-    #[error(transparent)]
-    Cases(#[from] CasesError),
-    /// The log.
-    #[error(transparent)]
-    Log(#[from] LogError),
-}
-
-impl Mend for ThirdPartyError {
-    fn mend(&self) -> String {
-        match self {
-            Self::Home(error) => error.mend(),
-            Self::Key(_) => "make the home with semper third-party-init".into(),
-            Self::Certificate { .. } => {
-                "give PEM certificates under [[third-party.bank]] certificate and root".into()
-            }
-            Self::Cases(_) => "check [third-party] store, or the disk and its permissions".into(),
-            Self::Log(error) => error.mend(),
-        }
-    }
-
-    fn is_input(&self) -> bool {
-        matches!(self, Self::Home(_) | Self::Key(_) | Self::Certificate { .. })
-    }
-}
 
 /// A line of the public log: that there is a verdict, and which; nothing of what it is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

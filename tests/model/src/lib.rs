@@ -7,7 +7,8 @@
 //! | [`bank`] | a bank of production's checks and production's holds |
 //! | [`world`] | one exchange: everything that can happen to it |
 //! | [`adversary`] | everything that a cheat can do |
-//! | [`model`] | the properties, and stateright's view of it all |
+//! | `properties` | what must hold |
+//! | [`model`] | stateright's view of it all |
 //! | [`two`] | two exchanges at once, and each in the other |
 //!
 //! The properties are I1 to I17 of `design/exchange.md` §4.2. Loss is a message that is never
@@ -17,6 +18,7 @@
 pub mod adversary;
 pub mod bank;
 pub mod model;
+mod properties;
 pub mod setup;
 pub mod symbolic;
 pub mod two;

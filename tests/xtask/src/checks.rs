@@ -52,6 +52,8 @@ pub fn nightly() -> Result<(), String> {
         ("SEMPER_SCHEDULES", "1000", "semper-simulation", "schedules"),
         ("SEMPER_PROCESS_SCHEDULES", "100", "semper-market-tests", "schedules"),
         ("SEMPER_SMITH", "10000", "semper-hostile-tests", "smith"),
+        ("SEMPER_EXCHANGES", "10000", "semper-exchange-tests", "simulation"),
+        ("SEMPER_SESSIONS", "2", "semper-model", "two"),
     ];
     for (variable, count, package, test) in more {
         step(&format!("{package}: {test}, {variable}={count}"));
@@ -69,7 +71,7 @@ pub fn nightly() -> Result<(), String> {
 }
 
 /// Commands that show whether a program that tests need is there, and its Debian package.
-const PROGRAMS: [(&[&str], &str); 7] = [
+const PROGRAMS: [(&[&str], &str); 8] = [
     (&["openssl", "version"], "openssl"),
     // Debian's python3 comes without what `venv` needs.
     (&["python3", "-c", "import ensurepip"], "python3-venv"),
@@ -78,6 +80,7 @@ const PROGRAMS: [(&[&str], &str); 7] = [
     (&["skopeo", "--version"], "skopeo"),
     (&["chromium", "--version"], "chromium"),
     (&["htpasswd", "-nb", "a", "b"], "apache2-utils"),
+    (&["sh", "-c", "/usr/lib/postgresql/*/bin/postgres --version"], "postgresql"),
 ];
 
 /// Installs the packages of programs that are missing.

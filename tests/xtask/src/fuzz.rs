@@ -6,8 +6,17 @@ use std::process::Command;
 use crate::build;
 
 /// The targets.
-const TARGETS: [&str; 8] =
-    ["message", "container", "bundle", "pipeline", "trust", "journal", "policy", "tinguin"];
+const TARGETS: [&str; 9] = [
+    "message",
+    "container",
+    "bundle",
+    "pipeline",
+    "trust",
+    "journal",
+    "policy",
+    "tinguin",
+    "exchange",
+];
 
 /// Runs every target for so many seconds, from the seeds in the repository; what is found on
 /// the way is kept in the target folder and gone on from next time.

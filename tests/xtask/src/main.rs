@@ -6,6 +6,7 @@
 //! | `demo` | a marketplace on loopback and one purchase, step by step |
 //! | `languages` | the quotation service in JavaScript and Python |
 //! | `strangers` | tools of others that tests hold ours against |
+//! | `model` | the model of fair exchange, and its part of BENCHMARKS.md |
 //! | `fuzz` | the fuzz targets |
 //! | `checks` | everything that must pass |
 #![forbid(unsafe_code)]
@@ -15,6 +16,7 @@ mod checks;
 mod demo;
 mod fuzz;
 mod languages;
+mod model;
 mod strangers;
 
 use std::process::ExitCode;
@@ -25,6 +27,7 @@ cargo xtask test [FILTER]                   everything that must pass
 cargo xtask bench [PART …]                  the figures of BENCHMARKS.md (release build)
 cargo xtask wit                             build the guests and print what they import
 cargo xtask nightly                         what takes hours: schedules, random components, fuzzing
+cargo xtask model [two]                     explore fair exchange, with every rule left out in turn
 cargo xtask fuzz [SECONDS]                  each fuzz target for so long (600)
 cargo xtask languages                       build the quotation service in JavaScript and Python
 cargo xtask catalogue ARTICLES FILE         write a catalogue of so many articles as CSV";
@@ -38,6 +41,8 @@ fn main() -> ExitCode {
         ["bench", parts @ ..] => checks::bench(parts),
         ["wit"] => build::guests().and_then(|guests| build::print_imports(&guests)),
         ["nightly"] => checks::nightly(),
+        ["model"] => model::run(false),
+        ["model", "two"] => model::run(true),
         ["fuzz"] => fuzz::run(600),
         ["fuzz", seconds] => match seconds.parse() {
             Ok(seconds) => fuzz::run(seconds),

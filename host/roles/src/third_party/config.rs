@@ -1,0 +1,94 @@
+//! A third party's configuration, and why one does not start.
+
+use std::path::PathBuf;
+
+use semper_archive::HomeError;
+use semper_base::Mend;
+use semper_base::keys::KeyError;
+use serde::Deserialize;
+
+use super::KEY;
+use super::cases::CasesError;
+use crate::log::{LogError, WitnessAddress};
+
+/// A third party's configuration.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ThirdPartyConfig {
+    /// The home.
+    pub home: PathBuf,
+    /// Payment systems that it asks.
+    #[serde(default)]
+    pub bank: Vec<BankAddress>,
+    /// Witnesses of its log.
+    #[serde(default)]
+    pub witness: Vec<WitnessAddress>,
+    /// How many of them must have cosigned.
+    #[serde(default)]
+    pub quorum: usize,
+    /// A PostgreSQL primary instead of a file in the home, such as
+    /// `postgresql://third@localhost/verdicts`; several processes may share it.
+    pub store: Option<String>,
+    /// Whether this process publishes the verdicts; of those that share a store, one does.
+    #[serde(default = "yes")]
+    pub publish: bool,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// A payment system.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BankAddress {
+    /// Its certificate: by this key it signs facts.
+    pub certificate: PathBuf,
+    /// Its address.
+    pub url: String,
+    /// The root behind its TLS certificate.
+    pub root: PathBuf,
+}
+
+/// Why a third party does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ThirdPartyError {
+    /// The home.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    /// Its key.
+    #[error("{KEY} is not usable: {0}")]
+    Key(#[from] KeyError),
+    /// A certificate.
+    #[error("{file}: {detail}")]
+    Certificate {
+        /// Which file.
+        file: String,
+        /// What is wrong.
+        detail: String,
+    },
+    /// The store.
+    #[error(transparent)]
+    Cases(#[from] CasesError),
+    /// The log.
+    #[error(transparent)]
+    Log(#[from] LogError),
+}
+
+impl Mend for ThirdPartyError {
+    fn mend(&self) -> String {
+        match self {
+            Self::Home(error) => error.mend(),
+            Self::Key(_) => "make the home with semper third-party-init".into(),
+            Self::Certificate { .. } => {
+                "give PEM certificates under [[third-party.bank]] certificate and root".into()
+            }
+            Self::Cases(_) => "check [third-party] store, or the disk and its permissions".into(),
+            Self::Log(error) => error.mend(),
+        }
+    }
+
+    fn is_input(&self) -> bool {
+        matches!(self, Self::Home(_) | Self::Key(_) | Self::Certificate { .. })
+    }
+}

@@ -1,0 +1,67 @@
+//! Fair exchange: what comes to a third party, to a bank, to a party, to the judge. What decodes
+//! encodes to the same bytes, and no machine panics over it, whatever it says.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use semper_base::{SigningKey, Timestamp, cbor};
+use semper_exchange::bank::{Claim, ClaimRequest, authorise, order_for};
+use semper_exchange::judge::{Evidence, judge};
+use semper_exchange::standard::{Keys, NoGoods, Standard};
+use semper_exchange::third::{self, Case, Event};
+use semper_exchange::verdict::{Answer, Request};
+use semper_exchange::{Agreed, Message, Originator, Responder, Role, party};
+
+const MOST: usize = 256 * 1024;
+
+fuzz_target!(|bytes: &[u8]| {
+    let now = Timestamp::from_millis(1_790_000_000_000).expect("a time");
+    let keys = Keys::new(SigningKey::from_seed(&[7; 32]), NoGoods);
+    if let Ok(request) = cbor::decode::<Request<Standard>>(bytes, MOST) {
+        assert_eq!(cbor::encode(&request), bytes);
+        // As the third party that it names, whose keys are others: opening fails, nothing panics.
+        let agreement = request.promise.body().agreement.clone();
+        let own = agreement.third_party.sign;
+        let stepped = third::step(None, Event::Requested(request.clone()), &own, now, &keys);
+        if let Ok((Some(case), _)) = stepped {
+            let again =
+                third::step(Some(case.clone()), Event::Requested(request), &own, now, &keys);
+            // What is decided stays decided.
+            if let (Case::Decided(one), Ok((Some(Case::Decided(other)), _))) = (&case, again) {
+                assert_eq!(one.verdict, other.verdict);
+            }
+        }
+    }
+    if let Ok(answer) = cbor::decode::<Answer<Standard>>(bytes, MOST) {
+        assert_eq!(cbor::encode(&answer), bytes);
+        if let Answer::Decided(decided) = &answer
+            && let Some(promise) = &decided.promise
+        {
+            let agreement = promise.body().agreement.clone();
+            let machine = Originator::new(agreement.clone(), Vec::new());
+            let _ = machine.step(party::Event::Answer(answer.clone()), now, &keys);
+            let machine = Responder::new(agreement, Vec::new());
+            let _ = machine.step(party::Event::Answer(answer.clone()), now, &keys);
+        }
+    }
+    if let Ok(message) = cbor::decode::<Message<Standard>>(bytes, MOST)
+        && let Message::Promise(promise) = &message
+    {
+        let machine = Responder::new(promise.body().agreement.clone(), Vec::new());
+        let _ = machine.step(party::Event::Message(message.clone()), now, &keys);
+    }
+    if let Ok(request) = cbor::decode::<ClaimRequest<Standard>>(bytes, MOST) {
+        assert_eq!(cbor::encode(&request), bytes);
+    }
+    if let Ok(agreement) = cbor::decode::<Agreed<Standard>>(bytes, MOST) {
+        for role in [Role::Originator, Role::Responder] {
+            if let Some(order) = order_for(&agreement, role) {
+                let _ = authorise(&order, &Claim::Look);
+            }
+        }
+    }
+    if let Ok(evidence) = cbor::decode::<Evidence<Standard>>(bytes, MOST) {
+        assert_eq!(cbor::encode(&evidence), bytes);
+        let (one, other) = (judge(&evidence, now), judge(&evidence, now));
+        assert_eq!(one, other, "one finding for everybody");
+    }
+});

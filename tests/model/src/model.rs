@@ -219,7 +219,8 @@ impl Model for Session {
             ),
             Property::always("nothing is accepted late", |_, world: &World| !world.accepted_late),
         ];
-        if self.0.corrupt == Corrupt::Nobody && !self.0.mutated {
+        let inline = self.0.setup.agreement.protocol == Protocol::Inline;
+        if self.0.corrupt == Corrupt::Nobody && !self.0.mutated && !inline {
             all.push(Property::sometimes("I5 effective", |_, world: &World| {
                 world.case.is_none()
                     && world.end(Role::Originator) == Some(End::Done)

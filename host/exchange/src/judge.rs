@@ -311,13 +311,16 @@ impl<C: Crypto> Judged<'_, C> {
             matches!(it.verdict.body().decision, Decision::Complete { .. })
                 && it.verdict.body().check(&it.verdict, agreement).is_ok()
         });
-        let missing =
-            [Role::Originator, Role::Responder].into_iter().zip(got).any(|(from, got)| {
-                let leaves = agreement.gives(from).iter().zip(*got);
-                leaves.into_iter().any(|(leaf, got)| {
+        let roles = [Role::Originator, Role::Responder];
+        let missing = roles.into_iter().zip(got).any(|(from, got)| {
+            // Whoever has asked is who would have been shown it.
+            let asked = self.evidence.requests.iter().any(|it| it.wish.role() == from.other());
+            let mut leaves = agreement.gives(from).iter().zip(*got);
+            asked
+                && leaves.any(|(leaf, got)| {
                     matches!(leaf.item, Item::Information(_)) && *got == Got::Unproven
                 })
-            });
+        });
         if completed && missing {
             self.blame(Blame::Withheld);
         }

@@ -14,7 +14,8 @@
 //! | [`agreement`] | what both agree on before anything is promised; the protocols |
 //! | [`negotiation`] | finding that: options of both, and a public deterministic choice |
 //! | [`message`] | the four messages and what they carry |
-//! | [`originator`], [`responder`] | the two parties' machines; [`party`] what they share |
+//! | [`originator`], [`responder`] | the two parties' machines |
+//! | [`machine`], [`party`] | what the two share: the machine's common part; events, effects, folding over a package |
 //! | [`third`] | the third party's machine |
 //! | [`verdict`] | requests, verdicts with their basis, replacements |
 //! | [`manager`] | what each kind of item does at each step |
@@ -33,6 +34,7 @@ pub mod crypto;
 pub mod information;
 pub mod item;
 pub mod judge;
+pub mod machine;
 pub mod manager;
 pub mod message;
 pub mod mutation;

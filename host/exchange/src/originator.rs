@@ -17,18 +17,14 @@ use semper_base::Timestamp;
 use semper_ledger::Hold;
 use serde::{Deserialize, Serialize};
 
-use crate::agreement::{Agreed, Protocol};
-use crate::bank::{Claim, Fact};
+use crate::agreement::Protocol;
+use crate::bank::{Claim, Fact, order_for};
 use crate::crypto::{Away, Crypto, Holder, Signed};
 use crate::item::Role;
-use crate::manager::Secret;
+use crate::machine::{self, Machine, Standing};
 use crate::message::{Accept, Deliver, Delivery, Message, Promise, Settle};
 use crate::mutation::{Rule, leaves_out};
-use crate::party::{
-    Claimed, Effect, End, Event, Kept, Taken, are_good, is_committed, items, own_order, said, take,
-    tokens,
-};
-use crate::verdict::{Abort, Deposit, Request, Resolve, Wish};
+use crate::party::{Effect, End, Event, Taken, are_good, is_committed, items, take, tokens};
 
 /// Where it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -61,45 +57,44 @@ pub enum State {
 }
 
 /// The originator's machine.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, bound = "")]
-pub struct Originator<C: Crypto> {
-    /// What is exchanged.
-    pub agreement: Agreed<C>,
-    /// One for each of our leaves.
-    pub secrets: Vec<Secret<C>>,
-    /// Where it stands.
-    pub state: State,
-    /// Everything signed so far.
-    pub kept: Kept<C>,
-}
+pub type Originator<C> = Machine<C, State>;
 
 /// A step's outcome.
-type Stepped<C> = Result<(Originator<C>, Vec<Effect<C>>), Away>;
+type Stepped<C> = machine::Stepped<C, State>;
 
 const US: Role = Role::Originator;
 const PEER: Role = Role::Responder;
 
-impl<C: Crypto> Originator<C> {
-    /// An exchange that has been agreed on.
-    pub fn new(agreement: Agreed<C>, secrets: Vec<Secret<C>>) -> Self {
-        Self { agreement, secrets, state: State::Idle, kept: Kept::default() }
+impl Standing for State {
+    const US: Role = US;
+    const IDLE: Self = Self::Idle;
+    const ABORTING: Self = Self::Aborting;
+    const RESOLVING: Self = Self::Resolving;
+    const DEPOSITING: Self = Self::Depositing;
+
+    fn over(end: End) -> Self {
+        Self::Over(end)
     }
 
-    /// How it ended, if it has.
-    pub const fn end(&self) -> Option<End> {
-        match self.state {
-            State::Over(end) => Some(end),
+    fn end(self) -> Option<End> {
+        match self {
+            Self::Over(end) => Some(end),
             _ => None,
         }
     }
 
+    fn hears_verdicts(self) -> bool {
+        matches!(self, Self::Aborting | Self::Resolving | Self::Depositing | Self::Redeeming)
+    }
+}
+
+impl<C: Crypto> Originator<C> {
     /// One step; an event that does not fit the state changes nothing.
     ///
     /// # Errors
     /// When keys are needed that cannot be reached: nothing has changed, and the same event may
     /// be given again.
-    pub fn step(self, event: Event<C>, now: Timestamp, holder: &impl Holder<C>) -> Stepped<C> {
+    pub fn step(self, event: Event<C>, _now: Timestamp, holder: &impl Holder<C>) -> Stepped<C> {
         match event {
             Event::Start if self.state == State::Idle => self.start(holder),
             Event::Message(Message::Accept(accept)) => self.accepted(accept, holder),
@@ -108,30 +103,16 @@ impl<C: Crypto> Originator<C> {
             Event::Fact(fact) => self.told(fact, holder),
             Event::Refused => self.refused(holder),
             Event::Resend => Ok(self.again()),
-            Event::TimeUp => self.time_up(now, holder),
-            Event::Cancel => self.cancel(now, holder),
+            Event::TimeUp => self.time_up(holder),
+            Event::Cancel => self.cancel(holder),
             Event::Start | Event::Message(_) => self.stay(),
         }
-    }
-
-    fn stay(self) -> Stepped<C> {
-        Ok((self, Vec::new()))
-    }
-
-    fn to(mut self, state: State, effects: impl IntoIterator<Item = Effect<C>>) -> Stepped<C> {
-        self.state = state;
-        let mut all = vec![Effect::Persist];
-        all.extend(effects);
-        if let State::Over(end) = state {
-            all.push(Effect::Ended(end));
-        }
-        Ok((self, all))
     }
 
     /// Locks own money before promising it, where the protocol holds it.
     fn start(self, holder: &impl Holder<C>) -> Stepped<C> {
         if !self.agreement.protocol.pays(US)
-            && let Some(order) = own_order(&self.agreement, US)
+            && let Some(order) = order_for(&self.agreement, US)
         {
             return self.to(State::Locking, [Effect::Hold(order)]);
         }
@@ -160,7 +141,7 @@ impl<C: Crypto> Originator<C> {
             false => self.agreement.subject(),
         };
         let key = &self.agreement.responder.sign;
-        let names = self.kept.promise.as_ref().map(Signed::digest) == Some(accept.body().promise)
+        let names = self.promised_as() == Some(accept.body().promise)
             || leaves_out(Rule::AcceptNamesPromise);
         if !names || !accept.is_by(key, subject) {
             return self.stay();
@@ -170,7 +151,7 @@ impl<C: Crypto> Originator<C> {
         }
         self.kept.accept = Some(accept);
         match self.agreement.protocol {
-            Protocol::Rr => match own_order(&self.agreement, US) {
+            Protocol::Rr => match order_for(&self.agreement, US) {
                 Some(order) => self.to(State::Paying, [Effect::Hold(order)]),
                 None => self.stay(),
             },
@@ -194,7 +175,7 @@ impl<C: Crypto> Originator<C> {
 
     /// X3: from here on we can only be completed, or shown that the third party has cheated.
     fn deliver(mut self, holder: &impl Holder<C>) -> Stepped<C> {
-        let Some(accept) = self.kept.accept.as_ref().map(Signed::digest) else {
+        let Some(accept) = self.accepted_as() else {
             return self.stay();
         };
         let items = items(&self.agreement, US, &self.secrets, &self.kept.facts, holder)?;
@@ -214,22 +195,10 @@ impl<C: Crypto> Originator<C> {
         Ok((this, effects))
     }
 
-    fn claim_hash_lock(mut self, holder: &impl Holder<C>) -> Stepped<C> {
+    fn claim_hash_lock(self, holder: &impl Holder<C>) -> Stepped<C> {
         let key = items(&self.agreement, US, &self.secrets, &[], holder)?.pop();
         let Some(Delivery::Key(share)) = key else { return self.stay() };
-        let claimed = Claimed { payer: PEER, claim: Claim::Open(share) };
-        self.kept.owed = Some(claimed.clone());
-        self.to(State::Claiming, [Effect::Claim(claimed)])
-    }
-
-    fn deposit(self, holder: &impl Holder<C>) -> Stepped<C> {
-        let Some(accept) = self.kept.accept.as_ref().map(Signed::digest) else {
-            return self.stay();
-        };
-        let items = items(&self.agreement, US, &self.secrets, &self.kept.facts, holder)?;
-        let deposit = Deposit { accept, role: US, items };
-        let wish = Wish::Deposit(Signed::new(holder, self.agreement.subject(), deposit)?);
-        self.ask(wish, State::Depositing)
+        self.claim(PEER, Claim::Open(share), State::Claiming)
     }
 
     /// X4: what the responder gives must be here for good before we are done.
@@ -251,21 +220,20 @@ impl<C: Crypto> Originator<C> {
         match take(&self.agreement, PEER, given, items, holder)? {
             Taken::Here => {
                 self.kept.settle = Some(settle);
-                self.to(State::Over(End::Done), [])
+                self.ended(End::Done)
             }
             Taken::Claim(claim) => {
                 self.kept.settle = Some(settle);
-                let claimed = Claimed { payer: PEER, claim };
-                self.kept.owed = Some(claimed.clone());
-                if leaves_out(Rule::RedeemFirst) {
-                    return self.to(State::Over(End::Done), [Effect::Claim(claimed)]);
-                }
-                self.to(State::Redeeming, [Effect::Claim(claimed)])
+                let state = match leaves_out(Rule::RedeemFirst) {
+                    true => State::Over(End::Done),
+                    false => State::Redeeming,
+                };
+                self.claim(PEER, claim, state)
             }
             Taken::False(_, fraud, proof) => {
                 self.kept.settle = Some(settle);
                 self.kept.fraud = Some((fraud, proof));
-                self.to(State::Over(End::Disputed), [])
+                self.ended(End::Disputed)
             }
             Taken::Bad if self.state == State::Delivered => self.resolve(holder),
             Taken::Bad => self.stay(),
@@ -274,18 +242,14 @@ impl<C: Crypto> Originator<C> {
 
     /// A payment system's word, about own money or the peer's.
     fn told(mut self, fact: Signed<C, Fact<C>>, holder: &impl Holder<C>) -> Stepped<C> {
-        let own = said(&self.agreement, US, &fact);
-        let peers = said(&self.agreement, PEER, &fact);
-        if own.is_none() && peers.is_none() {
-            return self.stay();
-        }
-        let committed = is_committed(&self.agreement, US, &fact);
+        let (own, peers) = self.said(&fact);
+        let committed = || is_committed(&self.agreement, US, &fact);
         match (self.state, own, peers) {
-            (State::Locking, Some(_), _) if committed => {
+            (State::Locking, Some(_), _) if committed() => {
                 self.kept.keep(fact);
                 self.offer(holder)
             }
-            (State::Leaving, Some(_), _) if committed => {
+            (State::Leaving, Some(_), _) if committed() => {
                 self.kept.keep(fact);
                 self.kept.promise = Some(self.promise(holder)?);
                 self.abort(holder)
@@ -293,9 +257,9 @@ impl<C: Crypto> Originator<C> {
             // Given back before it was promised.
             (State::Locking | State::Leaving, Some(Hold::Refunded(_)), _) => {
                 self.kept.keep(fact);
-                self.to(State::Over(End::Aborted), [])
+                self.ended(End::Aborted)
             }
-            (State::Paying, Some(_), _) if committed => {
+            (State::Paying, Some(_), _) if committed() => {
                 self.kept.keep(fact);
                 self.deliver(holder)
             }
@@ -309,12 +273,12 @@ impl<C: Crypto> Originator<C> {
             (State::Claiming, _, Some(Hold::Refunded(_) | Hold::Never)) => {
                 self.kept.keep(fact);
                 self.kept.owed = None;
-                self.to(State::Over(End::Aborted), [])
+                self.ended(End::Aborted)
             }
             (State::Redeeming, _, Some(Hold::Released(_))) => {
                 self.kept.keep(fact);
                 self.kept.owed = None;
-                self.to(State::Over(End::Done), [])
+                self.ended(End::Done)
             }
             // An older word, or not yet.
             (
@@ -326,36 +290,21 @@ impl<C: Crypto> Originator<C> {
                 self.kept.keep(fact);
                 self.resolve(holder)
             }
-            (State::Over(_), _, _) if self.kept.owed.is_some() => {
-                let over = !matches!(
-                    own.filter(|_| self.owes(US)).or(peers.filter(|_| self.owes(PEER))),
-                    None | Some(Hold::Held(_) | Hold::Provisional { .. })
-                );
-                if !over {
-                    return self.stay();
-                }
-                self.kept.keep(fact);
-                self.kept.owed = None;
-                Ok((self, vec![Effect::Persist]))
-            }
+            (State::Over(_), ..) => self.confirmed(fact),
             _ => self.stay(),
         }
-    }
-
-    fn owes(&self, payer: Role) -> bool {
-        self.kept.owed.as_ref().is_some_and(|it| it.payer == payer)
     }
 
     /// Our own payment system will not hold or pay.
     fn refused(self, holder: &impl Holder<C>) -> Stepped<C> {
         match self.state {
-            State::Locking | State::Leaving => self.to(State::Over(End::Aborted), []),
+            State::Locking | State::Leaving => self.ended(End::Aborted),
             State::Paying => self.abort(holder),
             _ => self.stay(),
         }
     }
 
-    fn time_up(self, _now: Timestamp, holder: &impl Holder<C>) -> Stepped<C> {
+    fn time_up(self, holder: &impl Holder<C>) -> Stepped<C> {
         match self.state {
             // What became of the lock must be known first: a promise without it is none.
             State::Locking => self.to(State::Leaving, []),
@@ -371,10 +320,10 @@ impl<C: Crypto> Originator<C> {
         }
     }
 
-    fn cancel(self, now: Timestamp, holder: &impl Holder<C>) -> Stepped<C> {
+    fn cancel(self, holder: &impl Holder<C>) -> Stepped<C> {
         match self.state {
-            State::Idle => self.to(State::Over(End::Aborted), []),
-            State::Locking | State::Offered | State::Depositing => self.time_up(now, holder),
+            State::Idle => self.ended(End::Aborted),
+            State::Locking | State::Offered | State::Depositing => self.time_up(holder),
             _ => self.stay(),
         }
     }
@@ -382,35 +331,9 @@ impl<C: Crypto> Originator<C> {
     /// Before delivery. With a hash lock nobody but us can take anything, so we just leave.
     fn give_up(self, holder: &impl Holder<C>) -> Stepped<C> {
         if self.agreement.protocol == Protocol::Hl {
-            return self.to(State::Over(End::Aborted), []);
+            return self.ended(End::Aborted);
         }
         self.abort(holder)
-    }
-
-    fn abort(self, holder: &impl Holder<C>) -> Stepped<C> {
-        let Some(promise) = self.kept.promise.as_ref().map(Signed::digest) else {
-            return self.stay();
-        };
-        let abort = Abort { promise, role: US };
-        let wish = Wish::Abort(Signed::new(holder, self.agreement.subject(), abort)?);
-        self.ask(wish, State::Aborting)
-    }
-
-    fn resolve(self, holder: &impl Holder<C>) -> Stepped<C> {
-        let (Some(promise), accept) = (&self.kept.promise, &self.kept.accept) else {
-            return self.stay();
-        };
-        let accept = accept.as_ref().map(Signed::digest);
-        let resolve = Resolve { promise: promise.digest(), accept, role: US };
-        let wish = Wish::Resolve(Signed::new(holder, self.agreement.subject(), resolve)?);
-        self.ask(wish, State::Resolving)
-    }
-
-    fn ask(mut self, wish: Wish<C>, state: State) -> Stepped<C> {
-        let Some(promise) = self.kept.promise.clone() else { return self.stay() };
-        let request = Request { wish, promise, accept: self.kept.accept.clone() };
-        self.kept.request = Some(request.clone());
-        self.to(state, [Effect::Ask(request)])
     }
 
     /// What is under way, again; nothing is made anew.
@@ -418,7 +341,7 @@ impl<C: Crypto> Originator<C> {
         let effects = match self.state {
             State::Idle => Vec::new(),
             State::Locking | State::Leaving | State::Paying => {
-                own_order(&self.agreement, US).into_iter().map(Effect::Hold).collect()
+                order_for(&self.agreement, US).into_iter().map(Effect::Hold).collect()
             }
             State::Offered => {
                 self.kept.promise.iter().cloned().map(Message::Promise).map(Effect::Send).collect()

@@ -3,11 +3,10 @@
 
 use semper_base::Digest;
 use semper_ledger::Hold;
-use semper_payment::Mode;
 use serde::{Deserialize, Serialize};
 
 use crate::agreement::Agreed;
-use crate::bank::{Claim, Fact, Order, order_for};
+use crate::bank::{Claim, Fact, Order};
 use crate::crypto::{Away, Crypto, Holder, Signed};
 use crate::information::Proof;
 use crate::item::{Fraud, Role};
@@ -209,6 +208,14 @@ pub(crate) fn tokens<C: Crypto>(
         .collect()
 }
 
+/// What each token of a side must be worth.
+fn needed<C: Crypto>(agreement: &Agreed<C>, from: Role) -> Worth {
+    match agreement.needs_certificate(from) {
+        true => Worth::Good,
+        false => Worth::Unverifiable,
+    }
+}
+
 /// Whether the peer's tokens are worth what the protocol needs.
 pub(crate) fn are_good<C: Crypto>(
     agreement: &Agreed<C>,
@@ -220,13 +227,10 @@ pub(crate) fn are_good<C: Crypto>(
     if tokens.len() != leaves.len() {
         return Ok(false);
     }
-    let mut needed = match agreement.needs_certificate(from) {
-        true => Worth::Good,
-        false => Worth::Unverifiable,
+    let needed = match leaves_out(Rule::VerifiableTokens) {
+        true => Worth::Unverifiable,
+        false => needed(agreement, from),
     };
-    if leaves_out(Rule::VerifiableTokens) {
-        needed = Worth::Unverifiable;
-    }
     for (index, (leaf, token)) in leaves.iter().zip(tokens).enumerate() {
         if leaf.item.check(Place { agreement, from, index }, token, holder)? < needed {
             return Ok(false);
@@ -242,10 +246,7 @@ pub(crate) fn are_evidently_bad<C: Crypto>(
     tokens: &[Token<C>],
 ) -> bool {
     let leaves = agreement.gives(from);
-    let needed = match agreement.needs_certificate(from) {
-        true => Worth::Good,
-        false => Worth::Unverifiable,
-    };
+    let needed = needed(agreement, from);
     let bad = |(index, leaf): (usize, &crate::Leaf<C>)| {
         // What is paid is shown by facts, not by a token.
         if agreement.protocol.pays(from) && leaf.item.money().is_some() {
@@ -325,15 +326,6 @@ fn fold<C: Crypto, T>(
         }
     }
     Ok(taken)
-}
-
-/// The order for our own money, if it is to be held or paid at all.
-pub(crate) fn own_order<C: Crypto>(agreement: &Agreed<C>, payer: Role) -> Option<Order<C>> {
-    let (_, money) = agreement.money(payer)?;
-    match money.mode {
-        Mode::Plain => None,
-        _ => order_for(agreement, payer),
-    }
 }
 
 /// Whether a fact is our payment system's, and says that our money is held or paid as agreed.

@@ -17,19 +17,18 @@ use semper_base::Timestamp;
 use semper_ledger::Hold;
 use serde::{Deserialize, Serialize};
 
-use crate::agreement::{Agreed, Protocol};
-use crate::bank::{Claim, Fact};
+use crate::agreement::Protocol;
+use crate::bank::{Claim, Fact, order_for};
 use crate::crypto::{Away, Crypto, Half, Holder, Signed};
 use crate::information::Proof;
 use crate::item::{Fraud, Role};
-use crate::manager::Secret;
+use crate::machine::{self, Machine, Standing};
 use crate::message::{Accept, Deliver, Delivery, Message, Promise, Settle, Token};
 use crate::mutation::{Rule, leaves_out};
 use crate::party::{
-    Claimed, Effect, End, Event, Kept, Taken, are_good, is_committed, items, own_order, said, take,
-    tokens,
+    Claimed, Effect, End, Event, Taken, are_good, is_committed, items, take, tokens,
 };
-use crate::verdict::{Abort, Complaint, Deposit, Replacement, Request, Resolve, Wish};
+use crate::verdict::{Complaint, Replacement, Wish};
 
 /// Where it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -56,41 +55,48 @@ pub enum State {
 }
 
 /// The responder's machine.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, bound = "")]
-pub struct Responder<C: Crypto> {
-    /// What is exchanged.
-    pub agreement: Agreed<C>,
-    /// One for each of our leaves.
-    pub secrets: Vec<Secret<C>>,
-    /// Where it stands.
-    pub state: State,
-    /// Everything signed so far.
-    pub kept: Kept<C>,
-}
+pub type Responder<C> = Machine<C, State>;
 
 /// The escrowed share of an information's key, and the peer's.
 type Shares<C> = (<C as Crypto>::Share, <C as Crypto>::Share);
 
-type Stepped<C> = Result<(Responder<C>, Vec<Effect<C>>), Away>;
+/// A step's outcome.
+type Stepped<C> = machine::Stepped<C, State>;
 
 const US: Role = Role::Responder;
 const PEER: Role = Role::Originator;
 
-impl<C: Crypto> Responder<C> {
-    /// An exchange that has been agreed on: with our own nonce, which is used once.
-    pub fn new(agreement: Agreed<C>, secrets: Vec<Secret<C>>) -> Self {
-        Self { agreement, secrets, state: State::Idle, kept: Kept::default() }
+impl Standing for State {
+    const US: Role = US;
+    const IDLE: Self = Self::Idle;
+    const ABORTING: Self = Self::Aborting;
+    const RESOLVING: Self = Self::Resolving;
+    const DEPOSITING: Self = Self::Depositing;
+
+    fn over(end: End) -> Self {
+        Self::Over(end)
     }
 
-    /// How it ended, if it has.
-    pub const fn end(&self) -> Option<End> {
-        match self.state {
-            State::Over(end) => Some(end),
+    fn end(self) -> Option<End> {
+        match self {
+            Self::Over(end) => Some(end),
             _ => None,
         }
     }
 
+    fn hears_verdicts(self) -> bool {
+        matches!(
+            self,
+            Self::Resolving
+                | Self::Complaining
+                | Self::Depositing
+                | Self::Aborting
+                | Self::Redeeming
+        )
+    }
+}
+
+impl<C: Crypto> Responder<C> {
     /// One step; an event that does not fit the state changes nothing.
     ///
     /// # Errors
@@ -102,32 +108,16 @@ impl<C: Crypto> Responder<C> {
             Event::Message(Message::Deliver(deliver)) => self.delivered(deliver, holder),
             Event::Answer(answer) => self.answered(answer, holder),
             Event::Fact(fact) => self.told(fact, holder),
-            Event::Refused if self.state == State::Committing => {
-                self.to(State::Over(End::Aborted), [])
-            }
+            Event::Refused if self.state == State::Committing => self.ended(End::Aborted),
             Event::Resend => Ok(self.again()),
             Event::TimeUp => self.time_up(holder),
             Event::Cancel => match self.state {
-                State::Idle => self.to(State::Over(End::Aborted), []),
+                State::Idle => self.ended(End::Aborted),
                 State::Depositing => self.time_up(holder),
                 _ => self.stay(),
             },
             Event::Start | Event::Message(_) | Event::Refused => self.stay(),
         }
-    }
-
-    fn stay(self) -> Stepped<C> {
-        Ok((self, Vec::new()))
-    }
-
-    fn to(mut self, state: State, effects: impl IntoIterator<Item = Effect<C>>) -> Stepped<C> {
-        self.state = state;
-        let mut all = vec![Effect::Persist];
-        all.extend(effects);
-        if let State::Over(end) = state {
-            all.push(Effect::Ended(end));
-        }
-        Ok((self, all))
     }
 
     /// X1: the agreement must be the one that we have made out ourselves.
@@ -154,7 +144,7 @@ impl<C: Crypto> Responder<C> {
             return self.stay();
         }
         self.kept.promise = Some(promise);
-        match own_order(&self.agreement, US) {
+        match order_for(&self.agreement, US) {
             Some(order) => self.to(State::Committing, [Effect::Hold(order)]),
             None => self.accept(holder),
         }
@@ -162,7 +152,7 @@ impl<C: Crypto> Responder<C> {
 
     /// X2: from here on we can only complete, or be released.
     fn accept(mut self, holder: &impl Holder<C>) -> Stepped<C> {
-        let Some(promise) = self.kept.promise.as_ref().map(Signed::digest) else {
+        let Some(promise) = self.promised_as() else {
             return self.stay();
         };
         let subject = self.agreement.subject();
@@ -171,10 +161,7 @@ impl<C: Crypto> Responder<C> {
         self.kept.accept = Some(accept.clone());
         let send = Effect::Send(Message::Accept(accept.clone()));
         if self.agreement.protocol == Protocol::Inline {
-            let items = items(&self.agreement, US, &self.secrets, &self.kept.facts, holder)?;
-            let deposit = Deposit { accept: accept.digest(), role: US, items };
-            let wish = Wish::Deposit(Signed::new(holder, subject, deposit)?);
-            let (this, mut effects) = self.ask(wish, State::Depositing)?;
+            let (this, mut effects) = self.deposit(holder)?;
             effects.insert(1, send);
             return Ok((this, effects));
         }
@@ -197,7 +184,7 @@ impl<C: Crypto> Responder<C> {
             true => deliver.subject(),
             false => self.agreement.subject(),
         };
-        let names = self.kept.accept.as_ref().map(Signed::digest) == Some(deliver.body().accept)
+        let names = self.accepted_as() == Some(deliver.body().accept)
             || leaves_out(Rule::MessageNamesExchange);
         if !names || !deliver.is_by(&self.agreement.originator.sign, subject) {
             return self.stay();
@@ -224,14 +211,14 @@ impl<C: Crypto> Responder<C> {
         match taken {
             Taken::Here => self.settle(holder),
             Taken::Claim(claim) => {
-                let claimed = Claimed { payer: PEER, claim };
-                self.kept.owed = Some(claimed.clone());
                 if leaves_out(Rule::RedeemFirst) {
+                    let claimed = Claimed { payer: PEER, claim };
+                    self.kept.owed = Some(claimed.clone());
                     let (this, mut effects) = self.settle(holder)?;
                     effects.push(Effect::Claim(claimed));
                     return Ok((this, effects));
                 }
-                self.to(State::Redeeming, [Effect::Claim(claimed)])
+                self.claim(PEER, claim, State::Redeeming)
             }
             Taken::False(..) if leaves_out(Rule::ExamineFirst) => self.settle(holder),
             Taken::False(index, fraud, proof) => self.complain(index, fraud, proof, holder),
@@ -242,7 +229,7 @@ impl<C: Crypto> Responder<C> {
     /// X4.
     fn settle(mut self, holder: &impl Holder<C>) -> Stepped<C> {
         let Some(deliver) = self.kept.deliver.as_ref().map(Signed::digest) else {
-            return self.to(State::Over(End::Done), []);
+            return self.ended(End::Done);
         };
         let items = items(&self.agreement, US, &self.secrets, &self.kept.facts, holder)?;
         let settle = Signed::new(holder, self.agreement.subject(), Settle { deliver, items })?;
@@ -260,13 +247,13 @@ impl<C: Crypto> Responder<C> {
     ) -> Stepped<C> {
         self.kept.fraud = Some((fraud, proof.clone()));
         let shares = self.shares(index, holder)?;
-        let promise = self.kept.promise.as_ref().map(Signed::digest);
+        let promise = self.promised_as();
         let (Some(shares), Some(promise), Ok(leaf)) = (shares, promise, u32::try_from(index))
         else {
-            return self.to(State::Over(End::Disputed), []);
+            return self.ended(End::Disputed);
         };
         if self.agreement.protocol == Protocol::Hl {
-            return self.to(State::Over(End::Disputed), []);
+            return self.ended(End::Disputed);
         }
         let complaint = Complaint { promise, leaf, shares, proof };
         let signed = Signed::new(holder, self.agreement.subject(), complaint)?;
@@ -299,21 +286,17 @@ impl<C: Crypto> Responder<C> {
     }
 
     fn told(mut self, fact: Signed<C, Fact<C>>, holder: &impl Holder<C>) -> Stepped<C> {
-        let own = said(&self.agreement, US, &fact);
-        let peers = said(&self.agreement, PEER, &fact);
-        if own.is_none() && peers.is_none() {
-            return self.stay();
-        }
-        let committed = is_committed(&self.agreement, US, &fact);
+        let (own, peers) = self.said(&fact);
+        let committed = || is_committed(&self.agreement, US, &fact);
         match (self.state, own, peers) {
-            (State::Committing, Some(_), _) if committed => {
+            (State::Committing, Some(_), _) if committed() => {
                 self.kept.keep(fact);
                 self.accept(holder)
             }
             // Fenced before it was made, or given back before it was promised: nothing was paid.
             (State::Committing, Some(Hold::Never | Hold::Refunded(_)), _) => {
                 self.kept.keep(fact);
-                self.to(State::Over(End::Aborted), [])
+                self.ended(End::Aborted)
             }
             (State::Accepted, Some(Hold::Released(_) | Hold::Refunded(_)), _)
                 if self.agreement.protocol == Protocol::Hl =>
@@ -337,16 +320,7 @@ impl<C: Crypto> Responder<C> {
                 self.kept.owed = None;
                 self.resolve(holder)
             }
-            (State::Over(_), own, peers) if self.kept.owed.is_some() => {
-                let ours = self.kept.owed.as_ref().is_some_and(|it| it.payer == US);
-                let about = if ours { own } else { peers };
-                if matches!(about, None | Some(Hold::Held(_) | Hold::Provisional { .. })) {
-                    return self.stay();
-                }
-                self.kept.keep(fact);
-                self.kept.owed = None;
-                Ok((self, vec![Effect::Persist]))
-            }
+            (State::Over(_), ..) => self.confirmed(fact),
             _ => self.stay(),
         }
     }
@@ -355,13 +329,13 @@ impl<C: Crypto> Responder<C> {
     fn hash_lock(mut self, fact: Signed<C, Fact<C>>, holder: &impl Holder<C>) -> Stepped<C> {
         let opened = fact.body().opened.clone();
         self.kept.keep(fact);
-        let Some(share) = opened else { return self.to(State::Over(End::Aborted), []) };
+        let Some(share) = opened else { return self.ended(End::Aborted) };
         let given = self.tokens_of_peer();
         match take(&self.agreement, PEER, &given, &[Delivery::Key(share)], holder)? {
-            Taken::Here => self.to(State::Over(End::Done), []),
+            Taken::Here => self.ended(End::Done),
             Taken::False(_, fraud, proof) => {
                 self.kept.fraud = Some((fraud, proof));
-                self.to(State::Over(End::Disputed), [])
+                self.ended(End::Disputed)
             }
             _ => self.stay(),
         }
@@ -373,9 +347,7 @@ impl<C: Crypto> Responder<C> {
                 let look = Claimed { payer: US, claim: Claim::Look };
                 Ok((self, vec![Effect::Claim(look)]))
             }
-            (State::Accepted, _) if leaves_out(Rule::ResolveAlways) => {
-                self.to(State::Over(End::Aborted), [])
-            }
+            (State::Accepted, _) if leaves_out(Rule::ResolveAlways) => self.ended(End::Aborted),
             (State::Accepted | State::Redeeming, _) => self.resolve(holder),
             // A payment may have been made, and its answer lost: the third party has it told.
             (State::Committing, Protocol::Ge | Protocol::Ger | Protocol::Rr) => {
@@ -386,38 +358,12 @@ impl<C: Crypto> Responder<C> {
         }
     }
 
-    fn abort(self, holder: &impl Holder<C>) -> Stepped<C> {
-        let Some(promise) = self.kept.promise.as_ref().map(Signed::digest) else {
-            return self.stay();
-        };
-        let abort = Abort { promise, role: US };
-        let wish = Wish::Abort(Signed::new(holder, self.agreement.subject(), abort)?);
-        self.ask(wish, State::Aborting)
-    }
-
-    fn resolve(self, holder: &impl Holder<C>) -> Stepped<C> {
-        let (Some(promise), accept) = (&self.kept.promise, &self.kept.accept) else {
-            return self.stay();
-        };
-        let accept = accept.as_ref().map(Signed::digest);
-        let resolve = Resolve { promise: promise.digest(), accept, role: US };
-        let wish = Wish::Resolve(Signed::new(holder, self.agreement.subject(), resolve)?);
-        self.ask(wish, State::Resolving)
-    }
-
-    fn ask(mut self, wish: Wish<C>, state: State) -> Stepped<C> {
-        let Some(promise) = self.kept.promise.clone() else { return self.stay() };
-        let request = Request { wish, promise, accept: self.kept.accept.clone() };
-        self.kept.request = Some(request.clone());
-        self.to(state, [Effect::Ask(request)])
-    }
-
     /// What is under way, again; nothing is made anew.
     fn again(self) -> (Self, Vec<Effect<C>>) {
         let effects = match self.state {
             State::Idle => Vec::new(),
             State::Committing => {
-                own_order(&self.agreement, US).into_iter().map(Effect::Hold).collect()
+                order_for(&self.agreement, US).into_iter().map(Effect::Hold).collect()
             }
             State::Accepted => {
                 self.kept.accept.iter().cloned().map(Message::Accept).map(Effect::Send).collect()

@@ -1,0 +1,198 @@
+//! The part of a side's machine that both sides have: what it holds, how it moves on, how it asks
+//! the third party, and what it makes of a verdict before looking at what is decided.
+
+use semper_base::Digest;
+use semper_ledger::Hold;
+use serde::{Deserialize, Serialize};
+
+use crate::agreement::Agreed;
+use crate::bank::{Claim, Fact, order_for};
+use crate::crypto::{Away, Crypto, Holder, Signed};
+use crate::item::Role;
+use crate::manager::Secret;
+use crate::mutation::{Rule, leaves_out};
+use crate::party::{Claimed, Effect, End, Kept, items, said};
+use crate::verdict::{Abort, Answer, Decided, Decision, Deposit, Request, Resolve, Wish};
+
+/// A side's machine, in states `S`: [`crate::Originator`] or [`crate::Responder`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    bound(serialize = "S: Serialize", deserialize = "S: Deserialize<'de>")
+)]
+pub struct Machine<C: Crypto, S> {
+    /// What is exchanged.
+    pub agreement: Agreed<C>,
+    /// One for each of our leaves.
+    pub secrets: Vec<Secret<C>>,
+    /// Where it stands.
+    pub state: S,
+    /// Everything signed so far.
+    pub kept: Kept<C>,
+}
+
+/// What both sides' states have in common.
+pub trait Standing: Copy {
+    /// Whose states they are.
+    const US: Role;
+    /// Not begun.
+    const IDLE: Self;
+    /// The third party is asked to abort.
+    const ABORTING: Self;
+    /// The third party is asked to complete.
+    const RESOLVING: Self;
+    /// The package is with the third party.
+    const DEPOSITING: Self;
+
+    /// Over.
+    fn over(end: End) -> Self;
+
+    /// How it ended, if it has.
+    fn end(self) -> Option<End>;
+
+    /// Whether a verdict is waited for, or would be heard.
+    fn hears_verdicts(self) -> bool;
+}
+
+/// A step's outcome.
+pub(crate) type Stepped<C, S> = Result<(Machine<C, S>, Vec<Effect<C>>), Away>;
+
+/// What a verdict is, before looking at what it decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Heard {
+    /// Not for us, not now, or not the third party's.
+    Nothing,
+    /// Signed by the third party, and without a basis: that is evidence against it.
+    Baseless,
+    /// It counts.
+    Founded,
+}
+
+impl<C: Crypto, S: Standing> Machine<C, S> {
+    /// An exchange that has been agreed on.
+    pub fn new(agreement: Agreed<C>, secrets: Vec<Secret<C>>) -> Self {
+        Self { agreement, secrets, state: S::IDLE, kept: Kept::default() }
+    }
+
+    /// How it ended, if it has.
+    pub fn end(&self) -> Option<End> {
+        self.state.end()
+    }
+
+    pub(crate) fn stay(self) -> Stepped<C, S> {
+        Ok((self, Vec::new()))
+    }
+
+    /// Moves on: stored first, then done.
+    pub(crate) fn to(
+        mut self,
+        state: S,
+        effects: impl IntoIterator<Item = Effect<C>>,
+    ) -> Stepped<C, S> {
+        self.state = state;
+        let mut all = vec![Effect::Persist];
+        all.extend(effects);
+        all.extend(state.end().map(Effect::Ended));
+        Ok((self, all))
+    }
+
+    pub(crate) fn ended(self, end: End) -> Stepped<C, S> {
+        self.to(S::over(end), [])
+    }
+
+    /// Moves on to where a payment system has to confirm a claim.
+    pub(crate) fn claim(mut self, payer: Role, claim: Claim<C>, state: S) -> Stepped<C, S> {
+        let claimed = Claimed { payer, claim };
+        self.kept.owed = Some(claimed.clone());
+        self.to(state, [Effect::Claim(claimed)])
+    }
+
+    /// What a payment system's word says about our money, and about the peer's.
+    pub(crate) fn said(&self, fact: &Signed<C, Fact<C>>) -> (Option<Hold>, Option<Hold>) {
+        (said(&self.agreement, S::US, fact), said(&self.agreement, S::US.other(), fact))
+    }
+
+    /// A payment system's word about what is still owed when all is over.
+    pub(crate) fn confirmed(mut self, fact: Signed<C, Fact<C>>) -> Stepped<C, S> {
+        let about = self.kept.owed.as_ref().and_then(|it| said(&self.agreement, it.payer, &fact));
+        if matches!(about, None | Some(Hold::Held(_) | Hold::Provisional { .. })) {
+            return self.stay();
+        }
+        self.kept.keep(fact);
+        self.kept.owed = None;
+        Ok((self, vec![Effect::Persist]))
+    }
+
+    pub(crate) fn abort(self, holder: &impl Holder<C>) -> Stepped<C, S> {
+        let Some(promise) = self.promised_as() else { return self.stay() };
+        let abort = Abort { promise, role: S::US };
+        let wish = Wish::Abort(Signed::new(holder, self.agreement.subject(), abort)?);
+        self.ask(wish, S::ABORTING)
+    }
+
+    pub(crate) fn resolve(self, holder: &impl Holder<C>) -> Stepped<C, S> {
+        let Some(promise) = self.promised_as() else { return self.stay() };
+        let resolve = Resolve { promise, accept: self.accepted_as(), role: S::US };
+        let wish = Wish::Resolve(Signed::new(holder, self.agreement.subject(), resolve)?);
+        self.ask(wish, S::RESOLVING)
+    }
+
+    /// Hands our package to the third party.
+    pub(crate) fn deposit(self, holder: &impl Holder<C>) -> Stepped<C, S> {
+        let Some(accept) = self.accepted_as() else { return self.stay() };
+        let items = items(&self.agreement, S::US, &self.secrets, &self.kept.facts, holder)?;
+        let deposit = Deposit { accept, role: S::US, items };
+        let wish = Wish::Deposit(Signed::new(holder, self.agreement.subject(), deposit)?);
+        self.ask(wish, S::DEPOSITING)
+    }
+
+    pub(crate) fn ask(mut self, wish: Wish<C>, state: S) -> Stepped<C, S> {
+        let Some(promise) = self.kept.promise.clone() else { return self.stay() };
+        let request = Request { wish, promise, accept: self.kept.accept.clone() };
+        self.kept.request = Some(request.clone());
+        self.to(state, [Effect::Ask(request)])
+    }
+
+    /// The promise's name, once there is one.
+    pub(crate) fn promised_as(&self) -> Option<Digest> {
+        self.kept.promise.as_ref().map(Signed::digest)
+    }
+
+    /// The acceptance's name, once there is one.
+    pub(crate) fn accepted_as(&self) -> Option<Digest> {
+        self.kept.accept.as_ref().map(Signed::digest)
+    }
+
+    /// Keeps an answer that changes nothing else.
+    pub(crate) fn noted(mut self, answer: &Answer<C>) -> Stepped<C, S> {
+        self.kept.note(answer);
+        Ok((self, vec![Effect::Persist]))
+    }
+
+    /// Whether a verdict is for us and counts; if it is the third party's, it is kept.
+    pub(crate) fn hear(&mut self, decided: &Decided<C>) -> Heard {
+        let verdict = &decided.verdict;
+        let unnamed = leaves_out(Rule::VerdictNamesExchange);
+        let subject = if unnamed { verdict.subject() } else { self.agreement.subject() };
+        let third = &self.agreement.third_party.sign;
+        if !self.state.hears_verdicts() || !verdict.is_by(third, subject) {
+            return Heard::Nothing;
+        }
+        self.kept.note(&Answer::Decided(Box::new(decided.clone())));
+        let believed = unnamed && matches!(verdict.body().decision, Decision::Abort { .. });
+        match verdict.body().check(verdict, &self.agreement) {
+            Err(_) if !believed => Heard::Baseless,
+            _ => Heard::Founded,
+        }
+    }
+
+    /// It will never be completed: own money comes back.
+    pub(crate) fn undone(mut self, end: End, decided: &Decided<C>) -> Stepped<C, S> {
+        self.kept.owed = None;
+        if order_for(&self.agreement, S::US).is_none() {
+            return self.ended(end);
+        }
+        let claim = Claim::Verdict(Box::new(decided.verdict.clone()));
+        self.claim(S::US, claim, S::over(end))
+    }
+}

@@ -74,6 +74,9 @@ pub enum InformationError {
     /// What is here is not what has that root.
     #[error("the encrypted information is not the one that was agreed on")]
     OtherCipher,
+    /// The plain chunks' hashes that are here are not of what was agreed on.
+    #[error("the hashes at hand are those of other information than was agreed on")]
+    OtherHashes,
     /// It is not what was promised; the proof shows it.
     #[error("{0}")]
     Fraud(Fraud, Box<Proof>),
@@ -226,80 +229,61 @@ pub fn root(mut sealed: impl Read, length: u64) -> Result<Digest, InformationErr
     }
 }
 
-/// Opens encrypted information into `out`, and holds every chunk against what was agreed.
+/// Opens encrypted information into `out`, and holds every chunk against what was agreed: against
+/// its root, and, for a buyer who has the plain chunks' hashes from elsewhere, against those.
 ///
 /// # Errors
-/// [`InformationError::Fraud`] with a proof when it is not what was promised; what has been
-/// written until then is to be thrown away.
+/// [`InformationError::Fraud`] with a proof of the first chunk that is not what was promised; what
+/// has been written until then is to be thrown away.
 pub fn open(
     mut sealed: impl Read,
     mut out: impl Write,
     leaf: &Information,
     shares: Shares<'_>,
+    hashes: Option<&Hashes>,
 ) -> Result<(), InformationError> {
     if leaf.length > MAX_LENGTH {
         return Err(InformationError::TooLong);
     }
+    let last = chunks(leaf.length) - 1;
+    let of_others = |it: &Hashes| leaf.content != Some(it.root()) || it.0.leaves != last + 1;
+    if hashes.is_some_and(of_others) {
+        return Err(InformationError::OtherHashes);
+    }
     let aead = cipher(&leaf.salt, shares);
-    let (mut ciphers, mut contents) = (Merkle::default(), Merkle::default());
+    let mut ciphers = Merkle::default();
     let mut wrong = None;
     let mut chunk = vec![0; CHUNK + TAG];
-    let last = chunks(leaf.length) - 1;
     for index in 0..=last {
         let filled = fill(&mut sealed, &mut chunk)?;
         ciphers.push(&chunk[..filled]);
+        // The root needs all of it; what is wrong is found once.
         if wrong.is_some() {
             continue;
         }
-        match aead.decrypt(&nonce(index, index == last), &chunk[..filled]) {
-            Ok(plain) => {
-                contents.push(&plain);
+        let plain = aead.decrypt(&nonce(index, index == last), &chunk[..filled]);
+        let wanted = hashes.map(|it| it.0.leaf(index));
+        match plain {
+            Ok(plain)
+                if wanted.is_none_or(|it| it.as_bytes() == &tlog_tiles::record_hash(&plain).0) =>
+            {
                 out.write_all(&plain)?;
             }
-            Err(_) => wrong = Some((index, chunk[..filled].to_vec())),
+            Ok(_) => wrong = Some((index, chunk[..filled].to_vec(), Fraud::Content)),
+            Err(_) => wrong = Some((index, chunk[..filled].to_vec(), Fraud::Cipher)),
         }
     }
     if ciphers.root() != leaf.cipher || fill(&mut sealed, &mut chunk[..1])? != 0 {
         return Err(InformationError::OtherCipher);
     }
-    if let Some((index, chunk)) = wrong {
-        let cipher = ciphers.path(index);
-        let proof = Proof { index, chunk: chunk.into(), cipher, content: None };
-        return Err(InformationError::Fraud(Fraud::Cipher, Box::new(proof)));
+    if let Some((index, chunk, fraud)) = wrong {
+        let content = hashes
+            .filter(|_| fraud == Fraud::Content)
+            .map(|it| (it.0.leaf(index), it.0.path(index)));
+        let proof = Proof { index, chunk: chunk.into(), cipher: ciphers.path(index), content };
+        return Err(InformationError::Fraud(fraud, Box::new(proof)));
     }
     out.flush()?;
-    Ok(())
-}
-
-/// As [`open`], for a buyer who also has the plain chunks' hashes from elsewhere: finds the first
-/// chunk that differs.
-///
-/// # Errors
-/// As [`open`].
-pub fn open_described(
-    sealed: &[u8],
-    mut out: impl Write,
-    leaf: &Information,
-    shares: Shares<'_>,
-    hashes: &Hashes,
-) -> Result<(), InformationError> {
-    open(sealed, &mut out, leaf, shares)?;
-    let aead = cipher(&leaf.salt, shares);
-    let mut ciphers = Merkle::default();
-    sealed.chunks(CHUNK + TAG).for_each(|chunk| ciphers.push(chunk));
-    let last = chunks(leaf.length) - 1;
-    for (index, chunk) in (0..=last).zip(sealed.chunks(CHUNK + TAG)) {
-        let plain = aead.decrypt(&nonce(index, index == last), chunk);
-        let plain = plain.map_err(|_| InformationError::OtherCipher)?;
-        let here = Digest::from_bytes(tlog_tiles::record_hash(&plain).0);
-        let wanted = hashes.0.leaf(index);
-        if here != wanted {
-            let content = Some((wanted, hashes.0.path(index)));
-            let cipher = ciphers.path(index);
-            let proof = Proof { index, chunk: chunk.to_vec().into(), cipher, content };
-            return Err(InformationError::Fraud(Fraud::Content, Box::new(proof)));
-        }
-    }
     Ok(())
 }
 

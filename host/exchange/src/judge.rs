@@ -22,7 +22,7 @@ use crate::mutation::{Rule, leaves_out};
 use crate::party::are_evidently_bad;
 use crate::verdict::{Abort, Answer, Complaint, Decision, Rejection, Replacement, Verdict, Wish};
 
-pub use evidence::{Evidence, MAX_EVIDENCE, Rebuttal};
+pub use evidence::{Evidence, Rebuttal};
 pub use finding::{Blame, Finding, Got, Outcome, Ruling};
 
 /// Finds.

@@ -195,11 +195,16 @@ fn requested<C: Crypto>(
 /// The first request.
 fn opened<C: Crypto>(request: Request<C>, now: Timestamp, holder: &impl Holder<C>) -> Stepped<C> {
     let agreement = request.promise.body().agreement.clone();
+    // A hash lock needs no third party: nothing that it could sign would have a basis.
+    if agreement.protocol == Protocol::Hl {
+        return reject(None, Rejection::NotYours);
+    }
     if now > agreement.close_by {
         let decision = Decision::Expired { close_by: agreement.close_by };
         return decide(&request, decision, now, (None, None));
     }
     match agreement.protocol {
+        // Rejected above.
         Protocol::Hl => reject(None, Rejection::NotYours),
         Protocol::Gg | Protocol::Wg => by_tokens(&agreement, request, now, holder),
         Protocol::Ge | Protocol::Ger | Protocol::Rr => {

@@ -79,10 +79,8 @@ impl standard::Goods for Goods {
         let shares = shares.map(Share::as_bytes);
         let described = self.described.lock().unwrap();
         let mut plain = Vec::new();
-        let opened = match leaf.content.and_then(|root| described.get(&root)) {
-            Some(hashes) => information::open_described(&sealed, &mut plain, leaf, shares, hashes),
-            None => information::open(sealed.as_slice(), &mut plain, leaf, shares),
-        };
+        let hashes = leaf.content.and_then(|root| described.get(&root));
+        let opened = information::open(sealed.as_slice(), &mut plain, leaf, shares, hashes);
         match opened {
             Ok(()) => {
                 self.opened.lock().unwrap().insert(leaf.cipher, plain);

@@ -11,9 +11,6 @@ use crate::message::{Accept, Deliver, Promise, Settle};
 use crate::party::Kept;
 use crate::verdict::{Answer, Decided, Request};
 
-/// Structures of each kind in one evidence, at most.
-pub const MAX_EVIDENCE: usize = 64;
-
 /// Everything signed that anybody lays before the judge.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound = "")]

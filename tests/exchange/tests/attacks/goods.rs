@@ -231,7 +231,7 @@ fn lengths_that_lie_and_trees_that_are_bent_are_found() {
     let shares = [prepared.shares.0.as_bytes(), prepared.shares.1.as_bytes()];
     let open = |sealed: &[u8], leaf| {
         let mut out = Vec::new();
-        information::open(sealed, &mut out, leaf, shares).map(|()| out)
+        information::open(sealed, &mut out, leaf, shares, None).map(|()| out)
     };
     assert_eq!(open(&prepared.sealed, &prepared.leaf).unwrap(), plain);
 
@@ -253,6 +253,14 @@ fn lengths_that_lie_and_trees_that_are_bent_are_found() {
     let mut bomb = prepared.leaf.clone();
     bomb.length = u64::MAX;
     assert!(matches!(open(&prepared.sealed, &bomb), Err(InformationError::TooLong)));
+
+    // An agreement on more chunks than the catalogue knows is found before anything is opened.
+    let short = Hashes::of(&plain[..CHUNK]);
+    let mut longer = prepared.leaf.clone();
+    longer.content = Some(short.root());
+    let mut out = Vec::new();
+    let opened = information::open(&prepared.sealed[..], &mut out, &longer, shares, Some(&short));
+    assert!(matches!(opened, Err(InformationError::OtherHashes)), "{opened:?}");
 
     // An inner node is no leaf: one chunk that spells two hashes has another root.
     let (a, b) = (vec![1; CHUNK], vec![2; CHUNK]);

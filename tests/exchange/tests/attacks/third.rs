@@ -225,3 +225,20 @@ fn after_the_close_nothing_is_completed() {
     let finding = judge(&run.evidence(), scene.local.now());
     assert!(finding.blame.is_empty());
 }
+
+/// What is paid by a hash lock needs no verdict, also not one that it is too late for: nothing
+/// that the third party could sign would have a basis, and the judge would hold it against it.
+#[test]
+fn for_a_hash_lock_the_third_party_signs_nothing_neither_in_time_nor_late() {
+    let lock = Kind::Money(crate::PRICE, vec![semper_exchange::Mode::HashLock]);
+    let scene = Scene::new(&[Kind::Information(b"a text".to_vec())], &[lock]);
+    assert_eq!(scene.agreed.protocol, semper_exchange::Protocol::Hl);
+    let mut run = scene.run();
+    let (promise, accept) = accepted(&mut run);
+    let resolve = scene.request(Role::Responder, false, &promise, Some(&accept));
+
+    assert_eq!(rejection(&scene.local, &resolve), Rejection::NotYours);
+    scene.local.wait(8 * 24 * 3600 * 1000);
+    assert_eq!(rejection(&scene.local, &resolve), Rejection::NotYours);
+    assert!(!is_decided(&scene.local, &scene.subject()));
+}

@@ -5,7 +5,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use semper_base::{Digest, ExchangeId, Timestamp};
-use semper_payment::{Generates, Mode, Properties};
+use semper_items::{Generates, Mode, Properties};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::crypto::Crypto;

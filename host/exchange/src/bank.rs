@@ -2,12 +2,12 @@
 //!
 //! A hold names three keys: its payer's and its payee's of the exchange, and the third party's.
 //! That is all a bank has to know: it verifies a release, a refund or a verdict against them
-//! and never sees what is exchanged. The life of a hold itself is [`semper_ledger::Hold`].
+//! and never sees what is exchanged. The life of a hold itself is [`semper_items::Hold`].
 
 use semper_base::{Amount, Digest, Timestamp};
+use semper_items::Mode;
+use semper_items::hold::{Hold, Instruction, Terms};
 use semper_items::statement::{HoldKind, HoldOrder};
-use semper_ledger::{Hold, Instruction, Terms};
-use semper_payment::Mode;
 use serde::{Deserialize, Serialize};
 
 use crate::agreement::Agreed;

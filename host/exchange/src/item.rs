@@ -4,7 +4,7 @@
 //! A package promises no more than its weakest leaf.
 
 use semper_base::{Amount, Digest};
-use semper_payment::{Excludes, Generates, Mode, Properties};
+use semper_items::{Excludes, Generates, Mode, Properties};
 use serde::{Deserialize, Serialize};
 
 use crate::crypto::{Body, Crypto};

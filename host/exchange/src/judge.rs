@@ -11,7 +11,7 @@ mod evidence;
 mod finding;
 
 use semper_base::{Digest, Timestamp};
-use semper_ledger::Hold;
+use semper_items::Hold;
 
 use crate::agreement::{Agreed, Protocol};
 use crate::crypto::{Crypto, Half, Named, Signed};

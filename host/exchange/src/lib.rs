@@ -53,4 +53,4 @@ pub use message::Message;
 pub use originator::Originator;
 pub use party::{Effect, End, Event};
 pub use responder::Responder;
-pub use semper_payment::{Excludes, Generates, Mode, Properties};
+pub use semper_items::{Excludes, Generates, Mode, Properties};

@@ -2,7 +2,7 @@
 //! the third party, and what it makes of a verdict before looking at what is decided.
 
 use semper_base::Digest;
-use semper_ledger::Hold;
+use semper_items::Hold;
 use serde::{Deserialize, Serialize};
 
 use crate::agreement::Agreed;

@@ -10,7 +10,7 @@
 //! is ever promised. Source: `design/exchange.md` §2.6.
 
 use semper_base::{Digest, Timestamp};
-use semper_payment::Excludes;
+use semper_items::Excludes;
 use serde::{Deserialize, Serialize};
 
 use crate::agreement::{

@@ -2,7 +2,7 @@
 //! have done, and folding the item managers over a package.
 
 use semper_base::Digest;
-use semper_ledger::Hold;
+use semper_items::Hold;
 use serde::{Deserialize, Serialize};
 
 use crate::agreement::Agreed;

@@ -14,7 +14,7 @@
 mod answers;
 
 use semper_base::Timestamp;
-use semper_ledger::Hold;
+use semper_items::Hold;
 use serde::{Deserialize, Serialize};
 
 use crate::agreement::Protocol;

@@ -5,7 +5,7 @@
 //! up; signatures are over digests, so whoever sees a verdict sees no contents.
 
 use semper_base::{Digest, Timestamp};
-use semper_ledger::Hold;
+use semper_items::Hold;
 use serde::{Deserialize, Serialize};
 
 use crate::agreement::{Agreed, Protocol};

@@ -7,6 +7,8 @@
 //! | [`container`] | the tree that items travel in; inner nodes carry security attributes |
 //! | [`agreement`] | what both hosts sign to open a deal; its hash is the deal id |
 //! | [`message`] | header and container: what travels in a deal |
+//! | [`hold`] | money under a condition: the life of one hold |
+//! | [`properties`] | what a payment, or any item, can promise to the exchange layer |
 //! | [`limits`] | every bound of this layer, in one place |
 //!
 //! `items.cddl` beside this crate says what every structure is in CBOR (RFC 8610); a test
@@ -15,8 +17,10 @@
 
 pub mod agreement;
 pub mod container;
+pub mod hold;
 pub mod limits;
 pub mod message;
+pub mod properties;
 pub mod signed;
 pub mod statement;
 
@@ -24,7 +28,9 @@ pub use agreement::{
     Agreement, AgreementError, Attributes, DealKeys, Hello, Side, SignedAgreement,
 };
 pub use container::{Container, Item, Keys, Node, OpenError, Opened, Plan};
+pub use hold::Hold;
 pub use message::{Header, Message, MessageError, SignedMessage};
+pub use properties::{Excludes, Generates, Mode, Properties};
 pub use signed::{SignedStatement, StatementError};
 pub use statement::{Address, Content, Kind, Line, Statement};
 

@@ -7,13 +7,14 @@ use std::collections::BTreeMap;
 use std::process::Command;
 
 /// Layers from the bottom up; crates of one layer do not use each other.
-const LAYERS: [&[&str]; 10] = [
+const LAYERS: [&[&str]; 11] = [
     &["semper-base"],
     &["semper-items", "semper-tlog"],
+    &["semper-exchange"],
     &["semper-archive", "semper-net", "semper-tinguin", "semper-trust"],
     &["semper-distribution"],
     &["semper-transfer", "semper-payment", "semper-ledger"],
-    &["semper-purse", "semper-exchange"],
+    &["semper-purse"],
     &["semper-commerce"],
     &["semper-roles"],
     &["semper"],

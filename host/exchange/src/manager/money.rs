@@ -1,8 +1,8 @@
 //! Money: held or paid by a payment system, whose signed facts are the tokens. It is here when
 //! the payment system says so.
 
-use semper_ledger::Hold;
-use semper_payment::Mode;
+use semper_items::Hold;
+use semper_items::Mode;
 
 use super::{Manager, Place, Plan, Received, Secret, Worth};
 use crate::agreement::Protocol;

@@ -4,7 +4,7 @@
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 use semper_base::{Digest, Timestamp, fault};
 
-use crate::hold::{Hold, Instruction, Movement as Moves};
+use crate::{Hold, HoldMovement as Moves, Instruction};
 use crate::{Ledger, LedgerError, Movement, Result, check, insert};
 
 /// The account of what is held begins so; the currency follows.

@@ -7,7 +7,6 @@
 //! Customers' accounts never go below zero; the bank's own, where test money comes from, does.
 #![forbid(unsafe_code)]
 
-mod hold;
 mod holds;
 
 use std::path::Path;
@@ -18,8 +17,8 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehav
 use semper_base::{Amount, Currency, Digest, KeyId, Mend, Timestamp, fault};
 use serde::Serialize;
 
-pub use hold::{Hold, HoldError, Instruction, Movement as HoldMovement, Terms};
 pub use holds::{HoldOrder, HoldRow};
+pub use semper_items::hold::{Hold, HoldError, Instruction, Movement as HoldMovement, Terms};
 
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS accounts (

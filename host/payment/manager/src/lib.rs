@@ -6,15 +6,13 @@
 //! changes nothing above this crate.
 #![forbid(unsafe_code)]
 
-mod properties;
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use semper_base::{Amount, DealId, Digest, Mend, Timestamp};
 use semper_items::statement::PaymentOrder;
 
-pub use properties::{Excludes, Generates, Mode, Properties};
+pub use semper_items::{Excludes, Generates, Mode, Properties};
 
 /// What a payment is to be.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -23,6 +23,7 @@ fn allows(import: &str) -> &'static str {
         Capability::Information => "sends and receives unsigned information that the flow names",
         Capability::Statements => "sends and receives signed statements that the flow names",
         Capability::Payments => "pays what the person has consented to, and sees payments",
+        Capability::Exchange => "proposes and accepts fair exchanges; both persons consent to each",
         Capability::Inbox => "receives whatever the flow enables",
         Capability::Display => "shows texts, choices and forms in the TINGUIN",
         Capability::Consent => "asks the person to sign or to pay",

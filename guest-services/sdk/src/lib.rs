@@ -35,7 +35,8 @@ pub mod bindings {
         world: "semper:commerce/buyer-service",
         path: [
             "../../wit/items", "../../wit/tinguin", "../../wit/transfer", "../../wit/archive",
-            "../../wit/business", "../../wit/v1.1/deal", "../../wit/v1.1/commerce",
+            "../../wit/business", "../../wit/v1.1/deal", "../../wit/v1.2/exchange",
+            "../../wit/v1.2/commerce",
         ],
         generate_all,
         pub_export_macro: true,
@@ -50,7 +51,8 @@ pub mod bindings {
         world: "semper:commerce/seller-service",
         path: [
             "../../wit/items", "../../wit/tinguin", "../../wit/transfer", "../../wit/archive",
-            "../../wit/business", "../../wit/v1.1/deal", "../../wit/v1.1/commerce",
+            "../../wit/business", "../../wit/v1.1/deal", "../../wit/v1.2/exchange",
+            "../../wit/v1.2/commerce",
         ],
         generate_all,
         pub_export_macro: true,
@@ -81,6 +83,7 @@ pub mod prelude {
     #[cfg(feature = "seller")]
     pub use crate::bindings::semper::business::{catalogue, fulfilment};
     pub use crate::bindings::semper::deal::{continuation, deal, waiting};
+    pub use crate::bindings::semper::exchange::exchange;
     pub use crate::bindings::semper::items::types::*;
     pub use crate::bindings::semper::tinguin::consent;
     #[cfg(feature = "buyer")]
@@ -90,7 +93,7 @@ pub mod prelude {
     pub use crate::bindings::semper::transfer::payments::{self, Payment};
     pub use crate::bindings::semper::transfer::statements::{self, Statement};
     pub use crate::money;
-    pub use crate::wish::{Next, Wish};
+    pub use crate::wish::{Next, Proposed, Wish};
 }
 
 /// Waiting for the other side, with an ear for the person who wants to leave.
@@ -102,6 +105,7 @@ pub mod wish {
     use alloc::string::String;
 
     use crate::bindings::semper::deal::waiting::{Event, Wanted, first_of};
+    use crate::bindings::semper::exchange::exchange::{self, Proposal};
     use crate::bindings::semper::transfer::inbox::Received;
 
     /// The person's wish to leave the deal. The host tells it once, at any wait; what can be
@@ -115,6 +119,14 @@ pub mod wish {
         Message(Received),
         /// The date.
         Time,
+    }
+
+    /// What a wait for a proposal ended with.
+    pub enum Proposed {
+        /// An exchange is proposed.
+        Proposal(Proposal),
+        /// Another message.
+        Message(Received),
     }
 
     impl Wish {
@@ -135,6 +147,20 @@ pub mod wish {
                     Event::Time(_) => return Next::Time,
                     Event::Cancelled(reason) => self.0 = Some(reason),
                     Event::Answer(_) => {}
+                }
+            }
+        }
+
+        /// The other side's next message, which may be a proposal of an exchange. For services
+        /// of world 1.2 that wait for one.
+        pub fn receive_proposal(&mut self) -> Proposed {
+            let wanted = || Wanted { message: true, until: None, answer: None };
+            loop {
+                match exchange::first_of(&wanted()) {
+                    exchange::Next::Proposal(proposal) => return Proposed::Proposal(proposal),
+                    exchange::Next::Other(Event::Message(it)) => return Proposed::Message(it),
+                    exchange::Next::Other(Event::Cancelled(reason)) => self.0 = Some(reason),
+                    exchange::Next::Other(_) => {}
                 }
             }
         }

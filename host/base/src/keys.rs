@@ -4,6 +4,7 @@
 use std::convert::Infallible;
 use std::fmt;
 
+use ed25519_dalek::pkcs8::spki::EncodePublicKey as _;
 use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey, spki::der::pem::LineEnding};
 use ed25519_dalek::{Signature, Signer as _, VerifyingKey};
 use hkdf::Hkdf;
@@ -54,6 +55,12 @@ impl PublicKey {
     /// The 32 bytes.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
+    }
+
+    /// SubjectPublicKeyInfo in PEM, which openssl reads.
+    pub fn to_pem(&self) -> String {
+        let key = VerifyingKey::from_bytes(&self.0).expect("it was a point when it was taken");
+        key.to_public_key_pem(LineEnding::LF).expect("an Ed25519 key encodes")
     }
 
     /// The key's identifier.

@@ -1,6 +1,6 @@
 //! The WIT interfaces, one module each: what a component's calls do. Every world version that
-//! was ever published is served: `v1_0` and `v1_1` are generated from its packages, and what is
-//! the same in both is implemented once.
+//! was ever published is served: `v1_0`, `v1_1` and `v1_2` are generated from its packages, and what
+//! is the same in all is implemented once.
 
 pub(crate) mod v1_0 {
     //! Generated from `wit/`.
@@ -66,10 +66,41 @@ pub(crate) mod v1_1 {
     });
 }
 
+pub(crate) mod v1_2 {
+    //! Generated from `wit/v1.2`: what version 1.2 adds.
+    #![allow(missing_docs, clippy::all)]
+
+    wasmtime::component::bindgen!({
+        inline: "
+            package semper:host;
+            world service {
+                import semper:exchange/exchange@1.0.0;
+            }
+        ",
+        path: [
+            "../../wit/items", "../../wit/tinguin", "../../wit/transfer", "../../wit/v1.1/deal",
+            "../../wit/v1.2/exchange",
+        ],
+        world: "semper:host/service",
+        imports: { default: trappable },
+        with: {
+            "semper:items/types@1.0.0": crate::calls::v1_0::semper::items::types,
+            "semper:transfer/statements@1.0.0": crate::calls::v1_0::semper::transfer::statements,
+            "semper:transfer/payments@1.0.0": crate::calls::v1_0::semper::transfer::payments,
+            "semper:transfer/inbox@1.0.0": crate::calls::v1_0::semper::transfer::inbox,
+            "semper:tinguin/consent@1.0.0": crate::calls::v1_0::semper::tinguin::consent,
+            "semper:deal/waiting@1.1.0": crate::calls::v1_1::semper::deal::waiting,
+            "semper:exchange/exchange.proposal": crate::calls::exchange::ProposalHandle,
+            "semper:exchange/exchange.answer": crate::calls::exchange::AnswerHandle,
+        },
+    });
+}
+
 mod archive;
 mod business;
 mod convert;
 mod deal;
+pub(crate) mod exchange;
 mod tinguin;
 mod transfer;
 mod waiting;
@@ -117,7 +148,10 @@ fn link_one(
         Capability::Continuation if world >= World::V1_1 => {
             new::deal::continuation::add_to_linker::<_, Own>(linker, get)
         }
-        Capability::Waiting | Capability::Continuation => Ok(()),
+        Capability::Exchange if world >= World::V1_2 => {
+            v1_2::semper::exchange::exchange::add_to_linker::<_, Own>(linker, get)
+        }
+        Capability::Waiting | Capability::Continuation | Capability::Exchange => Ok(()),
         Capability::Information => old::transfer::information::add_to_linker::<_, Own>(linker, get),
         Capability::Statements => old::transfer::statements::add_to_linker::<_, Own>(linker, get),
         Capability::Payments => old::transfer::payments::add_to_linker::<_, Own>(linker, get),

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use semper_archive::Write;
 use semper_base::{Amount, DealId, Digest, Timestamp};
+use semper_exchange::package::Talk;
 use semper_items::statement::{Content, PaymentOrder};
-use semper_items::{Agreement, Item, Side, SignedMessage, SignedStatement, Statement};
+use semper_items::{Agreement, Item, Side, SignedStatement, Statement};
 use semper_tinguin::ClientError;
 use semper_trust::policy::Grants;
 use semper_trust::{Limit, VerifiedTerms};
@@ -15,6 +16,7 @@ use serde_bytes::ByteBuf;
 use wasmtime::component::{Resource, ResourceTable};
 
 use crate::calls::wasi::Wasi;
+use crate::exchange::Declared;
 use crate::flow::{Monitor, Moving};
 use crate::host::{Came, Wanted};
 use crate::journal::{Carried, Journal};
@@ -22,6 +24,7 @@ use crate::limiter::Limiter;
 use crate::outside::Outside;
 use crate::stage::First;
 use crate::stop::Stop;
+use crate::verified::own_or_peers;
 
 /// Milliseconds over which messages are counted.
 const MINUTE: u64 = 60_000;
@@ -32,7 +35,7 @@ pub const MAX_STATE: usize = 64 * 1024;
 
 /// A statement that a component holds.
 #[derive(Debug, Clone)]
-pub struct StatementHandle(pub SignedStatement);
+pub struct StatementHandle(pub Declared);
 
 /// A payment that a component holds.
 #[derive(Debug, Clone)]
@@ -95,7 +98,7 @@ pub struct Context {
     /// Its flow.
     pub monitor: Monitor,
     /// Statements of this deal, for showing what a new one refers to.
-    pub statements: Vec<SignedStatement>,
+    pub statements: Vec<Declared>,
     /// The number of the last message given to the component.
     pub received: u64,
     /// The number of the last message that it sent.
@@ -138,6 +141,8 @@ pub enum Received {
     Statement(Box<SignedStatement>),
     /// Money.
     Money(PaymentHandle),
+    /// What is said before an exchange.
+    Talk(Box<Talk>),
 }
 
 impl Context {
@@ -231,6 +236,19 @@ impl Context {
         let at = self.now()?;
         let side = self.deal.side;
         self.monitor.check(side, moving, consented, at)?;
+        self.post(function, item, at, || Ok(Vec::new()))?;
+        self.monitor.advance(side, moving, consented, at)?;
+        Ok(())
+    }
+
+    /// Sends an item in a message of its own; `with` is stored with it.
+    pub(crate) fn post(
+        &mut self,
+        function: &str,
+        item: Item,
+        at: Timestamp,
+        with: impl FnOnce() -> Result<Vec<Write>, Stop>,
+    ) -> Result<(), Stop> {
         self.count_recent(0, MINUTE, Limit::Messages, at)?;
         let (outside, deal) = (self.outside.clone(), Arc::clone(&self.deal));
         let fresh = !self.journal.is_replaying();
@@ -239,7 +257,8 @@ impl Context {
                 stage.send(&deal, item.clone(), call.head, at);
                 return Ok(((), Vec::new()));
             }
-            let writes = outside.host()?.send(&deal, item.clone(), call.head, at)?;
+            let mut writes = outside.host()?.send(&deal, item.clone(), call.head, at)?;
+            writes.extend(with()?);
             Ok(((), writes))
         })?;
         self.sent += 1;
@@ -247,7 +266,6 @@ impl Context {
         {
             record.check_sent(&deal, self.sent, item, call.head, at)?;
         }
-        self.monitor.advance(side, moving, consented, at)?;
         if let (true, Outside::Host(host)) = (fresh, &self.outside) {
             host.sent(&deal);
         }
@@ -276,7 +294,7 @@ impl Context {
         let item = Item::Statement(signed.bytes().to_vec().into());
         let moving = Moving::Statement(signed.statement(), signed.digest());
         self.send("transfer/statements.send", item, moving, true)?;
-        self.statements.push(signed);
+        self.statements.push(signed.into());
         Ok(())
     }
 
@@ -325,10 +343,12 @@ impl Context {
             Received::Information(kind, _) => Moving::Information(kind),
             Received::Statement(signed) => Moving::Statement(signed.statement(), signed.digest()),
             Received::Money(payment) => Moving::Money(payment.amount, payment.purpose),
+            // Nothing has moved yet; whoever takes it looks whether it may.
+            Received::Talk(_) => return Ok(received),
         };
         self.monitor.advance(peer, moving, true, taken.at)?;
         if let Received::Statement(signed) = &received {
-            self.statements.push(SignedStatement::clone(signed));
+            self.statements.push(SignedStatement::clone(signed).into());
         }
         Ok(received)
     }
@@ -397,7 +417,7 @@ impl Context {
         let at = self.now()?;
         self.count_recent(1, HOUR, Limit::Checkpoints, at)?;
         // The newest of each kind is all that later statements can refer to.
-        let current = |it: &&SignedStatement| {
+        let current = |it: &&Declared| {
             self.monitor.stated(it.statement().content.kind()) == Some(it.digest())
         };
         let statements = self.statements.iter().filter(current);
@@ -421,60 +441,4 @@ impl Context {
 pub(crate) enum Undecided {
     Client(ClientError),
     Stop(Stop),
-}
-
-/// A statement of either side, carried over a checkpoint.
-fn own_or_peers(
-    outside: &Outside,
-    deal: &Deal,
-    bytes: &[u8],
-    at: Timestamp,
-) -> Result<SignedStatement, Stop> {
-    let mut why = String::new();
-    for side in [deal.side, deal.side.other()] {
-        match SignedStatement::verify(bytes, outside.roots(), side.role(), at)
-            .and_then(|signed| signed.of_deal(deal.id))
-        {
-            Ok(signed) => return Ok(signed),
-            Err(error) => why = error.to_string(),
-        }
-    }
-    Err(Stop::Service(format!("a statement from before the checkpoint: {why}")))
-}
-
-/// A message as it was received, and everything that is checked of it but the flow.
-pub(crate) fn statement_of_peer(
-    outside: &Outside,
-    deal: &Deal,
-    bytes: &[u8],
-    at: Timestamp,
-) -> Result<SignedStatement, Stop> {
-    let side = deal.side.other();
-    let fault = |why: String| Stop::Peer(why);
-    let signed = SignedStatement::verify(bytes, outside.roots(), side.role(), at)
-        .and_then(|signed| signed.of_deal(deal.id))
-        .map_err(|error| fault(error.to_string()))?;
-    let want = deal.agreement.name(side);
-    if signed.signer().name != want {
-        return Err(fault(format!("a statement by “{}”, not by “{want}”", signed.signer().name)));
-    }
-    Ok(signed)
-}
-
-/// The signed message under these bytes, of the peer.
-pub(crate) fn message_of_peer(
-    deal: &Deal,
-    seq: u64,
-    bytes: &[u8],
-    digest: Digest,
-) -> Result<SignedMessage, Stop> {
-    let peer = deal.side.other();
-    let wrong = |why: String| Stop::Message { from: peer.name(), seq, why };
-    let key = deal.agreement.keys(peer).sign;
-    let signed = SignedMessage::verify(bytes, deal.id, peer, &key)
-        .map_err(|error| wrong(error.to_string()))?;
-    if signed.digest != digest {
-        return Err(wrong("the journal names another".into()));
-    }
-    Ok(signed)
 }

@@ -12,7 +12,13 @@ use semper_archive::{Archive, ArchiveError, DealRow, EvidenceRow};
 use semper_base::cbor;
 use semper_base::cert::Roots;
 use semper_base::cose::{self, Signatory};
-use semper_base::{DealId, Digest, Role, Timestamp};
+use semper_base::{Digest, Role, Timestamp};
+use semper_exchange::crypto::{Body as _, Crypto as _, Named};
+use semper_exchange::item::ItemSignature;
+use semper_exchange::judge as exchange;
+use semper_exchange::obtained::{By, Stated};
+use semper_exchange::package::deal_name;
+use semper_exchange::standard::{self, Standard};
 use semper_items::{Agreement, Message, Side, SignedAgreement, SignedStatement};
 use semper_trust::Layout;
 use serde::{Deserialize, Serialize};
@@ -43,7 +49,7 @@ pub struct Exported {
     pub signer: String,
     /// When it was stored here.
     pub stored: Timestamp,
-    /// The COSE_Sign1 structure, base64.
+    /// The COSE_Sign1 structure, base64; of an exchange, what exchange.cddl describes.
     pub cose: String,
     /// The bytes that the signature covers, base64.
     pub signed_bytes: String,
@@ -51,6 +57,10 @@ pub struct Exported {
     pub signature: String,
     /// The signer's chain, PEM, leaf first; empty for deal keys.
     pub chain: Vec<String>,
+    /// What was signed with a deal's key, in an exchange: the key, PEM. It stands in the deal's
+    /// agreement, which both have signed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
 }
 
 /// A deal's evidence in one file.
@@ -135,8 +145,9 @@ fn check_evidence(roots: &Roots, row: &DealRow, item: &EvidenceRow, found: &mut 
                 _ => found.wrong.push("an incident that is not of this deal".into()),
             };
         }
+        "exchange" => return check_exchange(row, item, found),
         "fork" => return found.right.push(format!("{what}: kept as evidence of cheating")),
-        kind => statement_signer(roots, row.id, kind, item),
+        kind => statement_signer(roots, row, kind, item),
     };
     match outcome {
         Ok(name) if name == item.signer => found.right.push(format!("{what}: signature and chain")),
@@ -145,9 +156,39 @@ fn check_evidence(roots: &Roots, row: &DealRow, item: &EvidenceRow, found: &mut 
     }
 }
 
+/// The evidence of an exchange, as the judge finds.
+fn check_exchange(row: &DealRow, item: &EvidenceRow, found: &mut Findings) {
+    let evidence = cbor::decode::<exchange::Evidence<Standard>>(&item.bytes, item.bytes.len());
+    match evidence {
+        Ok(evidence) if evidence.agreement.deal == deal_name(row.id) => {
+            let finding = exchange::judge(&evidence, item.stored);
+            let id = evidence.agreement.id();
+            let why = finding.reasons.last().map_or("nothing to be found", String::as_str);
+            found.right.push(format!("{id}: {why}"));
+        }
+        _ => found.wrong.push("the evidence of an exchange that is not of this deal".into()),
+    }
+}
+
+/// The name behind a statement that was signed in an exchange, if it is one.
+fn exchanged(row: &DealRow, item: &EvidenceRow) -> Option<Result<String, String>> {
+    let stated: Stated = cbor::decode(&item.bytes, item.bytes.len()).ok()?;
+    Some(stated.verify().map_err(|error| error.to_string()).and_then(|(statement, key)| {
+        let agreement = Agreement::decode(&row.agreement).map_err(|error| error.to_string())?;
+        let side = [Side::Buyer, Side::Seller]
+            .into_iter()
+            .find(|side| agreement.keys(*side).sign == key)
+            .ok_or("signed by a key that is neither side's")?;
+        if statement.deal != row.id || statement.content.kind().name() != item.kind {
+            return Err("it is another statement, or of another deal".into());
+        }
+        Ok(agreement.name(side).to_owned())
+    }))
+}
+
 fn statement_signer(
     roots: &Roots,
-    deal: DealId,
+    row: &DealRow,
     kind: &str,
     item: &EvidenceRow,
 ) -> Result<String, String> {
@@ -155,10 +196,13 @@ fn statement_signer(
         "payment-confirmation" => vec![Role::Bank],
         _ => vec![Role::Buyer, Role::Merchant],
     };
+    if let Some(declared) = exchanged(row, item) {
+        return declared;
+    }
     let mut why = String::new();
     for role in roles {
         match SignedStatement::verify(&item.bytes, roots, role, item.stored)
-            .and_then(|signed| signed.of_deal(deal))
+            .and_then(|signed| signed.of_deal(row.id))
         {
             Ok(signed) if signed.statement().content.kind().name() == kind => {
                 return Ok(signed.signer().name.clone());
@@ -236,6 +280,19 @@ pub fn export(
 }
 
 fn open_up(item: EvidenceRow) -> Option<Exported> {
+    if let Some((signed_bytes, signature, key)) = by_deal_key(&item) {
+        return Some(Exported {
+            kind: item.kind,
+            summary: item.summary,
+            signer: item.signer,
+            stored: item.stored,
+            cose: BASE64_STANDARD.encode(&item.bytes),
+            signed_bytes: BASE64_STANDARD.encode(signed_bytes),
+            signature: BASE64_STANDARD.encode(signature),
+            chain: Vec::new(),
+            key,
+        });
+    }
     let domain = match item.kind.as_str() {
         "agreement" => semper_items::agreement::DOMAIN,
         "fork" => semper_items::message::DOMAIN,
@@ -255,5 +312,23 @@ fn open_up(item: EvidenceRow) -> Option<Exported> {
         signed_bytes: BASE64_STANDARD.encode(parsed.signed_bytes()),
         signature: BASE64_STANDARD.encode(parsed.signature()),
         chain,
+        key: None,
     })
+}
+
+/// The bytes that were signed with a deal's key, the signature and the key; of an exchange's
+/// evidence, and of what the third party attests, nothing that one signature covers.
+fn by_deal_key(item: &EvidenceRow) -> Option<(Vec<u8>, Vec<u8>, Option<String>)> {
+    if item.kind == "exchange" {
+        return Some((Vec::new(), Vec::new(), None));
+    }
+    let stated: Stated = cbor::decode(&item.bytes, item.bytes.len()).ok()?;
+    let By::Hand(signature) = &stated.by else { return Some((Vec::new(), Vec::new(), None)) };
+    let (_, key) = stated.verify().ok()?;
+    let leaf = stated.agreement.leaf(stated.from, usize::try_from(stated.index).ok()?);
+    let body = ItemSignature { leaf, statement: Digest::of(&stated.statement) };
+    let digest = Standard::digest(ItemSignature::KIND, &body);
+    let subject = stated.agreement.subject();
+    let named = standard::message(&Named { kind: ItemSignature::KIND, subject, digest });
+    Some((named, signature.as_bytes().to_vec(), Some(key.to_pem())))
 }

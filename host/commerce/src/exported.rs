@@ -8,6 +8,9 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use semper_archive::JournalRow;
 use semper_base::{DealId, Digest, Mend, Timestamp};
+use semper_exchange::judge::{Evidence, judge};
+use semper_exchange::package::deal_name;
+use semper_exchange::standard::Standard;
 use semper_items::{Agreement, Side, SignedAgreement, SignedMessage};
 use semper_trust::layout::{LayoutError, Source};
 use semper_trust::{Layout, TrustFile, VerifiedTerms};
@@ -97,6 +100,8 @@ struct Case {
     messages: BTreeMap<(bool, u64), Vec<u8>>,
     /// Signed statements of our side: kind and bytes.
     statements: Vec<(String, Vec<u8>)>,
+    /// The evidence of exchanges.
+    exchanges: Vec<Vec<u8>>,
 }
 
 /// Examines an exported deal by one's own trust file: what is right, what is wrong, and the
@@ -165,11 +170,13 @@ fn read(
     }
     let mut agreements = Vec::new();
     let mut statements = Vec::new();
+    let mut exchanges = Vec::new();
     for item in &file.evidence {
         let bytes = base64(&item.cose)?;
         match item.kind.as_str() {
             "agreement" => agreements.push(bytes),
             "fork" | "incident" => {}
+            "exchange" => exchanges.push(bytes),
             kind => statements.push((kind.to_owned(), item.signer.clone(), bytes)),
         }
     }
@@ -180,7 +187,7 @@ fn read(
         .filter(|(kind, signer, _)| *signer == ours && kind != "payment-confirmation")
         .map(|(kind, _, bytes)| (kind, bytes))
         .collect();
-    Ok(Some(Case { id, side, at, agreement, rows, messages, statements }))
+    Ok(Some(Case { id, side, at, agreement, rows, messages, statements, exchanges }))
 }
 
 fn agreement(
@@ -338,6 +345,9 @@ fn follows(case: &Case, replayed: &Replayed, found: &mut Findings) {
         "{} messages sent, every one made by the component from its journal",
         replayed.sent
     ));
+    for bytes in &case.exchanges {
+        exchanged(case, bytes, replayed, found);
+    }
     for (kind, bytes) in &case.statements {
         if replayed.signed.contains(&Digest::of(bytes)) {
             found.right.push(format!("{kind}: asked for by the component and signed"));
@@ -345,6 +355,22 @@ fn follows(case: &Case, replayed: &Replayed, found: &mut Findings) {
             found.wrong.push(format!("{kind}: signed, but the component did not ask for it"));
         }
     }
+}
+
+/// Whether an exchange is one that the component has asked for, and what a judge finds of it.
+fn exchanged(case: &Case, bytes: &[u8], replayed: &Replayed, found: &mut Findings) {
+    let Ok(evidence) = semper_base::cbor::decode::<Evidence<Standard>>(bytes, bytes.len()) else {
+        return found.wrong.push("the evidence of an exchange cannot be read".into());
+    };
+    let (id, subject) = (evidence.agreement.id(), evidence.agreement.subject());
+    if evidence.agreement.deal != deal_name(case.id) || !replayed.agreed.contains(&subject) {
+        return found
+            .wrong
+            .push(format!("{id}: carried out, but the component did not ask for it"));
+    }
+    let finding = judge(&evidence, Timestamp::now());
+    let why = finding.reasons.last().map_or("nothing to be found", String::as_str);
+    found.right.push(format!("exchange: asked for by the component and agreed to; {why}"));
 }
 
 /// The deal of an archive, for re-executing it where it happened.

@@ -72,6 +72,65 @@ pub enum Moving<'a> {
     Statement(&'a Statement, Digest),
     /// Money: how much, for which order.
     Money(Amount, Digest),
+    /// An exchange, by its proposer: what it gives, what it wants.
+    Exchange(&'a [Moved], &'a [Moved]),
+}
+
+/// An item of an exchange, as far as the flow cares.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Moved {
+    /// A statement, and its digest.
+    Statement(Box<Statement>, Digest),
+    /// A statement that is not made yet.
+    Kind(Kind),
+    /// Money: how much, for which order.
+    Money(Amount, Digest),
+    /// Information of a kind.
+    Information(String),
+}
+
+impl Moved {
+    fn kind(&self) -> ItemKind {
+        match self {
+            Self::Statement(statement, _) => ItemKind::Statement(statement.content.kind()),
+            Self::Kind(kind) => ItemKind::Statement(*kind),
+            Self::Money(..) => ItemKind::Money,
+            Self::Information(kind) => ItemKind::Information(kind.clone()),
+        }
+    }
+
+    /// The statement, if it is there.
+    fn statement(&self) -> Option<(&Statement, Digest)> {
+        match self {
+            Self::Statement(statement, digest) => Some((statement, *digest)),
+            _ => None,
+        }
+    }
+}
+
+impl Moving<'_> {
+    /// The item as flows name it.
+    fn kind(&self) -> ItemKind {
+        match self {
+            Self::Information(kind) => ItemKind::Information((*kind).to_owned()),
+            Self::Statement(statement, _) => ItemKind::Statement(statement.content.kind()),
+            Self::Money(..) => ItemKind::Money,
+            Self::Exchange(gives, wants) => ItemKind::Exchange {
+                gives: gives.iter().map(Moved::kind).collect(),
+                wants: wants.iter().map(Moved::kind).collect(),
+            },
+        }
+    }
+
+    /// The statements that are stated by it.
+    fn statements(&self) -> impl Iterator<Item = (&Statement, Digest)> {
+        let (own, gives, wants): (_, &[Moved], &[Moved]) = match *self {
+            Self::Statement(statement, digest) => (Some((statement, digest)), &[], &[]),
+            Self::Exchange(gives, wants) => (None, gives, wants),
+            _ => (None, &[], &[]),
+        };
+        own.into_iter().chain(gives.iter().chain(wants).filter_map(Moved::statement))
+    }
 }
 
 /// What changes of a monitor: what a checkpoint carries over.
@@ -147,11 +206,7 @@ impl Monitor {
         consented: bool,
         at: Timestamp,
     ) -> Result<&Action, Violation> {
-        let item = match moving {
-            Moving::Information(kind) => ItemKind::Information(kind.to_owned()),
-            Moving::Statement(statement, _) => ItemKind::Statement(statement.content.kind()),
-            Moving::Money(..) => ItemKind::Money,
-        };
+        let item = moving.kind();
         let action = self.actions().find(|it| it.by == by && it.item == item).ok_or_else(|| {
             Violation::NotEnabled {
                 by,
@@ -163,26 +218,45 @@ impl Monitor {
         if action.consent && !consented {
             return Err(Violation::NoConsent { item: item.name() });
         }
-        let amount = match moving {
-            Moving::Information(_) => None,
-            Moving::Statement(statement, _) => {
-                self.check_references(&statement.content, at)?;
-                statement.content.amount()
-            }
-            Moving::Money(amount, purpose) => {
-                self.refers(ItemKind::Money.name(), Kind::Order, &purpose)?;
-                Some(amount)
-            }
-        };
-        if let Some(of) = action.amount {
-            let want = self.stated.get(&of).and_then(|it| it.1);
-            if want != amount {
-                let text = |it: Option<Amount>| it.map_or("nothing".into(), |it| it.to_string());
-                let (got, want) = (text(amount), text(want));
-                return Err(Violation::Amount { item: item.name(), got, want, of });
+        for (statement, _) in moving.statements() {
+            self.check_references(&statement.content, at)?;
+        }
+        match moving {
+            Moving::Information(_) => self.bounded(action, None)?,
+            Moving::Statement(statement, _) => self.bounded(action, statement.content.amount())?,
+            Moving::Money(amount, purpose) => self.paid_for(action, amount, &purpose)?,
+            Moving::Exchange(gives, wants) => {
+                for moved in gives.iter().chain(wants) {
+                    match moved {
+                        Moved::Money(amount, purpose) => self.paid_for(action, *amount, purpose)?,
+                        Moved::Statement(statement, _) => {
+                            if let Some(amount) = statement.content.amount() {
+                                self.bounded(action, Some(amount))?;
+                            }
+                        }
+                        Moved::Kind(_) | Moved::Information(_) => {}
+                    }
+                }
             }
         }
         Ok(action)
+    }
+
+    fn paid_for(&self, action: &Action, amount: Amount, purpose: &Digest) -> Result<(), Violation> {
+        self.refers(ItemKind::Money.name(), Kind::Order, purpose)?;
+        self.bounded(action, Some(amount))
+    }
+
+    /// Whether an amount is the one that the action is bound to, if it is bound to any.
+    fn bounded(&self, action: &Action, amount: Option<Amount>) -> Result<(), Violation> {
+        let Some(of) = action.amount else { return Ok(()) };
+        let want = self.stated.get(&of).and_then(|it| it.1);
+        if want == amount {
+            return Ok(());
+        }
+        let text = |it: Option<Amount>| it.map_or("nothing".into(), |it| it.to_string());
+        let (item, got, want) = (action.item.name(), text(amount), text(want));
+        Err(Violation::Amount { item, got, want, of })
     }
 
     /// Carries an enabled transfer out: the next state.
@@ -194,7 +268,7 @@ impl Monitor {
         at: Timestamp,
     ) -> Result<(), Violation> {
         self.state = self.check(by, moving, consented, at)?.to.clone();
-        if let Moving::Statement(statement, digest) = moving {
+        for (statement, digest) in moving.statements() {
             let content = &statement.content;
             self.stated.insert(content.kind(), (digest, content.amount()));
             if let Content::Offer(offer) = content {

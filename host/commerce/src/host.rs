@@ -1,6 +1,7 @@
 //! A party's host: its parts, its deals' activations, messages in and out.
 
 mod ending;
+mod exchanges;
 mod messages;
 mod schedule;
 mod waits;
@@ -33,6 +34,8 @@ use crate::terms::Shelf;
 
 pub use ending::Incident;
 pub(crate) use ending::of_flow;
+use exchanges::Exchanges;
+pub use exchanges::{EXCHANGE, Said};
 pub use messages::{Accepted, Ended, MessageRefusal};
 use schedule::Schedule;
 pub use waits::{Came, Wanted};
@@ -89,6 +92,7 @@ pub struct Host {
     shelf: Shelf,
     runtime: Runtime,
     schedule: Arc<Schedule>,
+    exchanges: Arc<Exchanges>,
     identity: OnceLock<(String, Vec<Certificate>)>,
     deals: Mutex<HashMap<DealId, Arc<Deal>>>,
     /// Locked as long as this host runs; the lock ends with the process, however that ends.
@@ -98,6 +102,7 @@ pub struct Host {
 impl Drop for Host {
     fn drop(&mut self) {
         self.schedule.close();
+        self.exchanges.close();
     }
 }
 
@@ -162,6 +167,7 @@ impl Host {
             shelf,
             runtime: Runtime::new(compiler)?,
             schedule: Arc::default(),
+            exchanges: Arc::default(),
             identity: OnceLock::new(),
             deals: Mutex::default(),
             _only: only,
@@ -169,6 +175,7 @@ impl Host {
         });
         schedule::start(&host, workers);
         crate::lists::watch(&host);
+        exchanges::start(&host)?;
         // What sleeps is woken by what it waits for.
         for id in host.archive().awake().map_err(Stop::from)? {
             host.wake(id);
@@ -381,7 +388,8 @@ impl Host {
     ) -> Vec<Write> {
         let id = Some(deal.id);
         match received {
-            Received::Information(..) => Vec::new(),
+            // What comes of an exchange is evidence when it has ended.
+            Received::Information(..) | Received::Talk(_) => Vec::new(),
             Received::Statement(signed) => {
                 let kind = signed.statement().content.kind().name();
                 let summary = semper_tinguin::screen::summary(signed.statement());

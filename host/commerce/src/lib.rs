@@ -11,10 +11,12 @@
 //! | [`limiter`] | memory and tables of one activation |
 //! | [`context`] | what a running component's calls act on |
 //! | [`outside`] | what they reach: a running host, or the record of a deal |
+//! | [`exchange`] | fair exchanges: drawing them up, and what has come of them |
 //! | [`stage`] | both components against each other in a scripted world, for evaluators |
 //! | [`replay`] | re-executing a deal's journal, here or on another machine |
 //! | `calls` | the WIT interfaces, one module each |
 //! | [`business`] | the merchant's own affairs, behind a trait |
+//! | `verified` | signed things of a deal, verified |
 //! | [`stop`] | why an activation ends before its component does |
 //! | [`host`] | a party's host: its parts, activations, messages in and out |
 //! | [`opening`] | drivers of the opening: HELLO, AGREE, AGREED |
@@ -32,6 +34,7 @@ mod calls;
 pub mod compile;
 pub mod context;
 pub mod evidence;
+pub mod exchange;
 pub mod exported;
 pub mod flow;
 pub mod host;
@@ -46,6 +49,7 @@ pub mod runtime;
 pub mod stage;
 pub mod stop;
 pub mod terms;
+mod verified;
 
 pub use host::{Host, HostError, HostParts};
 pub use stop::Stop;

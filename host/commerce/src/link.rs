@@ -75,6 +75,11 @@ impl Host {
                 .flush(id)
                 .and_then(|()| if row.state.is_final() { Ok(false) } else { self.poll(&row) });
             match step {
+                // Exchanges go on to their end, whatever the deal has come to.
+                Ok(_) if row.state.is_final() && self.has_open_exchanges(id)? => {
+                    self.notice(id, "an exchange is not over yet; it goes on by itself");
+                    std::thread::sleep(Duration::from_secs(1));
+                }
                 Ok(_) if row.state.is_final() => return Ok(row),
                 Ok(_) => pause = Duration::from_millis(50),
                 // What has ended is not worth waiting for somebody who is away.

@@ -5,22 +5,31 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use semper_archive::Write;
 use semper_base::cert::Roots;
 use semper_base::{DealId, Digest, KeyId, Role, Timestamp};
+use semper_exchange::crypto::{Away, Holder, Signed};
+use semper_exchange::negotiation::{Propose, Refusal, Reject};
+use semper_exchange::package::{MAX_TALK, Part, Talk, Wanted, deal_name};
+use semper_exchange::standard::Standard;
+use semper_exchange::{Mode, ThirdParty};
 use semper_items::message::MAX_MESSAGE;
 use semper_items::statement::{Content, PaymentOrder};
 use semper_items::{
     Container, Header, Item, Keys, Message, SignedMessage, SignedStatement, Statement,
 };
-use semper_payment::Intent;
+use semper_payment::{Intent, PaymentError};
+use semper_trust::trustfile::ExchangeRules;
 
-use crate::context::{Deal, PaymentHandle, Received, message_of_peer, statement_of_peer};
+use crate::context::{Deal, PaymentHandle, Received};
+use crate::exchange::{DealHolder, Drawing, Give, NotDrawn, Terms, Till};
 use crate::host::{END, Host};
 use crate::journal::Journal;
 use crate::stage::Stage;
 use crate::stop::Stop;
+use crate::verified::{message_of_peer, statement_of_peer};
 
 /// What calls reach.
 #[derive(Clone, Debug)]
@@ -144,6 +153,11 @@ impl Outside {
             Item::Statement(bytes) => statement_of_peer(self, deal, &bytes, at)
                 .map(|signed| Received::Statement(Box::new(signed))),
             Item::Money(bytes) => self.payment(deal, &bytes, at).map(Received::Money),
+            Item::Exchange(bytes) => {
+                let talk = semper_base::cbor::decode(&bytes, MAX_TALK);
+                let talk = talk.map_err(|error| Stop::Peer(format!("about an exchange: {error}")));
+                Ok(Received::Talk(Box::new(talk?)))
+            }
         }
     }
 
@@ -241,6 +255,122 @@ impl Outside {
             }
         }
     }
+}
+
+/// What exchanges need of the world; on re-execution the journal has all of it.
+impl Outside {
+    /// How we pay and are paid in this deal, if we can.
+    pub(crate) fn till(&self, deal: &Deal, at: Timestamp) -> Result<Option<Till>, Stop> {
+        if let Self::Stage(stage) = self {
+            return Ok(Some(stage.till(deal)));
+        }
+        let payments = self.host()?.payments();
+        let Ok(module) = payments.module(&deal.agreement.payment) else { return Ok(None) };
+        let key = module.system_key(at).map_err(|error| match error {
+            PaymentError::Away(what) => Stop::Later { what, after: Duration::from_secs(1) },
+            other => Stop::Service(other.to_string()),
+        })?;
+        // What promises nothing cannot be exchanged.
+        let modes = module.modes().iter().copied().filter(|mode| *mode != Mode::Plain).collect();
+        Ok(Some(Till {
+            module: module.name().to_owned(),
+            modes,
+            system: module.system().to_owned(),
+            key,
+            account: module.account().to_owned(),
+        }))
+    }
+
+    /// Signs a refusal with the deal's key.
+    pub(crate) fn sign_talk(
+        &self,
+        deal: &Deal,
+        reject: Reject,
+    ) -> Result<Signed<Standard, Reject>, Stop> {
+        let name = deal_name(deal.id);
+        let signed = match self {
+            Self::Stage(stage) => Signed::new(&stage.holder(), name, reject),
+            _ => {
+                let host = self.host()?;
+                Signed::new(&DealHolder::new(host.tinguin(), deal.id, &[]), name, reject)
+            }
+        };
+        signed.map_err(|error| away(&error))
+    }
+
+    /// Draws up a proposal, or the answer to one.
+    pub(crate) fn draw_up(
+        &self,
+        deal: &Deal,
+        asked: &Asked<'_>,
+    ) -> Result<Result<Talk, Refusal>, Stop> {
+        match self {
+            Self::Stage(stage) => {
+                stage.keep_plain(deal, asked.gives);
+                let (third_parties, rules) = (vec![stage.third_party()], ExchangeRules::default());
+                draw_up(deal, asked, third_parties, rules, &stage.holder())
+            }
+            _ => {
+                let host = self.host()?;
+                let (third_parties, rules) = host.exchange_rules();
+                let holder = DealHolder::new(host.tinguin(), deal.id, &[]);
+                draw_up(deal, asked, third_parties, rules, &holder)
+            }
+        }
+    }
+}
+
+/// N1, signed.
+type Proposal = Signed<Standard, Propose<Standard>>;
+
+/// What is to be drawn up.
+pub(crate) struct Asked<'a> {
+    /// What we give.
+    pub gives: &'a [Give],
+    /// What we want, in a proposal.
+    pub wants: &'a [Wanted],
+    /// The proposal that is answered, and what it gives.
+    pub answers: Option<(&'a Proposal, &'a [Part])>,
+    /// How we pay.
+    pub till: Option<Till>,
+    /// Whom.
+    pub payee: Option<String>,
+    /// When.
+    pub at: Timestamp,
+}
+
+fn draw_up(
+    deal: &Deal,
+    asked: &Asked<'_>,
+    third_parties: Vec<ThirdParty<Standard>>,
+    rules: ExchangeRules,
+    holder: &impl Holder<Standard>,
+) -> Result<Result<Talk, Refusal>, Stop> {
+    let terms = Terms {
+        deal: deal.id,
+        keys: deal.agreement.keys(deal.side),
+        third_parties,
+        rules,
+        till: asked.till.clone(),
+        payee: asked.payee.clone(),
+    };
+    let is_information = |it: &Part| matches!(it, Part::Information { .. });
+    let informs = asked.wants.iter().any(|it| matches!(it, Wanted::Information(_)))
+        || asked.answers.is_some_and(|(_, parts)| parts.iter().any(is_information));
+    let drawing = Drawing::new(&terms, asked.gives, informs, asked.at, holder);
+    let drawing = drawing.map_err(|error| match error {
+        NotDrawn::Service(what) => Stop::Service(what),
+        NotDrawn::Away(error) => away(&error),
+    })?;
+    let talk = match asked.answers {
+        None => drawing.propose(asked.wants.to_vec(), holder).map(Ok),
+        Some((propose, _)) => drawing.answer(propose, holder),
+    };
+    talk.map_err(|error| away(&error))
+}
+
+fn away(error: &Away) -> Stop {
+    Stop::Later { what: error.to_string(), after: Duration::from_secs(1) }
 }
 
 /// A payment confirmed by a bank that the authorities vouch for. Whose account it went to

@@ -4,13 +4,17 @@
 
 use std::sync::Arc;
 
+use semper_archive::chain::MAX_PART;
 use semper_archive::{DealState, JournalRow};
-use semper_base::{Digest, Timestamp, cbor};
+use semper_base::{Digest, ExchangeId, Timestamp, cbor};
+use semper_exchange::package::{MAX_TALK, Talk};
 use semper_items::message::MAX_MESSAGE;
 use semper_items::{Item, Statement};
 use serde::Serialize;
 
+use crate::calls::exchange::{CONSENT, END_OF_EXCHANGE};
 use crate::context::{Context, Deal};
+use crate::exchange::Outcome;
 use crate::host::END;
 use crate::journal::{self, Class, Journal, Traced};
 use crate::outside::{Outside, Recorded};
@@ -55,6 +59,8 @@ pub struct Replayed {
     pub end: End,
     /// Signed bytes that the person gave out on the way.
     pub signed: Vec<Digest>,
+    /// Exchanges that the person agreed to.
+    pub agreed: Vec<Digest>,
 }
 
 /// How a re-execution ended.
@@ -88,6 +94,7 @@ pub fn re_execute(
         flow: deal.terms.service().flow.start.clone(),
         end: End::Open,
         signed: Vec::new(),
+        agreed: Vec::new(),
     };
     for (index, run) in journal::runs(rows).into_iter().enumerate() {
         let hearing = Arc::clone(&heard);
@@ -124,6 +131,7 @@ pub fn re_execute(
     let mut heard = heard.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     replayed.steps = std::mem::take(&mut heard.steps);
     replayed.signed = std::mem::take(&mut heard.signed);
+    replayed.agreed = std::mem::take(&mut heard.agreed);
     replayed.records = heard.records;
     Ok(replayed)
 }
@@ -133,6 +141,7 @@ pub fn re_execute(
 struct Heard {
     steps: Vec<Step>,
     signed: Vec<Digest>,
+    agreed: Vec<Digest>,
     records: u64,
 }
 
@@ -148,6 +157,11 @@ impl Heard {
             if let Ok(Ok(bytes)) = signed {
                 self.signed.push(Digest::of(&bytes));
             }
+        }
+        if (record.class, record.function.as_str()) == (Class::Done, CONSENT)
+            && let Ok(Ok(())) = cbor::decode::<Result<(), String>>(traced.result, 64 * 1024)
+        {
+            self.agreed.extend(cbor::decode::<Digest>(traced.request, 64));
         }
         if account {
             self.steps.push(Step {
@@ -169,7 +183,12 @@ fn asked(function: &str, request: &[u8]) -> String {
     {
         return semper_tinguin::screen::summary(&statement);
     }
-    if function.ends_with(".send")
+    if function == CONSENT
+        && let Ok(subject) = cbor::decode::<Digest>(request, 64)
+    {
+        return format!("{}", ExchangeId::new(subject));
+    }
+    if (function.ends_with(".send") || function.starts_with("exchange/exchange."))
         && let Ok(item) = cbor::decode::<Item>(request, MAX_MESSAGE)
     {
         return describe(&item);
@@ -193,6 +212,15 @@ fn answered(class: Class, function: &str, result: &[u8]) -> String {
         }
         (_, "now") => match cbor::decode::<Timestamp>(result, 16) {
             Ok(at) => at.to_string(),
+            Err(_) => "not readable".into(),
+        },
+        (_, CONSENT) => match cbor::decode::<Result<(), String>>(result, 64 * 1024) {
+            Ok(Ok(())) => "agreed to".into(),
+            Ok(Err(why)) => format!("declined: {why}"),
+            Err(_) => "not readable".into(),
+        },
+        (_, END_OF_EXCHANGE) => match cbor::decode::<(Outcome, Timestamp)>(result, MAX_PART) {
+            Ok((outcome, _)) => outcome.words(),
             Err(_) => "not readable".into(),
         },
         (_, "transfer/payments.pay") => match result.first() {
@@ -222,5 +250,9 @@ fn describe(item: &Item) -> String {
             )
         }
         Item::Money(_) => "the payment's confirmation".into(),
+        Item::Exchange(bytes) => match cbor::decode::<Talk>(bytes, MAX_TALK) {
+            Ok(talk) => talk.words(),
+            Err(_) => "something about an exchange that cannot be read".into(),
+        },
     }
 }

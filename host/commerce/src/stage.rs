@@ -5,11 +5,14 @@
 //! on a host; only what those reach is played: persons, the bank, the merchant's shop, the
 //! clock, the way between. Nothing is stored, nobody is paid.
 
+mod exchange;
+
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use semper_archive::JournalRow;
 use semper_base::cert::{Authority, CertError, Roots};
-use semper_base::{Certificate, Digest, Role, SealSecret, SigningKey, Timestamp, keys};
+use semper_base::{Certificate, DealId, Digest, Role, SealSecret, SigningKey, Timestamp, keys};
 use semper_items::agreement::{Attributes, DealKeys, Hello};
 use semper_items::statement::{Content, PaymentConfirmation, PaymentOrder};
 use semper_items::{
@@ -19,6 +22,7 @@ use semper_payment::Intent;
 use semper_tinguin::Answer;
 use semper_tinguin::screen::Question;
 use semper_trust::VerifiedTerms;
+use serde_bytes::ByteBuf;
 
 use crate::business::Business;
 use crate::context::{Context, Deal, PaymentHandle};
@@ -75,6 +79,15 @@ pub struct Cast {
     seller: Player,
     bank: Player,
     begins: Timestamp,
+    /// What both sides of a deal know of its exchanges.
+    table: Mutex<Table>,
+}
+
+/// What is on the table between the two sides.
+#[derive(Default)]
+struct Table {
+    decisions: HashMap<Digest, exchange::Decisions>,
+    plain: HashMap<(DealId, Side, String), ByteBuf>,
 }
 
 struct Player {
@@ -107,7 +120,12 @@ impl Cast {
             bank: player(BANK, Role::Bank)?,
             roots: Roots::new(vec![authority.certificate.clone()]),
             begins,
+            table: Mutex::default(),
         })
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn player(&self, side: Side) -> &Player {

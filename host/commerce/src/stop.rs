@@ -119,6 +119,9 @@ pub enum Stop {
     /// The person has left, in a wait that the service could not be told of.
     #[error("cancelled by the person: {0}")]
     Cancelled(String),
+    /// A fair exchange has ended badly, through somebody's fault that can be shown.
+    #[error("a fair exchange has ended badly: {0}")]
+    Exchange(semper_exchange::End),
     /// The time that both sides agreed on is over.
     #[error("the deal's time was over at {0}")]
     Expired(Timestamp),
@@ -152,6 +155,7 @@ impl Stop {
             Self::Component(_) => "component",
             Self::Refused(_) => "refused",
             Self::Cancelled(_) => "cancelled",
+            Self::Exchange(_) => "exchange",
             Self::Expired(_) => "expired",
         };
         word.to_owned()
@@ -186,6 +190,7 @@ impl Mend for Stop {
             | Self::GaveUp(_)
             | Self::Service(_)
             | Self::Component(_) => "tell the merchant and whoever certified the service".into(),
+            Self::Exchange(end) => end.mend(),
             Self::Refused(refusal) => refusal.mend(),
             Self::Cancelled(_) | Self::Expired(_) => {
                 "what was promised before stays promised; the evidence is in the archive".into()

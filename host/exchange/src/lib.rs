@@ -19,6 +19,8 @@
 //! | [`third`] | the third party's machine |
 //! | [`verdict`] | requests, verdicts with their basis, replacements |
 //! | [`manager`] | what each kind of item does at each step |
+//! | [`package`] | what a leaf stands for in its deal; what is said before an agreement |
+//! | [`obtained`] | what an exchange has given, in a form that stands by itself |
 //! | [`bank`] | what an exchange and a payment system say to each other |
 //! | [`information`] | encrypted in chunks, opened later, fraud shown by one chunk |
 //! | [`judge`] | evidence in, finding out: for parties, third party and arbiter alike |
@@ -39,7 +41,9 @@ pub mod manager;
 pub mod message;
 pub mod mutation;
 pub mod negotiation;
+pub mod obtained;
 pub mod originator;
+pub mod package;
 pub mod party;
 pub mod responder;
 pub mod standard;

@@ -154,6 +154,9 @@ pub enum Refusal {
     /// Too many counters.
     #[error("no agreement after {MAX_COUNTERS} attempts")]
     Rounds,
+    /// Whoever has to decide has said no.
+    #[error("it was declined")]
+    Person,
     /// A signature is wrong, or a message answers another.
     #[error("the messages of the negotiation do not belong together")]
     Form,

@@ -16,6 +16,11 @@ use crate::item::{Fraud, Role};
 use crate::message::{Accept, Delivery, Promise};
 use crate::mutation::{Rule, leaves_out};
 
+/// Where requests are posted at a third party.
+pub const REQUESTS: &str = "/semper/v1/exchange";
+/// Bytes of an answer at most.
+pub const MAX_ANSWER: usize = 512 * 1024;
+
 /// "Never complete this": the originator's, before it has delivered.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -28,6 +28,9 @@ pub enum Item {
         /// The bytes, whose meaning is the services' own.
         body: ByteBuf,
     },
+    /// What is said before a fair exchange: a proposal, its answer, a refusal; the exchange
+    /// layer's own.
+    Exchange(ByteBuf),
 }
 
 /// A node as it travels.

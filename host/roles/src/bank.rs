@@ -7,7 +7,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::http::StatusCode;
 use axum::response::Response;
-use axum::routing::post;
+use axum::routing::{get, post};
 use semper_archive::{Home, HomeError};
 use semper_base::cert::{CertError, Roots};
 use semper_base::cose;
@@ -18,7 +18,7 @@ use semper_exchange::standard::{Keys, NoGoods};
 use semper_items::SignedStatement;
 use semper_items::statement::{Content, PaymentConfirmation, Statement};
 use semper_ledger::{Account, Entry, Ledger, LedgerError, Movement};
-use semper_purse::{ACCOUNTS, BankRefusal, CBOR, CLAIMS, COSE, HOLDS, PAYMENTS};
+use semper_purse::{ACCOUNTS, BANK, BankRefusal, CBOR, CLAIMS, COSE, HOLDS, PAYMENTS};
 use semper_tinguin::protocol::{ACCOUNT_DOMAIN, AccountAction, AccountRequest};
 use serde::{Deserialize, Serialize};
 
@@ -346,7 +346,10 @@ pub fn routes(bank: Arc<Bank>, metrics: Arc<Metrics>) -> Router {
         (HOLDS, "hold", |bank, body| bank.hold(body).map(|it| web::bytes(CBOR, it))),
         (CLAIMS, "claim", |bank, body| bank.claim(body).map(|it| web::bytes(CBOR, it))),
     ];
-    deeds.into_iter().fold(Router::new(), |router, (path, name, deed)| {
+    let shown = cbor::encode(&bank.chain);
+    let show = move || async move { web::bytes(CBOR, shown) };
+    let router = Router::new().route(BANK, get(show));
+    deeds.into_iter().fold(router, |router, (path, name, deed)| {
         let (bank, metrics) = (Arc::clone(&bank), Arc::clone(&metrics));
         let serve = move |body: Bytes| {
             let (bank, metrics) = (Arc::clone(&bank), Arc::clone(&metrics));

@@ -16,7 +16,7 @@ use semper_archive::ArchiveError;
 use semper_base::{DealId, Digest, Mend};
 use semper_commerce::Host;
 use semper_commerce::business::Business;
-use semper_commerce::host::{Ended, MessageRefusal};
+use semper_commerce::host::{EXCHANGE, Ended, MessageRefusal};
 use semper_commerce::link::{HOLD_MS, MESSAGE};
 use semper_commerce::lists::WELL_KNOWN as REVOCATIONS;
 use semper_commerce::opening::{AGREEMENT, OpeningError};
@@ -193,7 +193,7 @@ struct Poll {
 pub fn routes(merchant: Arc<Merchant>, metrics: Arc<Metrics>) -> Router {
     let shared = Arc::new((merchant, metrics));
     let own = || Arc::clone(&shared);
-    let (a, b, c, d, e, f) = (own(), own(), own(), own(), own(), own());
+    let (a, b, c, d, e, f, g) = (own(), own(), own(), own(), own(), own(), own());
     // Read anew each time: the merchant replaces it while the server runs.
     let revocations = move || {
         let file = f.0.revocations.clone();
@@ -231,12 +231,50 @@ pub fn routes(merchant: Arc<Merchant>, metrics: Arc<Metrics>) -> Router {
         };
         e.1.outcome("merchant", "poll", response)
     };
+    let exchange = move |UrlPath(hex): UrlPath<String>,
+                         UrlQuery(poll): UrlQuery<Poll>,
+                         body: Bytes| async move {
+        let this = Arc::clone(&g.0);
+        let response = match parse_deal(&hex) {
+            Some(id) => converse(this, id, &poll, body).await,
+            None => message_refusal(&MessageRefusal::UnknownDeal),
+        };
+        g.1.outcome("merchant", "exchange", response)
+    };
     Router::new()
         .route(&format!("{WELL_KNOWN}{{*name}}"), get(files))
         .route(REVOCATIONS, get(revocations))
         .route("/semper/v1/deals", post(hello))
         .route("/semper/v1/deals/{deal}", post(agreed))
         .route("/semper/v1/deals/{deal}/messages", post(message).get(poll))
+        .route(&format!("/semper/v1/deals/{{deal}}/{EXCHANGE}"), post(exchange))
+}
+
+/// Takes what the buyer says about an exchange, and holds the answer until our side has
+/// something to say, or the time is over. No thread is held meanwhile.
+async fn converse(merchant: Arc<Merchant>, id: DealId, poll: &Poll, body: Bytes) -> Response {
+    let until = Instant::now() + Duration::from_millis(poll.wait.min(HOLD_MS));
+    let mut changes = merchant.host.signal(id).subscribe();
+    let this = Arc::clone(&merchant);
+    let heard = match tokio::task::spawn_blocking(move || this.host.hear(id, &body)).await {
+        Ok(Ok(heard)) => heard,
+        Ok(Err(refusal)) => return message_refusal(&refusal),
+        Err(_) => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    };
+    loop {
+        changes.mark_unchanged();
+        let this = Arc::clone(&merchant);
+        match tokio::task::spawn_blocking(move || this.host.says(id, heard)).await {
+            Ok(Ok(Some(wire))) => return web::bytes(MESSAGE, wire),
+            Ok(Ok(None)) => {}
+            Ok(Err(refusal)) => return message_refusal(&refusal),
+            Err(_) => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        }
+        let left = until.saturating_duration_since(Instant::now());
+        if tokio::time::timeout(left, changes.changed()).await.is_err() {
+            return no_content();
+        }
+    }
 }
 
 /// Holds a poll until there is a message, the deal has ended, or the time is over. No thread

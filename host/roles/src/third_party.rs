@@ -28,6 +28,7 @@ use semper_exchange::crypto::{Body as _, Signed};
 use semper_exchange::standard::{Keys, NoGoods, Standard};
 use semper_exchange::third::{self, Case, DECIDE_MS, Effect, Event};
 use semper_exchange::verdict::{Answer, Rejection, Request, Submitted, Verdict};
+pub use semper_exchange::verdict::{MAX_ANSWER, REQUESTS};
 use semper_exchange::{Agreed, Away, Crypto as _, Role, ThirdParty as Named, party};
 use semper_net::Client;
 use semper_purse::{CBOR, CLAIMS};
@@ -39,16 +40,12 @@ use cases::{Cases, CasesError, Change, FileCases, Row};
 pub use config::{BankAddress, ThirdPartyConfig, ThirdPartyError};
 use postgres::PostgresCases;
 
-/// Where requests are posted.
-pub const REQUESTS: &str = "/semper/v1/exchange";
 /// Where its name and keys are.
 pub const PARTY: &str = "/semper/v1/third-party";
 /// Where its log of verdicts begins.
 pub const VERDICTS: &str = "/verdicts";
 /// Bytes of a request at most: two promises with sixteen leaves each, and a chunk.
 pub const MAX_REQUEST: usize = 256 * 1024;
-/// Bytes of an answer at most.
-pub const MAX_ANSWER: usize = 512 * 1024;
 /// Bytes of a stored case at most.
 const MAX_CASE: usize = 512 * 1024;
 const KEY: &str = "third-party.key";

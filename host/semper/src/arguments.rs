@@ -99,15 +99,18 @@ pub enum Command {
     /// the section “third-party” of a server.
     #[command(
         name = "third-party-init",
-        after_help = "Example: semper third-party-init --home third --origin third.example"
+        after_help = "Example: semper third-party-init --home third --origin third.example --address https://third.example:8446 > third-party.toml\nWhat it prints belongs into the trust files of those who believe it: semper init --third-party third-party.toml"
     )]
     ThirdParty {
         /// The home to make.
         #[arg(long)]
         home: PathBuf,
-        /// Its address without the scheme, such as third.example:8446; it never changes.
+        /// Its name in agreements, such as third.example; it never changes.
         #[arg(long)]
         origin: String,
+        /// Where it will be served.
+        #[arg(long)]
+        address: String,
     },
     /// Judge the evidence of a fair exchange: the same finding for everybody, from the file alone.
     #[command(
@@ -160,6 +163,10 @@ pub struct InitArguments {
     /// A consumer organisation that you believe: name=root.pem; may be given several times.
     #[arg(long)]
     pub evaluator: Vec<String>,
+    /// A third party of fair exchanges that you believe: what semper third-party-init has printed
+    /// for it; may be given several times, most liked first.
+    #[arg(long)]
+    pub third_party: Vec<PathBuf>,
     /// A file with the pass-phrase; without it you are asked.
     #[arg(long)]
     pub pass_phrase_file: Option<PathBuf>,
@@ -359,6 +366,17 @@ pub enum ArchiveCommand {
         /// terms' bundle: what an arbiter needs for semper replay --verify.
         #[arg(long)]
         open: bool,
+    },
+    /// Write one piece of evidence as it is, such as an exchange's for semper judge.
+    #[command(after_help = "Example: semper archive save --home anna 12 --out exchange.cbor")]
+    Save {
+        #[command(flatten)]
+        home: HomeArgument,
+        /// Its number, as semper archive show prints it.
+        number: i64,
+        /// The file to write.
+        #[arg(long)]
+        out: PathBuf,
     },
 }
 

@@ -82,7 +82,13 @@ fn resume(home: &std::path::Path) -> Result<(), Report> {
     let host = start(home)?;
     host.identity()?;
     host.resume_openings()?;
-    let running: Vec<DealRow> = host.archive().running()?;
+    let mut running: Vec<DealRow> = host.archive().running()?;
+    // Exchanges go on to their end, whatever the deal has come to.
+    for row in host.archive().deals()? {
+        if row.state.is_final() && host.has_open_exchanges(row.id).is_ok_and(|open| open) {
+            running.push(row);
+        }
+    }
     let mut links = Vec::new();
     for row in running.into_iter().filter(|row| row.side == "buyer") {
         let host = Arc::clone(&host);

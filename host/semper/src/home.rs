@@ -14,6 +14,7 @@ use semper_roles::party::{self, Party, PartyConfig, PaymentConfig};
 use semper_roles::web::WebRefusal;
 use semper_tinguin::keystore::{self, Keystore};
 use semper_tinguin::protocol::{AccountAction, AccountRequest};
+use semper_trust::TrustFile;
 
 use crate::arguments::{AccountArguments, InitArguments, RegisterArguments};
 use crate::print;
@@ -38,6 +39,10 @@ pub fn init(arguments: &InitArguments) -> Result<(), Report> {
         }
         evaluators.push((name.to_owned(), certificate(Path::new(file))?));
     }
+    let mut trust = trust_file(&evaluators);
+    for file in &arguments.third_party {
+        trust += &format!("\n{}", third_party(file)?);
+    }
     let path = &arguments.home.home;
     if Home::open(path).is_ok_and(|home| home.has(party::CONFIG)) {
         let what = format!("there is a home at {} already", path.display());
@@ -58,7 +63,7 @@ pub fn init(arguments: &InitArguments) -> Result<(), Report> {
     for (name, certificate) in &evaluators {
         home.write(&format!("{name}.pem"), certificate.to_pem().as_bytes())?;
     }
-    home.write(party::TRUST, trust_file(&evaluators).as_bytes())?;
+    home.write(party::TRUST, trust.as_bytes())?;
     Archive::open(&home)?;
     // Last, because it is what makes a home.
     let config = PartyConfig {
@@ -73,6 +78,22 @@ pub fn init(arguments: &InitArguments) -> Result<(), Report> {
         party::TRUST
     ));
     Ok(())
+}
+
+/// What a third party has printed for trust files, if that is what it is.
+fn third_party(file: &Path) -> Result<String, Report> {
+    let text = print::read(file)?;
+    let alone = format!("authorities = []\n{text}");
+    let wrong = |error: &dyn std::fmt::Display| {
+        let mend = "give the file with what semper third-party-init has printed";
+        Report::input(format!("{}: {error}", file.display()), mend)
+    };
+    let parsed = TrustFile::parse(&alone, |_| Err("no file belongs here".into()))
+        .map_err(|error| wrong(&error))?;
+    match parsed.third_parties.len() {
+        0 => Err(wrong(&"it names no third party")),
+        _ => Ok(text),
+    }
 }
 
 /// One organisation is enough; whoever wants more edits the file.

@@ -19,6 +19,7 @@ pub fn archive(command: &ArchiveCommand) -> Result<(), Report> {
         ArchiveCommand::Show { home, deal, json } => show(&home.home, deal, *json),
         ArchiveCommand::Verify { home, deal, json } => verify(&home.home, deal.as_deref(), *json),
         ArchiveCommand::Export { home, deal, out, open } => export(&home.home, deal, out, *open),
+        ArchiveCommand::Save { home, number, out } => save(&home.home, *number, out),
     }
 }
 
@@ -125,6 +126,20 @@ fn export(home: &Path, deal: &str, out: &Path, open: bool) -> Result<(), Report>
         Report::input(format!("{}: {error}", out.display()), "choose another --out")
     })?;
     print::line(&format!("{} signed structures in {}", export.evidence.len(), out.display()));
+    Ok(())
+}
+
+fn save(home: &Path, number: i64, out: &Path) -> Result<(), Report> {
+    let party = Party::open(home)?;
+    let found = party.archive.evidence(None)?.into_iter().find(|item| item.number == number);
+    let item = found.ok_or_else(|| {
+        let what = format!("there is no evidence with number {number}");
+        Report::input(what, "semper archive list shows the numbers")
+    })?;
+    std::fs::write(out, &item.bytes).map_err(|error| {
+        Report::input(format!("{}: {error}", out.display()), "choose another --out")
+    })?;
+    print::line(&format!("{}: {}", item.kind, item.summary));
     Ok(())
 }
 

@@ -70,7 +70,9 @@ fn run(command: Command) -> Result<(), Report> {
         }
         Command::Log { home, origin } => serve::log_init(&home, &origin),
         Command::Witness { home, name } => serve::witness_init(&home, &name),
-        Command::ThirdParty { home, origin } => serve::third_party_init(&home, &origin),
+        Command::ThirdParty { home, origin, address } => {
+            serve::third_party_init(&home, &origin, &address)
+        }
         Command::Judge { file, at, json } => judge::judge(&file, at.as_deref(), json),
         Command::Bank(BankCommand::Init { home, key, certificate, authority }) => {
             serve::bank_init(&home, &key, &certificate, &authority)

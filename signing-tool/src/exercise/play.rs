@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
-use semper_base::{Digest, Report, Timestamp};
+use semper_base::{Digest, Report, Timestamp, cbor};
 use semper_commerce::business::Business;
 use semper_commerce::host::END;
 use semper_commerce::stage::{Part, Played, Seen};
 use semper_commerce::{Stop, stage};
+use semper_exchange::package::{Enclosed, MAX_TALK, Talk, Wanted};
 use semper_items::statement::{Content, Kind, PaymentOrder};
 use semper_items::{Item, Message, Side, Statement};
+use semper_trust::flow::ItemKind;
 
 use super::bench::Bench;
 use super::world::{Merchant, Person, Shop};
@@ -88,10 +90,32 @@ fn name(item: &Item) -> String {
     match item {
         Item::Information { kind, .. } => kind.clone(),
         Item::Money(_) => "payment".into(),
+        Item::Exchange(bytes) => exchange(bytes),
         Item::Statement(_) => {
             statement(item).map_or("statement".into(), |it| it.content.kind().name().into())
         }
     }
+}
+
+/// A proposal, as flows name it; its answer is no action of its own.
+fn exchange(bytes: &[u8]) -> String {
+    let Ok(Talk::Propose { enclosed, wants, .. }) = cbor::decode(bytes, MAX_TALK) else {
+        return "answer to a proposal".into();
+    };
+    let gives = enclosed.iter().map(|it| match it {
+        Enclosed::Statement(bytes) => match Statement::decode(bytes) {
+            Ok(statement) => ItemKind::Statement(statement.content.kind()),
+            Err(_) => ItemKind::Information("unreadable".into()),
+        },
+        Enclosed::Money(_) => ItemKind::Money,
+        Enclosed::Information { kind, .. } => ItemKind::Information(kind.clone()),
+    });
+    let wants = wants.iter().map(|it| match it {
+        Wanted::Statement(kind) => ItemKind::Statement(*kind),
+        Wanted::Money(..) => ItemKind::Money,
+        Wanted::Information(kind) => ItemKind::Information(kind.clone()),
+    });
+    ItemKind::Exchange { gives: gives.collect(), wants: wants.collect() }.name()
 }
 
 /// Plays the deal of a seed.

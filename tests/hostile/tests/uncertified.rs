@@ -33,8 +33,11 @@ fn an_uncertified_service_gets_no_import_that_could_do_harm() {
         if capability == Capability::Wasi {
             continue;
         }
-        let new = matches!(capability, Capability::Waiting | Capability::Continuation);
-        let (version, world) = if new { ("1.1.0", World::V1_1) } else { ("1.0.0", World::V1_0) };
+        let (version, world) = match capability {
+            Capability::Waiting | Capability::Continuation => ("1.1.0", World::V1_1),
+            Capability::Exchange => ("1.0.0", World::V1_2),
+            _ => ("1.0.0", World::V1_0),
+        };
         let component = importing(&format!("{}@{version}", capability.name()));
         let mut offered = Offered::new(&component);
         offered.certified = false;

@@ -33,7 +33,7 @@ fn check(market: &Market, deals: usize, crash: &str) {
     let now = books(market);
     let count = i64::try_from(deals).unwrap();
     assert_eq!((now.payments, now.parcels, now.sum), (count, count, 0), "{crash}");
-    for topic in ["agreement", "order", "payment-order", "completion"] {
+    for topic in ["agreement", "order", "exchange", "completion"] {
         assert_eq!(asked(market, topic), deals, "{topic} at {crash}");
     }
 }
@@ -148,7 +148,7 @@ fn a_bank_that_is_away_delays_the_payment_and_books_it_once() {
     market.bank.kill();
     let mut buying = market.start_buying().unwrap();
     let until = Instant::now() + Duration::from_secs(30);
-    while asked(&market, "payment-order") == 0 {
+    while asked(&market, "order") == 0 {
         assert!(Instant::now() < until, "{}", buying.log_text());
         std::thread::sleep(Duration::from_millis(20));
     }

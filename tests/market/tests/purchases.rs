@@ -28,7 +28,7 @@ fn a_buyer_buys_a_scarf_and_both_sides_can_prove_it() {
         let verified = market.semper(&["archive", "verify", "--home", home]).unwrap();
         assert_eq!(verified.code, 0, "{}{}", verified.out, verified.err);
     }
-    for topic in ["agreement", "order", "payment-order", "completion"] {
+    for topic in ["agreement", "order", "exchange", "completion"] {
         assert_eq!(asked(&market, topic), 1, "{topic}");
     }
 }
@@ -47,15 +47,24 @@ fn openssl_alone_checks_the_exported_evidence() {
         set -e
         count=$(python3 -c 'import json; print(len(json.load(open("deal.json"))["evidence"]))')
         for i in $(seq 0 $((count - 1))); do
+            rm -f leaf.pem key.pem
             python3 - "$i" <<'PY'
 import base64, json, sys
 item = json.load(open("deal.json"))["evidence"][int(sys.argv[1])]
 open("signed.bin", "wb").write(base64.b64decode(item["signed_bytes"]))
 open("signature.bin", "wb").write(base64.b64decode(item["signature"]))
-open("leaf.pem", "w").write(item["chain"][0])
+if item["signature"] == "":
+    sys.exit(0)  # the evidence of an exchange: for semper judge
+if "key" in item:
+    open("key.pem", "w").write(item["key"])
+else:
+    open("leaf.pem", "w").write(item["chain"][0])
 PY
-            openssl verify -CAfile ca/root.pem leaf.pem > /dev/null
-            openssl x509 -in leaf.pem -noout -pubkey > key.pem
+            test -s signature.bin || { echo "for the judge"; continue; }
+            if [ -f leaf.pem ]; then
+                openssl verify -CAfile ca/root.pem leaf.pem > /dev/null
+                openssl x509 -in leaf.pem -noout -pubkey > key.pem
+            fi
             openssl pkeyutl -verify -pubin -inkey key.pem -rawin -in signed.bin -sigfile signature.bin
         done
         echo "checked $count"
@@ -63,7 +72,7 @@ PY
     let sh = std::path::Path::new("/bin/sh");
     let checked = semper_testkit::process::run(&market.folder, sh, &["-c", script]).unwrap();
     assert_eq!(checked.code, 0, "{}{}", checked.out, checked.err);
-    assert!(checked.out.contains("checked 9"), "{}", checked.out);
+    assert!(checked.out.contains("checked 8"), "{}", checked.out);
 }
 
 #[test]

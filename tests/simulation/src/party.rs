@@ -380,6 +380,7 @@ impl Run<'_> {
                 let (amount, purpose) = cbor::decode(bytes, 4096).unwrap();
                 Moving::Money(amount, purpose)
             }
+            Item::Exchange(_) => panic!("nothing is exchanged here"),
         };
         Ok(self.monitor.advance(peer, moving, true, at)?)
     }

@@ -5,7 +5,7 @@ use std::fs;
 
 use crate::market::{Market, serve};
 use crate::process::{self, Output, Running};
-use crate::setup::Builder;
+use crate::setup::{Builder, PATIENCE};
 
 type Result<T> = std::result::Result<T, String>;
 
@@ -144,6 +144,9 @@ impl Surroundings {
              [log.\"log.example/terms\"]\nkey = \"{}\"\nwitnesses = [\"{}\"]\nquorum = 1\n",
             self.keys[0], self.keys[1]
         );
+        let third = fs::read_to_string(market.folder.join("third-party.toml"));
+        text += &third.map_err(|error| error.to_string())?;
+        text += PATIENCE;
         self.write(market, home, "trust.toml", text.as_bytes())
     }
 

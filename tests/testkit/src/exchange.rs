@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::market::serve;
 use crate::process::{self, Binaries, Output, Running};
-use crate::setup::Builder;
+use crate::setup::{Builder, asks_bank};
 
 type Result<T> = std::result::Result<T, String>;
 
@@ -35,11 +35,7 @@ impl Trusted {
         let ca = builder.authority(ports[0])?;
         let bank = builder.bank(ports[1])?;
         builder.certified_key("third-tls", "Third Party server", "server", true)?;
-        let init = ["third-party-init", "--home", "third", "--origin", "third.example"];
-        let made = process::run(folder, &binaries.semper, &init)?;
-        if made.code != 0 {
-            return Err(made.err);
-        }
+        builder.third_party_home("https://localhost:1")?;
         let mut trusted = Self {
             folder: folder.to_owned(),
             binaries: binaries.clone(),
@@ -55,11 +51,7 @@ impl Trusted {
             if let Some((url, _)) = store {
                 section += &format!("store = \"{url}\"\npublish = {}\n", index == 0);
             }
-            section += &format!(
-                "[[third-party.bank]]\ncertificate = \"bank.pem\"\nurl = \"{}\"\n\
-                 root = \"ca/root.pem\"\n",
-                trusted.bank_url()
-            );
+            section += &asks_bank(ports[1]);
             builder.server(&format!("third-{index}"), port, "third-tls", &section)?;
             trusted.ports.push(port);
             trusted.start_third(index, &[])?;

@@ -22,6 +22,9 @@ answer = "yes"
 topic  = "receipt"
 answer = "yes"
 [[rule]]
+topic  = "exchange"
+answer = "yes"
+[[rule]]
 topic  = "shipping-note"
 answer = "yes"
 [[rule]]
@@ -58,6 +61,10 @@ most   = "300.00 EUR"
 answer = "yes"
 [[rule]]
 topic  = "payment-order"
+most   = "300.00 EUR"
+answer = "yes"
+[[rule]]
+topic  = "exchange"
 most   = "300.00 EUR"
 answer = "yes"
 [[rule]]
@@ -105,6 +112,10 @@ pub struct Market {
     pub ca: Running,
     /// The bank's server.
     pub bank: Running,
+    /// The third party's server, and where it listens.
+    pub third: Running,
+    /// Its port.
+    pub third_port: u16,
     /// The merchant's TINGUIN.
     pub merchant_tinguin: Running,
     /// The merchant's server.
@@ -132,6 +143,8 @@ pub struct Published<'a> {
 pub enum Part {
     /// The bank's server.
     Bank,
+    /// The third party's server.
+    ThirdParty,
     /// The merchant's server.
     Merchant,
     /// The merchant's TINGUIN.
@@ -156,6 +169,8 @@ impl Market {
         builder.secret("pass-phrase", PASS_PHRASE)?;
         let ca = builder.authority(ports[0])?;
         let bank = builder.bank(ports[1])?;
+        let third_port = process::free_port()?;
+        let third = builder.third_party(ports[1], third_port)?;
         builder.bundle()?;
         let merchant_tinguin = builder.merchant_home(ports[1], options.articles)?;
         let merchant = builder.merchant_server(ports[2])?;
@@ -167,6 +182,8 @@ impl Market {
             ports,
             ca,
             bank,
+            third,
+            third_port,
             merchant_tinguin,
             merchant,
             buyer_tinguin,
@@ -266,6 +283,7 @@ impl Market {
         self.part(part).kill();
         let started = match part {
             Part::Bank => serve(&folder, &binaries, "bank", self.ports[1], env)?,
+            Part::ThirdParty => serve(&folder, &binaries, "third", self.third_port, env)?,
             Part::Merchant => serve(&folder, &binaries, "merchant", self.ports[2], env)?,
             Part::MerchantTinguin => tinguin(&folder, &binaries, "otto", MERCHANT_RULES, env)?,
             Part::BuyerTinguin => tinguin(&folder, &binaries, "anna", &self.buyer_rules, env)?,
@@ -281,6 +299,7 @@ impl Market {
     pub fn part(&mut self, part: Part) -> &mut Running {
         match part {
             Part::Bank => &mut self.bank,
+            Part::ThirdParty => &mut self.third,
             Part::Merchant => &mut self.merchant,
             Part::MerchantTinguin => &mut self.merchant_tinguin,
             Part::BuyerTinguin => {
@@ -291,7 +310,7 @@ impl Market {
 
     /// Lets everything run on.
     pub fn detach(self) {
-        for running in [self.ca, self.bank, self.merchant_tinguin, self.merchant] {
+        for running in [self.ca, self.bank, self.third, self.merchant_tinguin, self.merchant] {
             running.detach();
         }
         if let Some(running) = self.buyer_tinguin {

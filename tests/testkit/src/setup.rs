@@ -10,6 +10,17 @@ use crate::process::{self, Binaries, Output, Running};
 
 type Result<T> = std::result::Result<T, String>;
 
+/// How long the parties of an exchange wait for each other before they ask the third party.
+pub(crate) const PATIENCE: &str = "\n[exchange]\npatience_ms = 4000\n";
+
+/// The part of a third party's configuration that says where it asks about money.
+pub(crate) fn asks_bank(port: u16) -> String {
+    format!(
+        "[[third-party.bank]]\ncertificate = \"bank.pem\"\nurl = \"https://localhost:{port}\"\n\
+         root = \"ca/root.pem\"\n"
+    )
+}
+
 /// Setting up, step by step, with somebody listening.
 pub(crate) struct Builder<'a> {
     pub folder: &'a Path,
@@ -47,6 +58,32 @@ impl Builder<'_> {
         ])?;
         self.server("bank", port, "bank-tls", "[bank]\nhome = \"bank\"\n")?;
         serve(self.folder, self.binaries, "bank", port, &[])
+    }
+
+    /// The third party of fair exchanges: its home, what it prints for trust files, its server.
+    pub fn third_party(&self, bank: u16, port: u16) -> Result<Running> {
+        (self.tell)("third party of fair exchanges: key, log of verdicts");
+        self.certified_key("third-tls", "Third Party server", "server", true)?;
+        self.third_party_home(&format!("https://localhost:{port}"))?;
+        let section = format!("[third-party]\nhome = \"third\"\n{}", asks_bank(bank));
+        self.server("third", port, "third-tls", &section)?;
+        serve(self.folder, self.binaries, "third", port, &[])
+    }
+
+    /// A third party's home, and `third-party.toml` for the trust files.
+    pub fn third_party_home(&self, address: &str) -> Result<()> {
+        let arguments = [
+            "third-party-init",
+            "--home",
+            "third",
+            "--origin",
+            "third.example",
+            "--address",
+            address,
+        ];
+        let made = process::run(self.folder, &self.binaries.semper, &arguments)?;
+        let printed = expect(made, &arguments)?.out;
+        self.write("third-party.toml", &printed)
     }
 
     /// The author's service, the organisation's certificate, the merchant's terms.
@@ -113,7 +150,11 @@ impl Builder<'_> {
     }
 
     fn home(&self, name: &str, user: &str, phrase: &str) -> Result<()> {
-        self.semper(&init(name, user, phrase))
+        self.semper(&init(name, user, phrase))?;
+        let trust = format!("{name}/trust.toml");
+        let text = fs::read_to_string(self.folder.join(&trust)).map_err(|it| it.to_string())?;
+        // Whoever kills parts of a marketplace does not want to wait for minutes.
+        self.write(&trust, &format!("{text}{PATIENCE}"))
     }
 
     fn register(&self, home: &str, name: &str, role: &str) -> Result<()> {
@@ -192,7 +233,7 @@ impl Builder<'_> {
 }
 
 /// The arguments that make a home which believes the marketplace's authority and organisation.
-pub(crate) fn init<'a>(name: &'a str, user: &'a str, phrase: &'a str) -> [&'a str; 13] {
+pub(crate) fn init<'a>(name: &'a str, user: &'a str, phrase: &'a str) -> [&'a str; 15] {
     [
         "init",
         "--home",
@@ -205,6 +246,8 @@ pub(crate) fn init<'a>(name: &'a str, user: &'a str, phrase: &'a str) -> [&'a st
         "ca/root.pem",
         "--evaluator",
         "verbraucherbund=verbraucherbund/root.pem",
+        "--third-party",
+        "third-party.toml",
         "--pass-phrase-file",
         "pass-phrase",
     ]

@@ -162,12 +162,16 @@ fn a_flow_that_could_harm_is_refuted_by_a_shortest_path_and_drawn() {
         // The seller may leave after it was paid.
         (
             "seller-bound",
-            "to = \"receipted\", amount = \"order\" }",
-            "to = \"receipted\", amount = \"order\" }, \
+            "to = \"shipped\" }",
+            "to = \"shipped\" }, \
              { by = \"seller\", item = { statement = \"withdrawal\" }, to = \"withdrawn\" }",
         ),
         // A receipt over any amount.
-        ("receipt-as-paid", "to = \"receipted\", amount = \"order\"", "to = \"receipted\""),
+        (
+            "receipt-as-paid",
+            "consent = true, amount = \"offer\" },\n    { by = \"buyer\", item = { statement = \"withdrawal\" }, to = \"withdrawn\" },\n    { by = \"seller\"",
+            "consent = true, amount = \"receipt\" },\n    { by = \"buyer\", item = { statement = \"withdrawal\" }, to = \"withdrawn\" },\n    { by = \"seller\"",
+        ),
         // An order over any amount.
         (
             "order-as-offered",

@@ -1,7 +1,7 @@
 //! Mail-order: the buyer's half of the terms of business.
 //!
 //! Browse and search, fill a cart, ask whether and when it can be had, get a signed offer,
-//! order with the person's consent, pay, and keep the receipt until the goods are on their way.
+//! order with the person's consent, exchange the payment for the receipt, and wait for the goods.
 #![no_std]
 // The bindings' export glue is generated unsafe code.
 #![allow(unsafe_code)]
@@ -187,36 +187,41 @@ fn buy(wish: &mut Wish, cart: &[Chosen]) -> Result<(), String> {
         Ok(consent) => statements::send(consent),
         Err(reason) => return withdraw(&reason),
     };
-    display::progress("ordered; the payment is next");
+    display::progress("ordered; payment and receipt are exchanged next");
     pay(wish, &offer.total, &order.digest())
 }
 
-/// Pays, then waits for receipt and shipping note.
+/// Exchanges the payment for the receipt, as the merchant proposes it, then waits for the goods.
 fn pay(wish: &mut Wish, total: &Amount, order: &str) -> Result<(), String> {
-    let consent = match consent::pay(total, order) {
-        Ok(consent) => consent,
-        Err(reason) => return withdraw(&format!("not paid: {reason}")),
-    };
-    if let Err(error) = payments::pay(consent) {
-        let why = match error {
-            payments::PaymentError::NoFunds => "there is not enough in the account".to_owned(),
-            payments::PaymentError::Refused(words) => words,
-        };
-        display::inform("payment", &format!("The payment was not made: {why}"));
-        return withdraw(&format!("not paid: {why}"));
-    }
-    display::progress("paid; waiting for the merchant's receipt");
-    match expect_statement(wish)?.content() {
-        // The offer had ended before the order came.
-        Content::Withdrawal(reason) => {
-            display::inform("withdrawn", &format!("The merchant has left: {reason}"));
-            return Ok(());
+    let proposal = match wish.receive_proposal() {
+        Proposed::Proposal(proposal) => proposal,
+        Proposed::Message(Received::Statement(statement)) => {
+            // The offer had ended before the order came.
+            if let Content::Withdrawal(reason) = statement.content() {
+                display::inform("withdrawn", &format!("The merchant has left: {reason}"));
+                return Ok(());
+            }
+            return Err("another statement came than a withdrawal".to_owned());
         }
-        Content::Receipt(receipt)
-            if receipt.order == order && same_amount(&receipt.amount, total) => {}
-        _ => return Err("the receipt is not for this order".to_owned()),
+        Proposed::Message(_) => return Err("something else came than a proposal".to_owned()),
+    };
+    if let Some(reason) = wish.take() {
+        exchange::decline(proposal, &reason);
+        return withdraw(&reason);
     }
-    display::progress("the receipt is here; waiting for the goods to be sent");
+    if !is_receipt(&proposal.gives(), total, order) {
+        exchange::decline(proposal, "the receipt is not for this order");
+        return withdraw("the merchant's receipt was not for this order");
+    }
+    let money = exchange::Money { amount: total.clone(), order: order.to_owned() };
+    match exchange::accept(proposal, &[exchange::Item::Money(money)]) {
+        Ok(_) => {}
+        Err(exchange::Failure::Declined(why) | exchange::Failure::Undone(why)) => {
+            display::inform("payment", &format!("Nothing was paid: {why}"));
+            return withdraw(&format!("not paid: {why}"));
+        }
+    }
+    display::progress("paid, and the receipt is here; waiting for the goods to be sent");
     match expect_statement(wish)?.content() {
         Content::ShippingNote(note) if note.order == order => {
             display::inform("shipped", &format!("On its way: parcel {}", note.parcel));
@@ -227,6 +232,16 @@ fn pay(wish: &mut Wish, total: &Amount, order: &str) -> Result<(), String> {
         .map_err(|reason| format!("the deal was not completed: {reason}"))?;
     statements::send(done);
     Ok(())
+}
+
+/// Whether what is proposed is a receipt for this order and nothing else.
+fn is_receipt(gives: &[exchange::Promised], total: &Amount, order: &str) -> bool {
+    match gives {
+        [exchange::Promised::Statement(Content::Receipt(receipt))] => {
+            receipt.order == order && same_amount(&receipt.amount, total)
+        }
+        _ => false,
+    }
 }
 
 /// The order form, with what the person tells merchants by default.

@@ -1,7 +1,7 @@
 //! Mail-order: the seller's half of the terms of business.
 //!
 //! Answers queries from the catalogue, says whether and when a cart can be had, makes a signed
-//! offer for reserved goods, and after order and payment gives receipt and shipping note.
+//! offer for reserved goods, exchanges the receipt for the payment, and ships.
 #![no_std]
 // The bindings' export glue is generated unsafe code.
 #![allow(unsafe_code)]
@@ -134,33 +134,25 @@ fn sell(wish: &mut Wish, cart: &Cart) -> Result<(), String> {
         fulfilment::release();
         return Ok(());
     };
-    match wish.receive() {
-        Received::Payment(payment) => {
-            finish(wish, &order.digest(), &content, &payment, &total, days)
-        }
-        // An order that is not paid may be withdrawn.
-        Received::Statement(_) => {
-            fulfilment::release();
-            Ok(())
-        }
-        Received::Information(_) => Err("information came where payment was due".to_owned()),
-    }
+    finish(wish, &order.digest(), &content, &total, days)
 }
 
+/// Exchanges the receipt for the payment, then ships.
 fn finish(
     wish: &mut Wish,
     order: &str,
     content: &Order,
-    payment: &Payment,
     total: &Amount,
     days: u16,
 ) -> Result<(), String> {
-    let paid = payment.amount();
-    if payment.purpose() != order || paid.minor != total.minor || paid.currency != total.currency {
-        return Err("the payment is not for this order".to_owned());
+    if let Err(reason) = exchange_receipt(order, total) {
+        // Nothing was paid, so the buyer says why it leaves, or we do.
+        fulfilment::release();
+        return match wish.receive_until(Some(deal::now() + UNDER_WAY_MS)) {
+            Next::Message(_) => Ok(()),
+            Next::Time => withdraw(&reason),
+        };
     }
-    let receipt = Receipt { order: order.to_owned(), payment: payment.digest(), amount: paid };
-    sign_and_send(Content::Receipt(receipt))?;
     let to = &content.ship_to;
     let label = format!("{}\n{}\n{} {}\n{}", to.name, to.street, to.postcode, to.city, to.country);
     let parcel = fulfilment::ship(&label);
@@ -171,6 +163,20 @@ fn finish(
         Received::Statement(_) => Ok(()),
         _ => Err("something else came than the completion".to_owned()),
     }
+}
+
+/// The receipt for the money: both, or neither.
+fn exchange_receipt(order: &str, total: &Amount) -> Result<(), String> {
+    // The host fills in what names the payment.
+    let receipt =
+        Receipt { order: order.to_owned(), payment: String::new(), amount: total.clone() };
+    let gives = [exchange::Item::Statement(Content::Receipt(receipt))];
+    let money = exchange::Money { amount: total.clone(), order: order.to_owned() };
+    let said = |failure| match failure {
+        exchange::Failure::Declined(why) | exchange::Failure::Undone(why) => why,
+    };
+    let answer = exchange::propose(&gives, &[exchange::Wanted::Money(money)]).map_err(said)?;
+    exchange::conclude(answer).map(drop).map_err(said)
 }
 
 fn make_offer(cart: &Cart) -> Result<Offer, String> {

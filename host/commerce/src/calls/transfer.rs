@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use semper_exchange::package::Talk;
 use semper_items::{Item, limits};
 use semper_payment::{Confirmed, PaymentError};
 use semper_trust::Limit;
@@ -46,7 +47,7 @@ impl statements::Host for Context {
         self.calls += 1;
         let ConsentHandle(signed) = self.release(by)?;
         self.send_statement(signed.clone())?;
-        Ok(self.hold(StatementHandle(signed))?)
+        Ok(self.hold(StatementHandle(signed.into()))?)
     }
 }
 
@@ -60,7 +61,7 @@ impl statements::HostStatement for Context {
     }
 
     fn signer(&mut self, this: Resource<StatementHandle>) -> wasmtime::Result<String> {
-        Ok(self.held(&this)?.0.signer().name.clone())
+        Ok(self.held(&this)?.0.signer().to_owned())
     }
 
     fn made(&mut self, this: Resource<StatementHandle>) -> wasmtime::Result<u64> {
@@ -178,14 +179,27 @@ impl inbox::Host for Context {
 }
 
 impl Context {
+    /// Something about an exchange came into a wait that cannot hand it over.
+    pub(super) fn unexpected(&self, talk: &Talk) -> Stop {
+        match talk {
+            Talk::Propose { .. } => Stop::Service(
+                "an exchange was proposed where the service does not listen for proposals".into(),
+            ),
+            Talk::Select { .. } | Talk::Reject { .. } => {
+                Stop::Peer("it answers a proposal that nobody has made".into())
+            }
+        }
+    }
+
     /// What was received, as the component gets it.
     pub(super) fn hand_over(&mut self, received: Received) -> wasmtime::Result<inbox::Received> {
         Ok(match received {
             Received::Information(kind, body) => inbox::Received::Information((kind, body)),
             Received::Statement(signed) => {
-                inbox::Received::Statement(self.hold(StatementHandle(*signed))?)
+                inbox::Received::Statement(self.hold(StatementHandle((*signed).into()))?)
             }
             Received::Money(payment) => inbox::Received::Payment(self.hold(payment)?),
+            Received::Talk(talk) => return Err(self.unexpected(&talk).into()),
         })
     }
 }

@@ -9,7 +9,7 @@ use semper_tinguin::screen::Question;
 use serde::{Deserialize, Serialize};
 
 use super::v1_1::semper::deal::{continuation, waiting};
-use crate::context::{Context, Taken};
+use crate::context::{Context, Received, Taken};
 use crate::host::{Came, Wanted};
 use crate::outside::Outside;
 use crate::stage::First;
@@ -17,7 +17,7 @@ use crate::stop::Stop;
 
 /// What is journaled of the end of a wait.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-enum Ended {
+pub(super) enum Ended {
     Message(Taken),
     Time(Timestamp),
     Answer(u32),
@@ -25,7 +25,7 @@ enum Ended {
 }
 
 impl Context {
-    fn first_of(&mut self, wanted: &Wanted) -> Result<Ended, Stop> {
+    pub(super) fn first_of(&mut self, wanted: &Wanted) -> Result<Ended, Stop> {
         let (outside, deal) = (self.outside.clone(), Arc::clone(&self.deal));
         let (next, clock, cancel) = (self.received + 1, self.clock, &mut self.cancel);
         self.journal.wait("deal/waiting.first-of", wanted, |key| {
@@ -64,9 +64,17 @@ impl Context {
     }
 }
 
-impl waiting::Host for Context {
-    fn first_of(&mut self, what: waiting::Wanted) -> wasmtime::Result<waiting::Event> {
-        self.calls += 1;
+/// What has come first, before the component gets it.
+pub(super) enum Heard {
+    /// A message.
+    Received(Received),
+    /// Anything else.
+    Event(waiting::Event),
+}
+
+impl Context {
+    /// Waits for the first of what a component wants.
+    pub(super) fn hear(&mut self, what: waiting::Wanted) -> Result<Heard, Stop> {
         let until = what.until.map(Timestamp::from_millis).transpose();
         let until = until.map_err(|error| Stop::Service(error.to_string()))?;
         let question = what.answer.map(|it| Question::Choose {
@@ -75,22 +83,18 @@ impl waiting::Host for Context {
             options: it.options,
         });
         if let Some(fault) = question.as_ref().and_then(Question::fault) {
-            return Err(Stop::Service(fault).into());
+            return Err(Stop::Service(fault));
         }
         let wanted = Wanted { message: what.message, until, question, ..Wanted::default() };
         if wanted == Wanted::default() {
-            return Err(Stop::Service("it waits for nothing".into()).into());
+            return Err(Stop::Service("it waits for nothing".into()));
         }
         let options = match &wanted.question {
             Some(Question::Choose { options, .. }) => options.len(),
             _ => 0,
         };
-        let ended = Context::first_of(self, &wanted)?;
-        let event = match ended {
-            Ended::Message(taken) => {
-                let received = self.take(taken)?;
-                waiting::Event::Message(self.hand_over(received)?)
-            }
+        let event = match Context::first_of(self, &wanted)? {
+            Ended::Message(taken) => return Ok(Heard::Received(self.take(taken)?)),
             Ended::Time(at) => {
                 self.clock = self.clock.max(at);
                 waiting::Event::Time(at.millis())
@@ -99,7 +103,17 @@ impl waiting::Host for Context {
             Ended::Answer(_) => waiting::Event::Cancelled("the answer is not an option".into()),
             Ended::Cancelled(reason) => waiting::Event::Cancelled(reason),
         };
-        Ok(event)
+        Ok(Heard::Event(event))
+    }
+}
+
+impl waiting::Host for Context {
+    fn first_of(&mut self, what: waiting::Wanted) -> wasmtime::Result<waiting::Event> {
+        self.calls += 1;
+        Ok(match self.hear(what)? {
+            Heard::Received(received) => waiting::Event::Message(self.hand_over(received)?),
+            Heard::Event(event) => event,
+        })
     }
 }
 

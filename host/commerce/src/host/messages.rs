@@ -214,7 +214,7 @@ impl Host {
         Ok(self.archive().commit(writes)?)
     }
 
-    fn seal(&self, deal: &Deal, bytes: &[u8]) -> Result<Vec<u8>, Stop> {
+    pub(super) fn seal(&self, deal: &Deal, bytes: &[u8]) -> Result<Vec<u8>, Stop> {
         if !deal.agreement.hello.attributes.confidential {
             return Ok(bytes.to_vec());
         }
@@ -223,21 +223,23 @@ impl Host {
             .map_err(|error| Stop::Peer(format!("its deal key cannot be sealed to: {error}")))
     }
 
-    fn unseal(&self, deal: &Deal, wire: &[u8]) -> Result<SignedMessage, MessageRefusal> {
+    /// What came over the wire, opened with the deal's key.
+    pub(super) fn open_wire(&self, deal: &Deal, wire: &[u8]) -> Result<Vec<u8>, MessageRefusal> {
         let most = MAX_MESSAGE + semper_base::keys::SEAL_OVERHEAD;
         if wire.len() > most {
             return Err(MessageRefusal::Unreadable(format!("more than {most} bytes")));
         }
-        let bytes = if deal.agreement.hello.attributes.confidential {
-            self.tinguin().open(deal.id, wire).map_err(|error| match error {
-                semper_tinguin::ClientError::Away { .. } => {
-                    MessageRefusal::Later(error.to_string())
-                }
-                other => MessageRefusal::Unreadable(other.to_string()),
-            })?
-        } else {
-            wire.to_vec()
-        };
+        if !deal.agreement.hello.attributes.confidential {
+            return Ok(wire.to_vec());
+        }
+        self.tinguin().open(deal.id, wire).map_err(|error| match error {
+            semper_tinguin::ClientError::Away { .. } => MessageRefusal::Later(error.to_string()),
+            other => MessageRefusal::Unreadable(other.to_string()),
+        })
+    }
+
+    fn unseal(&self, deal: &Deal, wire: &[u8]) -> Result<SignedMessage, MessageRefusal> {
+        let bytes = self.open_wire(deal, wire)?;
         let peer = deal.side.other();
         let key = deal.agreement.keys(peer).sign;
         SignedMessage::verify(&bytes, deal.id, peer, &key)

@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use semper_base::{Amount, DealId, Digest, Mend, Timestamp};
+use semper_base::{Amount, DealId, Digest, Mend, PublicKey, Timestamp};
 use semper_items::statement::PaymentOrder;
 
 pub use semper_items::{Excludes, Generates, Mode, Properties};
@@ -83,6 +83,11 @@ pub trait Module: Send + Sync + std::fmt::Debug {
     fn modes(&self) -> &[Mode];
     /// The account that payments to us go to.
     fn account(&self) -> &str;
+    /// The name of the payment system that keeps it.
+    fn system(&self) -> &str;
+    /// The key by which that system signs what it says about held money; asked of it once, and
+    /// held against the authorities.
+    fn system_key(&self, now: Timestamp) -> Result<PublicKey, PaymentError>;
     /// The order that the payer signs.
     fn order(&self, intent: &Intent) -> PaymentOrder;
     /// Carries a signed order out; any number of times, with one effect.
@@ -90,8 +95,8 @@ pub trait Module: Send + Sync + std::fmt::Debug {
     /// Has the payment system hold or pay under condition what a signed hold order says; any
     /// number of times, with one effect. Its signed fact about it.
     fn hold(&self, signed_order: &[u8]) -> Result<Vec<u8>, PaymentError>;
-    /// Claims at a payment system, ours or the peer's at this address; its signed fact.
-    fn claim(&self, address: &str, claim: &[u8]) -> Result<Vec<u8>, PaymentError>;
+    /// Claims held money at the payment system; its signed fact.
+    fn claim(&self, claim: &[u8]) -> Result<Vec<u8>, PaymentError>;
     /// Verifies an item as a payment to us in this deal.
     fn accept(&self, item: &[u8], deal: DealId, now: Timestamp) -> Result<Confirmed, PaymentError>;
 }

@@ -7,8 +7,10 @@
 //! exchange layer can make use of.
 #![forbid(unsafe_code)]
 
+use std::sync::OnceLock;
+
 use semper_base::cert::Roots;
-use semper_base::{DealId, Role, Timestamp};
+use semper_base::{Certificate, DealId, PublicKey, Role, Timestamp, cbor};
 use semper_items::SignedStatement;
 use semper_items::statement::{Content, PaymentConfirmation, PaymentOrder};
 use semper_net::Client;
@@ -23,6 +25,8 @@ pub const ACCOUNTS: &str = "/semper/v1/accounts";
 pub const HOLDS: &str = "/semper/v1/holds";
 /// Where claims about holds are posted: by anybody who has the right signature.
 pub const CLAIMS: &str = "/semper/v1/claims";
+/// Where a bank shows its certificate: its key signs facts about holds.
+pub const BANK: &str = "/semper/v1/bank";
 /// Media type of canonical CBOR.
 pub const CBOR: &str = "application/cbor";
 /// Media type of signed structures.
@@ -57,12 +61,14 @@ pub struct Purse {
     config: PurseConfig,
     net: Client,
     roots: Roots,
+    /// The bank's key, once it is known.
+    bank: OnceLock<PublicKey>,
 }
 
 impl Purse {
     /// A purse; `roots` vouch for the bank.
     pub fn new(config: PurseConfig, net: Client, roots: Roots) -> Self {
-        Self { config, net, roots }
+        Self { config, net, roots, bank: OnceLock::new() }
     }
 
     /// Posts; what the bank answers, if it does not refuse.
@@ -124,6 +130,32 @@ impl Module for Purse {
         &self.config.account
     }
 
+    fn system(&self) -> &str {
+        &self.config.name
+    }
+
+    fn system_key(&self, now: Timestamp) -> Result<PublicKey, PaymentError> {
+        if let Some(key) = self.bank.get() {
+            return Ok(*key);
+        }
+        let away = |what: String| PaymentError::Away(what);
+        let url = format!("{}{BANK}", self.config.bank);
+        let answer = self.net.get(&url, MAX_ANSWER).map_err(|error| away(error.to_string()))?;
+        if answer.status != 200 {
+            return Err(away(format!("status {}", answer.status)));
+        }
+        let refused = |what: String| PaymentError::Refused(what);
+        let chain: Vec<Certificate> =
+            cbor::decode(&answer.body, MAX_ANSWER).map_err(|error| refused(error.to_string()))?;
+        let bank = self.roots.verify(&chain, Role::Bank, now);
+        let bank = bank.map_err(|error| refused(format!("its certificate: {error}")))?;
+        if bank.name != self.config.name {
+            let (is, want) = (bank.name, &self.config.name);
+            return Err(refused(format!("this is “{is}”, and not “{want}”")));
+        }
+        Ok(*self.bank.get_or_init(|| bank.key))
+    }
+
     fn order(&self, intent: &Intent) -> PaymentOrder {
         PaymentOrder {
             bank: self.config.name.clone(),
@@ -145,8 +177,8 @@ impl Module for Purse {
         self.post(&format!("{}{HOLDS}", self.config.bank), COSE, signed_order)
     }
 
-    fn claim(&self, address: &str, claim: &[u8]) -> Result<Vec<u8>, PaymentError> {
-        self.post(&format!("{address}{CLAIMS}"), CBOR, claim)
+    fn claim(&self, claim: &[u8]) -> Result<Vec<u8>, PaymentError> {
+        self.post(&format!("{}{CLAIMS}", self.config.bank), CBOR, claim)
     }
 
     fn accept(&self, item: &[u8], deal: DealId, now: Timestamp) -> Result<Confirmed, PaymentError> {

@@ -17,5 +17,7 @@ pub mod rows;
 pub mod store;
 
 pub use home::{Home, HomeError};
-pub use rows::{DealRow, DealState, EvidenceRow, JournalRow, MessageRow, OpeningRow, Waits, Write};
+pub use rows::{
+    DealRow, DealState, EvidenceRow, ExchangeRow, JournalRow, MessageRow, OpeningRow, Waits, Write,
+};
 pub use store::{Archive, ArchiveError};

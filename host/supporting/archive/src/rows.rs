@@ -1,6 +1,6 @@
 //! What the archive holds, row by row.
 
-use semper_base::{DealId, Digest, Timestamp};
+use semper_base::{DealId, Digest, ExchangeId, Timestamp};
 use serde::Serialize;
 
 /// Where a deal stands.
@@ -161,6 +161,24 @@ pub struct MessageRow {
     pub wire: Vec<u8>,
 }
 
+/// A fair exchange of a deal, as its machine stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ExchangeRow {
+    /// Its identifier.
+    pub id: ExchangeId,
+    /// The deal.
+    pub deal: DealId,
+    /// The machine, as its driver encodes it.
+    #[serde(skip)]
+    pub state: Vec<u8>,
+    /// Whether something is still to be done for it.
+    pub open: bool,
+    /// How it has ended, in a word; it may still be owed a payment system's word then.
+    pub ended: Option<String>,
+    /// When it last changed.
+    pub changed: Timestamp,
+}
+
 /// Something signed that is kept as evidence.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct EvidenceRow {
@@ -231,6 +249,8 @@ pub enum Write {
     Journal(JournalRow),
     /// Stores a message; one that is there stays as it is.
     Message(MessageRow),
+    /// Stores where an exchange stands. One that has ended wakes its deal.
+    Exchange(Box<ExchangeRow>),
     /// Stores evidence; what is there stays as it is.
     Evidence(EvidenceRow),
     /// Sets a preference.

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use semper_base::cert::Certificate;
 use semper_base::{DealId, Digest, Mend, cbor};
+use semper_exchange::Half;
 use semper_items::{Agreement, DealKeys, Message, Statement};
 use serde_bytes::ByteBuf;
 
-use crate::protocol::{self, AccountRequest, DealContext, News, Reply, Request};
+use crate::protocol::{self, AccountRequest, DealContext, ExchangeQuestion, News, Reply, Request};
 use crate::screen::{Answer, Question};
 
 /// Idle connections kept for the next request.
@@ -149,6 +150,68 @@ impl Client {
             Reply::Signed(bytes) => Ok(Some(bytes.into_vec())),
             Reply::Declined(why) => Err(ClientError::Declined(why)),
             Reply::Pending => Ok(None),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Has the person agree to a fair exchange, waiting a while for the decision; `None` when
+    /// there is none yet.
+    pub fn pose_exchange(
+        &self,
+        id: Digest,
+        deal: DealId,
+        exchange: ExchangeQuestion,
+        wait: Duration,
+    ) -> Result<Option<()>, ClientError> {
+        let exchange = Box::new(exchange);
+        match self.posed(Request::AgreeExchange { id, deal, exchange }, wait)? {
+            Reply::Done => Ok(Some(())),
+            Reply::Declined(why) => Err(ClientError::Declined(why)),
+            Reply::Pending => Ok(None),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Has a part of an exchange signed with the deal's key: the 64 bytes.
+    pub fn sign_exchange(
+        &self,
+        deal: DealId,
+        subject: Digest,
+        kind: &str,
+        body: Vec<u8>,
+    ) -> Result<[u8; 64], ClientError> {
+        let (kind, body) = (kind.to_owned(), ByteBuf::from(body));
+        let reply = self.request(&Request::SignExchange { deal, subject, kind, body })?;
+        match &reply {
+            Reply::Signature(bytes) => bytes.as_slice().try_into().map_err(|_| unexpected(&reply)),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Has the hold order of an exchange that was agreed to signed.
+    pub fn sign_hold(&self, order: &Statement) -> Result<Vec<u8>, ClientError> {
+        self.signed(&Request::SignHold(ByteBuf::from(cbor::encode(order))))
+    }
+
+    /// Opens a share that was sealed to the deal's key; `None` if it was not, or for another leaf.
+    pub fn open_share(
+        &self,
+        deal: DealId,
+        half: Half,
+        leaf: Digest,
+        sealed: &[u8],
+    ) -> Result<Option<Vec<u8>>, ClientError> {
+        let sealed = ByteBuf::from(sealed);
+        match self.request(&Request::OpenShare { deal, half, leaf, sealed })? {
+            Reply::Share(share) => Ok(share.map(ByteBuf::into_vec)),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// A seed of the deal's that is always the same for one purpose.
+    pub fn exchange_seed(&self, deal: DealId, purpose: Digest) -> Result<Digest, ClientError> {
+        match self.request(&Request::ExchangeSeed { deal, purpose })? {
+            Reply::Seed(seed) => Ok(seed),
             other => Err(unexpected(&other)),
         }
     }

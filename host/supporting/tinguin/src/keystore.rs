@@ -134,6 +134,13 @@ impl Keystore {
         SigningKey::from_seed(&derive(&self.master, "semper/deal-sign/v1", nonce.as_bytes()))
     }
 
+    /// A seed for one purpose in the exchanges of the deal with this nonce.
+    pub fn exchange_seed(&self, nonce: &Digest, purpose: &Digest) -> Digest {
+        let context = Digest::of_parts(&[nonce.as_bytes(), purpose.as_bytes()]);
+        let seed = derive(&self.master, "semper/exchange-seed/v1", context.as_bytes());
+        Digest::from_bytes(*seed)
+    }
+
     /// The sealing key of the deal with this nonce.
     pub fn deal_seal(&self, nonce: &Digest) -> SealSecret {
         SealSecret::from_seed(&derive(&self.master, "semper/deal-seal/v1", nonce.as_bytes()))

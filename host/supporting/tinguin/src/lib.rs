@@ -17,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 pub mod client;
+mod exchange;
 pub mod keystore;
 pub mod memory;
 mod posed;

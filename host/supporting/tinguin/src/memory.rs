@@ -22,6 +22,11 @@ const SCHEMA: &str = "
         id BLOB PRIMARY KEY, nonce BLOB NOT NULL, side TEXT NOT NULL,
         peer TEXT NOT NULL, service TEXT NOT NULL
     ) STRICT;
+    CREATE TABLE IF NOT EXISTS peers (deal BLOB PRIMARY KEY, sign BLOB NOT NULL) STRICT;
+    CREATE TABLE IF NOT EXISTS exchanges (
+        id BLOB PRIMARY KEY, deal BLOB NOT NULL, agreement BLOB NOT NULL,
+        account TEXT NOT NULL, phase TEXT NOT NULL DEFAULT ''
+    ) STRICT;
     CREATE TABLE IF NOT EXISTS facts (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
 ";
 
@@ -42,6 +47,26 @@ pub struct KnownDeal {
     pub peer: String,
     /// The line about the service.
     pub service: String,
+}
+
+/// A fair exchange that the person has agreed to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownExchange {
+    /// The deal.
+    pub deal: DealId,
+    /// The canonical agreement.
+    pub agreement: Vec<u8>,
+    /// The account that we pay from, with its bank; empty if we do not pay.
+    pub account: String,
+}
+
+/// What an originator has begun to do about an exchange: one of the two, for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Its items are on their way.
+    Delivering,
+    /// It is to be aborted.
+    Aborting,
 }
 
 type Result<T> = std::result::Result<T, rusqlite::Error>;
@@ -101,6 +126,67 @@ impl Memory {
                 .execute(params![id.digest().as_bytes(), nonce, deal.side, deal.peer, deal.service])
         })?;
         Ok(())
+    }
+
+    /// Remembers the key by which the other side of a deal signs.
+    pub fn keep_peer(&self, deal: &DealId, sign: &[u8; 32]) -> Result<()> {
+        self.with(|it| {
+            it.prepare_cached("INSERT OR IGNORE INTO peers VALUES (?1, ?2)")?
+                .execute(params![deal.digest().as_bytes(), sign])
+        })?;
+        Ok(())
+    }
+
+    /// The key by which the other side of a deal signs.
+    pub fn peer(&self, deal: &DealId) -> Result<Option<[u8; 32]>> {
+        self.with(|it| {
+            it.prepare_cached("SELECT sign FROM peers WHERE deal = ?1")?
+                .query_row([deal.digest().as_bytes()], |row| row.get(0))
+                .optional()
+        })
+    }
+
+    /// An exchange that was agreed to.
+    pub fn exchange(&self, id: &Digest) -> Result<Option<KnownExchange>> {
+        self.with(|it| {
+            it.prepare_cached("SELECT deal, agreement, account FROM exchanges WHERE id = ?1")?
+                .query_row([id.as_bytes()], |row| {
+                    Ok(KnownExchange {
+                        deal: DealId::new(Digest::from_bytes(row.get(0)?)),
+                        agreement: row.get(1)?,
+                        account: row.get(2)?,
+                    })
+                })
+                .optional()
+        })
+    }
+
+    /// Remembers an exchange that was agreed to.
+    pub fn keep_exchange(&self, id: &Digest, known: &KnownExchange) -> Result<()> {
+        let deal = known.deal.digest().as_bytes();
+        self.with(|it| {
+            it.prepare_cached(
+                "INSERT OR IGNORE INTO exchanges (id, deal, agreement, account)
+                 VALUES (?1, ?2, ?3, ?4)",
+            )?
+            .execute(params![id.as_bytes(), deal, known.agreement, known.account])
+        })?;
+        Ok(())
+    }
+
+    /// Begins to deliver or to abort; false if the other was begun before.
+    pub fn enter(&self, id: &Digest, phase: Phase) -> Result<bool> {
+        let word = match phase {
+            Phase::Delivering => "delivering",
+            Phase::Aborting => "aborting",
+        };
+        let changed = self.with(|it| {
+            it.prepare_cached(
+                "UPDATE exchanges SET phase = ?2 WHERE id = ?1 AND phase IN ('', ?2)",
+            )?
+            .execute(params![id.as_bytes(), word])
+        })?;
+        Ok(changed == 1)
     }
 
     /// A single fact, such as the certificate chain.

@@ -4,6 +4,8 @@ use std::io::{self, Read, Write};
 
 use semper_base::cbor::{self, CborError};
 use semper_base::{Certificate, DealId, Digest};
+use semper_exchange::Half;
+use semper_exchange::package::Enclosed;
 use semper_items::DealKeys;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -63,7 +65,49 @@ pub enum Request {
         /// What is asked.
         question: Question,
     },
-    /// Put this question (`Ask` or `SignStatement`), and do not wait longer than so for the
+    /// Agree to a fair exchange, if the person agrees: from then on what it takes is signed
+    /// without asking again.
+    AgreeExchange {
+        /// The question.
+        id: Digest,
+        /// The deal.
+        deal: DealId,
+        /// What is to be exchanged.
+        exchange: Box<ExchangeQuestion>,
+    },
+    /// Sign a part of an exchange that was agreed to, or of the negotiation of one, with the
+    /// deal's key.
+    SignExchange {
+        /// The deal.
+        deal: DealId,
+        /// What the signature is about: the exchange, or before there is one, the deal's name.
+        subject: Digest,
+        /// The kind of the body.
+        kind: String,
+        /// The canonical body.
+        body: ByteBuf,
+    },
+    /// Sign the hold order that an exchange which was agreed to takes.
+    SignHold(ByteBuf),
+    /// Open a share that was sealed to the deal's key for an exchange.
+    OpenShare {
+        /// The deal.
+        deal: DealId,
+        /// Which share.
+        half: Half,
+        /// The leaf that it is bound to.
+        leaf: Digest,
+        /// Encapsulated key, ciphertext and tag.
+        sealed: ByteBuf,
+    },
+    /// A seed of the deal's that is always the same for one purpose.
+    ExchangeSeed {
+        /// The deal.
+        deal: DealId,
+        /// The purpose.
+        purpose: Digest,
+    },
+    /// Put this question (`Ask`, `SignStatement` or `AgreeExchange`), and do not wait longer than so for the
     /// answer: `Pending` comes back then, and `Watch` tells when there is one.
     Pose {
         /// The question.
@@ -91,6 +135,20 @@ pub enum Request {
     RequestCertificate(String),
     /// Keep the certificate that came back.
     InstallCertificate(Vec<Certificate>),
+}
+
+/// What a person is asked to exchange.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExchangeQuestion {
+    /// The canonical exchange agreement.
+    pub agreement: ByteBuf,
+    /// What stands behind the originator's leaves, and the responder's.
+    pub enclosed: (Vec<Enclosed>, Vec<Enclosed>),
+    /// Statements that those refer to, so that they can be shown.
+    pub refers: Vec<ByteBuf>,
+    /// The bank and the account that we pay from, if we pay.
+    pub account: Option<(String, String)>,
 }
 
 /// What the host has found out about a deal's other side, for the fixed place on the screen.
@@ -127,6 +185,12 @@ pub enum Reply {
     Declined(String),
     /// To `Open`.
     Opened(ByteBuf),
+    /// To `SignExchange`: the 64 bytes.
+    Signature(ByteBuf),
+    /// To `OpenShare`: the share; none if it was not sealed to us for that leaf.
+    Share(Option<ByteBuf>),
+    /// To `ExchangeSeed`.
+    Seed(Digest),
     /// To `Ask`.
     Answered(Answer),
     /// To `Pose`: the person has not answered yet.

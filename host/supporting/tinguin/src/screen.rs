@@ -1,5 +1,7 @@
 //! The typed model of everything that the TINGUIN shows. Faces draw it and add nothing.
 
+pub mod exchange;
+
 use semper_base::{Amount, Digest};
 use semper_items::statement::{Content, HoldKind, Offer};
 use semper_items::{Agreement, Side, Statement};

@@ -11,6 +11,7 @@ use std::time::Duration;
 use semper_base::cert::Request as CertificateRequest;
 use semper_base::cose::{self, Signatory};
 use semper_base::{Certificate, DealId, Digest, cbor};
+use semper_exchange::standard;
 use semper_items::agreement::{Agreement, Side};
 use semper_items::{DealKeys, Message, SignedStatement, Statement};
 use serde_bytes::ByteBuf;
@@ -40,8 +41,8 @@ pub trait Face: Send + Sync {
 
 /// The running TINGUIN.
 pub struct Service {
-    keys: Keystore,
-    memory: Memory,
+    pub(crate) keys: Keystore,
+    pub(crate) memory: Memory,
     face: Box<dyn Face>,
     /// One question at a time, whatever asks.
     asking: Mutex<()>,
@@ -57,7 +58,7 @@ impl std::fmt::Debug for Service {
 }
 
 /// What a failed request says: what and mend.
-type Failure = (String, String);
+pub(crate) type Failure = (String, String);
 
 impl Service {
     /// A TINGUIN of this user, with this personal phrase.
@@ -172,6 +173,24 @@ impl Service {
                     Ok(Reply::Answered(answer))
                 })
             }
+            Request::AgreeExchange { id, deal, exchange } => {
+                let asked = cbor::encode(&(deal, &exchange));
+                self.once(&id, &asked, |this| this.agree_exchange(&id, deal, &exchange))
+            }
+            Request::SignExchange { deal, subject, kind, body } => {
+                self.sign_exchange(deal, subject, &kind, &body)
+            }
+            Request::SignHold(statement) => self.sign_hold(&statement),
+            Request::OpenShare { deal, half, leaf, sealed } => {
+                let known = self.known(&deal)?;
+                let key = self.keys.deal_seal(&known.nonce);
+                let opened = key.open(standard::purpose(half), leaf.as_bytes(), &sealed);
+                Ok(Reply::Share(opened.ok().map(ByteBuf::from)))
+            }
+            Request::ExchangeSeed { deal, purpose } => {
+                let known = self.known(&deal)?;
+                Ok(Reply::Seed(self.keys.exchange_seed(&known.nonce, &purpose)))
+            }
             Request::Pose { request, wait_ms } => self.pose(*request, wait_ms),
             Request::Withdraw(id) => {
                 self.posed.withdraw(id);
@@ -197,7 +216,9 @@ impl Service {
     /// Puts a question in line for the person, and waits a while for the answer.
     fn pose(&self, request: Request, wait_ms: u64) -> Result<Reply, Failure> {
         let id = match &request {
-            Request::Ask { id, .. } | Request::SignStatement { id, .. } => *id,
+            Request::Ask { id, .. }
+            | Request::SignStatement { id, .. }
+            | Request::AgreeExchange { id, .. } => *id,
             _ => return Err(malformed(&"only questions can be posed")),
         };
         let wait = Duration::from_millis(wait_ms.min(MAX_POSE_MS));
@@ -282,7 +303,10 @@ impl Service {
         let status = format!("deciding whether to open a deal with {}", known.peer);
         match self.ask(id, &known, Screen::Consent(consent), status)? {
             Answer::Yes => {
-                self.memory.keep_deal(&agreement.id(), &known).map_err(|error| broken(&error))?;
+                let peer = agreement.keys(side.other()).sign;
+                let kept = self.memory.keep_deal(&agreement.id(), &known);
+                kept.and_then(|()| self.memory.keep_peer(&agreement.id(), peer.as_bytes()))
+                    .map_err(|error| broken(&error))?;
                 Ok(Reply::Signed(ByteBuf::from(agreement.sign(&self.keys.identity(), chain))))
             }
             other => Ok(Reply::Declined(reason(other))),
@@ -346,7 +370,7 @@ impl Service {
         Ok(Reply::Done)
     }
 
-    fn ask(
+    pub(crate) fn ask(
         &self,
         id: &Digest,
         known: &KnownDeal,
@@ -373,21 +397,21 @@ impl Service {
         }
     }
 
-    fn chain(&self) -> Result<Vec<Certificate>, Failure> {
+    pub(crate) fn chain(&self) -> Result<Vec<Certificate>, Failure> {
         match self.memory.fact(CHAIN).map_err(|error| broken(&error))? {
             Some(bytes) => cbor::decode(&bytes, 64 * 1024).map_err(|error| broken(&error)),
             None => Ok(Vec::new()),
         }
     }
 
-    fn deal_keys(&self, nonce: &Digest) -> DealKeys {
+    pub(crate) fn deal_keys(&self, nonce: &Digest) -> DealKeys {
         DealKeys {
             sign: self.keys.deal_sign(nonce).public(),
             seal: self.keys.deal_seal(nonce).public(),
         }
     }
 
-    fn known(&self, deal: &DealId) -> Result<KnownDeal, Failure> {
+    pub(crate) fn known(&self, deal: &DealId) -> Result<KnownDeal, Failure> {
         self.memory.deal(deal).map_err(|error| broken(&error))?.ok_or_else(|| {
             let what = format!("you have not opened {deal} with this TINGUIN");
             (what, "use the TINGUIN that signed the deal's agreement".into())
@@ -395,7 +419,7 @@ impl Service {
     }
 }
 
-fn reason(answer: Answer) -> String {
+pub(crate) fn reason(answer: Answer) -> String {
     match answer {
         Answer::No(reason) if !reason.is_empty() => reason,
         Answer::Leave => "the person left the deal".into(),
@@ -407,16 +431,16 @@ fn failed((what, mend): Failure) -> Reply {
     Reply::Failed { what, mend }
 }
 
-fn malformed(error: &impl ToString) -> Failure {
+pub(crate) fn malformed(error: &impl ToString) -> Failure {
     let what = format!("will not be signed, it cannot be read: {}", error.to_string());
     (what, "the host or the service is at fault".into())
 }
 
-fn refused(error: impl ToString, mend: &str) -> Failure {
+pub(crate) fn refused(error: impl ToString, mend: &str) -> Failure {
     (error.to_string(), mend.to_owned())
 }
 
-fn broken(error: &impl ToString) -> Failure {
+pub(crate) fn broken(error: &impl ToString) -> Failure {
     let what = format!("the TINGUIN's own store cannot be used: {}", error.to_string());
     (what, "check the disk, then start the TINGUIN again".into())
 }

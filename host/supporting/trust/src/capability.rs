@@ -45,6 +45,9 @@ pub enum Capability {
     /// Wait for the first of several: messages, a date, a decision, the person's leaving.
     #[serde(rename = "semper:deal/waiting")]
     Waiting,
+    /// Propose and accept fair exchanges.
+    #[serde(rename = "semper:exchange/exchange")]
+    Exchange,
     /// Checkpoints: a new run with a state and an empty journal.
     #[serde(rename = "semper:deal/continuation")]
     Continuation,
@@ -54,11 +57,12 @@ pub enum Capability {
     Wasi,
 }
 
-const CAPABILITIES: [(Capability, &str); 14] = [
+const CAPABILITIES: [(Capability, &str); 15] = [
     (Capability::Types, "semper:items/types"),
     (Capability::Deal, "semper:deal/deal"),
     (Capability::Waiting, "semper:deal/waiting"),
     (Capability::Continuation, "semper:deal/continuation"),
+    (Capability::Exchange, "semper:exchange/exchange"),
     (Capability::Wasi, "wasi"),
     (Capability::Information, "semper:transfer/information"),
     (Capability::Statements, "semper:transfer/statements"),
@@ -141,11 +145,15 @@ pub enum World {
     /// With waiting for the first of several, checkpoints, and a deal's expiry.
     #[serde(rename = "1.1.0")]
     V1_1,
+    /// With fair exchanges.
+    #[serde(rename = "1.2.0")]
+    V1_2,
 }
 
 impl World {
     /// All there are, oldest first.
-    pub const ALL: [(Self, &'static str); 2] = [(Self::V1_0, "1.0.0"), (Self::V1_1, "1.1.0")];
+    pub const ALL: [(Self, &'static str); 3] =
+        [(Self::V1_0, "1.0.0"), (Self::V1_1, "1.1.0"), (Self::V1_2, "1.2.0")];
 
     /// Whether a component of this world may import this interface (`semper:deal/deal@1.1.0`).
     pub fn offers(self, import: &str) -> bool {
@@ -157,6 +165,7 @@ impl World {
             "semper:deal/waiting" | "semper:deal/continuation" => {
                 return self >= Self::V1_1 && version == "1.1.0";
             }
+            "semper:exchange/exchange" => return self >= Self::V1_2 && version == "1.0.0",
             "semper:deal/deal" if self >= Self::V1_1 => &["1.0.0", "1.1.0"],
             _ => &["1.0.0"],
         };

@@ -43,15 +43,15 @@ pub enum End {
     Withdrawn,
 }
 
-/// A transfer that is enabled.
+/// A transfer or an exchange that is enabled.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Action {
     /// Who acts.
     pub by: Side,
-    /// What is transferred.
+    /// What is transferred or exchanged.
     pub item: ItemKind,
-    /// The state that follows.
+    /// The state that follows; after an exchange that came to nothing, none does.
     pub to: String,
     /// Whether the person must have consented.
     #[serde(default)]
@@ -72,6 +72,14 @@ pub enum ItemKind {
     Money,
     /// Information of this kind.
     Information(String),
+    /// A fair exchange, proposed by whoever acts: both get what they were promised, or neither
+    /// does, and then the deal stays in its state.
+    Exchange {
+        /// What the proposer gives.
+        gives: Vec<ItemKind>,
+        /// What it wants for that.
+        wants: Vec<ItemKind>,
+    },
 }
 
 impl ItemKind {
@@ -81,14 +89,37 @@ impl ItemKind {
             Self::Statement(kind) => kind.name().to_owned(),
             Self::Money => "payment".to_owned(),
             Self::Information(kind) => kind.clone(),
+            Self::Exchange { gives, wants } => {
+                format!("exchange of {} for {}", names(gives), names(wants))
+            }
         }
     }
+
+    /// What moves: the item itself, or everything that is exchanged.
+    pub fn parts(&self) -> impl Iterator<Item = &Self> {
+        let (own, gives, wants): (&[Self], &[Self], &[Self]) = match self {
+            Self::Exchange { gives, wants } => (&[], gives, wants),
+            other => (std::slice::from_ref(other), &[], &[]),
+        };
+        own.iter().chain(gives).chain(wants)
+    }
+
+    /// Whether this moves with it.
+    pub fn moves(&self, item: &Self) -> bool {
+        self.parts().any(|part| part == item)
+    }
+}
+
+fn names(items: &[ItemKind]) -> String {
+    items.iter().map(ItemKind::name).collect::<Vec<_>>().join(" and ")
 }
 
 /// Most states of a flow.
 pub const MAX_STATES: usize = 64;
 /// Most actions of a state.
 pub const MAX_ACTIONS: usize = 32;
+/// Most items that one side gives in an exchange.
+pub const MAX_PARTS: usize = 16;
 
 impl Flow {
     /// What is wrong with the flow in itself; empty when nothing is.
@@ -128,11 +159,14 @@ impl Flow {
         if !self.states.contains_key(&action.to) {
             faults.push(format!("{what} leads to “{}”, which is not a state", action.to));
         }
-        if matches!(&action.item, ItemKind::Information(kind) if kind.starts_with(RESERVED)) {
+        let reserved =
+            |it: &ItemKind| matches!(it, ItemKind::Information(kind) if kind.starts_with(RESERVED));
+        if action.item.parts().any(reserved) {
             faults.push(format!("{what}: names that begin with {RESERVED} are the host's own"));
         }
-        let money = action.item == ItemKind::Money;
-        let order = action.item == ItemKind::Statement(Kind::Order);
+        faults.extend(exchange_faults(&what, &action.item));
+        let money = action.item.moves(&ItemKind::Money);
+        let order = action.item.moves(&ItemKind::Statement(Kind::Order));
         if (money || order) && !action.consent {
             faults.push(format!("{what} does not want the person's consent"));
         }
@@ -157,9 +191,10 @@ impl Flow {
             known.insert(name, next.clone());
             for action in &self.states[name].actions {
                 let mut after = next.clone();
-                if let ItemKind::Statement(kind) = &action.item {
-                    after.insert(*kind);
-                }
+                after.extend(action.item.parts().filter_map(|part| match part {
+                    ItemKind::Statement(kind) => Some(*kind),
+                    _ => None,
+                }));
                 queue.push((&action.to, after));
             }
         }
@@ -168,7 +203,7 @@ impl Flow {
                 faults.push(format!("state “{name}” cannot be reached"));
                 continue;
             };
-            let pays = state.actions.iter().any(|action| action.item == ItemKind::Money);
+            let pays = state.actions.iter().any(|action| action.item.moves(&ItemKind::Money));
             for kind in [Kind::Offer, Kind::Order] {
                 if pays && !stated.contains(&kind) {
                     let kind = kind.name();
@@ -183,4 +218,22 @@ impl Flow {
         );
         faults
     }
+}
+
+/// What cannot be exchanged: nothing, too much, money twice on a side, an exchange.
+fn exchange_faults(what: &str, item: &ItemKind) -> Vec<String> {
+    let ItemKind::Exchange { gives, wants } = item else { return Vec::new() };
+    let mut faults = Vec::new();
+    for side in [gives, wants] {
+        if side.is_empty() || side.len() > MAX_PARTS {
+            faults.push(format!("{what}: each side gives 1 to {MAX_PARTS} items"));
+        }
+        if side.iter().filter(|it| **it == ItemKind::Money).count() > 1 {
+            faults.push(format!("{what}: a side pays once"));
+        }
+        if side.iter().any(|it| matches!(it, ItemKind::Exchange { .. })) {
+            faults.push(format!("{what}: an exchange is no item of an exchange"));
+        }
+    }
+    faults
 }

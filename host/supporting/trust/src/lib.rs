@@ -43,6 +43,7 @@ pub mod policies;
 pub mod policy;
 pub mod properties;
 pub mod revocation;
+pub mod third_party;
 pub mod trustfile;
 pub mod verify;
 

@@ -62,15 +62,18 @@ struct Past {
 
 impl Past {
     fn after(mut self, action: &Action) -> Self {
-        match &action.item {
-            ItemKind::Statement(Kind::Offer) => self.offered = true,
-            ItemKind::Statement(Kind::Order) => self.ordered = true,
-            ItemKind::Money => {
-                self.paid = (self.paid + 1).min(2);
-                self.answered = false;
+        // What comes for money in the same exchange answers it.
+        if action.item.moves(&ItemKind::Money) {
+            self.paid = (self.paid + 1).min(2);
+            self.answered = false;
+        }
+        for part in action.item.parts() {
+            match part {
+                ItemKind::Statement(Kind::Offer) => self.offered = true,
+                ItemKind::Statement(Kind::Order) => self.ordered = true,
+                ItemKind::Statement(Kind::Receipt | Kind::ShippingNote) => self.answered = true,
+                _ => {}
             }
-            ItemKind::Statement(Kind::Receipt | Kind::ShippingNote) => self.answered = true,
-            _ => {}
         }
         self
     }
@@ -145,8 +148,8 @@ impl<'a> Reached<'a> {
 /// Examines a flow; one answer for each property.
 pub fn examine(flow: &Flow) -> Vec<Property> {
     let reached = Reached::of(flow);
-    let money = |it: &Action| it.item == ItemKind::Money;
-    let statement = |it: &Action, kind: Kind| it.item == ItemKind::Statement(kind);
+    let money = |it: &Action| it.item.moves(&ItemKind::Money);
+    let statement = |it: &Action, kind: Kind| it.item.moves(&ItemKind::Statement(kind));
     let ends = |state: &str| flow.states.get(state).and_then(|it| it.end);
     let endless = endless(flow);
     let buyer_stuck = |state: &str, past: &Past| {

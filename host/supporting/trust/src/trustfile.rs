@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits::SomeLimits;
 use crate::policies::{Policies, PolicyError};
+use crate::third_party::{self, FileExchange, FileThirdParty};
+
+pub use crate::third_party::{BelievedThirdParty, ExchangeRules};
 
 /// A parsed trust file with its certificates and policies loaded.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +30,10 @@ pub struct TrustFile {
     pub require: Vec<Requirement>,
     /// Transparency logs that are believed, by their origin.
     pub logs: BTreeMap<String, BelievedLog>,
+    /// Third parties that are believed to decide about fair exchanges, most liked first.
+    pub third_parties: Vec<BelievedThirdParty>,
+    /// What exchanges must be like.
+    pub exchange: ExchangeRules,
     /// What must be proved to be in one of them.
     pub transparency: Transparency,
     /// How old lists may be.
@@ -149,6 +156,10 @@ struct File {
     require: Vec<Requirement>,
     #[serde(default)]
     log: BTreeMap<String, FileLog>,
+    #[serde(default, rename = "third-party")]
+    third_party: Vec<FileThirdParty>,
+    #[serde(default)]
+    exchange: FileExchange,
     #[serde(default)]
     transparency: Transparency,
     #[serde(default)]
@@ -296,6 +307,8 @@ impl TrustFile {
             evaluators,
             require: file.require,
             logs: file.log.into_iter().map(log).collect::<Result<_, _>>()?,
+            third_parties: third_party::believed(file.third_party)?,
+            exchange: file.exchange.parse()?,
             transparency: file.transparency,
             freshness: Freshness {
                 offline: file.freshness.offline,

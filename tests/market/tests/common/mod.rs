@@ -53,7 +53,10 @@ pub fn books(market: &Market) -> Books {
     let bank = || market.folder.join("bank/ledger.sqlite");
     let shop = || market.folder.join("otto/catalogue.sqlite");
     Books {
-        payments: ask(bank(), "SELECT count(*) FROM entries WHERE text LIKE 'deal%'"),
+        payments: ask(
+            bank(),
+            "SELECT count(*) FROM entries WHERE text LIKE 'deal%' OR text LIKE 'released%'",
+        ),
         sum: ask(bank(), "SELECT sum(balance) FROM accounts"),
         parcels: ask(shop(), "SELECT count(*) FROM parcels"),
         stock: ask(shop(), "SELECT sum(stock) FROM articles"),

@@ -1,10 +1,12 @@
 //! Questions to the archive.
 
 use rusqlite::{OptionalExtension as _, Params, Row, params};
-use semper_base::{DealId, Digest, Timestamp};
+use semper_base::{DealId, Digest, ExchangeId, Timestamp};
 
 use super::{Archive, ArchiveError};
-use crate::rows::{DealRow, DealState, EvidenceRow, JournalRow, MessageRow, OpeningRow, Waits};
+use crate::rows::{
+    DealRow, DealState, EvidenceRow, ExchangeRow, JournalRow, MessageRow, OpeningRow, Waits,
+};
 
 const DEAL: &str = "id, side, peer, address, terms, agreement, state, note, opened, changed, \
     asleep, wake_at, question, cancel, begins";
@@ -81,6 +83,25 @@ impl Archive {
     pub fn cancelled(&self) -> Result<Vec<DealId>, ArchiveError> {
         let sql = "SELECT id FROM deals WHERE state = 'running' AND cancel IS NOT NULL";
         self.rows(sql, [], id)
+    }
+
+    /// An exchange.
+    pub fn exchange(&self, id: ExchangeId) -> Result<Option<ExchangeRow>, ArchiveError> {
+        let sql = "SELECT id, deal, state, open, ended, changed FROM exchanges WHERE id = ?1";
+        Ok(self.rows(sql, [id.digest().as_bytes()], exchange)?.pop())
+    }
+
+    /// The exchanges of a deal, those that changed first first.
+    pub fn exchanges_of(&self, deal: DealId) -> Result<Vec<ExchangeRow>, ArchiveError> {
+        let sql = "SELECT id, deal, state, open, ended, changed FROM exchanges
+                   WHERE deal = ?1 ORDER BY changed, id";
+        self.rows(sql, [deal.digest().as_bytes()], exchange)
+    }
+
+    /// Exchanges for which something is still to be done.
+    pub fn open_exchanges(&self) -> Result<Vec<ExchangeId>, ArchiveError> {
+        let sql = "SELECT id FROM exchanges WHERE open = 1";
+        self.rows(sql, [], |row| Ok(ExchangeId::new(digest(row, 0)?)))
     }
 
     /// The opening with this nonce.
@@ -264,6 +285,17 @@ fn deal(row: &Row<'_>) -> rusqlite::Result<DealRow> {
             cancel: row.get(13)?,
             begins: number(row, 14)?,
         },
+    })
+}
+
+fn exchange(row: &Row<'_>) -> rusqlite::Result<ExchangeRow> {
+    Ok(ExchangeRow {
+        id: ExchangeId::new(digest(row, 0)?),
+        deal: DealId::new(digest(row, 1)?),
+        state: row.get(2)?,
+        open: row.get(3)?,
+        ended: row.get(4)?,
+        changed: stamp(row, 5)?,
     })
 }
 

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::{ArchiveError, translate};
 
 /// Each entry brings the file from format n to n + 1; entries are never changed, only added.
-const MIGRATIONS: [&str; 2] = [FIRST, SECOND];
+const MIGRATIONS: [&str; 3] = [FIRST, SECOND, THIRD];
 
 const FIRST: &str = "
     CREATE TABLE openings (
@@ -78,6 +78,20 @@ const SECOND: &str = "
         WHERE state = 'running' AND wake_at IS NOT NULL;
     CREATE INDEX deals_questions ON deals (question) WHERE question IS NOT NULL;
     CREATE INDEX deals_cancelled ON deals (id) WHERE state = 'running' AND cancel IS NOT NULL;
+";
+
+/// Fair exchanges, each as its machine stands.
+const THIRD: &str = "
+    CREATE TABLE exchanges (
+        id      BLOB PRIMARY KEY CHECK (length(id) = 32),
+        deal    BLOB NOT NULL REFERENCES deals (id),
+        state   BLOB NOT NULL,
+        open    INTEGER NOT NULL,
+        ended   TEXT,
+        changed INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX exchanges_by_deal ON exchanges (deal);
+    CREATE INDEX exchanges_open ON exchanges (id) WHERE open = 1;
 ";
 
 /// Opens for writing: makes, migrates and checks the file.

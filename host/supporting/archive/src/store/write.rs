@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::{Connection, ErrorCode, params};
 
 use super::{ArchiveError, translate};
-use crate::rows::{DealRow, EvidenceRow, JournalRow, MessageRow, OpeningRow, Write};
+use crate::rows::{DealRow, EvidenceRow, ExchangeRow, JournalRow, MessageRow, OpeningRow, Write};
 
 pub(super) fn apply(
     connection: &Connection,
@@ -55,6 +55,7 @@ fn one(connection: &Connection, write: &Write) -> rusqlite::Result<usize> {
             .execute(params![id.digest().as_bytes(), bytes]),
         Write::Journal(row) => journal(connection, row),
         Write::Message(row) => message(connection, row),
+        Write::Exchange(row) => exchange(connection, row),
         Write::Evidence(row) => evidence(connection, row),
         Write::Preference(key, value) => connection
             .prepare_cached("INSERT OR REPLACE INTO preferences VALUES (?1, ?2)")?
@@ -148,6 +149,29 @@ fn message(connection: &Connection, row: &MessageRow) -> rusqlite::Result<usize>
             row.digest.as_bytes(),
             row.bytes,
             row.wire,
+        ])
+}
+
+fn exchange(connection: &Connection, row: &ExchangeRow) -> rusqlite::Result<usize> {
+    let deal = row.deal.digest().as_bytes();
+    if row.ended.is_some() {
+        connection
+            .prepare_cached("UPDATE deals SET asleep = 0 WHERE id = ?1 AND asleep")?
+            .execute([deal])?;
+    }
+    connection
+        .prepare_cached(
+            "INSERT INTO exchanges VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+             ON CONFLICT (id) DO UPDATE SET state = excluded.state, open = excluded.open,
+                 ended = excluded.ended, changed = excluded.changed",
+        )?
+        .execute(params![
+            row.id.digest().as_bytes(),
+            deal,
+            row.state,
+            row.open,
+            row.ended,
+            row.changed.millis() as i64,
         ])
 }
 

@@ -1,0 +1,169 @@
+//! How the two sides' exchange messages travel: the buyer posts its own, and the merchant's come
+//! back in the answer, held until there is one. Messages are signed in themselves and may come
+//! twice or late; beside the deal's channel they need neither numbers nor chains.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use semper_base::{DealId, Digest, ExchangeId, cbor, fault};
+use semper_exchange::Message;
+use semper_exchange::party::Event;
+use semper_exchange::standard::Standard;
+use serde::{Deserialize, Serialize};
+
+use super::lock;
+use super::step::{Live, name};
+use crate::host::{Host, MessageRefusal};
+use crate::link::MESSAGE;
+use crate::stop::Stop;
+
+/// Where exchange messages are posted, after the deal's address.
+pub const EXCHANGE: &str = "exchange";
+/// Bytes of what is said at once, at most.
+pub const MAX_SAID: usize = 512 * 1024;
+/// Messages at once, at most: there are four in an exchange.
+const MOST: usize = 8;
+/// Turns of one conversation: a side that keeps repeating itself is not heard for ever.
+const TURNS: usize = 8;
+/// For how long an answer is waited for, in ms.
+const WAIT_MS: u64 = 10_000;
+
+/// What a side says about an exchange.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Said {
+    /// Which.
+    pub exchange: ExchangeId,
+    /// Its messages.
+    pub messages: Vec<Message<Standard>>,
+    /// The other side's last message: it need not be said again.
+    pub heard: Option<Digest>,
+}
+
+impl Host {
+    /// Posts what is to be said and takes what comes back, until there is nothing more to say.
+    pub(super) fn converse(self: &Arc<Self>, live: &mut Live) {
+        for _ in 0..TURNS {
+            let waits = live.left().filter(|left| live.listens() && !left.is_zero());
+            if live.unsent.is_empty() && waits.is_none() {
+                return;
+            }
+            match self.turn(live, waits) {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => {
+                    tracing::debug!(%error, "the other side of an exchange does not answer");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// One turn; whether something new has come or there is more to say.
+    fn turn(self: &Arc<Self>, live: &mut Live, waits: Option<Duration>) -> Result<bool, Stop> {
+        let failed = |error: &dyn std::fmt::Display| super::later(error);
+        let exchange = live.stored.id();
+        let messages = live.unsent.clone();
+        let said = Said { exchange, messages, heard: live.heard };
+        let wire = self.seal(&live.deal, &cbor::encode(&said))?;
+        let wait =
+            waits.map_or(0, |left| u64::try_from(left.as_millis()).unwrap_or(WAIT_MS).min(WAIT_MS));
+        let (address, deal) = (&live.address, live.deal.id.hex());
+        let url = format!("{address}/semper/v1/deals/{deal}/{EXCHANGE}?wait={wait}");
+        fault::point("exchange.send");
+        let response =
+            self.net().post(&url, MESSAGE, wire, MAX_SAID).map_err(|error| failed(&error))?;
+        fault::point("exchange.sent");
+        match response.status {
+            200 | 204 => {
+                let taken = said.messages.len();
+                live.unsent.drain(..taken);
+            }
+            status => return Err(failed(&format!("status {status}"))),
+        }
+        if response.status == 204 {
+            return Ok(false);
+        }
+        let answer = self.open_wire(&live.deal, &response.body).map_err(|it| failed(&it))?;
+        let answer: Said = cbor::decode(&answer, MAX_SAID).map_err(|error| failed(&error))?;
+        let mut new = false;
+        for message in answer.messages.into_iter().take(MOST) {
+            let name = name(&message);
+            new |= live.heard != Some(name);
+            self.happens(live, Event::Message(message))?;
+            live.heard = Some(name);
+        }
+        Ok(new || !live.unsent.is_empty())
+    }
+
+    /// Takes what the buyer says about an exchange; which one, and what it has heard of us.
+    ///
+    /// # Errors
+    /// Why it is not accepted; the buyer says it again.
+    pub fn hear(
+        self: &Arc<Self>,
+        id: DealId,
+        wire: &[u8],
+    ) -> Result<(ExchangeId, Option<Digest>), MessageRefusal> {
+        let row = self.archive().deal(id).map_err(|error| refused(&error))?;
+        let row = row.ok_or(MessageRefusal::UnknownDeal)?;
+        let deal = self.deal(&row).map_err(|error| refused(&error))?;
+        let bytes = self.open_wire(&deal, wire)?;
+        let said: Said = cbor::decode(&bytes, MAX_SAID)
+            .map_err(|error| MessageRefusal::Unreadable(error.to_string()))?;
+        let heard = (said.exchange, said.heard);
+        if said.messages.is_empty() {
+            return Ok(heard);
+        }
+        let Some(live) = self.live_of(id, said.exchange)? else {
+            // Our side has not begun it yet: it is said again.
+            return Err(refused(&"the exchange has not begun"));
+        };
+        let mut live = lock(&live);
+        for message in said.messages.into_iter().take(MOST) {
+            self.happens(&mut live, Event::Message(message)).map_err(|error| refused(&error))?;
+        }
+        drop(live);
+        // What a timer brings about is seen to by itself.
+        self.tend(said.exchange);
+        Ok(heard)
+    }
+
+    /// What our side has to say about an exchange that the buyer has not heard yet, sealed.
+    ///
+    /// # Errors
+    /// Why it cannot be said now.
+    pub fn says(
+        self: &Arc<Self>,
+        id: DealId,
+        (exchange, heard): (ExchangeId, Option<Digest>),
+    ) -> Result<Option<Vec<u8>>, MessageRefusal> {
+        let Some(live) = self.live_of(id, exchange)? else { return Ok(None) };
+        let mut live = lock(&live);
+        let messages = self.sends(&mut live, heard);
+        if messages.is_empty() {
+            return Ok(None);
+        }
+        let answer = Said { exchange, messages, heard: None };
+        let wire = self.seal(&live.deal, &cbor::encode(&answer));
+        wire.map(Some).map_err(|error| refused(&error))
+    }
+
+    fn live_of(
+        &self,
+        deal: DealId,
+        id: ExchangeId,
+    ) -> Result<Option<Arc<Mutex<Live>>>, MessageRefusal> {
+        let live = self.live(id).map_err(|error| refused(&error))?;
+        match live {
+            Some(live) if lock(&live).deal.id != deal => {
+                Err(MessageRefusal::Unreadable("the exchange belongs to another deal".into()))
+            }
+            live => Ok(live),
+        }
+    }
+}
+
+fn refused(error: &dyn std::fmt::Display) -> MessageRefusal {
+    MessageRefusal::Later(error.to_string())
+}

@@ -1,0 +1,138 @@
+//! Third parties that are believed, and what exchanges under them must be like: the part of the
+//! trust file that fair exchanges follow. No service can lower any of it.
+
+use std::time::Duration;
+
+use semper_base::digest::unhex;
+use semper_base::{Amount, PublicKey, SealPublic};
+use semper_exchange::standard::Standard;
+use semper_exchange::{Fairness, ThirdParty};
+use serde::Deserialize;
+
+use crate::trustfile::TrustFileError;
+
+/// Third parties at most: as many as a negotiation can name.
+const MOST: usize = semper_exchange::negotiation::MAX_OPTIONS;
+/// Hours of the dispute window, if the trust file does not say.
+const DISPUTE_HOURS: u32 = 24;
+/// Seconds that the other side has, if the trust file does not say.
+const PATIENCE: u64 = 60;
+/// Above which price information is disputable, in minor units of whatever currency.
+const DISPUTE_ABOVE: i64 = 50_00;
+
+/// A third party that is believed to decide about exchanges.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BelievedThirdParty {
+    /// As agreements name it.
+    pub named: ThirdParty<Standard>,
+    /// Its address.
+    pub address: String,
+}
+
+/// What exchanges must be like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExchangeRules {
+    /// The least that is accepted.
+    pub fairness: Fairness,
+    /// For how long money for information can be stopped after a verdict.
+    pub dispute: Duration,
+    /// How long the other side has, where it is waited for, before the third party is asked.
+    pub patience: Duration,
+    /// From which price on; without a currency's own sum, 50 of its units.
+    pub dispute_above: Option<Amount>,
+}
+
+impl Default for ExchangeRules {
+    fn default() -> Self {
+        let dispute = Duration::from_secs(u64::from(DISPUTE_HOURS) * 3_600);
+        let patience = Duration::from_secs(PATIENCE);
+        Self { fairness: Fairness::Strong, dispute, patience, dispute_above: None }
+    }
+}
+
+impl ExchangeRules {
+    /// For how long money for information must be stoppable after a verdict, in ms.
+    pub fn dispute_ms(&self, price: Amount) -> u64 {
+        let above = match self.dispute_above {
+            Some(above) if above.currency() == price.currency() => above.minor(),
+            _ => DISPUTE_ABOVE,
+        };
+        let long = u64::try_from(self.dispute.as_millis()).unwrap_or(u64::MAX);
+        if price.minor() > above { long } else { 0 }
+    }
+}
+
+/// As the file writes it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FileThirdParty {
+    origin: String,
+    address: String,
+    sign: String,
+    seal: String,
+}
+
+/// As the file writes it.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FileExchange {
+    fairness: Option<Fairness>,
+    dispute_hours: Option<u32>,
+    dispute_above: Option<String>,
+    patience_ms: Option<u64>,
+}
+
+impl FileExchange {
+    pub(crate) fn parse(self) -> Result<ExchangeRules, TrustFileError> {
+        let mut rules = ExchangeRules::default();
+        if let Some(fairness) = self.fairness {
+            rules.fairness = fairness;
+        }
+        if let Some(hours) = self.dispute_hours {
+            rules.dispute = Duration::from_secs(u64::from(hours) * 3_600);
+        }
+        if let Some(ms) = self.patience_ms {
+            rules.patience = Duration::from_millis(ms.max(200));
+        }
+        rules.dispute_above = match self.dispute_above.map(|text| text.parse()) {
+            None => None,
+            Some(Ok(amount)) => Some(amount),
+            Some(Err(error)) => {
+                let what = "[exchange] dispute_above".into();
+                return Err(TrustFileError::Value { what, why: format!("{error}") });
+            }
+        };
+        Ok(rules)
+    }
+}
+
+/// What the file says of third parties.
+pub(crate) fn believed(
+    file: Vec<FileThirdParty>,
+) -> Result<Vec<BelievedThirdParty>, TrustFileError> {
+    let wrong = |origin: &str, why: &str| TrustFileError::Value {
+        what: format!("[[third-party]] {origin}"),
+        why: why.to_owned(),
+    };
+    if file.len() > MOST {
+        return Err(wrong("", &format!("more than {MOST} third parties")));
+    }
+    let mut all: Vec<BelievedThirdParty> = Vec::new();
+    for FileThirdParty { origin, address, sign, seal } in file {
+        let bytes = |text: &str| unhex(text).and_then(|it| <[u8; 32]>::try_from(it).ok());
+        let key = "is no key: 64 hexadecimal digits, as semper third-party-init prints them";
+        let sign = bytes(&sign).and_then(|it| PublicKey::from_bytes(it).ok());
+        let sign = sign.ok_or_else(|| wrong(&origin, &format!("sign {key}")))?;
+        let seal = bytes(&seal).map(SealPublic::from_bytes);
+        let seal = seal.ok_or_else(|| wrong(&origin, &format!("seal {key}")))?;
+        if !address.starts_with("https://") {
+            return Err(wrong(&origin, "its address begins with https://"));
+        }
+        if all.iter().any(|it| it.named.sign == sign || it.named.origin == origin) {
+            return Err(wrong(&origin, "is there twice"));
+        }
+        let address = address.trim_end_matches('/').to_owned();
+        all.push(BelievedThirdParty { named: ThirdParty { origin, sign, seal }, address });
+    }
+    Ok(all)
+}

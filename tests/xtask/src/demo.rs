@@ -127,6 +127,24 @@ fn buy_by_hand(market: &Market) -> Result<(), String> {
     }
 }
 
+/// What a judge finds of the exchange of payment and receipt.
+fn judge(market: &Market, deal: &str) -> Result<(), String> {
+    let show = ["archive", "show", "--home", "anna", deal, "--json"];
+    let shown = market.semper(&show)?.json();
+    let all = shown["evidence"].as_array().cloned().unwrap_or_default();
+    let exchange = all.iter().find(|item| item["kind"] == "exchange");
+    let exchange = exchange.ok_or("there is no exchange in the archive")?;
+    let number = exchange["number"].to_string();
+    heading(&format!(
+        "What any judge finds of the exchange: semper archive save {number}; semper judge"
+    ));
+    let file = "exchange.cbor";
+    expect(&market.semper(&["archive", "save", "--home", "anna", &number, "--out", file])?, 0)?;
+    let judged = market.semper(&["judge", file])?;
+    print_output(&judged.out);
+    expect(&judged, 0)
+}
+
 /// The state afterwards: archives, evidence, accounts.
 fn aftermath(market: &Market) -> Result<(), String> {
     heading("Anna's archive: semper archive list --home anna");
@@ -143,6 +161,7 @@ fn aftermath(market: &Market) -> Result<(), String> {
             return Err(format!("the archive of {home} does not verify:\n{}", output.err));
         }
     }
+    judge(market, &deal)?;
     let export = ["archive", "export", "--home", "anna", &deal, "--out", "deal.json"];
     print_output(&market.semper(&export)?.out);
     println!("  the evidence lies in {}", market.folder.join("deal.json").display());

@@ -65,7 +65,7 @@ pub fn consent(it: &Exchanged<'_>) -> Consent {
     rows.push(("how".into(), way(agreement.protocol).into()));
     if agreement.protocol != Protocol::Hl {
         let third = &agreement.third_party;
-        rows.push(("third party".into(), format!("{} (key {})", third.origin, third.sign.id())));
+        rows.push(("third party".into(), format!("{} ({})", third.origin, third.sign.id())));
     }
     rows.push(("to be accepted by".into(), agreement.accept_by.to_string()));
     rows.push(("decided by".into(), agreement.close_by.to_string()));

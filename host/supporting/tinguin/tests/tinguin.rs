@@ -2,121 +2,25 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod common;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use common::{anna, time};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::KeyCode;
-use semper_base::cert::{Authority, Request as CertificateRequest, Roots};
-use semper_base::{Amount, DealId, Digest, Role, SealSecret, SigningKey, Timestamp, cbor};
+use semper_base::{Amount, DealId, Digest, Role, cbor};
 use semper_items::statement::*;
 use semper_items::{
-    Agreement, Attributes, Container, DealKeys, Header, Hello, Item, Message, Side,
-    SignedAgreement, SignedStatement, Statement,
+    Container, Header, Item, Message, Side, SignedAgreement, SignedStatement, Statement,
 };
 use semper_tinguin::keystore::{Keystore, KeystoreError};
-use semper_tinguin::memory::Memory;
 use semper_tinguin::screen::Question;
 use semper_tinguin::scripted::Scripted;
 use semper_tinguin::terminal::{Input, draw, press};
-use semper_tinguin::{Answer, DealContext, Face, Frame, Reply, Request, Screen, Service};
-
-/// A face that remembers what it showed and answers yes.
-#[derive(Clone, Default)]
-struct Recorder(Arc<Mutex<Vec<Frame>>>);
-
-impl Face for Recorder {
-    fn ask(&self, frame: &Frame, _withdrawn: &dyn Fn() -> bool) -> Answer {
-        self.0.lock().unwrap().push(frame.clone());
-        match frame.screen {
-            Screen::Consent(_) => Answer::Yes,
-            _ => Answer::Choice(0),
-        }
-    }
-
-    fn show(&self, _frame: &Frame) {}
-}
-
-struct Anna {
-    service: Service,
-    seen: Recorder,
-    roots: Roots,
-    now: Timestamp,
-    folder: tempfile::TempDir,
-}
-
-fn time(millis: u64) -> Timestamp {
-    Timestamp::from_millis(millis).unwrap()
-}
-
-fn anna() -> Anna {
-    let folder = tempfile::tempdir().unwrap();
-    let now = Timestamp::now();
-    let (keys, _) = Keystore::create("correct horse battery").unwrap();
-    let memory = Memory::open(&folder.path().join("tinguin.sqlite")).unwrap();
-    let seen = Recorder::default();
-    let face = Box::new(seen.clone());
-    let service = Service::new(keys, memory, face, "Anna Berg".into(), "two owls".into());
-    let authority = Authority::new("Market CA", SigningKey::generate(), now).unwrap();
-    let request = service.answer(Request::RequestCertificate("Anna Berg".into())).unwrap();
-    let Reply::CertificateRequest(pem) = request else { panic!("{request:?}") };
-    let request = CertificateRequest::from_pem(&pem).unwrap();
-    let until = now.after(Duration::from_secs(86_400));
-    let certificate =
-        authority.issue("Anna Berg", &request.key, Role::Buyer, &[], now, until).unwrap();
-    service.answer(Request::InstallCertificate(vec![certificate])).unwrap();
-    Anna { service, seen, roots: Roots::new(vec![authority.certificate]), now, folder }
-}
-
-impl Anna {
-    fn agreement(&self) -> Agreement {
-        let nonce = Digest::of(b"fresh");
-        let Ok(Reply::DealKeys(keys)) = self.service.answer(Request::DealKeys(nonce)) else {
-            panic!("no keys")
-        };
-        let other = DealKeys {
-            sign: SigningKey::from_seed(&[9; 32]).public(),
-            seal: SealSecret::from_seed(&[9; 32]).public(),
-        };
-        Agreement {
-            hello: Hello {
-                nonce,
-                terms: Digest::of(b"terms"),
-                merchant: "Otto Versand".into(),
-                buyer: "Anna Berg".into(),
-                keys,
-                attributes: Attributes::default(),
-                payment: vec!["purse".into()],
-                made: self.now,
-            },
-            nonce: Digest::of(b"theirs"),
-            keys: other,
-            payment: "purse".into(),
-            countersign_by: time(1_900_000_000_000),
-            expires: time(1_900_000_000_000),
-        }
-    }
-
-    fn sign_agreement(&self, agreement: &Agreement) -> Result<Reply, (String, String)> {
-        self.service.answer(Request::SignAgreement {
-            id: Digest::of(b"question"),
-            agreement: agreement.encode().into(),
-            context: DealContext {
-                warnings: Vec::new(),
-                service: "mail-order 1.0.0".into(),
-                certified_by: vec!["Verbraucherbund".into()],
-                known: false,
-            },
-        })
-    }
-
-    fn open_deal(&self) -> DealId {
-        let agreement = self.agreement();
-        self.sign_agreement(&agreement).unwrap();
-        agreement.id()
-    }
-}
+use semper_tinguin::{Answer, Face, Frame, Reply, Request, Screen};
 
 fn order(deal: DealId, offer: Digest) -> Statement {
     let ship_to = Address {

@@ -1,0 +1,111 @@
+//! Anna, her TINGUIN, and a face that remembers what it showed.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use semper_base::cert::{Authority, Request as CertificateRequest, Roots};
+use semper_base::{DealId, Digest, Role, SealSecret, SigningKey, Timestamp};
+use semper_items::{Agreement, Attributes, DealKeys, Hello};
+use semper_tinguin::keystore::Keystore;
+use semper_tinguin::memory::Memory;
+use semper_tinguin::{Answer, DealContext, Face, Frame, Reply, Request, Screen, Service};
+
+/// A face that remembers what it showed and answers yes.
+#[derive(Clone, Default)]
+pub struct Recorder(pub Arc<Mutex<Vec<Frame>>>);
+
+impl Face for Recorder {
+    fn ask(&self, frame: &Frame, _withdrawn: &dyn Fn() -> bool) -> Answer {
+        self.0.lock().unwrap().push(frame.clone());
+        match frame.screen {
+            Screen::Consent(_) => Answer::Yes,
+            _ => Answer::Choice(0),
+        }
+    }
+
+    fn show(&self, _frame: &Frame) {}
+}
+
+/// Anna and her TINGUIN, registered.
+pub struct Anna {
+    pub service: Service,
+    pub seen: Recorder,
+    pub roots: Roots,
+    pub now: Timestamp,
+    pub folder: tempfile::TempDir,
+}
+
+pub fn time(millis: u64) -> Timestamp {
+    Timestamp::from_millis(millis).unwrap()
+}
+
+pub fn anna() -> Anna {
+    let folder = tempfile::tempdir().unwrap();
+    let now = Timestamp::now();
+    let (keys, _) = Keystore::create("correct horse battery").unwrap();
+    let memory = Memory::open(&folder.path().join("tinguin.sqlite")).unwrap();
+    let seen = Recorder::default();
+    let face = Box::new(seen.clone());
+    let service = Service::new(keys, memory, face, "Anna Berg".into(), "two owls".into());
+    let authority = Authority::new("Market CA", SigningKey::generate(), now).unwrap();
+    let request = service.answer(Request::RequestCertificate("Anna Berg".into())).unwrap();
+    let Reply::CertificateRequest(pem) = request else { panic!("{request:?}") };
+    let request = CertificateRequest::from_pem(&pem).unwrap();
+    let until = now.after(Duration::from_secs(86_400));
+    let certificate =
+        authority.issue("Anna Berg", &request.key, Role::Buyer, &[], now, until).unwrap();
+    service.answer(Request::InstallCertificate(vec![certificate])).unwrap();
+    Anna { service, seen, roots: Roots::new(vec![authority.certificate]), now, folder }
+}
+
+impl Anna {
+    pub fn agreement(&self) -> Agreement {
+        let nonce = Digest::of(b"fresh");
+        let Ok(Reply::DealKeys(keys)) = self.service.answer(Request::DealKeys(nonce)) else {
+            panic!("no keys")
+        };
+        let other = DealKeys {
+            sign: SigningKey::from_seed(&[9; 32]).public(),
+            seal: SealSecret::from_seed(&[9; 32]).public(),
+        };
+        Agreement {
+            hello: Hello {
+                nonce,
+                terms: Digest::of(b"terms"),
+                merchant: "Otto Versand".into(),
+                buyer: "Anna Berg".into(),
+                keys,
+                attributes: Attributes::default(),
+                payment: vec!["purse".into()],
+                made: self.now,
+            },
+            nonce: Digest::of(b"theirs"),
+            keys: other,
+            payment: "purse".into(),
+            countersign_by: time(1_900_000_000_000),
+            expires: time(1_900_000_000_000),
+        }
+    }
+
+    pub fn sign_agreement(&self, agreement: &Agreement) -> Result<Reply, (String, String)> {
+        self.service.answer(Request::SignAgreement {
+            id: Digest::of(b"question"),
+            agreement: agreement.encode().into(),
+            context: DealContext {
+                warnings: Vec::new(),
+                service: "mail-order 1.0.0".into(),
+                certified_by: vec!["Verbraucherbund".into()],
+                known: false,
+            },
+        })
+    }
+
+    pub fn open_deal(&self) -> DealId {
+        let agreement = self.agreement();
+        self.sign_agreement(&agreement).unwrap();
+        agreement.id()
+    }
+}

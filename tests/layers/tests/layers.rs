@@ -22,7 +22,7 @@ const LAYERS: [&[&str]; 11] = [
 ];
 
 /// What stands beside the host and uses nothing of it.
-const APART: [&str; 9] = [
+const APART: [&str; 11] = [
     "probe",
     "unfair-buyer",
     "unfair-seller",
@@ -30,6 +30,8 @@ const APART: [&str; 9] = [
     "mail-order-buyer",
     "mail-order-seller",
     "mail-order-language",
+    "market-report-buyer",
+    "market-report-seller",
     "semper-testkit",
     "xtask",
 ];

@@ -10,9 +10,10 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use common::{ask, asked, books, ended, market, newest, small};
-use semper_testkit::market::BUYER_RULES;
+use semper_testkit::market::{BUYER_RULES, Published};
 use semper_testkit::{Market, MarketOptions, Part};
 use serde_json::Value;
+use tempfile::TempDir;
 
 /// What a home has kept of its newest deal.
 fn evidence(market: &Market, home: &str) -> Vec<(String, String, i64)> {
@@ -211,4 +212,68 @@ fn without_a_third_party_that_both_believe_nothing_is_paid_and_both_know_why() {
     assert!(told.contains("Nothing was paid: there is no third party that both believe"));
     assert_eq!(ended(&market, "otto"), "withdrawn");
     assert_eq!(books(&market), before);
+}
+
+/// A marketplace whose merchant sells reports about what it has.
+fn with_reports() -> (Market, TempDir) {
+    let rules = format!(
+        "[[rule]]\ntopic = \"subject\"\nfields = {{ subject = \"woollen scarf\" }}\n{BUYER_RULES}"
+    );
+    let options = MarketOptions { buyer_rules: rules, ..small() };
+    let (mut market, folder) = market(&options);
+    let texts = market.binaries.repository.join("guest-services/market-report/terms");
+    let guest = |name: &str| market.binaries.guests.join(name);
+    let (buyer, seller) = (guest("market_report_buyer.wasm"), guest("market_report_seller.wasm"));
+    let service = Published { texts: &texts, buyer: &buyer, seller: &seller };
+    market.publish("reports", &service).unwrap();
+    (market, folder)
+}
+
+/// The report as it lies in the buyer's archive.
+fn report(market: &Market) -> String {
+    let all = evidence(market, "anna");
+    let information = all.iter().find(|it| it.0 == "information").unwrap();
+    let number = information.2.to_string();
+    let save = ["archive", "save", "--home", "anna", &number, "--out", "report.txt"];
+    assert_eq!(market.semper(&save).unwrap().code, 0);
+    fs::read_to_string(market.folder.join("report.txt")).unwrap()
+}
+
+#[test]
+fn a_report_and_its_receipt_are_exchanged_for_the_money_as_one_package() {
+    let (market, _folder) = with_reports();
+
+    let bought = market.semper(&["buy", "--home", "anna", &market.merchant_url()]).unwrap();
+
+    assert_eq!(bought.code, 0, "{}", bought.err);
+    assert_eq!(ended(&market, "otto"), "completed");
+    let text = report(&market);
+    assert!(text.starts_with("Market report on “woollen scarf”"), "{text}");
+    assert!(has(&market, "anna", "receipt"));
+    assert_eq!((books(&market).payments, verdicts(&market)), (1, 0));
+    // Nobody but the two has read it: it went encrypted, and its key to the buyer alone.
+    let log = market.third.log_text() + &market.bank.log_text();
+    assert!(!log.contains("woollen"), "{log}");
+    let verified = market.semper(&["archive", "verify", "--home", "anna"]).unwrap();
+    assert_eq!(verified.code, 0, "{}{}", verified.out, verified.err);
+    let (code, finding) = judged(&market, "anna");
+    assert_eq!(code, 0, "{finding}");
+}
+
+#[test]
+fn a_seller_who_vanishes_after_promising_a_report_has_it_opened_by_the_third_party() {
+    let (mut market, _folder) = with_reports();
+    market.restart(Part::Merchant, &[("SEMPER_CRASH", "exchange.after:2")]).unwrap();
+
+    let mut buying = market.start_buying().unwrap();
+
+    assert_eq!(buying.wait(Duration::from_secs(60)), Some(0), "{}", buying.log_text());
+    assert!(market.merchant.has_ended() && verdicts(&market) == 1);
+    assert!(report(&market).starts_with("Market report on “woollen scarf”"));
+    let (code, finding) = judged(&market, "anna");
+    assert_eq!(code, 0, "{finding}");
+    // The seller is paid when it asks.
+    market.restart(Part::Merchant, &[]).unwrap();
+    wait_until("nothing was paid", &market, || books(&market).payments == 1);
+    assert_eq!(ended(&market, "otto"), "completed");
 }

@@ -9,8 +9,15 @@ use semper_testkit::Binaries;
 const TARGET: &str = "wasm32-wasip2";
 /// The guests. Each is built by itself: the SDK's features say which half it is, and cargo
 /// would unite them.
-pub const GUESTS: [&str; 5] =
-    ["mail-order-buyer", "mail-order-seller", "probe", "unfair-buyer", "unfair-seller"];
+pub const GUESTS: [&str; 7] = [
+    "mail-order-buyer",
+    "mail-order-seller",
+    "market-report-buyer",
+    "market-report-seller",
+    "probe",
+    "unfair-buyer",
+    "unfair-seller",
+];
 
 /// The repository's folder. Asked at run time: with a shared target folder this program may
 /// have been built in another clone.

@@ -249,12 +249,20 @@ impl Host {
     }
 }
 
-/// Statements that have come, as evidence.
+/// Statements and information that have come, as evidence.
 fn received(deal: &Deal, outcome: &Outcome) -> Vec<Write> {
     let Outcome::Got(got) = outcome else { return Vec::new() };
     let name = deal.agreement.name(deal.side.other());
     let of = |got: &Got| {
-        let Got::Statement(stated) = got else { return None };
+        let stated = match got {
+            Got::Statement(stated) => stated,
+            Got::Information(kind, body) => {
+                let summary = format!("“{kind}”, {} bytes, by fair exchange", body.len());
+                let (id, at) = (Some(deal.id), Timestamp::now());
+                return Some(evidence(id, "information", name, &summary, body, at));
+            }
+            Got::Signed(_) | Got::Money { .. } => return None,
+        };
         let (statement, _) = stated.verify().ok()?;
         let summary = format!("{}, by fair exchange", screen::summary(&statement));
         let kind = statement.content.kind().name();

@@ -4,9 +4,6 @@
 
 mod common;
 
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
-
 use common::{anna, time};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;

@@ -116,6 +116,8 @@ pub struct Context {
     /// Whether the person wants to leave, as the archive said when the activation began; for
     /// the first wait, later ones ask again.
     pub(crate) cancel: Option<Option<String>>,
+    /// Messages that came where something else was due, for the next wait.
+    pub(crate) held_back: VecDeque<Received>,
     /// Handles that the component holds.
     table: ResourceTable,
     held: u64,
@@ -177,6 +179,7 @@ impl Context {
             calls: 0,
             clock,
             cancel: None,
+            held_back: VecDeque::new(),
             table: ResourceTable::new(),
             held: 0,
             logged: 0,
@@ -300,6 +303,9 @@ impl Context {
 
     /// Waits for the next message and takes it out of its container.
     pub fn receive(&mut self) -> Result<Received, Stop> {
+        if let Some(received) = self.held_back.pop_front() {
+            return Ok(received);
+        }
         let next = self.received + 1;
         let (outside, deal) = (self.outside.clone(), Arc::clone(&self.deal));
         let (clock, cancel) = (self.clock, &mut self.cancel);
@@ -413,6 +419,11 @@ impl Context {
     pub fn checkpoint(&mut self, state: Vec<u8>) -> Result<(), Stop> {
         if state.len() > MAX_STATE {
             return Err(Stop::Service(format!("a state of more than {MAX_STATE} bytes")));
+        }
+        if !self.held_back.is_empty() {
+            return Err(Stop::Service(
+                "it begins anew with a message that it has not taken".into(),
+            ));
         }
         let at = self.now()?;
         self.count_recent(1, HOUR, Limit::Checkpoints, at)?;

@@ -66,6 +66,8 @@ pub enum Seen {
     Unpaid,
     /// An item was sent.
     Sent(Item),
+    /// Information was given in an exchange.
+    Given(String),
     /// An item was handed to the component.
     Received(u64),
     /// The person wanted to leave, and the component was told.

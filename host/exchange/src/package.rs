@@ -98,6 +98,11 @@ pub enum Talk {
         /// What stands behind its leaves.
         enclosed: Vec<Enclosed>,
     },
+    /// "So be it", by the proposer: both persons have decided, and both hosts begin.
+    Conclude {
+        /// The exchange.
+        exchange: Digest,
+    },
     /// "No": to a proposal, or, by the proposer, to what its answer makes of it.
     Reject {
         /// The refusal.
@@ -116,6 +121,7 @@ impl Talk {
                 format!("proposes to exchange {} for {}", all(enclosed), wants.join(" and "))
             }
             Self::Select { enclosed, .. } => format!("agrees, and gives {}", all(enclosed)),
+            Self::Conclude { .. } => "concludes: the exchange begins".into(),
             Self::Reject { words, .. } => format!("does not exchange: {words}"),
         }
     }

@@ -213,7 +213,7 @@ impl Court<'_> {
                     "it has the person order what was not chosen",
                     format!("{} × {} was never chosen", line.quantity, line.article),
                 );
-            } else if !chosen.quantities.contains(&line.quantity) {
+            } else if !chosen.has(line.quantity) {
                 self.find(
                     "other-quantity",
                     "it has the person order another quantity",
@@ -327,7 +327,9 @@ impl Court<'_> {
             );
         }
         let over = deal.ended.iter().all(Option::is_some);
-        if paid && over && deal.shop.shelf().shipped == 0 {
+        // Information that was exchanged for the money is goods, too.
+        let given = deal.seller.iter().any(|it| matches!(it, Seen::Given(_)));
+        if paid && over && deal.shop.shelf().shipped == 0 && !given {
             self.find("withholds-the-goods", "it takes the money and sends nothing", &deal.end);
         }
         if paid && sent(Kind::Withdrawal) {
@@ -365,6 +367,13 @@ impl Court<'_> {
 struct Chosen {
     articles: Vec<String>,
     quantities: BTreeSet<u32>,
+}
+
+impl Chosen {
+    /// Whether this quantity was chosen; where none was asked for, one of it was meant.
+    fn has(&self, quantity: u32) -> bool {
+        self.quantities.contains(&quantity) || (self.quantities.is_empty() && quantity == 1)
+    }
 }
 
 fn chosen(seen: &[Seen]) -> Chosen {

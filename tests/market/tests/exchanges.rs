@@ -217,7 +217,8 @@ fn without_a_third_party_that_both_believe_nothing_is_paid_and_both_know_why() {
 /// A marketplace whose merchant sells reports about what it has.
 fn with_reports() -> (Market, TempDir) {
     let rules = format!(
-        "[[rule]]\ntopic = \"subject\"\nfields = {{ subject = \"woollen scarf\" }}\n{BUYER_RULES}"
+        "[[rule]]\ntopic = \"report\"\nchoose = \"market-report\"\n\
+         [[rule]]\ntopic = \"subject\"\nfields = {{ subject = \"woollen scarf\" }}\n{BUYER_RULES}"
     );
     let options = MarketOptions { buyer_rules: rules, ..small() };
     let (mut market, folder) = market(&options);

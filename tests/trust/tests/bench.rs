@@ -102,6 +102,22 @@ fn an_honest_service_is_found_fair_over_a_thousand_deals() {
 }
 
 #[test]
+fn an_honest_seller_of_information_is_found_fair_too() {
+    let desk = Desk::new();
+    let texts = desk.binaries.repository.join("guest-services/market-report/terms");
+    let guests = ["market_report_buyer.wasm", "market_report_seller.wasm"];
+    desk.bundle("reports", &texts, guests);
+    let (code, found) = desk.json(&["check", "--bundle", "reports"]);
+    assert_eq!(code, 0, "{found:#}");
+    let (code, found) = desk.json(&["exercise", "--bundle", "reports", "--runs", "300"]);
+    assert_eq!(code, 0, "{found:#}");
+    assert_eq!(found["unfair"], serde_json::json!({}));
+    // The shop of the stage always has something to report.
+    assert_eq!(found["unsent"], serde_json::json!(["withdrawal by the seller"]));
+    assert!(found["payments"].as_u64().unwrap() > 60, "{}", found["payments"]);
+}
+
+#[test]
 fn everything_that_a_crook_has_planted_is_found() {
     let desk = Desk::new();
     let texts = desk.binaries.repository.join("tests/trust/unfair");
@@ -237,7 +253,7 @@ fn the_report_reads_well_in_a_browser() {
         assert_eq!(output.code, code, "{}{}", output.out, output.err);
         let html = std::fs::read_to_string(desk.folder.path().join(&page)).unwrap();
         for expected in
-            ["<svg", "What the flow promises", "How deals ended", "semper:transfer/payments"]
+            ["<svg", "What the flow promises", "How deals ended", "semper:transfer/statements"]
         {
             let found = html.to_lowercase().contains(&expected.to_lowercase());
             assert!(found, "{bundle}: no {expected}");

@@ -20,6 +20,11 @@ const SHOWN: usize = 1_500;
 impl Guest for MarketReport {
     fn run() -> Result<(), String> {
         let mut wish = Wish::default();
+        let menu = ["market-report: what there is of something, and at which prices", "leave"];
+        let options: Vec<String> = menu.iter().map(|it| (*it).to_owned()).collect();
+        if display::choose("report", "What would you like?", &options) != Ok(0) {
+            return withdraw("the buyer has left");
+        }
         let fields = [("subject".to_owned(), String::new())];
         let says = "What shall the report be about? A word or two, as in a search.";
         let Ok(filled) = display::form("subject", says, &fields) else {

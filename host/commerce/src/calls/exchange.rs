@@ -150,6 +150,39 @@ impl Context {
         Ok(ProposalHandle { propose, enclosed, parts, wants })
     }
 
+    /// Waits for the next word about a negotiation, named by its proposal; or why there is none.
+    /// What the other side does instead is for the component's next wait.
+    fn told(&mut self, propose: Digest, until: Timestamp) -> Result<Result<Talk, String>, Stop> {
+        let wanted = Waited { message: true, until: Some(until), ..Waited::default() };
+        let taken = match self.first_of(&wanted)? {
+            Ended::Message(taken) => taken,
+            Ended::Time(at) => {
+                self.clock = self.clock.max(at);
+                return Ok(Err("there was no answer in time".into()));
+            }
+            Ended::Cancelled(reason) => return Ok(Err(reason)),
+            Ended::Answer(_) => return Err(Stop::Service("an answer to no question".into())),
+        };
+        match self.take(taken)? {
+            Received::Talk(talk) => match *talk {
+                Talk::Reject { reject, words } => {
+                    let peers = self.deal.agreement.keys(self.deal.side.other());
+                    let ours = reject.is_by(&peers.sign, deal_name(self.deal.id))
+                        && reject.body().propose == propose;
+                    match ours {
+                        true => Ok(Err(words)),
+                        false => Err(Stop::Peer("it refuses what nobody has proposed".into())),
+                    }
+                }
+                other => Ok(Ok(other)),
+            },
+            other => {
+                self.held_back.push_back(other);
+                Ok(Err("the other side went on without an answer".into()))
+            }
+        }
+    }
+
     /// Waits for the answer to a proposal; the handle, or why there is none.
     fn answer_to(
         &mut self,
@@ -157,35 +190,11 @@ impl Context {
         ours: Side,
         wants: &[Wanted],
     ) -> Result<Result<AnswerHandle, Failed>, Stop> {
-        let until = propose.body().wishes.accept_by;
-        let wanted = Waited { message: true, until: Some(until), ..Waited::default() };
-        let taken = match self.first_of(&wanted)? {
-            Ended::Message(taken) => taken,
-            Ended::Time(at) => {
-                self.clock = self.clock.max(at);
-                return Ok(Err(declined("there was no answer in time")));
-            }
-            Ended::Cancelled(reason) => return Ok(Err(declined(reason))),
-            Ended::Answer(_) => return Err(Stop::Service("an answer to no question".into())),
-        };
-        let talk = match self.take(taken)? {
-            Received::Talk(talk) => *talk,
-            _ => return Err(Stop::Peer("something else came than an answer".into())),
-        };
-        let (select, enclosed) = match talk {
-            Talk::Select { select, enclosed } => (select, enclosed),
-            Talk::Reject { reject, words } => {
-                let peers = self.deal.agreement.keys(self.deal.side.other());
-                let ours = reject.is_by(&peers.sign, deal_name(self.deal.id))
-                    && reject.body().propose == propose.digest();
-                return match ours {
-                    true => Ok(Err(declined(words))),
-                    false => Err(Stop::Peer("it refuses what nobody has proposed".into())),
-                };
-            }
-            Talk::Propose { .. } => {
-                return Err(Stop::Peer("a proposal came where an answer was due".into()));
-            }
+        let name = propose.digest();
+        let (select, enclosed) = match self.told(name, propose.body().wishes.accept_by)? {
+            Ok(Talk::Select { select, enclosed }) => (select, enclosed),
+            Ok(_) => return Err(Stop::Peer("another word came than an answer".into())),
+            Err(why) => return Ok(Err(declined(why))),
         };
         let (peer, till) = (self.deal.side.other(), self.till()?);
         let keys = self.deal.agreement.keys(peer);
@@ -260,11 +269,12 @@ impl wit::Host for Context {
             self.refuse(*propose, Refusal::Person, &why)?;
             return Ok(Err(declined(why)));
         }
+        // The word and the exchange that it begins are stored together.
+        let at = self.now()?;
         let (outside, deal) = (self.outside.clone(), Arc::clone(&self.deal));
-        self.journal.effect("exchange/begin", &agreement.subject(), |_| match &outside {
-            Outside::Stage(_) => Ok(((), Vec::new())),
-            _ => Ok(((), vec![outside.host()?.begun(&deal, &begun)?])),
-        })?;
+        let talk = Talk::Conclude { exchange: agreement.subject() };
+        let with = || Ok(vec![outside.host()?.begun(&deal, &begun)?]);
+        self.talk("exchange/exchange.conclude", &talk, at, with)?;
         self.began(&begun);
         self.carried_out(&begun)
     }
@@ -312,10 +322,18 @@ impl wit::Host for Context {
             return Ok(Err(declined(why)));
         }
         let at = self.now()?;
-        // The answer and the exchange that it begins are stored together.
+        self.talk("exchange/exchange.accept", &talk, at, || Ok(Vec::new()))?;
+        // Nothing begins before both persons have decided.
+        match self.told(name, agreement.accept_by)? {
+            Ok(Talk::Conclude { exchange }) if exchange == agreement.subject() => {}
+            Ok(_) => return Err(Stop::Peer("another word came than the conclusion".into()).into()),
+            Err(why) => return Ok(Err(declined(why))),
+        }
         let (outside, deal) = (self.outside.clone(), Arc::clone(&self.deal));
-        let with = || Ok(vec![outside.host()?.begun(&deal, &begun)?]);
-        self.talk("exchange/exchange.accept", &talk, at, with)?;
+        self.journal.effect("exchange/begin", &agreement.subject(), |_| match &outside {
+            Outside::Stage(_) => Ok(((), Vec::new())),
+            _ => Ok(((), vec![outside.host()?.begun(&deal, &begun)?])),
+        })?;
         self.began(&begun);
         self.carried_out(&begun)
     }
@@ -342,8 +360,10 @@ impl Context {
 
     /// The host goes on with it from here.
     fn began(&self, begun: &Begun<'_>) {
-        if let Outside::Host(host) = &self.outside {
-            host.tend(begun.agreement.id());
+        match &self.outside {
+            Outside::Host(host) => host.tend(begun.agreement.id()),
+            Outside::Stage(stage) => stage.begin(begun),
+            Outside::Recorded(_) => {}
         }
     }
 }

@@ -185,7 +185,7 @@ impl Context {
             Talk::Propose { .. } => Stop::Service(
                 "an exchange was proposed where the service does not listen for proposals".into(),
             ),
-            Talk::Select { .. } | Talk::Reject { .. } => {
+            Talk::Select { .. } | Talk::Conclude { .. } | Talk::Reject { .. } => {
                 Stop::Peer("it answers a proposal that nobody has made".into())
             }
         }

@@ -85,6 +85,11 @@ impl Context {
         if let Some(fault) = question.as_ref().and_then(Question::fault) {
             return Err(Stop::Service(fault));
         }
+        if what.message
+            && let Some(received) = self.held_back.pop_front()
+        {
+            return Ok(Heard::Received(received));
+        }
         let wanted = Wanted { message: what.message, until, question, ..Wanted::default() };
         if wanted == Wanted::default() {
             return Err(Stop::Service("it waits for nothing".into()));

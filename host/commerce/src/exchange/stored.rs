@@ -82,8 +82,6 @@ impl Machine {
 pub(crate) struct Stored {
     /// Where it stands.
     pub machine: Machine,
-    /// Whether we proposed it: then the other side has decided before us.
-    pub proposed: bool,
     /// What stands behind our leaves, and behind the other side's.
     pub enclosed: (Vec<Enclosed>, Vec<Enclosed>),
     /// The other side's information, once it is open.
@@ -95,7 +93,6 @@ impl Stored {
     pub(crate) fn new(
         agreement: Agreed<Standard>,
         role: Role,
-        proposed: bool,
         enclosed: (Vec<Enclosed>, Vec<Enclosed>),
         holder: &impl Holder<Standard>,
     ) -> Result<Self, Away> {
@@ -104,7 +101,7 @@ impl Stored {
             Role::Originator => Machine::Originator(Originator::new(agreement, secrets)),
             Role::Responder => Machine::Responder(Responder::new(agreement, secrets)),
         };
-        Ok(Self { machine, proposed, enclosed, opened: Vec::new() })
+        Ok(Self { machine, enclosed, opened: Vec::new() })
     }
 
     /// What lies in the archive.

@@ -215,7 +215,7 @@ impl Host {
         let role = begun.role(deal.agreement.keys(deal.side));
         let enclosed = (begun.ours.enclosed.clone(), theirs.clone());
         let agreement = begun.agreement.clone();
-        let stored = Stored::new(agreement, role, begun.proposed, enclosed, &holder);
+        let stored = Stored::new(agreement, role, enclosed, &holder);
         let stored = stored.map_err(|away| later(&away))?;
         Ok(Write::Exchange(Box::new(stored.row(deal.id, Timestamp::now()))))
     }

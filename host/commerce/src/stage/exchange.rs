@@ -92,10 +92,22 @@ impl Stage {
                 }
             }
         }
+        if said.is_err() || !paid {
+            self.decide(begun, false);
+        }
+        said
+    }
+
+    /// Our side begins to carry it out; it does not if there is not enough money.
+    pub(crate) fn begin(&self, begun: &Begun<'_>) {
+        self.decide(begun, true);
+    }
+
+    /// The first decision stands.
+    fn decide(&self, begun: &Begun<'_>, goes_on: bool) {
         let mut table = self.cast.table();
         let decisions = table.decisions.entry(begun.agreement.subject()).or_default();
-        decisions[self.index()] = Some(said.is_ok() && paid);
-        said
+        decisions[self.index()].get_or_insert(goes_on);
     }
 
     /// How it has ended; [`Stop::Wait`] while the other side has not decided.
@@ -124,6 +136,7 @@ impl Stage {
                     Seen::Sent(Item::Statement(signed.into()))
                 }
                 (_, Some(order)) => Seen::Paid(order),
+                (Part::Information { kind, .. }, None) => Seen::Given(kind.clone()),
                 _ => continue,
             };
             self.lock().seen.push(seen);

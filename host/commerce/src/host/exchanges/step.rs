@@ -95,15 +95,10 @@ impl Live {
     /// longer.
     pub(super) fn has(&self) -> Option<Duration> {
         let agreement = self.stored.machine.agreement();
-        // Whoever has answered waits for the proposer's person, who may take the whole time.
-        let decides = match self.stored.proposed {
-            true => self.patience,
-            false => agreement.accept_by.since(Timestamp::now()).max(self.patience),
-        };
         match &self.stored.machine {
             Machine::Originator(it) => match it.state {
-                Originating::Offered => Some(decides),
                 Originating::Locking
+                | Originating::Offered
                 | Originating::Paying
                 | Originating::Depositing
                 | Originating::Delivered
@@ -111,7 +106,7 @@ impl Live {
                 _ => None,
             },
             Machine::Responder(it) => match it.state {
-                Responding::Idle => Some(decides),
+                Responding::Idle => Some(self.patience),
                 // The originator's advantage lasts as long as this.
                 Responding::Accepted => Some(self.patience / 2),
                 Responding::Committing if agreement.protocol.pays(Role::Responder) => {

@@ -254,8 +254,10 @@ impl Context {
     ) -> Result<(), Stop> {
         self.count_recent(0, MINUTE, Limit::Messages, at)?;
         let (outside, deal) = (self.outside.clone(), Arc::clone(&self.deal));
-        let fresh = !self.journal.is_replaying();
+        // An intent may be in the journal, and its message not: that is made and sent now.
+        let mut fresh = false;
         self.journal.effect(function, &item, |call| {
+            fresh = true;
             if let Outside::Stage(stage) = &outside {
                 stage.send(&deal, item.clone(), call.head, at);
                 return Ok(((), Vec::new()));

@@ -69,6 +69,7 @@ impl Host {
         until: Option<Instant>,
     ) -> Result<DealRow, LinkError> {
         let mut pause = Duration::from_millis(50);
+        let mut told = false;
         loop {
             let row = self.archive().deal(id).map_err(Stop::from)?.ok_or(LinkError::NoDeal(id))?;
             let step = self
@@ -77,8 +78,10 @@ impl Host {
             match step {
                 // Exchanges go on to their end, whatever the deal has come to.
                 Ok(_) if row.state.is_final() && self.has_open_exchanges(id)? => {
-                    self.notice(id, "an exchange is not over yet; it goes on by itself");
-                    std::thread::sleep(Duration::from_secs(1));
+                    if !std::mem::replace(&mut told, true) {
+                        self.notice(id, "an exchange is not over yet; it goes on by itself");
+                    }
+                    std::thread::sleep(Duration::from_millis(250));
                 }
                 Ok(_) if row.state.is_final() => return Ok(row),
                 Ok(_) => pause = Duration::from_millis(50),

@@ -77,6 +77,18 @@ impl Protocol {
         }
     }
 
+    /// Whether an item can be exchanged from a side; information, with or without the third
+    /// party's certificate of its escrow.
+    pub fn exchanges<C: Crypto>(self, from: Role, item: &Item<C>, certified: bool) -> bool {
+        match (item, self) {
+            (Item::Money(money), _) => self.takes(from, money.mode),
+            (Item::Information(_), Self::Hl) => from == Role::Originator,
+            (Item::Statement { .. }, Self::Hl) => false,
+            (_, Self::Inline) => true,
+            _ => self.suits(from, item.properties(certified)),
+        }
+    }
+
     /// Whether money of this mode can be used for a leg.
     pub const fn takes(self, from: Role, mode: Mode) -> bool {
         match self {
@@ -257,26 +269,13 @@ impl<C: Crypto> Exchange<C> {
                     return Err(AgreementError::Payment(leaf.path.clone()));
                 }
             }
-            if !self.suits(role, leaf) {
+            let alone = self.protocol != Protocol::Hl || leaves.len() == 1;
+            if !alone || !self.protocol.exchanges(role, &leaf.item, true) {
                 let (protocol, path) = (self.protocol, leaf.path.clone());
                 return Err(AgreementError::Protocol { protocol, path });
             }
         }
         Ok(())
-    }
-
-    /// Whether a leaf can be exchanged from a side under the protocol; for information, with a
-    /// certificate of its escrow where the protocol needs one.
-    fn suits(&self, role: Role, leaf: &Leaf<C>) -> bool {
-        match (&leaf.item, self.protocol) {
-            (Item::Money(money), protocol) => protocol.takes(role, money.mode),
-            (Item::Information(_), Protocol::Hl) => {
-                role == Role::Originator && self.from_originator.len() == 1
-            }
-            (Item::Statement { .. }, Protocol::Hl) => false,
-            (_, Protocol::Inline) => true,
-            (item, protocol) => protocol.suits(role, item.properties(true)),
-        }
     }
 
     /// Whether information from this side needs a certificate of its escrow.

@@ -7,7 +7,7 @@ use semper_base::{Amount, Digest};
 use semper_items::{Excludes, Generates, Mode, Properties};
 use serde::{Deserialize, Serialize};
 
-use crate::crypto::{Body, Crypto};
+use crate::crypto::{Body, Crypto, Half};
 
 /// Leaves of one leg at most.
 pub const MAX_LEAVES: usize = 16;
@@ -89,6 +89,17 @@ pub struct Information {
     pub escrowed: Digest,
     /// Commitment to the share that the peer gets at once.
     pub peers: Digest,
+}
+
+impl Information {
+    /// Whether this is the share that was committed to.
+    pub fn is_share<C: Crypto>(&self, half: Half, share: &C::Share) -> bool {
+        let committed = match half {
+            Half::Escrowed => self.escrowed,
+            Half::Peers => self.peers,
+        };
+        C::commitment(half, &self.salt, share) == committed
+    }
 }
 
 /// Money as both agree on it.

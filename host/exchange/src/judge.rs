@@ -15,7 +15,7 @@ use semper_items::Hold;
 
 use crate::agreement::{Agreed, Protocol};
 use crate::crypto::{Crypto, Half, Named, Signed};
-use crate::item::{Fraud, Information, Item, ItemSignature, Money, Role};
+use crate::item::{Fraud, Item, ItemSignature, Money, Role};
 use crate::manager::Place;
 use crate::message::{Accept, Delivery, Promise, Token};
 use crate::mutation::{Rule, leaves_out};
@@ -214,7 +214,10 @@ impl<C: Crypto> Judged<'_, C> {
         if complaint.is_some() {
             // A complaint that is here and shows nothing.
             let named = |it: &&Signed<C, Complaint<C>>| Some(it.digest()) == *complaint;
-            return self.complaints().find(named).is_some_and(|it| self.shown(it).is_none());
+            return self
+                .complaints()
+                .find(named)
+                .is_some_and(|it| it.body().shows(&self.evidence.agreement).is_none());
         }
         let agreement = &self.evidence.agreement;
         let index = usize::try_from(*leaf).unwrap_or(usize::MAX);
@@ -241,7 +244,7 @@ impl<C: Crypto> Judged<'_, C> {
             && self.evidence.rebuttals.iter().any(|rebuttal| {
                 rebuttal.from == *culprit
                     && rebuttal.leaf == *leaf
-                    && C::commitment(Half::Escrowed, &info.salt, &rebuttal.share) == info.escrowed
+                    && info.is_share::<C>(Half::Escrowed, &rebuttal.share)
                     && C::seal(
                         &agreement.third_party.seal,
                         Half::Escrowed,
@@ -257,24 +260,6 @@ impl<C: Crypto> Judged<'_, C> {
             Wish::Complain(complaint) => Some(&**complaint),
             _ => None,
         })
-    }
-
-    /// What a complaint shows of the originator's information.
-    fn shown(&self, complaint: &Signed<C, Complaint<C>>) -> Option<Fraud> {
-        let body = complaint.body();
-        let info = self.information(Role::Originator, body.leaf)?;
-        let (escrowed, peers) = &body.shares;
-        let kept = C::commitment(Half::Escrowed, &info.salt, escrowed) == info.escrowed
-            && C::commitment(Half::Peers, &info.salt, peers) == info.peers;
-        C::shows(info, [escrowed, peers], &body.proof).filter(|_| kept)
-    }
-
-    fn information(&self, from: Role, leaf: u32) -> Option<&Information> {
-        let leaf = self.evidence.agreement.gives(from).get(usize::try_from(leaf).ok()?)?;
-        match &leaf.item {
-            Item::Information(info) => Some(info),
-            _ => None,
-        }
     }
 
     /// What parties have signed that the honest never sign together.
@@ -297,7 +282,8 @@ impl<C: Crypto> Judged<'_, C> {
         if (asked || answered) && delivered {
             self.blame(Blame::AbortedAndDelivered);
         }
-        let frauds: Vec<Fraud> = self.complaints().filter_map(|it| self.shown(it)).collect();
+        let frauds: Vec<Fraud> =
+            self.complaints().filter_map(|it| it.body().shows(&self.evidence.agreement)).collect();
         for fraud in frauds {
             self.blame(Blame::Fraud(Role::Originator, fraud));
         }
@@ -368,7 +354,7 @@ impl<C: Crypto> Judged<'_, C> {
                 C::verify(signer, &Named { kind, subject: place.subject(), digest }, signature)
             }
             (Item::Information(info), Delivery::Key(key)) => {
-                C::commitment(Half::Escrowed, &info.salt, key) == info.escrowed
+                info.is_share::<C>(Half::Escrowed, key)
             }
             // Let go by its payer, and nothing shows that it did not arrive.
             (Item::Money(money), Delivery::Release(release)) => {

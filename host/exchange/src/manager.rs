@@ -101,9 +101,6 @@ pub enum Plan<C: Crypto> {
 /// What each kind of item does. All of it can be repeated.
 pub trait Manager<C: Crypto> {
     /// The giver's token.
-    ///
-    /// # Errors
-    /// When the giver's keys cannot be reached.
     fn promise(
         &self,
         place: Place<'_, C>,
@@ -114,7 +111,7 @@ pub trait Manager<C: Crypto> {
     /// What a token is worth as far as anybody can tell who sees it: to judges, too.
     fn evident(&self, place: Place<'_, C>, token: &Token<C>) -> Worth;
 
-    /// What a token is worth to whom it was given.
+    /// What a token is worth to whom it was given, who may see more of it than anybody.
     ///
     /// # Errors
     /// When the receiver's keys cannot be reached.
@@ -122,8 +119,10 @@ pub trait Manager<C: Crypto> {
         &self,
         place: Place<'_, C>,
         token: &Token<C>,
-        holder: &impl Holder<C>,
-    ) -> Result<Worth, Away>;
+        _: &impl Holder<C>,
+    ) -> Result<Worth, Away> {
+        Ok(self.evident(place, token))
+    }
 
     /// The item itself.
     ///
@@ -277,6 +276,10 @@ impl<C: Crypto> Manager<C> for Item<C> {
         decided: &Decided<C>,
         holder: &impl Holder<C>,
     ) -> Result<Received<C>, Away> {
+        // What was deposited is the item itself.
+        if let Replacement::Deposited(item) = replacement {
+            return self.accept(place, token, item, holder);
+        }
         manage!(self, it => it.accept_replacement(place, token, replacement, decided, holder))
     }
 }

@@ -10,7 +10,6 @@
 //! is ever promised. Source: `design/exchange.md` §2.6.
 
 use semper_base::{Digest, Timestamp};
-use semper_items::Excludes;
 use serde::{Deserialize, Serialize};
 
 use crate::agreement::{
@@ -264,23 +263,10 @@ fn leg<C: Crypto>(protocol: Protocol, from: Role, offered: &[Offered<C>]) -> Opt
         return None;
     }
     let leaf = |offer: &Offered<C>| {
-        let way = offer.ways.iter().find(|way| suits(protocol, from, way, offer.certified))?;
+        let way = offer.ways.iter().find(|way| protocol.exchanges(from, way, offer.certified))?;
         Some(Leaf { path: offer.path.clone(), item: way.clone() })
     };
     offered.iter().map(leaf).collect()
-}
-
-fn suits<C: Crypto>(protocol: Protocol, from: Role, way: &Item<C>, certified: bool) -> bool {
-    match (protocol, way) {
-        (_, Item::Money(money)) => {
-            let ends = way.properties(certified).excludes != Excludes::No;
-            ends && protocol.takes(from, money.mode)
-        }
-        (Protocol::Hl, Item::Information(_)) => from == Role::Originator,
-        (Protocol::Hl, Item::Statement { .. }) => false,
-        (Protocol::Inline, _) => true,
-        _ => protocol.suits(from, way.properties(certified)),
-    }
 }
 
 /// The agreement that follows from a proposal and its answer; each side makes it by itself.

@@ -368,10 +368,7 @@ fn weigh<C: Crypto>(
     let decision = match agreement.protocol {
         Protocol::Rr => {
             let (Some(originator), Some(responder)) = (originator, responder) else {
-                return Ok((
-                    Some(Case::Pending(pending)),
-                    vec![Effect::Reject(Rejection::Pending)],
-                ));
+                return reject(Some(Case::Pending(pending)), Rejection::Pending);
             };
             let made = originator.is_done() && responder.is_done();
             let fixed = originator == Told::Final || responder == Told::Final;
@@ -384,17 +381,11 @@ fn weigh<C: Crypto>(
         }
         _ => match responder {
             None => {
-                return Ok((
-                    Some(Case::Pending(pending)),
-                    vec![Effect::Reject(Rejection::Pending)],
-                ));
+                return reject(Some(Case::Pending(pending)), Rejection::Pending);
             }
             Some(Told::Never) => abortion(&request, facts),
             Some(_) if is_unpayable(&request) => {
-                return Ok((
-                    Some(Case::Pending(pending)),
-                    vec![Effect::Reject(Rejection::BadToken)],
-                ));
+                return reject(Some(Case::Pending(pending)), Rejection::BadToken);
             }
             Some(_) => {
                 let tokens = &request.promise.body().tokens;

@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::agreement::{Agreed, Protocol};
 use crate::bank::{Fact, Order, order_for};
-use crate::crypto::{Body, Crypto, Detached, Signed};
+use crate::crypto::{Body, Crypto, Detached, Half, Signed};
 use crate::information::Proof;
-use crate::item::{Fraud, Role};
+use crate::item::{Fraud, Information, Item, Role};
 use crate::message::{Accept, Delivery, Promise};
 use crate::mutation::{Rule, leaves_out};
 
@@ -75,6 +75,26 @@ impl Body for Abort {
 
 impl Body for Resolve {
     const KIND: &'static str = "resolve-request";
+}
+
+impl<C: Crypto> Complaint<C> {
+    /// The information that it is about.
+    pub fn information<'a>(&self, agreement: &'a Agreed<C>) -> Option<&'a Information> {
+        let leaf = agreement.from_originator.get(usize::try_from(self.leaf).ok()?)?;
+        match &leaf.item {
+            Item::Information(info) => Some(info),
+            _ => None,
+        }
+    }
+
+    /// What it shows, if anything: to the third party and to any judge alike.
+    pub fn shows(&self, agreement: &Agreed<C>) -> Option<Fraud> {
+        let info = self.information(agreement)?;
+        let (escrowed, peers) = &self.shares;
+        let kept =
+            info.is_share::<C>(Half::Escrowed, escrowed) && info.is_share::<C>(Half::Peers, peers);
+        C::shows(info, [escrowed, peers], &self.proof).filter(|_| kept)
+    }
 }
 
 impl<C: Crypto> Body for Complaint<C> {

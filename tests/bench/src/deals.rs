@@ -10,6 +10,7 @@ use semper_commerce::{Host, HostError, HostParts};
 use semper_payment::{Manager, Module};
 use semper_purse::Purse;
 use semper_roles::party::Party;
+use semper_testkit::market::Published;
 use semper_testkit::{Binaries, Market, MarketOptions};
 use semper_trust::VerifiedTerms;
 
@@ -18,14 +19,18 @@ type Outcome = Result<(), Box<dyn Error>>;
 pub fn run(binaries: &Binaries) -> Outcome {
     let folder = tempfile::tempdir()?;
     let options = MarketOptions { funds: "900000.00 EUR".into(), ..MarketOptions::default() };
-    let market = Market::build(folder.path(), binaries, &options, &|_| {})?;
+    let mut market = Market::build(folder.path(), binaries, &options, &|_| {})?;
     let party = Party::open(&market.folder.join("anna"))?;
-    {
-        let host = host(&party, binaries, 64, Duration::from_millis(500))?;
-        let terms = terms(&host, &market)?;
-        for at_once in [1, 8, 64] {
-            purchases(&market, &host, &terms, at_once)?;
-        }
+    // The frozen service of world 1.1 pays by a transfer and waits for the receipt.
+    let texts = binaries.repository.join("tests/market/conformance/v1.1");
+    let (buyer, seller) = (texts.join("buyer.wasm"), texts.join("seller.wasm"));
+    market.publish("plain", &Published { texts: &texts, buyer: &buyer, seller: &seller })?;
+    let plain = rates(&market, &party, binaries, "by two transfers")?;
+    market.offer("bundle")?;
+    let fair = rates(&market, &party, binaries, "by fair exchange")?;
+    for (plain, fair) in plain.iter().zip(&fair) {
+        let figure = format!("purchases by fair exchange vs by two transfers, {} at once", plain.0);
+        println!("| {figure} | {:.1}/s | {:.1}/s | {:.2} |", fair.1, plain.1, fair.1 / plain.1);
     }
     {
         let host = host(&party, binaries, 64, Duration::from_secs(8))?;
@@ -75,8 +80,31 @@ fn terms(host: &Host, market: &Market) -> Result<Arc<VerifiedTerms>, Box<dyn Err
     Ok(host.shelf().take(&layout)?)
 }
 
+/// Purchases a second, by how many are made at once.
+type Rates = Vec<(usize, f64)>;
+
+fn rates(
+    market: &Market,
+    party: &Party,
+    binaries: &Binaries,
+    how: &str,
+) -> Result<Rates, Box<dyn Error>> {
+    let host = host(party, binaries, 64, Duration::from_millis(500))?;
+    let terms = terms(&host, market)?;
+    [1, 8, 64]
+        .into_iter()
+        .map(|at_once| Ok((at_once, purchases(market, &host, &terms, at_once, how)?)))
+        .collect()
+}
+
 /// Whole purchases, so many at once; deals per second and CPU per deal by process.
-fn purchases(market: &Market, host: &Arc<Host>, terms: &VerifiedTerms, at_once: usize) -> Outcome {
+fn purchases(
+    market: &Market,
+    host: &Arc<Host>,
+    terms: &VerifiedTerms,
+    at_once: usize,
+    how: &str,
+) -> Result<f64, Box<dyn Error>> {
     let deals = at_once.max(8) * 2;
     let url = market.merchant_url();
     let before = cpu(market);
@@ -103,7 +131,7 @@ fn purchases(market: &Market, host: &Arc<Host>, terms: &VerifiedTerms, at_once: 
         return Err(format!("{completed} of {deals} deals completed").into());
     }
     let rate = deals as f64 / time.as_secs_f64();
-    super::note(&format!("purchases, {at_once} at once"), &format!("{rate:.1} deals/s"));
+    super::note(&format!("purchases {how}, {at_once} at once"), &format!("{rate:.1} deals/s"));
     let split: Vec<String> = cpu(market)
         .iter()
         .zip(&before)
@@ -111,8 +139,8 @@ fn purchases(market: &Market, host: &Arc<Host>, terms: &VerifiedTerms, at_once: 
             format!("{name} {:.1}", (after - before) * 1000.0 / deals as f64)
         })
         .collect();
-    super::note(&format!("CPU ms per deal, {at_once} at once"), &split.join(", "));
-    Ok(())
+    super::note(&format!("CPU ms per deal {how}, {at_once} at once"), &split.join(", "));
+    Ok(rate)
 }
 
 /// CPU seconds used so far, by process.

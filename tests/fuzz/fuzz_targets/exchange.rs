@@ -3,9 +3,12 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use semper_base::{SigningKey, Timestamp, cbor};
+use semper_base::{DealId, Digest, SigningKey, Timestamp, cbor};
 use semper_exchange::bank::{Claim, ClaimRequest, authorise, order_for};
 use semper_exchange::judge::{Evidence, judge};
+use semper_exchange::negotiation;
+use semper_exchange::obtained::Stated;
+use semper_exchange::package::{self, MAX_TALK, Talk, Wanted};
 use semper_exchange::standard::{Keys, NoGoods, Standard};
 use semper_exchange::third::{self, Case, Event};
 use semper_exchange::verdict::{Answer, Request};
@@ -59,9 +62,37 @@ fuzz_target!(|bytes: &[u8]| {
             }
         }
     }
+    if let Ok(stated) = cbor::decode::<Stated>(bytes, MOST) {
+        assert_eq!(cbor::encode(&stated), bytes);
+        let _ = stated.verify();
+    }
+    if let Ok(talk) = cbor::decode::<Talk>(bytes, MAX_TALK) {
+        assert_eq!(cbor::encode(&talk), bytes);
+        talked(&talk);
+    }
     if let Ok(evidence) = cbor::decode::<Evidence<Standard>>(bytes, MOST) {
         assert_eq!(cbor::encode(&evidence), bytes);
         let (one, other) = (judge(&evidence, now), judge(&evidence, now));
         assert_eq!(one, other, "one finding for everybody");
     }
 });
+
+/// What is said before an exchange, by somebody who says anything.
+fn talked(talk: &Talk) {
+    let _ = talk.words();
+    let (wishes, enclosed) = match talk {
+        Talk::Propose { propose, enclosed, .. } => (&propose.body().wishes, enclosed),
+        Talk::Select { select, enclosed } => (&select.body().wishes, enclosed),
+        Talk::Conclude { .. } | Talk::Reject { .. } => return,
+    };
+    let leaves: Vec<_> = wishes
+        .gives
+        .iter()
+        .filter_map(|it| Some((it.path.as_str(), it.ways.first()?)))
+        .collect();
+    let deal = DealId::new(Digest::ZERO);
+    if let Ok(parts) = package::read(leaves.into_iter(), enclosed, deal, &wishes.party.sign) {
+        let _ = package::satisfies(&parts, &[Wanted::Information("x".into())]);
+    }
+    let _ = negotiation::select(wishes, wishes, Digest::ZERO);
+}

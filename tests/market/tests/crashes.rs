@@ -12,7 +12,7 @@ mod common;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{asked, books, ended, market, newest, small};
+use common::{asked, books, ended, impatient, market, newest, small};
 use semper_testkit::{Market, Part, process};
 
 /// Starts `semper buy` with a crash ahead; whether it crashed.
@@ -53,7 +53,7 @@ fn resume(market: &Market, crash: &str) -> usize {
 
 #[test]
 fn a_buyer_killed_at_any_point_completes_the_deal_after_a_restart() {
-    let (market, _folder) = market(&small());
+    let (market, _folder) = impatient(&small());
     let mut deals = 0;
     for point in 1_u32.. {
         let crash = point.to_string();
@@ -123,7 +123,7 @@ fn sweep(market: &mut Market, part: Part, asks_again: bool) -> u32 {
 
 #[test]
 fn a_merchant_killed_at_any_point_serves_the_deal_after_a_restart() {
-    let (mut market, _folder) = market(&small());
+    let (mut market, _folder) = impatient(&small());
     let points = sweep(&mut market, Part::Merchant, false);
     assert!(points > 70, "only {points} points");
     verified(&market);
@@ -131,7 +131,7 @@ fn a_merchant_killed_at_any_point_serves_the_deal_after_a_restart() {
 
 #[test]
 fn a_bank_and_tinguins_killed_at_any_point_book_and_sign_once() {
-    let (mut market, _folder) = market(&small());
+    let (mut market, _folder) = impatient(&small());
     let points = sweep(&mut market, Part::Bank, false);
     assert!(points >= 2, "only {points} points");
     verified(&market);

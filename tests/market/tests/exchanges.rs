@@ -191,6 +191,39 @@ fn a_third_party_that_is_away_delays_and_loses_nothing() {
     assert_eq!(books(&market).payments, 1);
 }
 
+/// A day, in milliseconds: how far a clock is ahead.
+const AHEAD: (&str, &str) = ("SEMPER_CLOCK", "86400000");
+
+#[test]
+fn a_third_party_and_a_bank_whose_clocks_are_a_day_ahead_still_make_good() {
+    let (mut market, _folder) = market(&small());
+    market.restart(Part::ThirdParty, &[AHEAD]).unwrap();
+    market.restart(Part::Bank, &[AHEAD]).unwrap();
+    market.restart(Part::Merchant, &[("SEMPER_CRASH", "exchange.after:2")]).unwrap();
+
+    let mut buying = market.start_buying().unwrap();
+
+    wait_until("no receipt has come", &market, || has(&market, "anna", "receipt"));
+    market.restart(Part::Merchant, &[]).unwrap();
+    assert_eq!(buying.wait(Duration::from_secs(60)), Some(0), "{}", buying.log_text());
+    assert_eq!((books(&market).payments, judged(&market, "anna").0), (1, 0));
+}
+
+#[test]
+fn a_merchant_whose_clock_is_a_day_ahead_gives_and_gets_all_or_nothing() {
+    let (mut market, _folder) = market(&small());
+    let before = books(&market);
+    market.restart(Part::Merchant, &[AHEAD]).unwrap();
+
+    let bought = market.semper(&["buy", "--home", "anna", &market.merchant_url()]).unwrap();
+
+    let (state, now) = (newest(&market, "anna").0, books(&market));
+    match state.as_str() {
+        "completed" => assert_eq!((now.payments, has(&market, "anna", "receipt")), (1, true)),
+        _ => assert_eq!((now, bought.code), (before, 1), "{state}"),
+    }
+}
+
 #[test]
 fn without_a_third_party_that_both_believe_nothing_is_paid_and_both_know_why() {
     let (market, _folder) = market(&small());

@@ -247,6 +247,11 @@ impl Market {
                 return Err(output.err);
             }
         }
+        self.offer(name)
+    }
+
+    /// Starts the merchant's server with the terms in the folder `name`.
+    pub fn offer(&mut self, name: &str) -> Result<()> {
         let config = self.folder.join("merchant.toml");
         let text = fs::read_to_string(&config).map_err(|error| error.to_string())?;
         let before = text.split_once("terms = ").map_or(text.as_str(), |it| it.0);

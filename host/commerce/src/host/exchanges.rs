@@ -9,6 +9,7 @@ mod lane;
 mod step;
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -32,10 +33,13 @@ use crate::exchange::{DealHolder, Declared, Got, Outcome, Stored, outcome};
 use crate::stop::{Stop, Waiting};
 
 pub use lane::{EXCHANGE, Said};
-use step::Live;
+use step::{Live, SHORTEST};
 
-/// Exchanges that are tended at once.
-const WORKERS: usize = 4;
+/// Exchanges that are tended at once: a payment system or a third party that hangs keeps one each.
+const WORKERS: usize = 8;
+/// Conversations with other sides at once; each has a thread of its own, so that whoever answers
+/// slowly keeps nobody else waiting.
+const CONVERSATIONS: usize = 256;
 /// Exchanges kept in memory between their steps.
 const LIVE: usize = 10_000;
 
@@ -45,6 +49,7 @@ pub(super) struct Exchanges {
     queue: Mutex<Queue>,
     work: Condvar,
     live: Mutex<HashMap<ExchangeId, Arc<Mutex<Live>>>>,
+    conversations: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -137,6 +142,7 @@ impl Host {
                 return Some(Duration::from_secs(2));
             }
         };
+        let shared = Arc::clone(&live);
         let mut live = lock(&live);
         let begun = Instant::now();
         let due = live.due();
@@ -149,14 +155,35 @@ impl Host {
         if let Err(error) = happened {
             tracing::debug!(exchange = %id, %error, "an exchange waits");
         }
-        if live.deal.side == Side::Buyer {
-            self.converse(&mut live);
+        if live.deal.side == Side::Buyer && live.speaks() && !live.conversing {
+            live.conversing = self.start_to_converse(id, shared);
         }
         if live.is_closed() {
             lock(&self.exchanges.live).remove(&id);
             return None;
         }
         Some(live.pause())
+    }
+
+    /// Has a thread of its own talk to the merchant; false if there are too many.
+    fn start_to_converse(self: &Arc<Self>, id: ExchangeId, live: Arc<Mutex<Live>>) -> bool {
+        let count = &self.exchanges.conversations;
+        if count.fetch_add(1, Ordering::SeqCst) >= CONVERSATIONS {
+            count.fetch_sub(1, Ordering::SeqCst);
+            return false;
+        }
+        let host = Arc::clone(self);
+        std::thread::spawn(move || {
+            let conversed = host.converse(&live);
+            lock(&live).conversing = false;
+            host.exchanges.conversations.fetch_sub(1, Ordering::SeqCst);
+            match conversed {
+                Ok(()) => host.exchanges.at(id, Instant::now() + SHORTEST),
+                // It is tried again when the exchange is looked after next.
+                Err(error) => tracing::debug!(exchange = %id, %error, "no conversation"),
+            }
+        });
+        true
     }
 
     /// An exchange with its machine; `None` if nothing is known of it, or to be done for it.

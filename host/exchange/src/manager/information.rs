@@ -21,7 +21,7 @@ impl Information {
             return Ok(None);
         };
         let opened = holder.open(Half::Peers, &place.name(), share)?;
-        Ok(opened.filter(|it| C::commitment(Half::Peers, &self.salt, it) == self.peers))
+        Ok(opened.filter(|it| self.is_share::<C>(Half::Peers, it)))
     }
 
     /// Whether this is the share that is escrowed, and with the peer's opens what was described.
@@ -32,7 +32,7 @@ impl Information {
         escrowed: &C::Share,
         holder: &impl Holder<C>,
     ) -> Result<Received<C>, Away> {
-        if C::commitment(Half::Escrowed, &self.salt, escrowed) != self.escrowed {
+        if !self.is_share::<C>(Half::Escrowed, escrowed) {
             return Ok(Received::Bad);
         }
         let Some(peers) = self.share(place, token, holder)? else { return Ok(Received::Bad) };
@@ -146,7 +146,7 @@ impl<C: Crypto> Manager<C> for Information {
             }
             _ => None,
         };
-        let kept = |it: &C::Share| C::commitment(Half::Escrowed, &self.salt, it) == self.escrowed;
+        let kept = |it: &C::Share| self.is_share::<C>(Half::Escrowed, it);
         Ok(opened.filter(kept).map(Plan::Open).ok_or(Fraud::Key))
     }
 
@@ -170,7 +170,6 @@ impl<C: Crypto> Manager<C> for Information {
                     None => Ok(Received::Bad),
                 }
             }
-            Replacement::Deposited(item) => self.accept(place, token, item, holder),
             _ => Ok(Received::Bad),
         }
     }

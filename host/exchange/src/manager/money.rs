@@ -72,15 +72,6 @@ impl<C: Crypto> Manager<C> for Money<C> {
         }
     }
 
-    fn check(
-        &self,
-        place: Place<'_, C>,
-        token: &Token<C>,
-        _: &impl Holder<C>,
-    ) -> Result<Worth, Away> {
-        Ok(self.evident(place, token))
-    }
-
     fn deliver(
         &self,
         place: Place<'_, C>,
@@ -153,17 +144,16 @@ impl<C: Crypto> Manager<C> for Money<C> {
 
     fn accept_replacement(
         &self,
-        place: Place<'_, C>,
-        token: &Token<C>,
+        _: Place<'_, C>,
+        _: &Token<C>,
         replacement: &Replacement<C>,
         decided: &Decided<C>,
-        holder: &impl Holder<C>,
+        _: &impl Holder<C>,
     ) -> Result<Received<C>, Away> {
         Ok(match replacement {
             Replacement::Verdict => {
                 Received::Claim(Claim::Verdict(Box::new(decided.verdict.clone())))
             }
-            Replacement::Deposited(item) => return self.accept(place, token, item, holder),
             _ => Received::Bad,
         })
     }

@@ -37,15 +37,6 @@ impl<C: Crypto> Manager<C> for Statement<'_, C> {
         if own && *token == Token::Nothing { Worth::Good } else { Worth::Bad }
     }
 
-    fn check(
-        &self,
-        place: Place<'_, C>,
-        token: &Token<C>,
-        _: &impl Holder<C>,
-    ) -> Result<Worth, Away> {
-        Ok(self.evident(place, token))
-    }
-
     fn deliver(
         &self,
         place: Place<'_, C>,
@@ -83,10 +74,10 @@ impl<C: Crypto> Manager<C> for Statement<'_, C> {
     fn accept_replacement(
         &self,
         place: Place<'_, C>,
-        token: &Token<C>,
+        _: &Token<C>,
         replacement: &Replacement<C>,
         decided: &Decided<C>,
-        holder: &impl Holder<C>,
+        _: &impl Holder<C>,
     ) -> Result<Received<C>, Away> {
         Ok(match replacement {
             Replacement::Affidavit(signed) => {
@@ -98,7 +89,6 @@ impl<C: Crypto> Manager<C> for Statement<'_, C> {
                     && body.verdict == decided.verdict.digest();
                 if good { Received::Here } else { Received::Bad }
             }
-            Replacement::Deposited(item) => return self.accept(place, token, item, holder),
             _ => Received::Bad,
         })
     }

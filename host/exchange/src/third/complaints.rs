@@ -4,8 +4,8 @@ use semper_base::Timestamp;
 
 use super::{Case, Effect, Stepped, Stored, reject};
 use crate::agreement::Agreed;
-use crate::crypto::{Crypto, Half, Signed};
-use crate::item::{Fraud, Item, Role};
+use crate::crypto::{Crypto, Signed};
+use crate::item::{Fraud, Role};
 use crate::mutation::{Rule, leaves_out};
 use crate::verdict::{Complaint, Decision, Rejection, Verdict};
 
@@ -15,16 +15,10 @@ pub(super) fn shown<C: Crypto>(
     complaint: &Signed<C, Complaint<C>>,
 ) -> Option<(Fraud, u32)> {
     let body = complaint.body();
-    let leaf = agreement.from_originator.get(usize::try_from(body.leaf).ok()?)?;
-    let Item::Information(info) = &leaf.item else { return None };
-    if leaves_out(Rule::ComplaintShows) {
+    if leaves_out(Rule::ComplaintShows) && body.information(agreement).is_some() {
         return Some((Fraud::Content, body.leaf));
     }
-    let (escrowed, peers) = &body.shares;
-    let kept = C::commitment(Half::Escrowed, &info.salt, escrowed) == info.escrowed
-        && C::commitment(Half::Peers, &info.salt, peers) == info.peers;
-    let fraud = C::shows(info, [escrowed, peers], &body.proof).filter(|_| kept)?;
-    Some((fraud, body.leaf))
+    Some((body.shows(agreement)?, body.leaf))
 }
 
 /// A fault that is shown after a completion stops the money, if that has not gone yet.

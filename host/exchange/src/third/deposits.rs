@@ -69,7 +69,7 @@ fn is_deposit<C: Crypto>(
         let token = tokens.get(index).unwrap_or(&Token::Nothing);
         let good = match (&leaf.item, item) {
             (Item::Information(info), Delivery::Key(key)) => {
-                C::commitment(Half::Escrowed, &info.salt, key) == info.escrowed
+                info.is_share::<C>(Half::Escrowed, key)
             }
             (Item::Money(_), _) => {
                 leaf.item.can_generate(place, token, holder)?.is_ok()

@@ -21,6 +21,21 @@ pub fn market(options: &MarketOptions) -> (Market, TempDir) {
     (market.unwrap_or_else(|error| panic!("{error}")), folder)
 }
 
+/// As [`market`], with parties who ask the third party as soon as the other side is late: whoever
+/// kills processes a hundred times does not want to wait for each.
+pub fn impatient(options: &MarketOptions) -> (Market, TempDir) {
+    let (mut market, folder) = market(options);
+    for home in ["anna", "otto"] {
+        let file = market.folder.join(home).join("trust.toml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        let hurried = text.replace("patience_ms = 4000", "patience_ms = 1000");
+        assert_ne!(text, hurried);
+        std::fs::write(&file, hurried).unwrap();
+    }
+    market.restart_merchant().unwrap();
+    (market, folder)
+}
+
 /// Few articles: most tests need one.
 pub fn small() -> MarketOptions {
     MarketOptions { articles: 2_000, funds: "50000.00 EUR".into(), ..MarketOptions::default() }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::lock;
 use super::step::{Live, name};
+use crate::context::Deal;
 use crate::host::{Host, MessageRefusal};
 use crate::link::MESSAGE;
 use crate::stop::Stop;
@@ -42,58 +43,66 @@ pub struct Said {
 
 impl Host {
     /// Posts what is to be said and takes what comes back, until there is nothing more to say.
-    pub(super) fn converse(self: &Arc<Self>, live: &mut Live) {
+    /// The exchange is not held meanwhile: whatever else happens to it happens.
+    pub(super) fn converse(self: &Arc<Self>, live: &Mutex<Live>) -> Result<(), Stop> {
         for _ in 0..TURNS {
-            let waits = live.left().filter(|left| live.listens() && !left.is_zero());
-            if live.unsent.is_empty() && waits.is_none() {
-                return;
-            }
-            match self.turn(live, waits) {
-                Ok(true) => {}
-                Ok(false) => return,
-                Err(error) => {
-                    tracing::debug!(%error, "the other side of an exchange does not answer");
-                    return;
+            let (said, wait, deal, address) = {
+                let live = lock(live);
+                if !live.speaks() {
+                    return Ok(());
                 }
+                let (exchange, messages) = (live.stored.id(), live.unsent.clone());
+                let said = Said { exchange, messages, heard: live.heard };
+                // What is not waited for is only delivered.
+                let waits = live.left().filter(|_| live.listens()).unwrap_or_default();
+                (said, waits, Arc::clone(&live.deal), live.address.clone())
+            };
+            let answer = self.turn(&said, wait, &deal, &address)?;
+            let mut live = lock(live);
+            live.unsent.retain(|message| !said.messages.contains(message));
+            let Some(answer) = answer else { return Ok(()) };
+            let mut new = false;
+            for message in answer.messages.into_iter().take(MOST) {
+                let name = name(&message);
+                new |= live.heard != Some(name);
+                self.happens(&mut live, Event::Message(message))?;
+                live.heard = Some(name);
+            }
+            if !new && live.unsent.is_empty() {
+                return Ok(());
             }
         }
+        Ok(())
     }
 
-    /// One turn; whether something new has come or there is more to say.
-    fn turn(self: &Arc<Self>, live: &mut Live, waits: Option<Duration>) -> Result<bool, Stop> {
+    /// One turn: what the other side says, if it says anything in time.
+    fn turn(
+        &self,
+        said: &Said,
+        wait: Duration,
+        deal: &Deal,
+        address: &str,
+    ) -> Result<Option<Said>, Stop> {
         let failed = |error: &dyn std::fmt::Display| super::later(error);
-        let exchange = live.stored.id();
-        let messages = live.unsent.clone();
-        let said = Said { exchange, messages, heard: live.heard };
-        let wire = self.seal(&live.deal, &cbor::encode(&said))?;
-        let wait =
-            waits.map_or(0, |left| u64::try_from(left.as_millis()).unwrap_or(WAIT_MS).min(WAIT_MS));
-        let (address, deal) = (&live.address, live.deal.id.hex());
-        let url = format!("{address}/semper/v1/deals/{deal}/{EXCHANGE}?wait={wait}");
+        let wire = self.seal(deal, &cbor::encode(said))?;
+        let wait = u64::try_from(wait.as_millis()).unwrap_or(WAIT_MS).min(WAIT_MS);
+        let id = deal.id.hex();
+        let url = format!("{address}/semper/v1/deals/{id}/{EXCHANGE}?wait={wait}");
         fault::point("exchange.send");
         let response =
             self.net().post(&url, MESSAGE, wire, MAX_SAID).map_err(|error| failed(&error))?;
         fault::point("exchange.sent");
         match response.status {
-            200 | 204 => {
-                let taken = said.messages.len();
-                live.unsent.drain(..taken);
-            }
+            204 => return Ok(None),
+            200 => {}
             status => return Err(failed(&format!("status {status}"))),
         }
-        if response.status == 204 {
-            return Ok(false);
-        }
-        let answer = self.open_wire(&live.deal, &response.body).map_err(|it| failed(&it))?;
+        let answer = self.open_wire(deal, &response.body).map_err(|error| failed(&error))?;
         let answer: Said = cbor::decode(&answer, MAX_SAID).map_err(|error| failed(&error))?;
-        let mut new = false;
-        for message in answer.messages.into_iter().take(MOST) {
-            let name = name(&message);
-            new |= live.heard != Some(name);
-            self.happens(live, Event::Message(message))?;
-            live.heard = Some(name);
+        if answer.exchange != said.exchange {
+            return Err(failed(&"it answers about another exchange"));
         }
-        Ok(new || !live.unsent.is_empty())
+        Ok(Some(answer))
     }
 
     /// Takes what the buyer says about an exchange; which one, and what it has heard of us.

@@ -26,7 +26,7 @@ use crate::host::{Host, evidence};
 use crate::stop::Stop;
 
 /// Shortest pause between two looks at an exchange.
-const SHORTEST: Duration = Duration::from_millis(250);
+pub(super) const SHORTEST: Duration = Duration::from_millis(250);
 /// Longest one.
 const LONGEST: Duration = Duration::from_secs(30);
 /// Media type of canonical CBOR.
@@ -52,6 +52,8 @@ pub(super) struct Live {
     changed: Instant,
     pause: Duration,
     fresh: bool,
+    /// Whether somebody talks to the other side about it.
+    pub conversing: bool,
 }
 
 impl Live {
@@ -72,6 +74,7 @@ impl Live {
             changed: Instant::now(),
             pause: SHORTEST,
             fresh: true,
+            conversing: false,
         }
     }
 
@@ -89,6 +92,11 @@ impl Live {
             }
             Machine::Responder(it) => matches!(it.state, Responding::Idle | Responding::Accepted),
         }
+    }
+
+    /// Whether there is something to say to the other side, or to hear of it.
+    pub(super) fn speaks(&self) -> bool {
+        !self.unsent.is_empty() || (self.listens() && self.left().is_some_and(|it| !it.is_zero()))
     }
 
     /// How long what is waited for now may take; `None` if nothing else would come of waiting

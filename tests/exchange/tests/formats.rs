@@ -6,6 +6,9 @@ use cddl_cat::validate_cbor_bytes;
 use semper_base::{Digest, SigningKey, cbor};
 use semper_exchange::bank::{Claim, ClaimRequest};
 use semper_exchange::crypto::Signed;
+use semper_exchange::negotiation::{self, Propose, Refusal, Reject, Select};
+use semper_exchange::obtained::{By, Obtained, Stated, obtained};
+use semper_exchange::package::{Enclosed, Talk, Wanted};
 use semper_exchange::standard::{Keys, NoGoods, Standard};
 use semper_exchange::verdict::Abort;
 use semper_exchange::{Body, Crypto as _, Mode, Role, party};
@@ -100,4 +103,70 @@ fn digests_of_version_one_stay_what_they_are() {
     let body = Abort { promise: Digest::ZERO, role: Role::Responder };
     let digest = Standard::digest(Abort::KIND, &body);
     assert_eq!(digest.hex(), "b44d2089cc7141379bc04b348126482bc57ddf4ad66d251d401c4502a48f9270");
+}
+
+#[test]
+fn what_is_said_before_an_exchange_is_what_the_cddl_says() {
+    let local = Local::new();
+    let (anna, otto) = (local.account("Anna"), local.account("Otto"));
+    let (bank, named) = (local.bank.public(), local.named());
+    let certify = |_: &Prepared| unreachable!("nothing is certified");
+    let gives = [Kind::Statement, Kind::Information(b"a text".to_vec())];
+    let originator = Trader::new(&otto, &anna, bank, &gives, &certify);
+    let money = [Kind::Money(2_500, vec![Mode::Hold])];
+    let responder = Trader::new(&anna, &otto, bank, &money, &certify);
+    let now = semper_base::Timestamp::now();
+    let wishes = originator.wishes(Role::Originator, &named, now);
+    let deal = wishes.deal;
+    let propose: Signed<_, Propose<Standard>> =
+        Signed::new(&originator.keys, deal, Propose { wishes, answers: None }).unwrap();
+    let (select, agreed) =
+        negotiation::answer(&propose, responder.wishes(Role::Responder, &named, now)).unwrap();
+    let select: Signed<_, Select<Standard>> = Signed::new(&responder.keys, deal, select).unwrap();
+    let name = propose.digest();
+    let enclosed = vec![
+        Enclosed::Statement(b"canonical".to_vec().into()),
+        Enclosed::Information { kind: "text".into(), sealed: b"chunks".to_vec().into() },
+    ];
+    let amount = "25.00 EUR".parse().unwrap();
+    let wants = vec![
+        Wanted::Money(amount, Digest::ZERO),
+        Wanted::Information("text".into()),
+        Wanted::Statement(semper_items::Kind::ShippingNote),
+    ];
+    for talk in [
+        Talk::Propose { propose, enclosed, wants },
+        Talk::Select { select, enclosed: vec![Enclosed::Money(Digest::ZERO)] },
+        Talk::Conclude { exchange: agreed.subject() },
+    ] {
+        check("talk", &cbor::encode(&talk));
+    }
+    for why in [Refusal::Person, Refusal::TooMuch("items".into())] {
+        let reject = Signed::new(&responder.keys, deal, Reject { propose: name, why }).unwrap();
+        check("talk", &cbor::encode(&Talk::Reject { reject, words: "no".into() }));
+    }
+
+    // A signature by hand, and an affidavit in its place, stand by themselves.
+    for vanished in [None, Some(Silence { role: Role::Originator, before: 1 })] {
+        let scene = [Kind::Statement];
+        let originator = Trader::new(&otto, &anna, bank, &scene, &certify);
+        let agreed = agree(&originator, &responder, &named, |_| {}).unwrap();
+        let mut run = Run::new(&local, &agreed, &originator, &responder);
+        run.silence = vanished;
+        run.to_the_end();
+        let end = run.responder.end().unwrap();
+        let got = obtained(&agreed, Role::Originator, &run.responder.kept, end).unwrap();
+        let Obtained::Statement(by) = &got[0] else { panic!("{got:?}") };
+        assert_eq!(matches!(by, By::Affidavit(_)), vanished.is_some());
+        let (agreement, from, index) = (agreed.clone(), Role::Originator, 0);
+        let statement = b"statement 0".to_vec().into();
+        let stated = Stated { agreement, from, index, statement, by: by.clone() };
+        check("stated", &cbor::encode(&stated));
+        // The text is none of ours, so it proves the signature and then cannot be read.
+        let proved = stated.verify().unwrap_err().to_string();
+        assert!(proved.contains("it cannot be read"), "{proved}");
+        let mut other = stated;
+        other.statement = b"statement 1".to_vec().into();
+        assert!(other.verify().unwrap_err().to_string().contains("is another"));
+    }
 }

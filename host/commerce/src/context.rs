@@ -400,19 +400,11 @@ impl Context {
             let came = host.decision(&deal, next, call.key, cancel.take(), |wait| {
                 host.tinguin().pose_statement(call.key, statement, refers.clone(), wait)
             });
-            match came {
-                Ok(Ok(bytes)) => {
-                    let writes = host.evidence_of(statement, &bytes);
-                    Ok((Ok(ByteBuf::from(bytes)), writes))
-                }
-                Ok(Err(reason)) => {
-                    let refusal = format!("the person has left the deal: {reason}");
-                    Ok((Err(refusal), vec![Write::Told(deal.id)]))
-                }
-                Err(Undecided::Client(ClientError::Declined(why))) => Ok((Err(why), Vec::new())),
-                Err(Undecided::Client(other)) => Err(other.into()),
-                Err(Undecided::Stop(stop)) => Err(stop),
+            let (signed, mut writes) = decided(&deal, came)?;
+            if let Ok(bytes) = &signed {
+                writes.extend(host.evidence_of(statement, bytes));
             }
+            Ok((signed.map(ByteBuf::from), writes))
         })?;
         Ok(signed.map(ByteBuf::into_vec))
     }
@@ -446,6 +438,24 @@ impl Context {
             checkpoints: self.recent[1].iter().copied().collect(),
         };
         Err(self.journal.checkpoint(&carried))
+    }
+}
+
+/// What came of asking the person to consent; `Err` inside is why she does not. Somebody who
+/// leaves the deal does not, and has told it.
+pub(crate) fn decided<T>(
+    deal: &Deal,
+    came: Result<Result<T, String>, Undecided>,
+) -> Result<(Result<T, String>, Vec<Write>), Stop> {
+    match came {
+        Ok(Ok(decision)) => Ok((Ok(decision), Vec::new())),
+        Ok(Err(reason)) => {
+            let refusal = format!("the person has left the deal: {reason}");
+            Ok((Err(refusal), vec![Write::Told(deal.id)]))
+        }
+        Err(Undecided::Client(ClientError::Declined(why))) => Ok((Err(why), Vec::new())),
+        Err(Undecided::Client(other)) => Err(other.into()),
+        Err(Undecided::Stop(stop)) => Err(stop),
     }
 }
 

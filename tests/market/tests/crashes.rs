@@ -9,24 +9,10 @@
 
 mod common;
 
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{asked, books, ended, impatient, market, newest, small};
+use common::{asked, books, buy_until_crash, ended, impatient, market, newest, small};
 use semper_testkit::{Market, Part, process};
-
-/// Starts `semper buy` with a crash ahead; whether it crashed.
-fn buy_until_crash(market: &Market, crash: &str) -> bool {
-    let status = Command::new(&market.binaries.semper)
-        .args(["buy", "--home", "anna", &market.merchant_url()])
-        .env("SEMPER_CRASH", crash)
-        .current_dir(&market.folder)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .unwrap();
-    !status.success()
-}
 
 /// Checks that every deal so far has ended well, and nothing twice.
 fn check(market: &Market, deals: usize, crash: &str) {

@@ -6,10 +6,9 @@
 mod common;
 
 use std::fs;
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{ask, asked, books, ended, market, newest, small};
+use common::{ask, asked, books, buy_until_crash, ended, market, newest, small};
 use semper_testkit::market::{BUYER_RULES, Published};
 use semper_testkit::{Market, MarketOptions, Part};
 use serde_json::Value;
@@ -54,19 +53,6 @@ fn judged(market: &Market, home: &str) -> (i32, String) {
 /// Verdicts that the third party has given.
 fn verdicts(market: &Market) -> i64 {
     ask(market.folder.join("third/cases.sqlite"), "SELECT count(*) FROM cases")
-}
-
-/// Buys with a crash ahead, in the buyer's process.
-fn buy_until_crash(market: &Market, crash: &str) {
-    let status = Command::new(&market.binaries.semper)
-        .args(["buy", "--home", "anna", &market.merchant_url()])
-        .env("SEMPER_CRASH", crash)
-        .current_dir(&market.folder)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .unwrap();
-    assert!(!status.success(), "{crash} was not met");
 }
 
 #[test]
@@ -138,7 +124,7 @@ fn a_buyer_who_vanishes_with_the_receipt_has_paid_for_it() {
     let (market, _folder) = market(&small());
 
     // Its third step is receipt and release, stored and not sent.
-    buy_until_crash(&market, "exchange.after:3");
+    assert!(buy_until_crash(&market, "exchange.after:3"));
 
     wait_until("nothing was paid", &market, || books(&market).payments == 1);
     assert_eq!(verdicts(&market), 1);
@@ -157,7 +143,7 @@ fn a_buyer_who_vanishes_before_promising_costs_nobody_anything() {
     let before = books(&market);
 
     // The money is locked, and nobody has been told.
-    buy_until_crash(&market, "exchange.held:1");
+    assert!(buy_until_crash(&market, "exchange.held:1"));
 
     wait_until("the merchant does not give up", &market, || {
         newest(&market, "otto").0 != "running" || verdicts(&market) == 1

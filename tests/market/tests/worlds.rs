@@ -13,7 +13,7 @@ use semper_testkit::market::BUYER_RULES;
 use semper_testkit::{Market, Part, Published, Running};
 
 /// The worlds that were published, and the folders of their conformance components.
-const WORLDS: [&str; 2] = ["v1.0", "v1.1"];
+const WORLDS: [&str; 3] = ["v1.0", "v1.1", "v1.2"];
 
 fn publish(market: &mut Market, world: &str) {
     let folder: PathBuf = binaries().repository.join("tests/market/conformance").join(world);

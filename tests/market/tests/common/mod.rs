@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
 use rusqlite::Connection;
 use semper_testkit::{Binaries, Market, MarketOptions};
@@ -39,6 +40,19 @@ pub fn impatient(options: &MarketOptions) -> (Market, TempDir) {
 /// Few articles: most tests need one.
 pub fn small() -> MarketOptions {
     MarketOptions { articles: 2_000, funds: "50000.00 EUR".into(), ..MarketOptions::default() }
+}
+
+/// Starts `semper buy` with a crash ahead; whether it crashed.
+pub fn buy_until_crash(market: &Market, crash: &str) -> bool {
+    let status = Command::new(&market.binaries.semper)
+        .args(["buy", "--home", "anna", &market.merchant_url()])
+        .env("SEMPER_CRASH", crash)
+        .current_dir(&market.folder)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .unwrap();
+    !status.success()
 }
 
 /// Answers one question of SQL about a file of the marketplace.

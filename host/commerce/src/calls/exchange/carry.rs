@@ -2,14 +2,12 @@
 
 use std::sync::Arc;
 
-use semper_archive::Write;
 use semper_base::{Digest, Timestamp, cbor};
 use semper_exchange::package::Part;
-use semper_tinguin::ClientError;
 
 use super::super::v1_2::semper::exchange::exchange as wit;
 use super::{Begun, CONSENT, END_OF_EXCHANGE, Failed};
-use crate::context::{Context, PaymentHandle, StatementHandle, Undecided};
+use crate::context::{Context, PaymentHandle, StatementHandle, decided};
 use crate::exchange::{Declared, Got, Outcome, moved};
 use crate::flow::Moving;
 use crate::outside::Outside;
@@ -36,16 +34,7 @@ impl Context {
             let came = host.decision(&deal, next, call.key, cancel.take(), |wait| {
                 host.tinguin().pose_exchange(call.key, deal.id, question.clone(), wait)
             });
-            match came {
-                Ok(Ok(())) => Ok((Ok(()), Vec::new())),
-                Ok(Err(reason)) => {
-                    let refusal = format!("the person has left the deal: {reason}");
-                    Ok((Err(refusal), vec![Write::Told(deal.id)]))
-                }
-                Err(Undecided::Client(ClientError::Declined(why))) => Ok((Err(why), Vec::new())),
-                Err(Undecided::Client(other)) => Err(other.into()),
-                Err(Undecided::Stop(stop)) => Err(stop),
-            }
+            decided(&deal, came)
         })
     }
 

@@ -381,6 +381,11 @@ impl Context {
         }
     }
 
+    /// The deal's statements, as they are shown beside what is to be decided.
+    pub(crate) fn referred(&self) -> Vec<Vec<u8>> {
+        self.statements.iter().map(|it| semper_base::cbor::encode(it.statement())).collect()
+    }
+
     /// Puts a statement to the person, with those that it refers to.
     pub fn ask_to_sign(
         &mut self,
@@ -388,8 +393,7 @@ impl Context {
         statement: &Statement,
     ) -> Result<Result<Vec<u8>, String>, Stop> {
         let (outside, deal) = (self.outside.clone(), Arc::clone(&self.deal));
-        let refers = self.statements.iter().map(|it| semper_base::cbor::encode(it.statement()));
-        let refers: Vec<Vec<u8>> = refers.collect();
+        let refers = self.referred();
         let (next, cancel) = (self.received + 1, &mut self.cancel);
         // An effect, though nothing has happened before the yes: the question is put once.
         let signed: Result<ByteBuf, String> = self.journal.effect(function, statement, |call| {

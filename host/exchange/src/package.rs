@@ -16,7 +16,7 @@ use serde_bytes::ByteBuf;
 use crate::crypto::Signed;
 use crate::information;
 use crate::item::{Information, Item, Money};
-use crate::negotiation::{Propose, Reject, Select};
+use crate::negotiation::{Offered, Propose, Reject, Select};
 use crate::standard::Standard;
 
 /// What both agree to beside the items: what an affidavit counts for, and what a receipt is.
@@ -207,6 +207,21 @@ pub fn path(index: usize, enclosed: &Enclosed) -> String {
 /// The digest of an information's kind, salted: a third party cannot tell it.
 pub fn describe(kind: &str, salt: &Digest) -> Digest {
     Digest::of_parts(&[b"semper/exchange/kind/v1", salt.as_bytes(), kind.as_bytes()])
+}
+
+/// What wishes give, each item in the way that its giver likes most.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_wishes(
+    gives: &[Offered<Standard>],
+    enclosed: &[Enclosed],
+    deal: DealId,
+    signer: &semper_base::PublicKey,
+) -> Result<Vec<Part>, PackageError> {
+    let leaves: Vec<_> =
+        gives.iter().filter_map(|it| Some((it.path.as_str(), it.ways.first()?))).collect();
+    read(leaves.into_iter(), enclosed, deal, signer)
 }
 
 /// Holds leaves (path and item) and what stands behind them together. `signer` is the key of

@@ -85,13 +85,9 @@ fn talked(talk: &Talk) {
         Talk::Select { select, enclosed } => (&select.body().wishes, enclosed),
         Talk::Conclude { .. } | Talk::Reject { .. } => return,
     };
-    let leaves: Vec<_> = wishes
-        .gives
-        .iter()
-        .filter_map(|it| Some((it.path.as_str(), it.ways.first()?)))
-        .collect();
     let deal = DealId::new(Digest::ZERO);
-    if let Ok(parts) = package::read(leaves.into_iter(), enclosed, deal, &wishes.party.sign) {
+    let signer = &wishes.party.sign;
+    if let Ok(parts) = package::read_wishes(&wishes.gives, enclosed, deal, signer) {
         let _ = package::satisfies(&parts, &[Wanted::Information("x".into())]);
     }
     let _ = negotiation::select(wishes, wishes, Digest::ZERO);

@@ -351,10 +351,8 @@ impl Context {
         gives: &[semper_exchange::negotiation::Offered<Standard>],
         enclosed: &[Enclosed],
     ) -> Result<Vec<Part>, Stop> {
-        let leaves: Vec<_> =
-            gives.iter().filter_map(|it| Some((it.path.as_str(), it.ways.first()?))).collect();
         let signer = &self.deal.agreement.keys(self.deal.side).sign;
-        package::read(leaves.into_iter(), enclosed, self.deal.id, signer)
+        package::read_wishes(gives, enclosed, self.deal.id, signer)
             .map_err(|error| Stop::Service(error.to_string()))
     }
 

@@ -13,6 +13,7 @@ use super::convert::{amount_in, content_in, digest_in};
 use super::v1_0::semper::items::types as items;
 use super::v1_0::semper::tinguin::{consent, display};
 use crate::context::{ConsentHandle, Context, PaymentConsentHandle, Undecided};
+use crate::exchange::receipt_names;
 use crate::outside::Outside;
 use crate::stop::Stop;
 
@@ -131,29 +132,15 @@ impl Context {
     ) -> Result<Result<PaymentConsentHandle, String>, Stop> {
         let amount = amount_in(amount)?;
         let purpose = digest_in(order)?;
-        let most = self.deal.terms.grants().most;
-        let within = most.is_some_and(|most| {
-            most.currency() == amount.currency()
-                && self.spent.saturating_add(amount.minor()) <= most.minor()
-        });
-        if !within {
-            return Err(Stop::Money(most));
-        }
-        let offer = self.statements.iter().find_map(|it| match &it.statement().content {
-            Content::Offer(offer) => Some(offer.account.clone()),
-            _ => None,
-        });
-        let payee = offer.ok_or_else(|| Stop::Service("there is no offer to pay for".into()))?;
+        self.within_grant(amount, amount.minor())?;
+        let payee =
+            self.payee().ok_or_else(|| Stop::Service("there is no offer to pay for".into()))?;
         if self.monitor.stated(Kind::Order) != Some(purpose) {
             return Err(Stop::Service("only this deal's order can be paid for".into()));
         }
         let made = self.now()?;
-        // One payment per order: its reference follows from deal and order.
-        let reference = semper_base::Digest::of_parts(&[
-            b"semper/payment/v1",
-            self.deal.id.digest().as_bytes(),
-            purpose.as_bytes(),
-        ]);
+        // One payment per order: a receipt can name it before it is made.
+        let reference = receipt_names(self.deal.id, &purpose);
         let intent = Intent { deal: self.deal.id, amount, payee, purpose, reference };
         let order = self.outside.payment_order(&self.deal, &self.journal, &intent)?;
         let content = Content::PaymentOrder(order.clone());

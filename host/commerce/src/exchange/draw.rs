@@ -56,7 +56,8 @@ impl From<Away> for NotDrawn {
 }
 
 impl Drawing {
-    /// What we give, as wishes. `peer_gives` is what the other side does, if it has said so.
+    /// What we give, as wishes. `peers_information` says whether the other side gives any: then
+    /// money that we give stays open to dispute for a while.
     pub(crate) fn new(
         terms: &Terms<'_>,
         gives: &[Give],
@@ -276,9 +277,8 @@ fn read(
             }
         }
     }
-    let leaves: Vec<(&str, &Item<Standard>)> =
-        wishes.gives.iter().filter_map(|it| Some((it.path.as_str(), it.ways.first()?))).collect();
-    package::read(leaves.into_iter(), enclosed, deal, &keys.sign).map_err(|error| error.to_string())
+    package::read_wishes(&wishes.gives, enclosed, deal, &keys.sign)
+        .map_err(|error| error.to_string())
 }
 
 /// What a proposal gives.

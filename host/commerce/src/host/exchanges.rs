@@ -14,7 +14,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use semper_archive::Write;
-use semper_base::{DealId, Digest, ExchangeId, Timestamp, cbor};
+use semper_base::{DealId, ExchangeId, Timestamp, cbor};
 use semper_exchange::package::{self, Part};
 use semper_exchange::party::Event;
 use semper_exchange::standard::Standard;
@@ -29,7 +29,7 @@ use super::schedule::lock;
 use super::{Host, evidence};
 use crate::calls::exchange::Begun;
 use crate::context::Deal;
-use crate::exchange::{DealHolder, Declared, Got, Outcome, Stored, outcome};
+use crate::exchange::{DealHolder, Got, Outcome, Stored, outcome};
 use crate::stop::{Stop, Waiting};
 
 pub use lane::{EXCHANGE, Said};
@@ -293,9 +293,8 @@ fn received(deal: &Deal, outcome: &Outcome) -> Vec<Write> {
         let (statement, _) = stated.verify().ok()?;
         let summary = format!("{}, by fair exchange", screen::summary(&statement));
         let kind = statement.content.kind().name();
-        let declared = Declared::exchanged(statement, Digest::of(&stated.statement), name, stated);
-        let bytes = declared.bytes();
-        Some(evidence(Some(deal.id), kind, name, &summary, bytes, Timestamp::now()))
+        let bytes = cbor::encode(stated.as_ref());
+        Some(evidence(Some(deal.id), kind, name, &summary, &bytes, Timestamp::now()))
     };
     got.iter().filter_map(of).collect()
 }

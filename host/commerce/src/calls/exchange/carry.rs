@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use semper_base::{Digest, Timestamp, cbor};
+use semper_base::{Digest, Timestamp};
 use semper_exchange::package::Part;
 
 use super::super::v1_2::semper::exchange::exchange as wit;
@@ -17,8 +17,7 @@ impl Context {
     /// Has the person decide about an exchange; `Err` inside is why not.
     pub(super) fn consent_to(&mut self, begun: &Begun<'_>) -> Result<Result<(), String>, Stop> {
         let (outside, deal) = (self.outside.clone(), Arc::clone(&self.deal));
-        let refers =
-            self.statements.iter().map(|it| cbor::encode(it.statement())).collect::<Vec<_>>();
+        let refers = self.referred();
         let account = self.till()?.map(|till| (till.system, till.account));
         let pays = begun.ours.parts.iter().any(|it| matches!(it, Part::Money { .. }));
         let account = account.filter(|_| pays);

@@ -72,7 +72,8 @@ impl Context {
         content_in(content, account)
     }
 
-    fn within_grant(&self, amount: Amount, so_far: i64) -> Result<(), Stop> {
+    /// Whether an amount may leave, after what has left already; `so_far` is all of one call.
+    pub(crate) fn within_grant(&self, amount: Amount, so_far: i64) -> Result<(), Stop> {
         let most = self.deal.grants().most;
         let within = most.is_some_and(|most| {
             most.currency() == amount.currency()

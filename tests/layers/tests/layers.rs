@@ -9,7 +9,7 @@ use std::process::Command;
 /// Layers from the bottom up; crates of one layer do not use each other.
 const LAYERS: [&[&str]; 11] = [
     &["semper-base"],
-    &["semper-items", "semper-tlog"],
+    &["semper-items", "semper-keeper", "semper-tlog"],
     &["semper-exchange"],
     &["semper-archive", "semper-net", "semper-tinguin", "semper-trust"],
     &["semper-distribution"],

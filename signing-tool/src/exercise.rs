@@ -87,7 +87,7 @@ pub fn compile_worker() -> Option<ExitCode> {
         return None;
     }
     let milliseconds = arguments.next().and_then(|it| it.parse().ok()).unwrap_or(0);
-    std::process::exit(semper_commerce::compile::worker(milliseconds))
+    std::process::exit(semper_runtime::compile::worker(milliseconds))
 }
 
 pub fn exercise(arguments: &ExerciseArguments) -> Result<Said, Report> {

@@ -11,38 +11,33 @@ use std::fs::{File, TryLockError};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use semper_archive::{Archive, DealRow, EvidenceRow, Home, Write};
 use semper_base::cert::Roots;
 use semper_base::{Certificate, DealId, Digest, Mend, Timestamp};
 use semper_items::{Agreement, Side, Statement};
+use semper_keeper::{Job, Keeper};
 use semper_net::Client;
 use semper_payment::{Confirmed, Manager};
 use semper_tinguin::ClientError;
 use semper_trust::{TrustFile, VerifiedTerms};
 
-use crate::business::Business;
-use crate::compile::Compiler;
-use crate::context::{Context, Deal, Received};
-use crate::journal::Journal;
-use crate::outside::Outside;
-use crate::runtime::{Lane, Runtime};
-use crate::stop::Stop;
+use semper_runtime::business::Business;
+use semper_runtime::compile::Compiler;
+use semper_runtime::context::{Context, Deal, Received};
+use semper_runtime::journal::Journal;
+use semper_runtime::stop::{Doubt, Pause, Stop};
+use semper_runtime::{Lane, Runtime};
+
+use crate::running::Running;
 use crate::terms::Shelf;
 
-pub use ending::Incident;
-pub(crate) use ending::of_flow;
 use exchanges::Exchanges;
 pub use exchanges::{EXCHANGE, Said};
 pub use messages::{Accepted, Ended, MessageRefusal};
 use schedule::Schedule;
-pub use waits::{Came, Wanted};
-
-/// The kind of the information by which a host tells its peer that its side of the deal has
-/// failed. No flow enables it: it is the host's own.
-pub const END: &str = "semper/end";
+pub(crate) use waits::Undecided;
 
 /// Waits and effects that an activation may end in the fast lane.
 const FAST_COMMITS: u32 = 48;
@@ -55,7 +50,7 @@ const DEALS: usize = 1_024;
 type Ran = (Context, Result<Result<(), String>, Stop>);
 
 /// A component that is being made ready.
-pub type Preparing = JoinHandle<Result<(), Stop>>;
+pub type Preparing = Job<Result<(), Stop>>;
 
 /// Hears what happens in a deal, one sentence at a time.
 pub type Notice = Box<dyn Fn(DealId, &str) + Send + Sync>;
@@ -84,6 +79,8 @@ pub struct HostParts {
     pub compiler: PathBuf,
     /// Hears what happens, one sentence at a time.
     pub notice: Notice,
+    /// Keeps the host's threads.
+    pub keeper: Keeper,
 }
 
 /// A running host.
@@ -103,6 +100,7 @@ impl Drop for Host {
     fn drop(&mut self) {
         self.schedule.close();
         self.exchanges.close();
+        self.parts.keeper.end();
     }
 }
 
@@ -165,7 +163,7 @@ impl Host {
         let compiler = Compiler::new(Arc::clone(&parts.home), parts.compiler.clone())?;
         let host = Arc::new(Self {
             shelf,
-            runtime: Runtime::new(compiler)?,
+            runtime: Runtime::new(compiler, &parts.keeper)?,
             schedule: Arc::default(),
             exchanges: Arc::default(),
             identity: OnceLock::new(),
@@ -191,6 +189,11 @@ impl Host {
     /// The TINGUIN.
     pub fn tinguin(&self) -> &semper_tinguin::Client {
         &self.parts.tinguin
+    }
+
+    /// The keeper of the host's threads.
+    pub fn keeper(&self) -> &Keeper {
+        &self.parts.keeper
     }
 
     /// The way to others.
@@ -284,7 +287,8 @@ impl Host {
     /// when a deal is opened.
     pub fn prepare(self: &Arc<Self>, terms: &Arc<VerifiedTerms>, side: Side) -> Preparing {
         let (host, terms) = (Arc::clone(self), Arc::clone(terms));
-        std::thread::spawn(move || host.runtime.ready(&terms, side).map(drop))
+        let keeper = host.parts.keeper.clone();
+        keeper.job("preparing", move |_| host.runtime.ready(&terms, side).map(drop))
     }
 
     /// Runs a deal until it ends or has to wait: what a worker does when the deal is woken.
@@ -294,12 +298,23 @@ impl Host {
             Ok(_) => return,
             Err(error) => {
                 tracing::error!(deal = id.short(), %error, "the deal cannot be read");
-                return self.wake_later(id, Duration::from_secs(2));
+                if let Some(pauses) = Doubt::Archive(error).pauses() {
+                    self.retry(id, pauses);
+                }
+                return;
             }
         };
-        if let Err(error) = self.run(&row, lane) {
-            tracing::error!(deal = id.short(), %error, "the deal's state cannot be stored");
-            self.wake_later(id, Duration::from_secs(2));
+        if let Err(stop) = self.run(&row, lane) {
+            tracing::error!(deal = id.short(), %stop, "the deal's state cannot be stored");
+            match stop {
+                Stop::Pause(Pause::Again { needed, .. }) => self.retry(id, needed.pauses()),
+                Stop::Doubt(doubt) => {
+                    if let Some(pauses) = doubt.pauses() {
+                        self.retry(id, pauses);
+                    }
+                }
+                Stop::Pause(_) | Stop::Verdict(_) => {}
+            }
         }
         self.schedule.asked(id);
     }
@@ -324,11 +339,12 @@ impl Host {
                 Ok(done) => done,
                 Err(stop) => return self.store(row, Some((&deal, None)), Err(stop)),
             };
-            if matches!(outcome, Err(Stop::Checkpoint)) {
+            if matches!(&outcome, Err(stop) if stop.is_checkpoint()) {
                 begins = context.journal.len() - 1;
                 continue;
             }
-            let outcome = outcome.and_then(|said| of_flow(&context.monitor, said));
+            let outcome =
+                outcome.and_then(|said| context.ended(said)).map_err(|it| context.shown(it));
             return self.store(row, Some((&deal, Some(&mut context))), outcome);
         }
     }
@@ -347,9 +363,8 @@ impl Host {
             Lane::Fast => journal.within(FAST_COMMITS, FAST_BYTES),
             Lane::Slow => journal.paced(),
         };
-        let outside = Outside::Host(Arc::clone(self));
-        let mut context = Context::new(outside, Arc::clone(deal), journal)?;
-        context.cancel = cancel;
+        let world = Running::new(Arc::clone(self), Arc::clone(deal), cancel);
+        let context = Context::new(Arc::new(world), Arc::clone(deal), journal)?;
         Ok(self.runtime.run(&ready, context, lane))
     }
 

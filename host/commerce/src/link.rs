@@ -11,8 +11,9 @@ use semper_items::message::MAX_MESSAGE;
 use semper_net::{NetError, Response};
 use semper_transfer::channel::Refusal;
 
+use semper_runtime::Stop;
+
 use crate::host::{Accepted, Ended, Host, MessageRefusal};
-use crate::stop::Stop;
 
 /// Media type of sealed messages.
 pub const MESSAGE: &str = "application/vnd.semper.message.v1";

@@ -6,11 +6,11 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::{Duration, Instant};
 
 use semper_archive::{Archive, ArchiveError, DealRow, Home, HomeError, Write};
 use semper_base::cert::{CertError, Crl, MAX_CRL, Roots};
 use semper_base::{Digest, Mend, Timestamp};
+use semper_keeper::{Bell, Post, Spawn as _, Turn};
 use semper_net::{Client, NetError};
 use semper_trust::envelope::EnvelopeError;
 use semper_trust::revocation::{Knowledge, Listed};
@@ -303,19 +303,15 @@ fn get(net: &Client, url: &str, most: usize) -> Result<Vec<u8>, ListError> {
 pub(crate) fn watch(host: &Arc<Host>) {
     let every = host.shelf().trust().freshness.refresh;
     let weak: Weak<Host> = Arc::downgrade(host);
-    std::thread::spawn(move || {
-        let mut told = BTreeSet::new();
-        let mut next = Instant::now() + every;
-        // In short steps, so that the thread ends soon after its host.
-        while let Some(host) = weak.upgrade() {
-            if Instant::now() >= next {
-                look(&host, &mut told);
-                next = Instant::now() + every;
-            }
-            drop(host);
-            std::thread::sleep(Duration::from_secs(1).min(every));
+    let (mut told, mut first) = (BTreeSet::new(), true);
+    let turns = move |_: &Post| {
+        let Some(host) = weak.upgrade() else { return Turn::End };
+        if !std::mem::replace(&mut first, false) {
+            look(&host, &mut told);
         }
-    });
+        Turn::Wait(every)
+    };
+    host.keeper().keep("lists", &Bell::new(), Box::new(turns));
 }
 
 fn look(host: &Host, told: &mut BTreeSet<(Digest, String)>) {

@@ -13,8 +13,9 @@ use semper_tinguin::{ClientError, DealContext};
 use semper_transfer::opening::{Buyer, Effect, Event, Merchant, Refusal};
 use semper_trust::VerifiedTerms;
 
+use semper_runtime::Stop;
+
 use crate::host::Host;
-use crate::stop::Stop;
 use crate::terms::TermsError;
 
 /// Media type of HELLO.

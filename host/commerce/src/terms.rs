@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use semper_archive::{Archive, ArchiveError, DealRow, Home, HomeError, Write};
 use semper_base::{Digest, Mend, Timestamp};
@@ -13,9 +12,10 @@ use semper_net::Client;
 use semper_trust::verify::Described;
 use semper_trust::{Layout, TrustError, TrustFile, VerifiedTerms};
 
-use crate::context::Deal;
+use semper_runtime::context::Deal;
+use semper_runtime::stop::{Needed, Stop};
+
 use crate::lists::{self, Lists};
-use crate::stop::Stop;
 
 /// Where a merchant publishes its current terms, as files of an OCI image layout.
 pub const WELL_KNOWN: &str = "/.well-known/semper/terms/";
@@ -172,13 +172,11 @@ impl Shelf {
 
     /// What never changes about a deal, from its row.
     pub fn deal(&self, row: &DealRow) -> Result<Deal, Stop> {
-        let agreement =
-            Agreement::decode(&row.agreement).map_err(|error| Stop::Service(error.to_string()))?;
+        let agreement = Agreement::decode(&row.agreement)
+            .map_err(|error| Stop::broken(format!("the stored agreement: {error}")))?;
         // Terms that cannot be read now are this home's trouble; the deal is not harmed by it.
-        let terms = self.get(row.terms, row.opened).map_err(|error| Stop::Later {
-            what: error.to_string(),
-            after: Duration::from_secs(5),
-        })?;
+        let terms =
+            self.get(row.terms, row.opened).map_err(|error| Stop::away(Needed::Terms, error))?;
         let side = if row.side == Side::Buyer.name() { Side::Buyer } else { Side::Seller };
         Ok(Deal { id: row.id, side, agreement, terms, opened: row.opened })
     }

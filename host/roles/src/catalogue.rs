@@ -8,7 +8,7 @@ use std::time::Duration;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params, params_from_iter};
 use semper_base::{Amount, DealId, Digest, Mend, fault};
-use semper_commerce::business::{Article, Business, Query};
+use semper_runtime::business::{Article, Business, Query};
 use serde::Deserialize;
 
 /// The catalogue's file in a merchant's home.

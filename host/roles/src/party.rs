@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use semper_archive::{Archive, ArchiveError, Home, HomeError};
 use semper_base::{DealId, Mend};
-use semper_commerce::business::Business;
-use semper_commerce::compile::Compiler;
-use semper_commerce::runtime::Runtime;
 use semper_commerce::{Host, HostError, HostParts, Stop};
+use semper_keeper::Keeper;
 use semper_net::Client;
 use semper_payment::{Manager, Module};
 use semper_purse::{Purse, PurseConfig};
+use semper_runtime::Runtime;
+use semper_runtime::business::Business;
+use semper_runtime::compile::Compiler;
 use semper_trust::TrustFile;
 use semper_trust::trustfile::TrustFileError;
 use serde::{Deserialize, Serialize};
@@ -96,6 +97,8 @@ pub struct Party {
     pub trust: TrustFile,
     /// Its archive.
     pub archive: Archive,
+    /// Keeps the threads of its host.
+    pub keeper: Keeper,
 }
 
 impl Party {
@@ -107,7 +110,7 @@ impl Party {
             home.read(name).map_err(|error| error.to_string())
         })?;
         let archive = Archive::open(&home)?;
-        Ok(Self { home, config, trust, archive })
+        Ok(Self { home, config, trust, archive, keeper: Keeper::new("host") })
     }
 
     /// A client that believes this home's authorities.
@@ -140,6 +143,7 @@ impl Party {
             grace: Duration::from_millis(500),
             compiler: compiler(),
             notice: Box::new(notice),
+            keeper: self.keeper.clone(),
         };
         Ok(Host::start(parts)?)
     }
@@ -155,7 +159,7 @@ fn compiler() -> PathBuf {
 
 /// A runtime for re-executing deals, with this home's code cache.
 pub fn runtime(home: &Arc<Home>) -> Result<Runtime, Stop> {
-    Runtime::new(Compiler::new(Arc::clone(home), compiler())?)
+    Runtime::new(Compiler::new(Arc::clone(home), compiler())?, &Keeper::new("runtime"))
 }
 
 /// Reads a home's configuration.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use semper_archive::DealRow;
 use semper_base::Report;
-use semper_commerce::evidence;
 use semper_commerce::terms::Shelf;
+use semper_examine::evidence;
 use semper_roles::party::Party;
 use serde_json::json;
 

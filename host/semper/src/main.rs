@@ -84,7 +84,7 @@ fn run(command: Command) -> Result<(), Report> {
             serve::catalogue_import(&home.home, &file, json)
         }
         Command::CompileComponent { milliseconds } => {
-            std::process::exit(semper_commerce::compile::worker(milliseconds))
+            std::process::exit(semper_runtime::compile::worker(milliseconds))
         }
     }
 }

@@ -6,10 +6,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use semper_base::Report;
-use semper_commerce::exported::{self, MAX_FILE};
-use semper_commerce::replay::{End, Replayed};
 use semper_commerce::terms::Shelf;
+use semper_examine::exported::{self, MAX_FILE};
+use semper_examine::replay::{End, Replayed};
 use semper_roles::party::{self, Party};
+use semper_runtime::Stop;
 use serde_json::json;
 
 use crate::arguments::ReplayArguments;
@@ -50,7 +51,7 @@ fn account(party: &Party, deal: &str, as_json: bool) -> Result<(), Report> {
         print::line(&format!("the deal is {}: {}", row.state.name(), row.note));
     }
     match &replayed.end {
-        End::Stopped(stop) if stop.is_doubt() => Err(doubtful(&stop.to_string())),
+        End::Stopped(stop @ Stop::Doubt(_)) => Err(doubtful(&stop.to_string())),
         _ => Ok(()),
     }
 }

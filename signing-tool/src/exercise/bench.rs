@@ -11,9 +11,10 @@ use std::time::Duration;
 use semper_archive::Home;
 use semper_base::cert::{Authority, CertError, Roots};
 use semper_base::{Amount, Currency, Report, Role, SigningKey, Timestamp};
-use semper_commerce::compile::Compiler;
-use semper_commerce::runtime::Runtime;
-use semper_commerce::stage::Cast;
+use semper_keeper::Keeper;
+use semper_runtime::Runtime;
+use semper_runtime::compile::Compiler;
+use semper_stage::Cast;
 use semper_trust::bundle::{self, Signer};
 use semper_trust::capability::Capability;
 use semper_trust::certificate::{CertificateOf, Scope};
@@ -60,9 +61,9 @@ impl Bench {
         let folder = tempfile::tempdir().map_err(|error| broken(error.to_string()))?;
         let home = Home::create(&folder.path().join("bench"))?;
         let program = std::env::current_exe().map_err(|error| broken(error.to_string()))?;
-        let failed = |stop: semper_commerce::Stop| broken(stop.to_string());
+        let failed = |stop: semper_runtime::Stop| broken(stop.to_string());
         let compiler = Compiler::new(Arc::new(home), program).map_err(failed)?;
-        let runtime = Runtime::new(compiler).map_err(failed)?;
+        let runtime = Runtime::new(compiler, &Keeper::new("bench")).map_err(failed)?;
         let cast = Cast::new(&terms, begins).map_err(|error| broken(error.to_string()))?;
         Ok(Self {
             terms: Arc::new(terms),

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use semper_base::Amount;
-use semper_commerce::Stop;
-use semper_commerce::flow::Violation;
-use semper_commerce::stage::Seen;
 use semper_items::statement::{Content, Kind, Offer};
 use semper_items::{Item, Side};
+use semper_runtime::flow::Violation;
+use semper_runtime::stop::Cause;
+use semper_stage::Seen;
 use semper_tinguin::Answer;
 use semper_tinguin::screen::Question;
 use semper_trust::describe::Value;
@@ -82,28 +82,29 @@ impl Court<'_> {
         let Some(Ended::Stopped(stop)) = ended else { return };
         let forged = self.deal.forged.is_some();
         let words = format!("{}: {stop}", side.name());
-        match stop {
-            Stop::Flow(Violation::Amount { .. }) if !forged => self.find(
+        let Some(verdict) = stop.verdict() else { return };
+        match &verdict.cause {
+            Cause::Flow(Violation::Amount { .. }) if !forged => self.find(
                 "changes-the-total",
                 "it asks for an amount that is not the one agreed on",
                 words,
             ),
-            Stop::Service(why) if why.contains("order can be paid") || why.contains("no offer") => {
+            Cause::NotOrdered(_) => {
                 self.find("pays-before-order", "it asks for money before there is an order", words);
             }
-            Stop::Flow(Violation::NotEnabled { item, .. }) if item == "payment" && !forged => {
+            Cause::Flow(Violation::NotEnabled { item, .. }) if item == "payment" && !forged => {
                 self.find("pays-before-order", "it asks for money before there is an order", words);
             }
-            Stop::Money(_) => {
+            Cause::Money(_) => {
                 self.find("over-ceiling", "it wants to pay more than is certified", words)
             }
-            Stop::Flow(_) if !forged => {
+            Cause::Flow(_) | Cause::PeerFlow(_) if !forged => {
                 self.find("forbidden-step", "it tries what its flow does not enable", words);
             }
-            Stop::Limit { .. } | Stop::Stack(_) => {
+            Cause::Limit { .. } | Cause::Stack(_) => {
                 self.find("over-limit", "it goes over a limit of the sandbox", words);
             }
-            Stop::Trap(_) if !forged => self.find("crashes", "it crashes", words),
+            Cause::Trap(_) if !forged => self.find("crashes", "it crashes", words),
             _ => {}
         }
     }

@@ -8,13 +8,13 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use semper_base::{Digest, Report, Timestamp, cbor};
-use semper_commerce::business::Business;
-use semper_commerce::host::END;
-use semper_commerce::stage::{Part, Played, Seen};
-use semper_commerce::{Stop, stage};
 use semper_exchange::package::{Enclosed, MAX_TALK, Talk, Wanted};
 use semper_items::statement::{Content, Kind, PaymentOrder};
 use semper_items::{Item, Message, Side, Statement};
+use semper_runtime::END;
+use semper_runtime::Stop;
+use semper_runtime::business::Business;
+use semper_stage::{Part, Played, Script, Seen};
 use semper_trust::flow::ItemKind;
 
 use super::bench::Bench;
@@ -128,7 +128,7 @@ pub fn deal(bench: &Bench, seed: u64) -> Result<Deal, Report> {
         _ => None,
     };
     let shop = Arc::new(Shop::new(bench.currency));
-    let part = |side: Side, script: Box<dyn stage::Script>| {
+    let part = |side: Side, script: Box<dyn Script>| {
         let business = (side == Side::Seller).then(|| Arc::clone(&shop) as Arc<dyn Business>);
         Part::new(&bench.cast, &bench.terms, side, seed, script, business)
     };

@@ -6,10 +6,10 @@ use std::sync::Mutex;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use semper_base::{Amount, Currency, DealId, Digest};
-use semper_commerce::business::{Article, Business, Query};
-use semper_commerce::stage::Script;
 use semper_items::Statement;
 use semper_items::statement::{Kind, PaymentOrder};
+use semper_runtime::business::{Article, Business, Query};
+use semper_stage::Script;
 use semper_tinguin::Answer;
 use semper_tinguin::screen::Question;
 

@@ -3,8 +3,8 @@
 use std::error::Error;
 use std::time::{Duration, Instant};
 
-use semper_commerce::business::{Business as _, Query};
 use semper_roles::catalogue::Catalogue;
+use semper_runtime::business::{Business as _, Query};
 use semper_testkit::catalogue::csv;
 
 const SEARCHES: usize = 200;

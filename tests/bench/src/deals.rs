@@ -62,6 +62,7 @@ fn host(
         grace,
         compiler: binaries.semper.clone(),
         notice: Box::new(|_, _| {}),
+        keeper: semper_keeper::Keeper::new("bench"),
     };
     // The workers of the host before notice within seconds that it is gone.
     let until = Instant::now() + Duration::from_secs(20);

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use semper_archive::Home;
 use semper_base::{Digest, SigningKey};
-use semper_commerce::compile::Compiler;
-use semper_commerce::runtime::Runtime;
 use semper_items::Side;
 use semper_roles::log::{Log, LogConfig};
+use semper_runtime::Runtime;
+use semper_runtime::compile::Compiler;
 use semper_testkit::Binaries;
 use semper_tlog::tree::{self, Tree};
 use semper_tlog::{Checkpoint, Proof, leaf};
@@ -244,7 +244,10 @@ fn click() -> Result<(), Box<dyn Error>> {
     let home = Arc::new(Home::create(&folder.path().join("home"))?);
     let program = Binaries::beside()?.semper;
     for way in ["cold", "warm (fetched, code in the cache)"] {
-        let runtime = Runtime::new(Compiler::new(Arc::clone(&home), program.clone())?)?;
+        let runtime = Runtime::new(
+            Compiler::new(Arc::clone(&home), program.clone())?,
+            &semper_keeper::Keeper::new("bench"),
+        )?;
         let start = Instant::now();
         let layout = yard.pull(&place)?;
         let fetched = start.elapsed();

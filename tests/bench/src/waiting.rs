@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use semper_archive::{DealRow, Write};
 use semper_base::{DealId, Digest, Timestamp};
-use semper_commerce::runtime::Lane;
 use semper_items::DealKeys;
+use semper_runtime::Lane;
 use semper_testkit::Binaries;
 use semper_trust::{Limit, Limits, VerifiedTerms};
 use semper_workbench::{Offered, Options, Workbench};

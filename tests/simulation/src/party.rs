@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use semper_archive::{Archive, DealRow, MessageRow, Write};
 use semper_base::{DealId, Digest, SigningKey, Timestamp, cbor};
-use semper_commerce::Stop;
-use semper_commerce::flow::{Monitor, Moving};
-use semper_commerce::journal::Journal;
-use semper_commerce::stop::Waiting;
 use semper_items::{Container, Header, Item, Message, Side, SignedMessage, Statement};
 use semper_ledger::Ledger;
+use semper_runtime::Stop;
+use semper_runtime::flow::{Monitor, Moving};
+use semper_runtime::journal::Journal;
+use semper_runtime::stop::{Doubt, Waiting};
 use semper_transfer::Channel;
 use semper_transfer::channel::{Chain, Effect, Event};
 use semper_trust::{Flow, Limits};
@@ -226,12 +226,12 @@ pub fn file(folder: &Path, side: Side) -> PathBuf {
 
 /// A kill, as activations see it.
 fn killed() -> Stop {
-    Stop::Trap("killed".into())
+    Stop::broken("killed")
 }
 
 /// Whether a stop is a kill.
 pub fn is_kill(stop: &Stop) -> bool {
-    matches!(stop, Stop::Trap(why) if why == "killed")
+    matches!(stop, Stop::Doubt(Doubt::Broken(why)) if why == "killed")
 }
 
 fn row(deal: DealId, sent: bool, message: SignedMessage, seq: u64) -> MessageRow {
@@ -259,7 +259,7 @@ impl Run<'_> {
     pub fn send(&mut self, item: Item, moving: Moving<'_>) -> Result<(), Stop> {
         let at = self.now()?;
         let party = self.party;
-        self.monitor.check(party.side, moving, true, at)?;
+        self.monitor.check(party.side, moving, true, at).map_err(Stop::outside_flow)?;
         self.journal.effect("send", &item, |call| {
             party.boundary()?;
             let channel = party.channel()?;
@@ -296,7 +296,7 @@ impl Run<'_> {
             Ok(((), writes))
         })?;
         party.boundary()?;
-        Ok(self.monitor.advance(party.side, moving, true, at)?)
+        self.monitor.advance(party.side, moving, true, at).map_err(Stop::outside_flow)
     }
 
     /// Sends information.
@@ -354,7 +354,7 @@ impl Run<'_> {
                     let at = party.now().max(last);
                     Ok((Taken { seq: next, digest: row.digest, at }, Vec::new()))
                 }
-                None => Err(Stop::Wait(Waiting::default())),
+                None => Err(Stop::wait(Waiting::default())),
             }
         })?;
         self.received = taken.seq;
@@ -382,7 +382,7 @@ impl Run<'_> {
             }
             Item::Exchange(_) => panic!("nothing is exchanged here"),
         };
-        Ok(self.monitor.advance(peer, moving, true, at)?)
+        self.monitor.advance(peer, moving, true, at).map_err(Stop::peer_outside_flow)
     }
 
     /// The deal.

@@ -1,13 +1,13 @@
 //! What the two components of mail-order do, call by call.
 
 use semper_base::{Amount, Currency, Digest, Timestamp, cbor};
-use semper_commerce::Stop;
-use semper_commerce::flow::Moving;
 use semper_items::statement::{
     Address, Completion, Content, Line, Offer, Order, Receipt, ShippingNote,
 };
 use semper_items::{Item, Statement};
 use semper_ledger::Movement;
+use semper_runtime::Stop;
+use semper_runtime::flow::Moving;
 
 use crate::party::Run;
 

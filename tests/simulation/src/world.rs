@@ -7,9 +7,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use semper_base::{Amount, Currency, DealId, Digest, KeyId, SigningKey, Timestamp, cbor};
-use semper_commerce::{Stop, journal};
 use semper_items::{Message, Side};
 use semper_ledger::Ledger;
+use semper_runtime::stop::Doubt;
+use semper_runtime::{Stop, journal};
 use semper_trust::Flow;
 use serde::Deserialize;
 use turmoil::net::UdpSocket;
@@ -108,7 +109,8 @@ async fn live(
         match party.activate(script) {
             Ok(()) => done[own].set(party.is_quiet()),
             Err(stop) if is_kill(&stop) => return Ok(true),
-            Err(Stop::Wait(_) | Stop::Later { .. }) => {}
+            // What could not be written is tried again.
+            Err(Stop::Pause(_) | Stop::Doubt(Doubt::Archive(_))) => {}
             Err(stop) => return Err(format!("the {} has failed: {stop}", party.side.name()).into()),
         }
         for datagram in party.outbox() {

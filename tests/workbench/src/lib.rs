@@ -19,16 +19,17 @@ use semper_base::cert::{Authority, Roots};
 use semper_base::{
     Amount, Certificate, Currency, DealId, Digest, Role, SealSecret, SigningKey, Timestamp, keys,
 };
-use semper_commerce::compile::Compiler;
 use semper_commerce::host::{Accepted, MessageRefusal};
-use semper_commerce::runtime::Runtime;
 use semper_commerce::{Host, HostParts};
 use semper_items::agreement::Attributes;
 use semper_items::{
     Agreement, Container, DealKeys, Header, Hello, Item, Message, Side, SignedStatement, Statement,
 };
+use semper_keeper::Keeper;
 use semper_net::Client;
 use semper_payment::Manager;
+use semper_runtime::Runtime;
+use semper_runtime::compile::Compiler;
 use semper_testkit::Binaries;
 use semper_tinguin::keystore::Keystore;
 use semper_tinguin::memory::Memory;
@@ -339,7 +340,7 @@ impl Workbench {
     pub fn fresh_runtime(&self) -> Runtime {
         let home = Arc::new(Home::open(&self.home).unwrap());
         let compiler = Compiler::new(home, Binaries::beside().unwrap().semper).unwrap();
-        Runtime::new(compiler).unwrap()
+        Runtime::new(compiler, &Keeper::new("test")).unwrap()
     }
 
     /// The row of a deal.
@@ -477,6 +478,7 @@ fn host(home: &std::path::Path, trust: &TrustFile, options: &Options) -> Arc<Hos
             grace: options.grace,
             compiler: Binaries::beside().unwrap().semper,
             notice: Box::new(|_, _| {}),
+            keeper: Keeper::new("test"),
         };
         match Host::start(parts) {
             Ok(host) => return host,

@@ -3,12 +3,12 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use semper_base::{DealId, Digest, SigningKey, cbor};
-use semper_exchange::crypto::{Away, Body, Crypto as _, Half, Holder, Named};
+use semper_base::{DealId, Digest, cbor};
+use semper_exchange::crypto::{Away, Body, Half, Holder};
 use semper_exchange::information::{self, CHUNK, InformationError, Proof, TAG};
 use semper_exchange::item::Information;
 use semper_exchange::package::Enclosed;
-use semper_exchange::standard::{self, Sealed, Share, Signature, Standard};
+use semper_exchange::standard::{Sealed, Share, Signature, Standard};
 use semper_tinguin::Client;
 use serde_bytes::ByteBuf;
 
@@ -94,33 +94,5 @@ impl Holder<Standard> for DealHolder<'_> {
                 Err(Proof { index: 0, chunk: ByteBuf::new(), cipher, content })
             }
         }
-    }
-}
-
-/// A deal's key on a stage: nothing is opened there, and everybody is believed.
-pub(crate) struct StageHolder<'a>(pub &'a SigningKey);
-
-impl Holder<Standard> for StageHolder<'_> {
-    fn sign<B: Body>(&self, subject: Digest, body: &B) -> Result<Signature, Away> {
-        let digest = Standard::digest(B::KIND, body);
-        let named = standard::message(&Named { kind: B::KIND, subject, digest });
-        Ok(Signature::from_bytes(self.0.sign(&named)))
-    }
-
-    fn open(&self, _: Half, _: &Digest, _: &Sealed) -> Result<Option<Share>, Away> {
-        Ok(None)
-    }
-
-    fn seed(&self, purpose: &Digest) -> Result<Digest, Away> {
-        let key = self.0.public();
-        Ok(Digest::of_parts(&[b"semper/stage/v1", key.as_bytes(), purpose.as_bytes()]))
-    }
-
-    fn holds(&self, _: &Digest) -> bool {
-        true
-    }
-
-    fn examine(&self, _: &Information, _: [&Share; 2]) -> Result<(), Proof> {
-        Ok(())
     }
 }

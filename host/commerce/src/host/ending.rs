@@ -1,4 +1,5 @@
-//! How an activation ends: what is stored of it, and whom is told.
+//! How an activation ends: what is stored of it, whom is told, and when it is tried again. All of
+//! that follows from the kind of its end.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,100 +7,120 @@ use std::time::Duration;
 use semper_archive::{DealRow, DealState, Write};
 use semper_base::{DealId, Digest, Mend as _, Timestamp, cbor};
 use semper_items::{Item, Side};
-use semper_trust::flow::End;
-use serde::{Deserialize, Serialize};
+use semper_keeper::Panicked;
+use semper_runtime::END;
+use semper_runtime::context::{Context, Deal};
+use semper_runtime::stop::{Cause, Doubt, Incident, Needed, Pause, Stop, Verdict, Waiting};
 
-use super::{END, Host, evidence};
-use crate::context::{Context, Deal};
-use crate::flow::Monitor;
-use crate::stop::{Stop, Waiting};
+use super::{Host, evidence};
 
-/// An entry of the archive about a deal that failed: this host's own word, unsigned.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Incident {
-    /// The deal.
-    pub deal: DealId,
-    /// When.
-    pub at: Timestamp,
-    /// The typed reason, such as `limit/memory`.
-    pub code: String,
-    /// In words.
-    pub what: String,
-    /// The state of the flow, if the component got as far.
-    pub flow: String,
-    /// Records of the journal.
-    pub records: u64,
-}
-
-/// How a component that returned has ended its deal.
-pub(crate) fn of_flow(
-    monitor: &Monitor,
-    said: Result<(), String>,
-) -> Result<(DealState, String), Stop> {
-    match (monitor.end(), said.err()) {
-        (Some(End::Completed), _) => Ok((DealState::Completed, "as the terms intend".into())),
-        (Some(End::Withdrawn), said) => {
-            Ok((DealState::Withdrawn, said.unwrap_or_else(|| "one side has left".into())))
-        }
-        (None, Some(said)) => Err(Stop::GaveUp(said)),
-        (None, None) => {
-            let state = monitor.state();
-            Err(Stop::Service(format!("it ended in the middle, in state “{state}”")))
-        }
-    }
-}
+/// A deal that was activated, and its context if it got as far as having one.
+type Ran<'a> = Option<(&'a Deal, Option<&'a mut Context>)>;
 
 impl Host {
     /// Stores how an activation has ended.
     pub(super) fn store(
         self: &Arc<Self>,
         row: &DealRow,
-        ran: Option<(&Deal, Option<&mut Context>)>,
+        ran: Ran<'_>,
         outcome: Result<(DealState, String), Stop>,
     ) -> Result<(), Stop> {
-        let id = row.id;
         match outcome {
             Ok((state, note)) => {
                 if let Some((deal, _)) = ran {
                     self.put_back(deal)?;
                 }
+                self.schedule.steady(row.id);
                 self.end(row, state, note, Vec::new())
             }
-            Err(Stop::Wait(waiting)) => self.sleep(row, waiting),
-            Err(stop @ Stop::Later { after, .. }) => {
-                self.wake_later(id, after);
-                self.note(row, stop.to_string())
+            Err(Stop::Pause(pause)) => self.pause(row, pause),
+            Err(Stop::Doubt(doubt)) => self.doubt(row, &doubt),
+            Err(Stop::Verdict(verdict)) => self.fail(row, ran, &verdict),
+        }
+    }
+
+    fn pause(&self, row: &DealRow, pause: Pause) -> Result<(), Stop> {
+        match pause {
+            Pause::Again { needed, .. } => {
+                self.retry(row.id, needed.pauses());
+                return self.note(row, pause.to_string());
             }
-            Err(Stop::Slow { heavy }) => {
+            Pause::Slow { heavy } => {
                 if heavy {
                     self.schedule.heavy(row.terms);
                 }
-                self.wake_slow(id);
-                Ok(())
+                self.wake_slow(row.id);
             }
-            // The journal is evidence: nothing is decided on top of a doubtful one.
-            Err(stop) if stop.is_doubt() => self.note(row, format!("stopped: {stop}")),
-            Err(stop) => {
-                let mut writes = Vec::new();
-                let mut context = None;
-                if let Some((deal, ran)) = ran {
-                    self.put_back(deal)?;
-                    if let Some(ran) = ran {
-                        writes = ran.journal.take_pending();
-                        writes.extend(self.farewell(deal, ran, &stop));
-                        context = Some(&*ran);
-                    }
-                }
-                writes.push(incident(id, context, &stop));
-                let mend = stop.mend();
-                self.end(row, DealState::Failed, stop.to_string(), writes)?;
-                if !mend.is_empty() {
-                    self.progress(id, format!("what you can do: {mend}"));
-                }
-                Ok(())
+            Pause::Wait(waiting) => {
+                self.schedule.steady(row.id);
+                return self.sleep(row, waiting);
+            }
+            // A next run follows a checkpoint at once, and a running host's journal has no end.
+            Pause::Checkpoint | Pause::RecordEnds => self.wake_slow(row.id),
+        }
+        Ok(())
+    }
+
+    /// We failed: the deal stays where it is, and nobody is told that somebody is at fault. The
+    /// journal is evidence, and nothing is decided on top of a doubtful one.
+    pub(super) fn doubt(&self, row: &DealRow, doubt: &Doubt) -> Result<(), Stop> {
+        let note = match doubt.pauses() {
+            Some(pauses) => {
+                self.retry(row.id, pauses);
+                format!("{doubt}; it is tried again")
+            }
+            None => format!("stopped: {doubt}"),
+        };
+        tracing::warn!(deal = row.id.short(), %doubt, "a deal stands still");
+        if note != row.note {
+            self.progress(row.id, format!("{doubt}. What you can do: {}", doubt.mend()));
+        }
+        self.note(row, note)
+    }
+
+    /// An activation has panicked: a fault of ours, which blames nobody.
+    pub(super) fn crashed(&self, id: DealId, panicked: &Panicked) {
+        let doubt = Doubt::Broken(panicked.to_string());
+        let noted = self.archive().deal(id).map_err(Stop::from);
+        let noted = noted.and_then(|row| row.map_or(Ok(()), |row| self.doubt(&row, &doubt)));
+        if let Err(error) = noted {
+            tracing::error!(deal = id.short(), %error, "a panic cannot be noted");
+        }
+    }
+
+    /// Tries a deal again, after a pause that doubles with each time.
+    pub(super) fn retry(&self, id: DealId, (first, last): (Duration, Duration)) {
+        let tries = self.schedule.tried(id);
+        self.wake_later(id, first.saturating_mul(1 << tries.min(20)).min(last));
+    }
+
+    fn fail(self: &Arc<Self>, row: &DealRow, ran: Ran<'_>, verdict: &Verdict) -> Result<(), Stop> {
+        let (id, at) = (row.id, Timestamp::now());
+        let (mut writes, mut flow, mut records) = (Vec::new(), String::new(), 0);
+        if let Some((deal, ran)) = ran {
+            self.put_back(deal)?;
+            if let Some(ran) = ran {
+                writes = ran.journal.take_pending();
+                writes.extend(self.farewell(deal, ran, verdict));
+                (flow, records) = (ran.monitor.state().to_owned(), ran.journal.len());
             }
         }
+        let incident = Incident::of(verdict, id, at, &flow, records);
+        tracing::info!(
+            deal = id.short(),
+            code = incident.code,
+            what = incident.what,
+            "a deal fails"
+        );
+        let summary = format!("{}: {}", incident.code, incident.what);
+        writes.push(evidence(Some(id), "incident", "", &summary, &cbor::encode(&incident), at));
+        self.schedule.steady(id);
+        self.end(row, DealState::Failed, verdict.to_string(), writes)?;
+        let mend = verdict.mend();
+        if !mend.is_empty() {
+            self.progress(id, format!("what you can do: {mend}"));
+        }
+        Ok(())
     }
 
     fn end(
@@ -154,18 +175,16 @@ impl Host {
         };
         let id = deal.id;
         let key = Digest::of_parts(&[b"semper/end/v1", id.digest().as_bytes()]);
-        business
-            .release(id, key)
-            .map_err(|what| Stop::Later { what, after: Duration::from_secs(2) })
+        business.release(id, key).map_err(|what| Stop::away(Needed::Application, what))
     }
 
     /// The message by which the other side learns that ours has failed; none if it is the one
     /// that ended, or if it cannot be signed now: then it learns when it asks.
-    fn farewell(&self, deal: &Deal, context: &Context, stop: &Stop) -> Vec<Write> {
-        if matches!(stop, Stop::PeerEnded(_)) {
+    fn farewell(&self, deal: &Deal, context: &Context, verdict: &Verdict) -> Vec<Write> {
+        if matches!(verdict.cause, Cause::PeerEnded(_)) {
             return Vec::new();
         }
-        let words: String = stop.to_string().chars().take(400).collect();
+        let words: String = verdict.to_string().chars().take(400).collect();
         let item = Item::Information { kind: END.into(), body: words.into_bytes().into() };
         let made = Timestamp::now().max(context.clock);
         let farewell = self.send(deal, item, context.journal.head(), made);
@@ -174,18 +193,4 @@ impl Host {
             Vec::new()
         })
     }
-}
-
-fn incident(deal: DealId, context: Option<&Context>, stop: &Stop) -> Write {
-    let incident = Incident {
-        deal,
-        at: Timestamp::now(),
-        code: stop.code(),
-        what: stop.to_string(),
-        flow: context.map(|it| it.monitor.state().to_owned()).unwrap_or_default(),
-        records: context.map_or(0, |it| it.journal.len()),
-    };
-    let summary = format!("{}: {}", incident.code, incident.what);
-    let bytes = cbor::encode(&incident);
-    evidence(Some(deal), "incident", "", &summary, &bytes, incident.at)
 }

@@ -27,10 +27,11 @@ use serde_bytes::ByteBuf;
 
 use super::schedule::lock;
 use super::{Host, evidence};
-use crate::calls::exchange::Begun;
-use crate::context::Deal;
-use crate::exchange::{DealHolder, Got, Outcome, Stored, outcome};
-use crate::stop::{Stop, Waiting};
+use semper_runtime::context::Deal;
+use semper_runtime::exchange::{Begun, Got, Outcome, Package};
+use semper_runtime::stop::{Needed, Stop, Waiting};
+
+use crate::exchange::{DealHolder, Stored, outcome};
 
 pub use lane::{EXCHANGE, Said};
 use step::{Live, SHORTEST};
@@ -219,7 +220,7 @@ impl Host {
         account: Option<(String, String)>,
     ) -> ExchangeQuestion {
         // What is encrypted is nothing to decide about.
-        let behind = |side: &crate::calls::exchange::Side| {
+        let behind = |side: &Package| {
             side.enclosed.iter().cloned().map(package::Enclosed::without_content).collect()
         };
         let (ours, theirs): (Vec<_>, Vec<_>) = (behind(begun.ours), behind(begun.theirs));
@@ -247,7 +248,7 @@ impl Host {
         Ok(Write::Exchange(Box::new(stored.row(deal.id, Timestamp::now()))))
     }
 
-    /// What an exchange has come to, with the evidence of what it gave; [`Stop::Wait`] if it has
+    /// What an exchange has come to, with the evidence of what it gave; a wait if it has
     /// not ended within the grace.
     pub(crate) fn exchange_end(
         &self,
@@ -260,7 +261,7 @@ impl Host {
         loop {
             let seen = signal.count();
             let row = self.archive().exchange(id)?;
-            let row = row.ok_or_else(|| Stop::Service(format!("{id} is not in the archive")))?;
+            let row = row.ok_or_else(|| Stop::broken(format!("{id} is not in the archive")))?;
             let stored = Stored::read(&row)?;
             if let Some(end) = stored.machine.end() {
                 let outcome = outcome(&stored, theirs, end);
@@ -270,7 +271,7 @@ impl Host {
             let left = patience.saturating_duration_since(Instant::now());
             if left.is_zero() || !signal.wait(seen, left) {
                 let what = "the exchange, which goes on by itself".to_owned();
-                return Err(Stop::Wait(Waiting { what, ..Waiting::default() }));
+                return Err(Stop::wait(Waiting { what, ..Waiting::default() }));
             }
         }
     }
@@ -300,5 +301,5 @@ fn received(deal: &Deal, outcome: &Outcome) -> Vec<Write> {
 }
 
 pub(super) fn later(error: &dyn std::fmt::Display) -> Stop {
-    Stop::Later { what: error.to_string(), after: Duration::from_secs(1) }
+    Stop::away(Needed::Tinguin, error)
 }

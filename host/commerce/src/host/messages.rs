@@ -10,10 +10,11 @@ use semper_transfer::Channel;
 use semper_transfer::channel::{Chain, Effect, Event, Refusal};
 use serde::{Deserialize, Serialize};
 
+use semper_runtime::Stop;
+use semper_runtime::context::Deal;
+
 use super::schedule::lock;
 use super::{Host, evidence};
-use crate::context::Deal;
-use crate::stop::Stop;
 
 /// What of the channel's state does not follow from the stored messages.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
@@ -78,7 +79,7 @@ impl Host {
         let bytes = self.tinguin().sign_message(&message)?;
         let key = deal.agreement.keys(deal.side).sign;
         let signed = SignedMessage::verify(&bytes, deal.id, deal.side, &key)
-            .map_err(|error| Stop::Service(format!("our own message: {error}")))?;
+            .map_err(|error| Stop::broken(format!("our own message: {error}")))?;
         let wire = self.seal(deal, &bytes)?;
         let (_, effects) = channel.step(Event::Submit(signed));
         let mut writes = Vec::new();
@@ -92,7 +93,7 @@ impl Host {
                     bytes: message.bytes,
                     wire: wire.clone(),
                 })),
-                Effect::Refuse(refusal) => return Err(Stop::Peer(refusal.to_string())),
+                Effect::Refuse(refusal) => return Err(Stop::peer(refusal)),
                 // Sending is the link's and the long poll's, from the store.
                 _ => {}
             }
@@ -174,7 +175,8 @@ impl Host {
     pub fn channel(&self, id: DealId) -> Result<Channel, Stop> {
         let archive = self.archive();
         let stored: Stored = match archive.channel(id)? {
-            Some(bytes) => cbor::decode(&bytes, 256).map_err(|_| Stop::Damaged(0))?,
+            Some(bytes) => cbor::decode(&bytes, 256)
+                .map_err(|error| Stop::broken(format!("the channel's stored state: {error}")))?,
             None => Stored::default(),
         };
         let chain = |end: Option<(u64, Digest)>| match end {
@@ -220,7 +222,7 @@ impl Host {
         }
         let key = deal.agreement.keys(deal.side.other()).seal;
         key.seal(SEAL_INFO, deal.id.digest().as_bytes(), bytes)
-            .map_err(|error| Stop::Peer(format!("its deal key cannot be sealed to: {error}")))
+            .map_err(|error| Stop::peer(format!("its deal key cannot be sealed to: {error}")))
     }
 
     /// What came over the wire, opened with the deal's key.

@@ -5,14 +5,17 @@
 //! that nothing that happens between its last look and its end is missed.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use semper_base::{DealId, Digest};
+use semper_keeper::spawn::Loop;
+use semper_keeper::{Bell, Post, Spawn as _, Turn};
 use tokio::sync::watch;
 
+use semper_runtime::Lane;
+
 use super::{Host, waits};
-use crate::runtime::Lane;
 
 /// Threads of the slow lane: for components that compute for long or are to be compiled.
 const SLOW: usize = 2;
@@ -71,6 +74,8 @@ struct Queue {
     heavy: HashSet<Digest>,
     /// Deals that are ready or running; true when they are to run once more.
     busy: HashMap<DealId, Place>,
+    /// How often deals that we could not run have been tried.
+    tries: HashMap<DealId, u32>,
     /// Deals to wake at a time.
     timers: BTreeMap<(Instant, DealId), ()>,
     closed: bool,
@@ -89,8 +94,8 @@ enum Place {
 #[derive(Default)]
 pub(super) struct Schedule {
     queue: Mutex<Queue>,
-    work: Condvar,
-    slow_work: Condvar,
+    work: Bell,
+    slow_work: Bell,
     signals: Mutex<HashMap<DealId, Arc<Signal>>>,
     /// Questions of deals that have not gone to sleep yet.
     asking: Mutex<HashMap<Digest, DealId>>,
@@ -99,69 +104,82 @@ pub(super) struct Schedule {
 /// Starts the workers; they end when the host is dropped. A worker holds the host only while
 /// it runs a deal, or waiting workers would keep it alive among themselves.
 pub(super) fn start(host: &Arc<Host>, workers: usize) {
-    for _ in 0..workers.max(1) {
-        let (schedule, weak) = (Arc::clone(&host.schedule), Arc::downgrade(host));
-        std::thread::spawn(move || work(&schedule, &weak, Lane::Fast));
+    let keeper = &host.parts.keeper;
+    for number in 1..=workers.max(1) {
+        let turns = worker(host, Lane::Fast);
+        keeper.keep(&format!("worker {number}"), &host.schedule.work, turns);
     }
-    for _ in 0..SLOW {
-        let (schedule, weak) = (Arc::clone(&host.schedule), Arc::downgrade(host));
-        std::thread::spawn(move || {
-            // Low priority: whoever answers at once goes first. Not the lowest: what is put
-            // off for long while it holds a lock puts off others. Where the system does not
-            // allow it, it is a lane of few threads all the same.
-            let me = Some(rustix::thread::gettid());
-            let _ = rustix::process::setpriority_process(me, 12);
-            semper_archive::store::in_background();
-            work(&schedule, &weak, Lane::Slow);
-        });
+    for number in 1..=SLOW {
+        let (mut turns, mut in_background) = (worker(host, Lane::Slow), false);
+        let turns = move |post: &Post| {
+            if !std::mem::replace(&mut in_background, true) {
+                // Low priority: whoever answers at once goes first. Not the lowest: what is put
+                // off for long while it holds a lock puts off others. Where the system does not
+                // allow it, it is a lane of few threads all the same.
+                let me = Some(rustix::thread::gettid());
+                let _ = rustix::process::setpriority_process(me, 12);
+                semper_archive::store::in_background();
+            }
+            turns(post)
+        };
+        let name = format!("slow worker {number}");
+        keeper.keep(&name, &host.schedule.slow_work, Box::new(turns));
     }
     let weak = Arc::downgrade(host);
-    std::thread::spawn(move || waits::clock(&weak));
+    let mut clock = waits::Clock::default();
+    let turns = move |_: &Post| weak.upgrade().map_or(Turn::End, |host| clock.look(&host));
+    keeper.keep("dates", &Bell::new(), Box::new(turns));
     let weak = Arc::downgrade(host);
-    std::thread::spawn(move || waits::decisions(&weak));
+    let mut news = waits::Decisions::default();
+    keeper.keep("decisions", &Bell::new(), Box::new(move |_| news.hear(&weak)));
 }
 
-fn work(schedule: &Schedule, host: &Weak<Host>, lane: Lane) {
-    while let Some(id) = schedule.next(lane) {
-        let Some(host) = host.upgrade() else { return };
-        host.activate(id, lane);
+/// A worker of a lane: runs one deal in a turn. A panic costs that activation, and the deal stands
+/// still with a note of it.
+fn worker(host: &Arc<Host>, lane: Lane) -> Loop {
+    let (schedule, weak) = (Arc::clone(&host.schedule), Arc::downgrade(host));
+    Box::new(move |_: &Post| {
+        let id = match schedule.next(lane) {
+            Ok(id) => id,
+            Err(turn) => return turn,
+        };
+        let Some(host) = weak.upgrade() else { return Turn::End };
+        let ran = host.parts.keeper.caught("an activation", || host.activate(id, lane));
+        if let Err(panicked) = ran {
+            host.crashed(id, &panicked);
+        }
         schedule.done(id);
-    }
+        Turn::Again
+    })
 }
 
 impl Schedule {
-    /// The next deal to run, waiting for one; `None` when the host has gone.
-    fn next(&self, lane: Lane) -> Option<DealId> {
+    /// The next deal to run, or what to do until there is one.
+    fn next(&self, lane: Lane) -> Result<DealId, Turn> {
         let mut queue = lock(&self.queue);
-        loop {
-            if queue.closed {
-                return None;
-            }
-            let now = Instant::now();
-            while let Some((&(at, id), ())) = queue.timers.first_key_value() {
-                if at > now {
-                    break;
-                }
-                queue.timers.remove(&(at, id));
-                enqueue(&mut queue, id);
-            }
-            let line = match lane {
-                Lane::Fast => &mut queue.ready,
-                Lane::Slow => &mut queue.slow,
-            };
-            if let Some(id) = line.pop_front() {
-                queue.busy.insert(id, Place::Running);
-                return Some(id);
-            }
-            let next = queue.timers.first_key_value().map(|(key, ())| key.0);
-            let time = next.map_or(Duration::from_secs(1), |at| at.saturating_duration_since(now));
-            let work = match lane {
-                Lane::Fast => &self.work,
-                Lane::Slow => &self.slow_work,
-            };
-            let waited = work.wait_timeout(queue, time.min(Duration::from_secs(1)));
-            queue = waited.unwrap_or_else(PoisonError::into_inner).0;
+        if queue.closed {
+            return Err(Turn::End);
         }
+        let now = Instant::now();
+        while let Some((&(at, id), ())) = queue.timers.first_key_value() {
+            if at > now {
+                break;
+            }
+            queue.timers.remove(&(at, id));
+            enqueue(&mut queue, id);
+        }
+        let line = match lane {
+            Lane::Fast => &mut queue.ready,
+            Lane::Slow => &mut queue.slow,
+        };
+        if let Some(id) = line.pop_front() {
+            queue.busy.insert(id, Place::Running);
+            return Ok(id);
+        }
+        let next = queue.timers.first_key_value().map(|(key, ())| key.0);
+        let second = Duration::from_secs(1);
+        let time = next.map_or(second, |at| at.saturating_duration_since(now).min(second));
+        Err(Turn::Wait(time))
     }
 
     /// A deal that is being run asks this.
@@ -189,8 +207,8 @@ impl Schedule {
     /// The host has gone: workers end.
     pub(super) fn close(&self) {
         lock(&self.queue).closed = true;
-        self.work.notify_all();
-        self.slow_work.notify_all();
+        self.work.ring_all();
+        self.slow_work.ring_all();
     }
 
     fn done(&self, id: DealId) {
@@ -198,15 +216,28 @@ impl Schedule {
         match queue.busy.remove(&id) {
             Some(Place::RunningAgain) => {
                 enqueue(&mut queue, id);
-                self.work.notify_one();
+                self.work.ring();
             }
             Some(Place::Slow) => {
                 queue.busy.insert(id, Place::Ready);
                 queue.slow.push_back(id);
-                self.slow_work.notify_one();
+                self.slow_work.ring();
             }
             _ => {}
         }
+    }
+
+    /// A deal is about to be tried again: how often it has been before.
+    pub(super) fn tried(&self, id: DealId) -> u32 {
+        let mut queue = lock(&self.queue);
+        let tries = queue.tries.entry(id).or_default();
+        *tries += 1;
+        *tries - 1
+    }
+
+    /// A deal could be run.
+    pub(super) fn steady(&self, id: DealId) {
+        lock(&self.queue).tries.remove(&id);
     }
 
     /// Components of these terms were seen to compute for long.
@@ -241,7 +272,7 @@ impl Host {
     pub fn wake(&self, id: DealId) {
         self.signal(id).bump();
         enqueue(&mut lock(&self.schedule.queue), id);
-        self.schedule.work.notify_one();
+        self.schedule.work.ring();
     }
 
     /// Has a deal run that is neither running nor about to.

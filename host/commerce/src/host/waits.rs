@@ -9,15 +9,14 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use semper_archive::MessageRow;
-use semper_base::{Digest, Timestamp};
-use semper_tinguin::screen::Question;
-use semper_tinguin::{Answer, ClientError};
-use serde::{Deserialize, Serialize};
+use semper_base::{DealId, Digest, Timestamp};
+use semper_keeper::Turn;
+use semper_runtime::context::Deal;
+use semper_runtime::stop::{Cause, Stop, Verdict, Waiting};
+use semper_runtime::world::{Came, Wanted, farewell};
+use semper_tinguin::ClientError;
 
 use super::Host;
-use crate::context::{Deal, Undecided};
-use crate::outside::farewell;
-use crate::stop::{Stop, Waiting};
 
 /// How often dates and cancellations are looked for. Clocks may jump, so it is not only the
 /// nearest date that counts.
@@ -25,45 +24,28 @@ const LOOK: Duration = Duration::from_millis(250);
 /// Deals that one look wakes at most.
 const BATCH: usize = 1_000;
 
-/// What a component waits for.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Wanted {
-    /// The other side's next message.
-    pub message: bool,
-    /// A date.
-    pub until: Option<Timestamp>,
-    /// An answer.
-    pub question: Option<Question>,
-    /// The question's key.
-    #[serde(skip)]
-    pub key: Option<Digest>,
-}
-
-/// What came first.
+/// Why there is no decision.
 #[derive(Debug)]
-pub enum Came {
-    /// The other side's next message.
-    Message(MessageRow),
-    /// The date.
-    Time(Timestamp),
-    /// The answer.
-    Answer(Answer),
-    /// The person leaves the deal, for this reason.
-    Cancelled(String),
+pub(crate) enum Undecided {
+    /// The TINGUIN does not answer, or the person says no.
+    Client(ClientError),
+    /// The deal cannot wait for it now.
+    Stop(Stop),
 }
 
 impl Host {
     /// Waits for the first of these; `cancel` is whether the person wants to leave, if that is
-    /// known already. [`Stop::Wait`] when nothing has come within the grace.
+    /// known already. A wait when nothing has come within the grace.
     pub(crate) fn first_of(
         &self,
         deal: &Deal,
         next: u64,
-        wanted: Wanted,
+        wanted: &Wanted,
         cancel: Option<Option<String>>,
     ) -> Result<Came, Stop> {
-        let came = self.first_of_or_stop(deal, next, &wanted, cancel);
-        let open = matches!(&came, Ok(Came::Answer(_)) | Err(Stop::Wait(_) | Stop::Later { .. }));
+        let came = self.first_of_or_stop(deal, next, wanted, cancel);
+        // What is only put off is still asked.
+        let open = matches!(&came, Ok(Came::Answer(_)) | Err(Stop::Pause(_) | Stop::Doubt(_)));
         if let (Some(key), false) = (wanted.key.filter(|_| wanted.question.is_some()), open) {
             self.tinguin().withdraw(key);
         }
@@ -84,7 +66,7 @@ impl Host {
             let seen = signal.count();
             if let Some(row) = self.archive().message(deal.id, false, next)? {
                 if wanted.message {
-                    return Ok(Came::Message(row));
+                    return Ok(Came::Message(row.digest));
                 }
                 self.not_ended(&row)?;
             }
@@ -118,7 +100,7 @@ impl Host {
             }
             let patient = !patience.saturating_duration_since(Instant::now()).is_zero();
             if !patient || (!signal.wait(seen, left) && Instant::now() >= patience) {
-                return Err(Stop::Wait(waiting(deal, next, wanted)));
+                return Err(Stop::wait(waiting(deal, next, wanted)));
             }
         }
     }
@@ -159,19 +141,23 @@ impl Host {
         }
         let what = "your decision, in the TINGUIN".to_owned();
         let until = Some(deal.agreement.expires);
-        let waiting = Waiting { what, message: Some(next), until, question: Some(key) };
-        Err(Undecided::Stop(Stop::Wait(waiting)))
+        let (message, question) = (Some(next), Some(key));
+        let waiting = Waiting { what, message, until, question, ..Waiting::default() };
+        Err(Undecided::Stop(Stop::wait(waiting)))
     }
 
     /// The other side may have ended the deal while we wait for something else.
     fn not_ended(&self, row: &MessageRow) -> Result<(), Stop> {
-        farewell(&row.bytes).map_or(Ok(()), |said| Err(Stop::PeerEnded(said)))
+        match farewell(&row.bytes) {
+            Some(said) => Err(Verdict::new(Cause::PeerEnded(said)).into()),
+            None => Ok(()),
+        }
     }
 }
 
 fn not_expired(deal: &Deal, now: Timestamp) -> Result<(), Stop> {
     let end = deal.agreement.expires;
-    if now >= end { Err(Stop::Expired(end)) } else { Ok(()) }
+    if now >= end { Err(Verdict::new(Cause::Expired(end)).into()) } else { Ok(()) }
 }
 
 fn waiting(deal: &Deal, next: u64, wanted: &Wanted) -> Waiting {
@@ -190,15 +176,21 @@ fn waiting(deal: &Deal, next: u64, wanted: &Wanted) -> Waiting {
         what: words.join(", or "),
         // Another message than one that is wanted may be the other side's end.
         message: Some(next),
+        wants_message: wanted.message,
         until: Some(wanted.until.map_or(end, |until| until.min(end))),
         question: wanted.key.filter(|_| wanted.question.is_some()),
     }
 }
 
 /// Wakes deals whose date has come, and those that the person wants to leave.
-pub(super) fn clock(host: &Weak<Host>) {
-    let mut told = HashSet::new();
-    while let Some(host) = host.upgrade() {
+#[derive(Default)]
+pub(super) struct Clock {
+    /// Deals that have been woken because the person wants to leave them.
+    told: HashSet<DealId>,
+}
+
+impl Clock {
+    pub(super) fn look(&mut self, host: &Host) -> Turn {
         let looked = host
             .archive()
             .due(Timestamp::now(), BATCH)
@@ -206,41 +198,48 @@ pub(super) fn clock(host: &Weak<Host>) {
         match looked {
             Ok((due, cancelled)) => {
                 due.into_iter().for_each(|id| host.wake_if_idle(id));
-                told.retain(|id| cancelled.contains(id));
+                self.told.retain(|id| cancelled.contains(id));
                 for id in cancelled {
-                    if told.insert(id) {
+                    if self.told.insert(id) {
                         host.wake(id);
                     }
                 }
             }
             Err(error) => tracing::warn!(%error, "dates cannot be looked up"),
         }
-        let now = Timestamp::now();
         let next = host.archive().next_date().ok().flatten();
-        let pause = next.map_or(LOOK, |next| next.since(now).min(LOOK));
-        drop(host);
-        std::thread::sleep(pause.max(Duration::from_millis(5)));
+        let pause = next.map_or(LOOK, |next| next.since(Timestamp::now()).min(LOOK));
+        Turn::Wait(pause.max(Duration::from_millis(5)))
     }
 }
 
 /// Wakes deals whose questions have been answered.
-pub(super) fn decisions(host: &Weak<Host>) {
-    let (mut epoch, mut after) = (Digest::ZERO, 0);
-    while let Some(alive) = host.upgrade() {
+pub(super) struct Decisions {
+    epoch: Digest,
+    after: u64,
+}
+
+impl Default for Decisions {
+    fn default() -> Self {
+        Self { epoch: Digest::ZERO, after: 0 }
+    }
+}
+
+impl Decisions {
+    pub(super) fn hear(&mut self, host: &Weak<Host>) -> Turn {
+        let Some(alive) = host.upgrade() else { return Turn::End };
         let tinguin = alive.tinguin().clone();
         drop(alive);
         // Held by the TINGUIN until there is news; the host may go meanwhile.
-        let news = tinguin.watch(epoch, after);
-        let Some(host) = host.upgrade() else { return };
+        let news = tinguin.watch(self.epoch, self.after);
+        let Some(host) = host.upgrade() else { return Turn::End };
         match news {
             Ok(news) => {
-                (epoch, after) = (news.epoch, news.last);
+                (self.epoch, self.after) = (news.epoch, news.last);
                 host.answered(news.answered.as_deref());
+                Turn::Again
             }
-            Err(_) => {
-                drop(host);
-                std::thread::sleep(Duration::from_secs(1));
-            }
+            Err(_) => Turn::Wait(Duration::from_secs(1)),
         }
     }
 }

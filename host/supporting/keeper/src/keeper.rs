@@ -52,17 +52,17 @@ impl std::error::Error for Panicked {}
 
 /// A piece of work in a thread of its own.
 #[derive(Debug)]
-pub struct Job<T>(JoinHandle<Result<T, Panicked>>);
+pub struct Job<T>(Result<JoinHandle<Result<T, Panicked>>, Panicked>);
 
 impl<T> Job<T> {
     /// Whether it is over.
     pub fn is_finished(&self) -> bool {
-        self.0.is_finished()
+        self.0.as_ref().is_ok_and(JoinHandle::is_finished)
     }
 
     /// Waits for its end; what has come of it.
     pub fn join(self) -> Result<T, Panicked> {
-        self.0.join().unwrap_or_else(|panic| Err(Panicked { words: words(&*panic) }))
+        self.0?.join().unwrap_or_else(|panic| Err(Panicked { words: words(&*panic) }))
     }
 }
 
@@ -120,12 +120,13 @@ impl Keeper {
         post
     }
 
-    /// Runs a piece of work in a thread of its own.
+    /// Runs a piece of work in a thread of its own. One that cannot be started counts as one that
+    /// has panicked.
     pub fn job<T: Send + 'static>(
         &self,
         name: &str,
         work: impl FnOnce(&Post) -> T + Send + 'static,
-    ) -> std::io::Result<Job<T>> {
+    ) -> Job<T> {
         let post = self.post(name);
         let own = post.clone();
         let started = std::thread::Builder::new().name(post.name.to_string()).spawn(move || {
@@ -134,10 +135,12 @@ impl Keeper {
             own.ended();
             done
         });
-        if started.is_err() {
+        Job(started.map_err(|error| {
             post.ended();
-        }
-        started.map(Job)
+            let words = format!("its thread cannot be started: {error}");
+            tracing::error!(thread = &*post.name, words, "work was not done");
+            Panicked { words }
+        }))
     }
 
     /// Runs a task; it is dropped when the keeper ends. Must be called within tokio's runtime.
@@ -256,9 +259,7 @@ impl Spawn for Keeper {
     }
 
     fn run(&self, name: &str, work: Box<dyn FnOnce(&Post) + Send>) {
-        if let Err(error) = self.job(name, work) {
-            tracing::error!(name, %error, "a thread cannot be started");
-        }
+        drop(self.job(name, work));
     }
 
     fn caught(&self, what: &str, work: &mut dyn FnMut()) -> bool {

@@ -69,7 +69,7 @@ fn work_that_takes_longer_than_it_may_is_ill() {
     go.send(()).unwrap();
 
     assert!(ill.starts_with("asking the bank for"), "{ill}");
-    assert!(job.unwrap().join().unwrap().is_ok());
+    assert!(job.join().unwrap().is_ok());
     assert!(keeper.health().is_empty());
 }
 
@@ -78,7 +78,7 @@ fn an_end_reaches_children_sleepers_and_tasks() {
     let keeper = Keeper::new("test");
     let child = keeper.child("part");
     child.keep("sleeper", &Bell::new(), Box::new(|_| Turn::Wait(LONG)));
-    let paused = child.job("paused", |post| post.ending().pause(LONG)).unwrap();
+    let paused = child.job("paused", |post| post.ending().pause(LONG));
     let runtime = tokio::runtime::Builder::new_multi_thread().build().unwrap();
     runtime.block_on(async { child.task("task", std::future::pending()) });
 
@@ -92,7 +92,7 @@ fn an_end_reaches_children_sleepers_and_tasks() {
 #[test]
 fn a_piece_of_work_that_panics_harms_nobody_else() {
     let keeper = Keeper::new("test");
-    let job = keeper.job("job", |_| -> u32 { panic!("number {}", 7) }).unwrap();
+    let job = keeper.job("job", |_| -> u32 { panic!("number {}", 7) });
     let caught = keeper.caught("here", || -> u32 { panic!("and here") });
 
     assert_eq!(job.join().unwrap_err().words, "number 7");

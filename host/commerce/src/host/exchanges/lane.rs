@@ -11,12 +11,13 @@ use semper_exchange::party::Event;
 use semper_exchange::standard::Standard;
 use serde::{Deserialize, Serialize};
 
+use semper_runtime::Stop;
+use semper_runtime::context::Deal;
+
 use super::lock;
 use super::step::{Live, name};
-use crate::context::Deal;
 use crate::host::{Host, MessageRefusal};
 use crate::link::MESSAGE;
-use crate::stop::Stop;
 
 /// Where exchange messages are posted, after the deal's address.
 pub const EXCHANGE: &str = "exchange";

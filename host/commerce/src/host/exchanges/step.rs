@@ -19,11 +19,12 @@ use semper_items::statement::{Content, Statement};
 use semper_payment::PaymentError;
 use semper_tinguin::screen;
 
+use semper_runtime::Stop;
+use semper_runtime::context::Deal;
+
 use super::later;
-use crate::context::Deal;
 use crate::exchange::{DealHolder, Machine, Stored};
 use crate::host::{Host, evidence};
-use crate::stop::Stop;
 
 /// Shortest pause between two looks at an exchange.
 pub(super) const SHORTEST: Duration = Duration::from_millis(250);

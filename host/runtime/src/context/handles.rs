@@ -1,0 +1,102 @@
+//! What a component's handles stand for, and what is journaled of a received message.
+
+use std::sync::Arc;
+
+use semper_base::{Amount, DealId, Digest, Timestamp};
+use semper_exchange::package::Talk;
+use semper_items::statement::PaymentOrder;
+use semper_items::{Agreement, Side, SignedStatement};
+use semper_trust::VerifiedTerms;
+use semper_trust::policy::Grants;
+use serde::{Deserialize, Serialize};
+
+use crate::exchange::Declared;
+use crate::world::Accepted;
+
+/// A statement that a component holds.
+#[derive(Debug, Clone)]
+pub struct StatementHandle(pub Declared);
+
+/// A payment that a component holds.
+#[derive(Debug, Clone)]
+pub struct PaymentHandle {
+    /// How much.
+    pub amount: Amount,
+    /// The confirmation's digest.
+    pub digest: Digest,
+    /// The order that it is for.
+    pub purpose: Digest,
+    /// The payment system that confirmed it.
+    pub signer: String,
+    /// The confirmation itself.
+    pub item: Vec<u8>,
+}
+
+impl PaymentHandle {
+    /// The handle of a payment that was accepted when it came.
+    pub(crate) fn accepted(accepted: Accepted, item: &[u8]) -> Self {
+        let Accepted { amount, digest, purpose, signer } = accepted;
+        Self { amount, digest, purpose, signer, item: item.to_vec() }
+    }
+}
+
+/// A signed statement that has not been sent.
+#[derive(Debug)]
+pub struct ConsentHandle(pub SignedStatement);
+
+/// A signed payment order that has not been carried out.
+#[derive(Debug)]
+pub struct PaymentConsentHandle {
+    /// The signed order.
+    pub signed: Vec<u8>,
+    /// What it says.
+    pub order: PaymentOrder,
+}
+
+/// What never changes about a deal while it runs.
+#[derive(Debug)]
+pub struct Deal {
+    /// Its identifier.
+    pub id: DealId,
+    /// The side that is ours.
+    pub side: Side,
+    /// What both signed.
+    pub agreement: Agreement,
+    /// The terms.
+    pub terms: Arc<VerifiedTerms>,
+    /// When it was opened here.
+    pub opened: Timestamp,
+}
+
+impl Deal {
+    /// What its component may do.
+    pub fn grants(&self) -> &Grants {
+        self.terms.grants()
+    }
+}
+
+/// What is journaled of a received message: its name, and when it was taken.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Taken {
+    pub seq: u64,
+    pub digest: Digest,
+    pub at: Timestamp,
+    /// What accepting its money has come to. Journals of before this was kept have none: there the
+    /// confirmation's signature is looked at again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub money: Option<Result<Accepted, String>>,
+}
+
+/// A received item, checked against signatures, deal and flow.
+#[derive(Debug, Clone)]
+pub enum Received {
+    /// Information: kind and bytes.
+    Information(String, Vec<u8>),
+    /// A statement.
+    Statement(Box<SignedStatement>),
+    /// Money.
+    Money(PaymentHandle),
+    /// What is said before an exchange.
+    Talk(Box<Talk>),
+}

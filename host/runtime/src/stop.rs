@@ -1,0 +1,147 @@
+//! Why an activation ends before its component does. There are three kinds, and everything that
+//! follows (what is stored, what the person reads, when it is tried again) follows from the kind:
+//!
+//! | kind | what it means | what follows |
+//! |---|---|---|
+//! | [`Pause`] | not now | the deal goes on when what it waits for has come |
+//! | [`Doubt`] | we failed: a store, the TINGUIN, a fault of ours | nothing is decided, nobody is blamed; tried again where that can help |
+//! | [`Verdict`] | the deal is over | whose fault it is, with what proves it; nobody's where nothing does |
+
+mod doubt;
+mod pause;
+mod verdict;
+
+use semper_archive::ArchiveError;
+use semper_archive::chain::Damaged;
+use semper_base::Mend;
+use semper_tinguin::ClientError;
+use semper_trust::{Limit, Refusal};
+
+pub use doubt::Doubt;
+pub use pause::{Needed, Pause, Waiting};
+pub use verdict::{Cause, Fault, Incident, Proof, Verdict};
+
+use crate::flow::Violation;
+
+/// A reason to end an activation.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Stop {
+    /// Not now.
+    #[error(transparent)]
+    Pause(#[from] Pause),
+    /// We failed, or cannot tell.
+    #[error(transparent)]
+    Doubt(#[from] Doubt),
+    /// The deal is over.
+    #[error(transparent)]
+    Verdict(Box<Verdict>),
+}
+
+impl Stop {
+    /// The component asked something that makes no sense.
+    pub fn service(why: impl ToString) -> Self {
+        Verdict::new(Cause::Nonsense(why.to_string())).into()
+    }
+
+    /// The other side signed something that is not acceptable.
+    pub fn peer(why: impl ToString) -> Self {
+        Verdict::new(Cause::Unacceptable(why.to_string())).into()
+    }
+
+    /// The component acted outside the flow.
+    pub fn outside_flow(by: Violation) -> Self {
+        Verdict::new(Cause::Flow(by)).into()
+    }
+
+    /// The other side acted outside the flow.
+    pub fn peer_outside_flow(by: Violation) -> Self {
+        Verdict::new(Cause::PeerFlow(by)).into()
+    }
+
+    /// A limit of the sandbox.
+    pub fn limit(limit: Limit, most: u64) -> Self {
+        Verdict::new(Cause::Limit { limit, most }).into()
+    }
+
+    /// A fault of ours: something that cannot be has happened.
+    pub fn broken(what: impl ToString) -> Self {
+        Doubt::Broken(what.to_string()).into()
+    }
+
+    /// Something that is needed does not answer now.
+    pub fn away(needed: Needed, what: impl ToString) -> Self {
+        Pause::Again { needed, what: what.to_string() }.into()
+    }
+
+    /// Nothing to do until something happens.
+    pub const fn wait(waiting: Waiting) -> Self {
+        Self::Pause(Pause::Wait(waiting))
+    }
+
+    /// A typed reason for machines: `wait`, `divergence`, `limit/memory`, `trap` …
+    pub fn code(&self) -> String {
+        match self {
+            Self::Pause(pause) => pause.code().to_owned(),
+            Self::Doubt(doubt) => doubt.code().to_owned(),
+            Self::Verdict(verdict) => verdict.cause.code(),
+        }
+    }
+
+    /// The verdict, if it is one.
+    pub fn verdict(&self) -> Option<&Verdict> {
+        match self {
+            Self::Verdict(verdict) => Some(verdict),
+            _ => None,
+        }
+    }
+
+    /// Whether the activation has ended with a checkpoint, and the next run begins at once.
+    pub const fn is_checkpoint(&self) -> bool {
+        matches!(self, Self::Pause(Pause::Checkpoint))
+    }
+}
+
+impl Mend for Stop {
+    fn mend(&self) -> String {
+        match self {
+            Self::Pause(_) => String::new(),
+            Self::Doubt(doubt) => doubt.mend(),
+            Self::Verdict(verdict) => verdict.mend(),
+        }
+    }
+}
+
+impl From<Verdict> for Stop {
+    fn from(verdict: Verdict) -> Self {
+        Self::Verdict(Box::new(verdict))
+    }
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Verdict::new(Cause::Refused(refusal)).into()
+    }
+}
+
+impl From<ArchiveError> for Stop {
+    fn from(error: ArchiveError) -> Self {
+        Doubt::Archive(error).into()
+    }
+}
+
+impl From<Damaged> for Stop {
+    fn from(damaged: Damaged) -> Self {
+        Doubt::Journal(damaged.0).into()
+    }
+}
+
+impl From<ClientError> for Stop {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::Away { .. } => Self::away(Needed::Tinguin, error),
+            // A refusal of its rules, a full disk, a person's no where none can be given: nothing
+            // of that is the component's doing, or the other side's.
+            other => Doubt::Tinguin(other).into(),
+        }
+    }
+}

@@ -2,7 +2,7 @@
 //!
 //! A certificate gives a name, a key and one [`Role`] (an extended key usage of ours, or
 //! `serverAuth` for TLS). Paths are validated by `rustls-webpki`, the library that TLS itself
-//! relies on; issuing is by `x509-cert`'s builders. See `design/terms-and-trust.md`.
+//! relies on; issuing is by `x509-cert`'s builders. See `docs/trust.md`, “X.509 profile”.
 
 mod crl;
 mod issue;

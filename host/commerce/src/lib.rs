@@ -24,7 +24,7 @@
 //! | [`evidence`] | checking and exporting what a deal left |
 //! | [`exported`] | examining an exported deal on another machine |
 //!
-//! Source: seed 2 §3.5; `design/execution.md`, `design/deals.md`.
+//! Source: seed 2 §3.5; `docs/execution.md`, `docs/deals.md`.
 // Unsafe code is denied by the workspace and allowed in one function, `compile::load`, whose
 // comment is the proof.
 #![deny(unsafe_code)]

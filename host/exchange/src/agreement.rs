@@ -16,7 +16,7 @@ pub const VERSION: u8 = 1;
 /// What a lock must outlive the exchange's close by, besides the dispute window.
 pub const LOCK_MARGIN_MS: u64 = 24 * 60 * 60 * 1000;
 
-/// The protocols, most liked first (`design/exchange.md` §2.6).
+/// The protocols, most liked first (`docs/exchange.md`, “The protocols”).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Protocol {

@@ -1,11 +1,11 @@
 //! One deterministic function from evidence to a finding, for hosts, third party and arbiter
 //! alike. It needs no key, no network and no clock but the date that it is given.
 //!
-//! The arbiter's rules, in this order (`design/exchange.md` §3.10): the agreement and its keys;
-//! a third party that contradicts itself, decides without a basis, or is silent beyond its
-//! time, is liable; delivered items and completions beat aborts; who claims shows both promises;
-//! information that is not what was described is shown by its chunk; otherwise things stay as
-//! they are.
+//! The arbiter's rules, in this order (`docs/exchange.md`, “Evidence and the judge”): the
+//! agreement and its keys; a third party that contradicts itself, decides without a basis, or is
+//! silent beyond its time, is liable; delivered items and completions beat aborts; a claimant
+//! shows both promises; information that differs from its description is shown by one chunk;
+//! otherwise things stay as they are.
 
 mod evidence;
 mod finding;

@@ -7,7 +7,7 @@
 //!
 //! Both make the agreement out of N1 and N2 by themselves ([`agree`]); it carries the digest of
 //! both, so whoever leaves an option out on the way changes the exchange's identity, and nothing
-//! is ever promised. Source: `design/exchange.md` §2.6.
+//! is ever promised. See `docs/exchange.md`, “Agreeing on an exchange”.
 
 use semper_base::{Digest, Timestamp};
 use serde::{Deserialize, Serialize};

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Other protocols add Paying (two payments), Claiming (hash lock) and Depositing (inline).
-//! Source: `design/exchange.md` §3.4.
+//! See `docs/exchange.md`, “The originator”.
 
 mod answers;
 

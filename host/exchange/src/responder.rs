@@ -9,7 +9,7 @@
 //!                              Resolving          Complaining ──▶ Over
 //! ```
 //!
-//! Source: `design/exchange.md` §3.5.
+//! See `docs/exchange.md`, “The responder”.
 
 mod answers;
 

@@ -8,7 +8,7 @@
 //! A case is stored before anything is answered, and what is answered follows from what is
 //! stored: the same request gets the same bytes, from whichever process. Verdicts are signed
 //! only when they are answered, after they are stored; nothing that was opened to decide is
-//! released before. Source: `design/exchange.md` §3.6.
+//! released before. See `docs/exchange.md`, “The third party”.
 
 mod answers;
 mod complaints;

@@ -1,6 +1,7 @@
 //! The deal agreement: what both hosts sign before anything else, and whose hash is the deal id.
 //!
-//! HELLO (buyer) → AGREE (merchant, signed) → AGREED (buyer, signed): see `design/deals.md`.
+//! HELLO (buyer) → AGREE (merchant, signed) → AGREED (buyer, signed): see `docs/deals.md`,
+//! “Opening”.
 
 use semper_base::cbor::{self, CborError};
 use semper_base::cert::Roots;
@@ -63,7 +64,7 @@ pub struct DealKeys {
     pub seal: SealPublic,
 }
 
-/// What every block that takes part in the deal must do (`design/deals.md`).
+/// What every block that takes part in the deal must do (`docs/deals.md`, “Attributes”).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Attributes {

@@ -18,7 +18,7 @@
 //! A *lock* goes back to the payer when nobody says anything until it expires; a *provisional
 //! payment* goes on to the payee. A third party that has asked about a provisional payment has
 //! frozen it: from then on only its own verdict decides. Every step may be repeated; the
-//! repetition moves nothing. Source: `design/exchange.md` §2.4, M1 and M2.
+//! repetition moves nothing. See `docs/exchange.md`, “Money”.
 
 use semper_base::{Amount, Timestamp};
 use serde::{Deserialize, Serialize};

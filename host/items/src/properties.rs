@@ -1,4 +1,5 @@
-//! What a payment can promise to the exchange layer (`design/exchange.md` §2.1).
+//! What a payment can promise to the exchange layer (`docs/exchange.md`, “Three
+//! properties”).
 //!
 //! A module claims only what its payment system enforces: a false claim makes exchanges unfair.
 
@@ -9,12 +10,11 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
     /// Locked under a condition: released by its payer or a third party's verdict, given back
-    /// by its payee, another verdict, or when it expires (M1).
+    /// by its payee, another verdict, or when it expires.
     Hold,
     /// Locked likewise, and released to whoever shows the key that hashes to a value.
     HashLock,
-    /// Paid at once, but a third party may take it back for a while, and can have it fenced
-    /// (M2).
+    /// Paid at once, but a third party may take it back for a while, and can have it fenced.
     Reversible,
     /// Paid at once and for good; a third party can have it fenced before.
     Fenced,

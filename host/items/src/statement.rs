@@ -159,7 +159,7 @@ pub struct PaymentOrder {
 }
 
 /// See [`Content::HoldOrder`]. The keys are those of the exchange: whoever holds one of them, and
-/// nobody else, decides where the money goes (`design/exchange.md` §2.4).
+/// nobody else, decides where the money goes (`docs/exchange.md`, “Money”).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HoldOrder {

@@ -1,5 +1,5 @@
 //! The payment manager: one generic service to everything above, payment systems as modules
-//! below (seed 2 §3.6; `design/payments.md`).
+//! below (seed 2 §3.6; `docs/payments.md`).
 //!
 //! A module says what it can promise ([`Properties`]), makes a payment order that the person
 //! signs, carries a signed one out, and verifies what the other side's module sent. Adding one

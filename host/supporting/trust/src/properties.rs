@@ -2,7 +2,7 @@
 //! refuted by a shortest path, which evaluators can draw.
 //!
 //! [`Flow::faults`] is what every host demands of a flow; these properties are what evaluators
-//! look at. Source: `design/terms-and-trust.md`, the evaluator's bench.
+//! look at. See `docs/trust.md`, “Checks of a flow”.
 
 use std::collections::{BTreeMap, VecDeque};
 

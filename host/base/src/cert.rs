@@ -30,11 +30,11 @@ pub const MAX_CERTIFICATE: usize = 4096;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
-    /// Buys.
+    /// Opens deals and orders.
     Buyer,
     /// Publishes terms and sells.
     Merchant,
-    /// Writes services.
+    /// Writes services and signs them.
     Author,
     /// Examines and certifies services and terms: a consumer organisation.
     Evaluator,
@@ -44,7 +44,7 @@ pub enum Role {
     Mint,
     /// Restores fairness of an exchange.
     ThirdParty,
-    /// Decides disputes.
+    /// Decides disputes that the evidence leaves open.
     Arbiter,
     /// Keeps a transparency log.
     Log,
@@ -113,7 +113,7 @@ pub enum CertError {
     /// The path does not lead to a root that is believed.
     #[error("the certificate of “{subject}” is not accepted: {why}")]
     Path {
-        /// Whose certificate.
+        /// The subject of the certificate.
         subject: String,
         /// What the path validation found.
         why: String,
@@ -121,7 +121,7 @@ pub enum CertError {
     /// The path is fine, the role is not there.
     #[error("“{subject}” is certified, but not as {role}")]
     NotRole {
-        /// Whose certificate.
+        /// The subject of the certificate.
         subject: String,
         /// What it would have to say.
         role: Role,
@@ -129,11 +129,11 @@ pub enum CertError {
     /// Outside its validity.
     #[error("the certificate of “{subject}” is valid from {from} to {to}, not at {at}")]
     Time {
-        /// Whose certificate.
+        /// The subject of the certificate.
         subject: String,
-        /// Start.
+        /// The start of its validity.
         from: Timestamp,
-        /// End.
+        /// The end of its validity.
         to: Timestamp,
         /// When it was looked at.
         at: Timestamp,
@@ -147,7 +147,7 @@ pub enum CertError {
     /// A chain of more than four certificates.
     #[error("the chain of “{subject}” is longer than four certificates")]
     Long {
-        /// Whose certificate.
+        /// The subject of the certificate.
         subject: String,
     },
     /// A name that cannot stand in a certificate.
@@ -189,12 +189,12 @@ impl Certificate {
         Self::from_der(&der)
     }
 
-    /// DER bytes.
+    /// The DER encoding, as it was signed.
     pub fn der(&self) -> &[u8] {
         &self.der
     }
 
-    /// PEM text.
+    /// The certificate as PEM text.
     pub fn to_pem(&self) -> String {
         self.parsed.to_pem(LineEnding::LF).expect("what parsed encodes")
     }

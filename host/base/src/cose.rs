@@ -48,7 +48,7 @@ pub enum CoseError {
 pub enum Signatory {
     /// A certified identity: leaf first.
     Chain(Vec<Certificate>),
-    /// A deal's key.
+    /// A deal's key, which the deal's agreement names.
     Key(KeyId),
 }
 

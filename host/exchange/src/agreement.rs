@@ -41,7 +41,7 @@ impl Protocol {
     pub const ALL: [Self; 7] =
         [Self::Gg, Self::Ge, Self::Ger, Self::Rr, Self::Hl, Self::Inline, Self::Wg];
 
-    /// What it guarantees.
+    /// How fair an exchange under this protocol is to an honest party.
     pub const fn fairness(self) -> Fairness {
         match self {
             Self::Wg => Fairness::Weak,
@@ -126,7 +126,7 @@ pub struct Party<C: Crypto> {
 pub struct ThirdParty<C: Crypto> {
     /// Where it is reached, and the name that its log signs by.
     pub origin: String,
-    /// Signs verdicts.
+    /// Its key for verdicts, affidavits and openings.
     pub sign: C::Key,
     /// Shares are escrowed to it.
     pub seal: C::SealKey,
@@ -136,17 +136,17 @@ pub struct ThirdParty<C: Crypto> {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound = "")]
 pub struct Exchange<C: Crypto> {
-    /// Always [`VERSION`].
+    /// The version of these structures: always [`VERSION`].
     pub version: u8,
-    /// How.
+    /// The protocol that both follow.
     pub protocol: Protocol,
     /// What that guarantees: shown to both persons, under both signatures.
     pub fairness: Fairness,
-    /// The deal.
+    /// The deal's name: a digest that says nothing to a third party.
     pub deal: Digest,
-    /// Who promises first.
+    /// The side that promises first.
     pub originator: Party<C>,
-    /// Who answers.
+    /// The side that answers.
     pub responder: Party<C>,
     /// Whom both trust to decide.
     pub third_party: ThirdParty<C>,
@@ -180,9 +180,9 @@ pub enum AgreementError {
     /// A side that gives nothing, or too much.
     #[error("the {} gives {leaves} items; 1 to {MAX_LEAVES} can be exchanged", .role.name())]
     Leaves {
-        /// Which side.
+        /// The side whose leg it is.
         role: Role,
-        /// How many.
+        /// The number of its leaves.
         leaves: usize,
     },
     /// A text that is too long, or a path that is there twice.
@@ -194,9 +194,9 @@ pub enum AgreementError {
     /// The protocol does not give what is promised for these packages.
     #[error("{protocol:?} cannot exchange item {path}")]
     Protocol {
-        /// Which protocol.
+        /// The protocol that was agreed on.
         protocol: Protocol,
-        /// Which item.
+        /// The path of the leaf that it cannot exchange.
         path: String,
     },
     /// The fairness class is not the protocol's.
@@ -219,7 +219,7 @@ impl<C: Crypto> Exchange<C> {
         }
     }
 
-    /// A side.
+    /// The keys of one side.
     pub const fn party(&self, role: Role) -> &Party<C> {
         match role {
             Role::Originator => &self.originator,
@@ -305,7 +305,7 @@ impl<C: Crypto> Agreed<C> {
         Ok(Self { exchange: Arc::new(exchange), id })
     }
 
-    /// Its identity.
+    /// The exchange's identity: the digest of the agreement.
     pub const fn id(&self) -> ExchangeId {
         self.id
     }

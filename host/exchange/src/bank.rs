@@ -31,13 +31,13 @@ pub enum Kind {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound = "")]
 pub struct Order<C: Crypto> {
-    /// The exchange.
+    /// The exchange: the subject of every signature about the hold.
     pub exchange: Digest,
     /// The leaf: the name under which it is held, once.
     pub leaf: Digest,
-    /// How much.
+    /// The amount to hold or pay, in one currency.
     pub amount: Amount,
-    /// The payee's account.
+    /// The account that is credited on a release.
     pub payee: String,
     /// What kind of hold.
     pub kind: Kind,
@@ -49,7 +49,7 @@ pub struct Order<C: Crypto> {
     pub payer: C::Key,
     /// Who is paid: gives a lock back.
     pub payee_key: C::Key,
-    /// Whose verdicts count.
+    /// The key of the third party whose verdicts and fences count.
     pub third_party: C::Key,
     /// Which of the two sides pays: the roles of the keys in a verdict.
     pub payer_role: Role,
@@ -63,11 +63,11 @@ impl<C: Crypto> Body for Order<C> {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound = "")]
 pub struct Fact<C: Crypto> {
-    /// The leaf.
+    /// The leaf that the hold is named by.
     pub leaf: Digest,
     /// The digest of the order, where there was one.
     pub order: Option<Digest>,
-    /// Where it stands.
+    /// The state of the hold after the request.
     pub hold: Hold,
     /// The share by which a hash lock was opened.
     pub opened: Option<C::Share>,
@@ -81,7 +81,7 @@ impl<C: Crypto> Body for Fact<C> {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Release {
-    /// The leaf.
+    /// The leaf whose lock is released.
     pub leaf: Digest,
 }
 
@@ -93,7 +93,7 @@ impl Body for Release {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Refund {
-    /// The leaf.
+    /// The leaf whose lock is given back.
     pub leaf: Digest,
 }
 
@@ -105,7 +105,7 @@ impl Body for Refund {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Waiver {
-    /// The leaf.
+    /// The leaf whose payment becomes final.
     pub leaf: Digest,
 }
 
@@ -117,7 +117,7 @@ impl Body for Waiver {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fence {
-    /// The leaf.
+    /// The leaf whose payment is asked about.
     pub leaf: Digest,
 }
 
@@ -131,11 +131,11 @@ impl Body for Fence {
 pub enum Claim<C: Crypto> {
     /// Where does it stand?
     Look,
-    /// The payer's release.
+    /// The payer's release of a lock.
     Release(Signed<C, Release>),
-    /// The payee's refund.
+    /// The payee's return of a lock.
     Refund(Signed<C, Refund>),
-    /// The payer's waiver.
+    /// The payer's waiver: a provisional payment becomes final.
     Waiver(Signed<C, Waiver>),
     /// The third party's verdict, by whoever has it.
     Verdict(Box<Signed<C, Verdict<C>>>),
@@ -279,13 +279,13 @@ pub fn order_for<C: Crypto>(agreement: &Agreed<C>, payer: Role) -> Option<Order<
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound = "")]
 pub struct ClaimRequest<C: Crypto> {
-    /// The exchange.
+    /// The exchange that the hold belongs to.
     pub exchange: Digest,
-    /// The leaf.
+    /// The leaf that the hold is named by, with the third party.
     pub leaf: Digest,
     /// Whose verdicts count for it.
     pub third_party: C::Key,
-    /// What is claimed.
+    /// The right that is claimed, with its signature.
     pub claim: Claim<C>,
 }
 

@@ -27,13 +27,13 @@ impl<T> Value for T where
 
 /// An instance of cryptography.
 pub trait Crypto: Clone + Copy + Eq + Hash + Debug + Send + Sync + 'static {
-    /// Verifies signatures.
+    /// A key by which signatures are verified.
     type Key: Value + Copy;
     /// Shares are sealed to it.
     type SealKey: Value + Copy;
-    /// A signature.
+    /// A signature over a kind, a subject and a digest.
     type Signature: Value;
-    /// A share, sealed.
+    /// A share that one holder alone can open.
     type Sealed: Value;
     /// One of the two shares of an information's key.
     type Share: Value;
@@ -66,11 +66,11 @@ pub trait Crypto: Clone + Copy + Eq + Hash + Debug + Send + Sync + 'static {
 /// body's digest. Anybody who has the three can verify, without seeing the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Named<'a> {
-    /// The body's kind.
+    /// The kind of the body, such as `promise`.
     pub kind: &'a str,
     /// What it belongs to: the exchange's id, or before there is one, the deal's.
     pub subject: Digest,
-    /// The body's digest.
+    /// The digest of the body.
     pub digest: Digest,
 }
 
@@ -156,7 +156,7 @@ impl<C: Crypto, B: Body> Signed<C, B> {
         Ok(Self { body: Arc::new(body), subject, signature, digest })
     }
 
-    /// What was signed.
+    /// The body that the signature covers.
     pub fn body(&self) -> &B {
         &self.body
     }
@@ -218,9 +218,9 @@ impl<'de, C: Crypto, B: Body> Deserialize<'de> for Signed<C, B> {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound = "")]
 pub struct Detached<C: Crypto> {
-    /// The body's digest.
+    /// The digest of the body, which itself is elsewhere.
     pub digest: Digest,
-    /// The signature.
+    /// The signature over that digest.
     pub signature: C::Signature,
 }
 

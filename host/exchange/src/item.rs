@@ -25,7 +25,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// The other one.
+    /// The role of the other side.
     pub const fn other(self) -> Self {
         match self {
             Self::Originator => Self::Responder,
@@ -33,7 +33,7 @@ impl Role {
         }
     }
 
-    /// `originator` or `responder`.
+    /// The role in words: `originator` or `responder`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Originator => "originator",
@@ -48,7 +48,7 @@ impl Role {
 pub struct Leaf<C: Crypto> {
     /// Its place in the package, such as `0.1`.
     pub path: String,
-    /// What it is.
+    /// The item as both agree on it.
     pub item: Item<C>,
 }
 
@@ -58,16 +58,16 @@ pub struct Leaf<C: Crypto> {
 pub enum Item<C: Crypto> {
     /// A signature under a statement.
     Statement {
-        /// The statement's digest.
+        /// The digest of the canonical statement.
         statement: Digest,
-        /// Whose signature.
+        /// The key that has to sign it.
         signer: C::Key,
         /// Whether the third party's affidavit may take the signature's place.
         affidavit: bool,
     },
-    /// Information, encrypted.
+    /// Information that travels encrypted and is opened at the end.
     Information(Information),
-    /// Money.
+    /// Money that a payment system holds or pays.
     Money(Money<C>),
 }
 
@@ -106,13 +106,13 @@ impl Information {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound = "")]
 pub struct Money<C: Crypto> {
-    /// The payment module.
+    /// The name of the payment module.
     pub module: String,
-    /// How it pays.
+    /// The way in which the module pays, which decides what a third party can do.
     pub mode: Mode,
-    /// How much.
+    /// The amount, more than nothing.
     pub amount: Amount,
-    /// The payee's account.
+    /// The account that is paid.
     pub payee: String,
     /// The key by which the payment system signs facts about it.
     pub bank: C::Key,
@@ -155,9 +155,9 @@ impl<C: Crypto> Item<C> {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ItemSignature {
-    /// The leaf.
+    /// The leaf in whose place the signature is given.
     pub leaf: Digest,
-    /// The statement's digest.
+    /// The digest of the signed statement.
     pub statement: Digest,
 }
 

@@ -25,7 +25,7 @@ use crate::verdict::{Abort, Answer, Complaint, Decision, Rejection, Replacement,
 pub use evidence::{Evidence, Rebuttal};
 pub use finding::{Blame, Finding, Got, Outcome, Ruling};
 
-/// Finds.
+/// Finds who has what, who is to blame and what follows, as of this date.
 pub fn judge<C: Crypto>(evidence: &Evidence<C>, at: Timestamp) -> Finding {
     let mut case = Judged { evidence, blame: Vec::new(), reasons: Vec::new() };
     let agreement = &evidence.agreement;

@@ -21,11 +21,11 @@ use crate::verdict::{Abort, Answer, Decided, Decision, Deposit, Request, Resolve
     bound(serialize = "S: Serialize", deserialize = "S: Deserialize<'de>")
 )]
 pub struct Machine<C: Crypto, S> {
-    /// What is exchanged.
+    /// The exchange agreement that this machine carries out.
     pub agreement: Agreed<C>,
     /// One for each of our leaves.
     pub secrets: Vec<Secret<C>>,
-    /// Where it stands.
+    /// The state of this side.
     pub state: S,
     /// Everything signed so far.
     pub kept: Kept<C>,
@@ -35,7 +35,7 @@ pub struct Machine<C: Crypto, S> {
 pub trait Standing: Copy {
     /// Whose states they are.
     const US: Role;
-    /// Not begun.
+    /// The state before anything has happened.
     const IDLE: Self;
     /// The third party is asked to abort.
     const ABORTING: Self;
@@ -44,7 +44,7 @@ pub trait Standing: Copy {
     /// The package is with the third party.
     const DEPOSITING: Self;
 
-    /// Over.
+    /// The final state with this end.
     fn over(end: End) -> Self;
 
     /// How it ended, if it has.
@@ -54,7 +54,7 @@ pub trait Standing: Copy {
     fn hears_verdicts(self) -> bool;
 }
 
-/// A step's outcome.
+/// The outcome of a step: the next machine and the effects, in order.
 pub(crate) type Stepped<C, S> = Result<(Machine<C, S>, Vec<Effect<C>>), Away>;
 
 /// What a verdict is, before looking at what it decides.
@@ -64,7 +64,7 @@ pub(crate) enum Heard {
     Nothing,
     /// Signed by the third party, and without a basis: that is evidence against it.
     Baseless,
-    /// It counts.
+    /// The verdict has its basis and counts.
     Founded,
 }
 

@@ -23,13 +23,13 @@ use crate::verdict::{Decided, Decision, Replacement};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stated {
-    /// The exchange.
+    /// The exchange agreement, which names the signer's key.
     pub agreement: Agreed<Standard>,
-    /// Who gave it.
+    /// The side that gave it.
     pub from: Role,
     /// Which of that side's leaves.
     pub index: u32,
-    /// The statement, canonical.
+    /// The statement in its canonical encoding.
     pub statement: ByteBuf,
     /// The signature, or what has its effect.
     pub by: By,
@@ -39,7 +39,7 @@ pub struct Stated {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum By {
-    /// The signer's own.
+    /// The signer's own signature.
     Hand(Signature),
     /// The third party's affidavit, next to its verdict.
     Affidavit(Box<Decided<Standard>>),
@@ -94,7 +94,7 @@ impl Stated {
 /// What came of one of the other side's leaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Obtained {
-    /// A signature.
+    /// A signature under a statement, or its replacement.
     Statement(By),
     /// Money: its payment system's word that it is here.
     Money(Box<Signed<Standard, Fact<Standard>>>),

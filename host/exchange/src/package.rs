@@ -46,7 +46,7 @@ pub enum Enclosed {
     Statement(ByteBuf),
     /// What the money is for: the digest of an order.
     Money(Digest),
-    /// Information.
+    /// Information, with its ciphertext.
     Information {
         /// Which kind, as the flow names it.
         kind: String,
@@ -82,7 +82,7 @@ pub enum Wanted {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Talk {
-    /// N1.
+    /// N1: the proposer's wishes and what it wants.
     Propose {
         /// What the proposer gives, and whom and what it believes.
         propose: Signed<Standard, Propose<Standard>>,
@@ -91,7 +91,7 @@ pub enum Talk {
         /// What it wants for them.
         wants: Vec<Wanted>,
     },
-    /// N2.
+    /// N2: the answerer's wishes and the agreement that follows.
     Select {
         /// What the answerer gives, and what follows from both.
         select: Signed<Standard, Select<Standard>>,
@@ -100,12 +100,12 @@ pub enum Talk {
     },
     /// "So be it", by the proposer: both persons have decided, and both hosts begin.
     Conclude {
-        /// The exchange.
+        /// The digest of the exchange that begins.
         exchange: Digest,
     },
     /// "No": to a proposal, or, by the proposer, to what its answer makes of it.
     Reject {
-        /// The refusal.
+        /// The signed refusal.
         reject: Signed<Standard, Reject>,
         /// The words of whoever refuses, for the other side's person.
         words: String,
@@ -154,21 +154,21 @@ impl Wanted {
 pub enum Part {
     /// A signature under this statement.
     Statement {
-        /// What is stated.
+        /// The statement whose signature is given.
         statement: Box<Statement>,
-        /// Its digest.
+        /// The digest that the leaf names.
         digest: Digest,
     },
-    /// Money.
+    /// A payment.
     Money {
         /// How much, by which module, to whom.
         money: Box<Money<Standard>>,
-        /// What for.
+        /// The order's digest: the purpose of the money.
         purpose: Digest,
     },
-    /// Information.
+    /// Information of some kind, encrypted.
     Information {
-        /// Which kind.
+        /// The kind, as the flow names it.
         kind: String,
         /// What is agreed on about it.
         information: Box<Information>,
@@ -181,17 +181,17 @@ pub enum PackageError {
     /// Not as many enclosures as leaves.
     #[error("{leaves} items come with {enclosed} descriptions")]
     Count {
-        /// Leaves.
+        /// The number of leaves.
         leaves: usize,
-        /// Enclosures.
+        /// The number of enclosures.
         enclosed: usize,
     },
     /// What is enclosed is not what the leaf says.
     #[error("item {path} is not what is said of it: {why}")]
     Other {
-        /// Where it stands.
+        /// The path of the leaf.
         path: String,
-        /// What differs.
+        /// The difference, in words.
         why: String,
     },
 }

@@ -19,13 +19,13 @@ use crate::verdict::{Answer, Decided, Request};
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound = "")]
 pub struct Kept<C: Crypto> {
-    /// X1.
+    /// X1: received or sent.
     pub promise: Option<Signed<C, Promise<C>>>,
-    /// X2.
+    /// X2: received or sent.
     pub accept: Option<Signed<C, Accept<C>>>,
-    /// X3.
+    /// X3: received or sent.
     pub deliver: Option<Signed<C, Deliver<C>>>,
-    /// X4.
+    /// X4: received or sent.
     pub settle: Option<Signed<C, Settle<C>>>,
     /// What was asked of the third party last.
     pub request: Option<Request<C>>,
@@ -59,18 +59,18 @@ impl<C: Crypto> Default for Kept<C> {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound = "")]
 pub struct Claimed<C: Crypto> {
-    /// Whose money.
+    /// The side whose money is claimed.
     pub payer: Role,
-    /// What is claimed.
+    /// The claim, to be repeated until the payment system answers.
     pub claim: Claim<C>,
 }
 
 /// What happens to a party.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Event<C: Crypto> {
-    /// The driver begins.
+    /// The driver begins: the originator may promise.
     Start,
-    /// The peer's message.
+    /// A message of the peer, not verified yet.
     Message(Message<C>),
     /// The third party's answer.
     Answer(Answer<C>),
@@ -100,7 +100,7 @@ pub enum Effect<C: Crypto> {
     Hold(Order<C>),
     /// Claim at a payment system.
     Claim(Claimed<C>),
-    /// It is over.
+    /// The exchange is over for this side, with this end.
     Ended(End),
 }
 
@@ -192,7 +192,7 @@ impl<C: Crypto> Kept<C> {
     }
 }
 
-/// The giver's tokens.
+/// The tokens for all leaves of a leg, in order.
 pub(crate) fn tokens<C: Crypto>(
     agreement: &Agreed<C>,
     from: Role,
@@ -258,7 +258,7 @@ pub(crate) fn are_evidently_bad<C: Crypto>(
     tokens.len() != leaves.len() || leaves.iter().enumerate().any(bad)
 }
 
-/// The giver's items.
+/// The items of all leaves of a leg, in order.
 pub(crate) fn items<C: Crypto>(
     agreement: &Agreed<C>,
     from: Role,

@@ -69,7 +69,7 @@ pub struct Stored<C: Crypto> {
     pub promise: Signed<C, Promise<C>>,
     /// The acceptance, if there was one.
     pub accept: Option<Signed<C, Accept<C>>>,
-    /// What was deposited.
+    /// The packages that were deposited (INLINE).
     pub deposits: Deposits<C>,
     /// A fault that was shown after the completion, in time to stop its money.
     pub after: Option<Verdict<C>>,
@@ -78,7 +78,7 @@ pub struct Stored<C: Crypto> {
 /// What happens to a case.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Event<C: Crypto> {
-    /// A party asks.
+    /// A party has sent a request.
     Requested(Request<C>),
     /// Payment systems have answered what was asked of them.
     Facts(Vec<Signed<C, Fact<C>>>),
@@ -101,7 +101,7 @@ pub enum Effect<C: Crypto> {
     Reject(Rejection),
 }
 
-/// A step's outcome.
+/// The outcome of a step: the next case, if there is one, and the effects, in order.
 pub type Stepped<C> = Result<(Option<Case<C>>, Vec<Effect<C>>), Away>;
 
 /// One step; `None` is an exchange that nothing is known of.
@@ -192,7 +192,7 @@ fn requested<C: Crypto>(
     }
 }
 
-/// The first request.
+/// The first request about an exchange opens its case.
 fn opened<C: Crypto>(request: Request<C>, now: Timestamp, holder: &impl Holder<C>) -> Stepped<C> {
     let agreement = request.promise.body().agreement.clone();
     // A hash lock needs no third party: nothing that it could sign would have a basis.

@@ -25,9 +25,9 @@ pub const MAX_ANSWER: usize = 512 * 1024;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Abort {
-    /// The promise.
+    /// The digest of the promise (X1).
     pub promise: Digest,
-    /// Who asks.
+    /// The side that asks.
     pub role: Role,
 }
 
@@ -35,11 +35,11 @@ pub struct Abort {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Resolve {
-    /// The promise.
+    /// The digest of the promise (X1).
     pub promise: Digest,
     /// The acceptance, if there is one yet.
     pub accept: Option<Digest>,
-    /// Who asks.
+    /// The side that asks.
     pub role: Role,
 }
 
@@ -47,7 +47,7 @@ pub struct Resolve {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound = "")]
 pub struct Complaint<C: Crypto> {
-    /// The promise.
+    /// The digest of the promise (X1).
     pub promise: Digest,
     /// Which of the originator's leaves.
     pub leaf: u32,
@@ -63,9 +63,9 @@ pub struct Complaint<C: Crypto> {
 pub struct Deposit<C: Crypto> {
     /// The acceptance, and through it the promise.
     pub accept: Digest,
-    /// Whose package.
+    /// The side whose package it is.
     pub role: Role,
-    /// The items.
+    /// The items of its leg, in order.
     pub items: Vec<Delivery<C>>,
 }
 
@@ -109,21 +109,21 @@ impl<C: Crypto> Body for Deposit<C> {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound = "")]
 pub struct Request<C: Crypto> {
-    /// What is wanted.
+    /// The signed wish.
     pub wish: Wish<C>,
-    /// X1.
+    /// The promise (X1), whole: it carries the agreement.
     pub promise: Signed<C, Promise<C>>,
     /// X2, if the requester has it.
     pub accept: Option<Signed<C, Accept<C>>>,
 }
 
-/// What is wanted.
+/// The wish of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, bound = "")]
 pub enum Wish<C: Crypto> {
-    /// Never complete.
+    /// Never complete it.
     Abort(Signed<C, Abort>),
-    /// Complete.
+    /// Complete it, if both promises are good.
     Resolve(Signed<C, Resolve>),
     /// Stop the money: what came is false.
     Complain(Box<Signed<C, Complaint<C>>>),
@@ -132,7 +132,7 @@ pub enum Wish<C: Crypto> {
 }
 
 impl<C: Crypto> Wish<C> {
-    /// Who asks.
+    /// The side that asks.
     pub fn role(&self) -> Role {
         match self {
             Self::Abort(it) => it.body().role,
@@ -157,7 +157,7 @@ impl<C: Crypto> Wish<C> {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound = "")]
 pub struct Verdict<C: Crypto> {
-    /// What is decided.
+    /// The decision, with its basis.
     pub decision: Decision<C>,
     /// When, by the third party's clock.
     pub at: Timestamp,
@@ -191,9 +191,9 @@ pub enum Decision<C: Crypto> {
     },
     /// One side has cheated: as an abort, with blame.
     Fault {
-        /// Which side.
+        /// The side that cheated.
         culprit: Role,
-        /// How.
+        /// The kind of the fraud.
         fraud: Fraud,
         /// Which of its leaves.
         leaf: u32,
@@ -393,9 +393,9 @@ impl Body for Submitted {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound = "")]
 pub struct Affidavit<C: Crypto> {
-    /// The leaf.
+    /// The leaf in whose place it stands.
     pub leaf: Digest,
-    /// The statement.
+    /// The digest of the statement.
     pub statement: Digest,
     /// Whose signature it replaces.
     pub signer: C::Key,
@@ -411,7 +411,7 @@ impl<C: Crypto> Body for Affidavit<C> {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound = "")]
 pub struct Opening<C: Crypto> {
-    /// The leaf.
+    /// The leaf whose share it is.
     pub leaf: Digest,
     /// The share, sealed to its receiver and bound to the leaf.
     pub share: C::Sealed,
@@ -427,9 +427,9 @@ impl<C: Crypto> Body for Opening<C> {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, bound = "")]
 pub enum Replacement<C: Crypto> {
-    /// For a signature.
+    /// In place of a signature.
     Affidavit(Signed<C, Affidavit<C>>),
-    /// For information.
+    /// In place of a delivered key: the escrowed share for the buyer.
     Opening(Signed<C, Opening<C>>),
     /// For money: the verdict itself moves it.
     Verdict,
@@ -443,7 +443,7 @@ pub enum Replacement<C: Crypto> {
 pub enum Answer<C: Crypto> {
     /// It has the request.
     Submitted(Signed<C, Submitted>),
-    /// It has decided.
+    /// The verdict, with the replacements for whoever asks.
     Decided(Box<Decided<C>>),
     /// It does not decide on this request, for this reason; the exchange stays as it was.
     Rejected(Signed<C, Rejected>),
@@ -453,7 +453,7 @@ pub enum Answer<C: Crypto> {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound = "")]
 pub struct Decided<C: Crypto> {
-    /// The verdict.
+    /// The signed verdict.
     pub verdict: Signed<C, Verdict<C>>,
     /// The promise that it completes.
     pub promise: Option<Signed<C, Promise<C>>>,
@@ -469,7 +469,7 @@ pub struct Decided<C: Crypto> {
 pub struct Rejected {
     /// The digest of the signed wish.
     pub request: Digest,
-    /// Why.
+    /// The reason for the rejection.
     pub why: Rejection,
 }
 

@@ -31,7 +31,7 @@ pub enum Hold {
     Held(Terms),
     /// Paid, but can still be revoked; the payee's when it lapses.
     Provisional {
-        /// Amount and date.
+        /// The amount, and the date of its lapse.
         terms: Terms,
         /// A third party has asked: only its verdict decides now.
         frozen: bool,
@@ -48,7 +48,7 @@ pub enum Hold {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Terms {
-    /// How much.
+    /// The amount that is held.
     pub amount: Amount,
     /// When it falls to one side by itself, by the bank's clock.
     pub until: Timestamp,
@@ -58,7 +58,7 @@ pub struct Terms {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Instruction {
-    /// Make a lock.
+    /// Make a lock with these terms.
     Lock(Terms),
     /// Make a provisional payment.
     Pay(Terms),

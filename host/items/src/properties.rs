@@ -28,7 +28,7 @@ pub enum Mode {
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Generates {
-    /// It cannot.
+    /// It cannot make it happen.
     #[default]
     No,
     /// It can, if what was deposited is good; the peer cannot tell beforehand.
@@ -43,7 +43,7 @@ pub enum Generates {
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Excludes {
-    /// It cannot.
+    /// It cannot be made final: it may still happen later.
     #[default]
     No,
     /// By waiting for a date of the payment system's clock.

@@ -18,7 +18,7 @@ pub struct Statement {
     pub deal: DealId,
     /// When the signer says that it was made.
     pub made: Timestamp,
-    /// What is declared.
+    /// The declaration itself.
     pub content: Content,
 }
 
@@ -79,15 +79,15 @@ impl Kind {
     }
 }
 
-/// See [`Content::Offer`].
+/// The merchant's offer: goods and price, to which it is bound until a date.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Offer {
     /// The merchant's own number for it.
     pub number: String,
-    /// What is offered.
+    /// The goods, line by line.
     pub lines: Vec<Line>,
-    /// What delivery costs.
+    /// The price of delivery.
     pub delivery: Amount,
     /// Lines and delivery together.
     pub total: Amount,
@@ -109,13 +109,13 @@ pub struct Line {
     pub title: String,
     /// Size, colour and the like, in words; may be empty.
     pub variant: String,
-    /// How many.
+    /// The number of pieces.
     pub quantity: u32,
-    /// What one costs.
+    /// The price of one piece.
     pub unit: Amount,
 }
 
-/// See [`Content::Order`].
+/// The buyer's acceptance of one offer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Order {
@@ -127,7 +127,7 @@ pub struct Order {
     pub ship_to: Address,
 }
 
-/// A postal address.
+/// The postal address that goods are sent to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[allow(missing_docs, reason = "each says what it is")]
@@ -136,21 +136,21 @@ pub struct Address {
     pub street: String,
     pub postcode: String,
     pub city: String,
-    /// ISO 3166-1 alpha-2.
+    /// The country by ISO 3166-1 alpha-2.
     pub country: String,
 }
 
-/// See [`Content::PaymentOrder`].
+/// The payer's order to its bank to pay once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PaymentOrder {
     /// The bank's certified name.
     pub bank: String,
-    /// The payer's account.
+    /// The account that pays.
     pub from: String,
-    /// The payee's account.
+    /// The account that is paid.
     pub to: String,
-    /// How much.
+    /// The amount to pay.
     pub amount: Amount,
     /// What for: the digest of the signed order's statement.
     pub purpose: Digest,
@@ -165,15 +165,15 @@ pub struct PaymentOrder {
 pub struct HoldOrder {
     /// The bank's certified name.
     pub bank: String,
-    /// The payer's account.
+    /// The account that pays.
     pub from: String,
-    /// The payee's account.
+    /// The account that is paid.
     pub to: String,
-    /// How much.
+    /// The amount to hold.
     pub amount: Amount,
     /// What kind of hold.
     pub kind: HoldKind,
-    /// The exchange.
+    /// The exchange under whose conditions it is held.
     pub exchange: Digest,
     /// The leaf of the exchange: held once.
     pub leaf: Digest,
@@ -203,37 +203,37 @@ pub enum HoldKind {
     Final,
 }
 
-/// See [`Content::PaymentConfirmation`].
+/// The bank's word that it has carried a payment order out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PaymentConfirmation {
     /// The digest of the payment order that was carried out.
     pub payment_order: Digest,
-    /// The payer's account.
+    /// The account that has paid.
     pub from: String,
-    /// The payee's account.
+    /// The account that was paid.
     pub to: String,
     /// How much was moved.
     pub amount: Amount,
     /// What for, as the payment order said.
     pub purpose: Digest,
-    /// The ledger's entry.
+    /// The number of the entry in the bank's books.
     pub entry: u64,
 }
 
-/// See [`Content::Receipt`].
+/// The merchant's word that it has the money for an order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Receipt {
     /// The order that was paid.
     pub order: Digest,
-    /// The bank's confirmation.
+    /// The digest of the bank's confirmation; in an exchange, the payment's reference.
     pub payment: Digest,
     /// How much was received.
     pub amount: Amount,
 }
 
-/// See [`Content::ShippingNote`].
+/// The merchant's word that the goods are on their way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ShippingNote {
@@ -245,7 +245,7 @@ pub struct ShippingNote {
     pub arrives_by: Timestamp,
 }
 
-/// See [`Content::Completion`].
+/// The buyer's word that everything has come: the deal is done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Completion {
@@ -253,7 +253,7 @@ pub struct Completion {
     pub order: Digest,
 }
 
-/// See [`Content::Withdrawal`].
+/// A side's word that it leaves before an order binds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Withdrawal {
@@ -270,7 +270,7 @@ pub enum ContentError {
     /// A field is out of its bounds.
     #[error("the statement's {field} {fault}")]
     Field {
-        /// Which.
+        /// The name of the field.
         field: &'static str,
         /// What is wrong with it.
         fault: String,
@@ -281,9 +281,9 @@ pub enum ContentError {
     /// The offer's total is not the sum of its lines and delivery.
     #[error("the offer says {said} in total, but its lines and delivery make {sum}")]
     Total {
-        /// As stated.
+        /// The total as the statement says it.
         said: Amount,
-        /// As computed.
+        /// The total as its lines add up.
         sum: Amount,
     },
 }
@@ -295,7 +295,7 @@ impl Mend for ContentError {
 }
 
 impl Content {
-    /// Its kind.
+    /// The kind, by which flows and grants name it.
     pub fn kind(&self) -> Kind {
         match self {
             Self::Offer(_) => Kind::Offer,

@@ -14,7 +14,7 @@ pub trait Numbered {
     fn seq(&self) -> u64;
     /// The digest of the sender's previous message.
     fn previous(&self) -> Digest;
-    /// Its own digest.
+    /// The digest of the message itself.
     fn digest(&self) -> Digest;
 }
 
@@ -51,11 +51,11 @@ impl Chain {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Channel {
-    /// What was sent.
+    /// The end of the chain that was sent.
     pub sent: Chain,
     /// Up to which number the peer has stored it.
     pub acknowledged: u64,
-    /// What was received.
+    /// The end of the chain that was received.
     pub received: Chain,
     /// Set by a fork; nothing is sent or accepted any more.
     pub forked: bool,
@@ -101,7 +101,7 @@ pub enum Refusal {
     /// Messages before it are missing.
     #[error("message {got} came before message {expected}: send from {expected} on")]
     Gap {
-        /// Its number.
+        /// The number of the message that came.
         got: u64,
         /// The number that is due.
         expected: u64,
@@ -109,25 +109,25 @@ pub enum Refusal {
     /// It does not follow the message before it.
     #[error("message {seq} does not continue the chain of the messages before it")]
     Broken {
-        /// Its number.
+        /// The number of the message that came.
         seq: u64,
     },
     /// A different message of this number was received before.
     #[error("message {seq} is a second one of that number: the deal has ended")]
     Fork {
-        /// The number.
+        /// The number that two messages have.
         seq: u64,
     },
     /// The peer acknowledges what was never sent.
     #[error("message {seq} was acknowledged but never sent")]
     NeverSent {
-        /// The number.
+        /// The number that was acknowledged.
         seq: u64,
     },
     /// Our own message is not the next one.
     #[error("message {got} is not the next to be sent, which is {expected}")]
     NotNext {
-        /// Its number.
+        /// The number of the message that was submitted.
         got: u64,
         /// The number that is due.
         expected: u64,

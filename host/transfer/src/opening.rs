@@ -56,11 +56,11 @@ pub enum Refusal {
     },
 }
 
-/// The buyer's states.
+/// The states of a buyer's opening.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Buyer {
-    /// HELLO is out.
+    /// HELLO is out; AGREE is waited for.
     Asking(Hello),
     /// The merchant has signed; the person is being asked.
     Signing(Agreement, Token),
@@ -72,13 +72,13 @@ pub enum Buyer {
     Refused(Refusal),
 }
 
-/// The merchant's states.
+/// The states of a merchant's opening.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Merchant {
     /// A HELLO has come; our signature is being made.
     Signing(Agreement),
-    /// AGREE is out.
+    /// AGREE is out; AGREED is waited for.
     Offered(Agreement, Token),
     /// The deal is open.
     Open(Agreement, Token, Token),
@@ -98,7 +98,7 @@ pub enum Event {
     Declined(String),
     /// The merchant says that the deal is open.
     Accepted(DealId),
-    /// The peer refused.
+    /// The peer has refused, for this reason.
     Refused(Refusal),
     /// Time has passed, or the host has started again: send again or give up.
     Tick,
@@ -109,11 +109,11 @@ pub enum Event {
 pub enum Effect {
     /// Store the new state.
     Persist,
-    /// Send HELLO.
+    /// Send HELLO to the merchant.
     SendHello(Hello),
-    /// Send AGREE.
+    /// Send AGREE, our signed agreement, to the buyer.
     SendAgree(Token),
-    /// Send AGREED.
+    /// Send AGREED, our signature, to the merchant.
     SendAgreed(DealId, Token),
     /// Tell the buyer that the deal is open.
     SendAccepted(DealId),
@@ -126,7 +126,7 @@ pub enum Effect {
 }
 
 impl Buyer {
-    /// Starts an opening.
+    /// An opening that begins: HELLO is stored, then sent.
     pub fn start(hello: Hello) -> (Self, Vec<Effect>) {
         (Self::Asking(hello.clone()), vec![Effect::Persist, Effect::SendHello(hello)])
     }

@@ -16,17 +16,17 @@ use crate::keys::PublicKey;
 /// Who somebody is, as a believed certificate says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// The certified name.
+    /// The name that the certificate gives.
     pub name: String,
-    /// The certified key.
+    /// The key that the certificate gives.
     pub key: PublicKey,
     /// What the holder may act as.
     pub role: Role,
     /// Who vouches for it: the name in the root.
     pub root: String,
-    /// The root's digest.
+    /// The digest of the root that vouches for it.
     pub anchor: Digest,
-    /// The leaf itself.
+    /// The certificate itself, without its chain.
     pub certificate: Certificate,
 }
 
@@ -41,7 +41,7 @@ pub struct Roots {
 }
 
 impl Roots {
-    /// These roots.
+    /// A set of these roots, with no withdrawals known.
     pub fn new(roots: Vec<Certificate>) -> Self {
         Self { roots, crls: Vec::new() }
     }

@@ -1,4 +1,5 @@
-//! What the judge finds.
+//! The judge's finding: for each leaf whether it has reached its receiver, who is to blame for
+//! what, and the consequence.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +19,7 @@ pub struct Finding {
     pub verdict: Option<Outcome>,
     /// Who has done what it must not.
     pub blame: Vec<Blame>,
-    /// What follows.
+    /// The consequence for both sides.
     pub ruling: Ruling,
     /// Why, sentence by sentence, in the order of the rules.
     pub reasons: Vec<String>,
@@ -28,7 +29,7 @@ pub struct Finding {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Got {
-    /// Nothing shows it.
+    /// Nothing shows that it reached its receiver.
     Unproven,
     /// The third party has made it happen.
     Replaced,
@@ -40,7 +41,7 @@ pub enum Got {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// It is completed.
+    /// The exchange is completed.
     Completed,
     /// It never will be.
     Aborted,
@@ -122,7 +123,7 @@ impl Blame {
 pub enum Ruling {
     /// Both have what they were promised.
     Completed,
-    /// Neither owes anything.
+    /// Neither side owes the other anything.
     Undone,
     /// This side has not got what the other has: it is to be made whole by whoever is to blame.
     Owed(Role),

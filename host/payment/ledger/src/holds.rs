@@ -30,7 +30,7 @@ pub struct HoldOrder {
 /// A hold as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HoldRow {
-    /// Where it stands.
+    /// The state of the hold.
     pub hold: Hold,
     /// The order; empty for a fence.
     pub record: Vec<u8>,

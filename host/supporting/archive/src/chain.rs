@@ -35,7 +35,7 @@ pub struct Record {
     pub previous: Digest,
 }
 
-/// Kinds of records.
+/// The kinds of records in a journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Class {

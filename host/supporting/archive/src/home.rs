@@ -32,7 +32,7 @@ pub enum HomeError {
     Loose {
         /// The directory or file.
         path: PathBuf,
-        /// Its mode bits.
+        /// The mode bits that it has.
         mode: u32,
         /// What it ought to be.
         want: u32,
@@ -46,9 +46,9 @@ pub enum HomeError {
     /// The operating system's word.
     #[error("{}: {source}", path.display())]
     Io {
-        /// Where.
+        /// The path of the file or folder.
         path: PathBuf,
-        /// What it said.
+        /// The operating system's error.
         source: io::Error,
     },
 }
@@ -108,7 +108,7 @@ impl Home {
         Ok(Self { path, dir })
     }
 
-    /// Where it is.
+    /// The path of the home's folder.
     pub fn path(&self) -> &Path {
         &self.path
     }

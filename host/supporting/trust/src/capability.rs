@@ -39,7 +39,7 @@ pub enum Capability {
     /// The merchant's catalogue and stock.
     #[serde(rename = "semper:business/catalogue")]
     Catalogue,
-    /// The merchant's fulfilment.
+    /// Reserving goods and having them shipped.
     #[serde(rename = "semper:business/fulfilment")]
     Fulfilment,
     /// Wait for the first of several: messages, a date, a decision, the person's leaving.
@@ -85,7 +85,7 @@ impl Capability {
         CAPABILITIES.iter().find(|row| row.0 == self).map_or("", |row| row.1)
     }
 
-    /// All there are.
+    /// All capabilities there are.
     pub fn all() -> impl Iterator<Item = Self> {
         CAPABILITIES.iter().map(|row| row.0)
     }
@@ -172,7 +172,7 @@ impl World {
         versions.contains(&version)
     }
 
-    /// Its text form.
+    /// The version as files write it, such as `1.2.0`.
     pub fn name(self) -> &'static str {
         Self::ALL[self as usize].1
     }

@@ -17,9 +17,9 @@ pub struct CertificateOf {
     pub organisation: String,
     /// URI and version of the criteria.
     pub criteria: String,
-    /// How thoroughly.
+    /// How thoroughly it was examined; the criteria define the levels.
     pub level: u32,
-    /// Within which bounds.
+    /// The bounds within which it certifies.
     pub scope: Scope,
     /// Address of the report.
     pub report: String,
@@ -30,9 +30,9 @@ pub struct CertificateOf {
     /// knows: what changed between them is in the report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub predecessor: Option<Digest>,
-    /// From when on.
+    /// The start of its validity.
     pub valid_from: Timestamp,
-    /// Until when.
+    /// The end of its validity.
     pub valid_until: Timestamp,
 }
 
@@ -93,11 +93,11 @@ impl Scope {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Delegation {
-    /// Who delegates.
+    /// The organisation that delegates.
     pub organisation: String,
     /// To whom: the name in the other's root, whose digest is the statement's subject.
     pub to: String,
-    /// For which criteria.
+    /// The criteria for which it delegates.
     pub criteria: Vec<String>,
     /// To which level at most.
     pub level: u32,
@@ -105,8 +105,8 @@ pub struct Delegation {
     pub depth: u8,
     /// The other's root certificate.
     pub root: semper_base::Certificate,
-    /// From when on.
+    /// The start of its validity.
     pub valid_from: Timestamp,
-    /// Until when.
+    /// The end of its validity.
     pub valid_until: Timestamp,
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 /// What the names of the host's own information begin with; no flow may enable such.
 pub const RESERVED: &str = "semper/";
 
-/// A flow.
+/// A flow: the course that a deal under these terms can take.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Flow {
@@ -21,7 +21,7 @@ pub struct Flow {
     pub states: BTreeMap<String, State>,
 }
 
-/// A state.
+/// A state of a flow: the actions that it enables, or an end.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct State {
@@ -47,7 +47,7 @@ pub enum End {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Action {
-    /// Who acts.
+    /// The side that acts; for an exchange, the proposer.
     pub by: Side,
     /// What is transferred or exchanged.
     pub item: ItemKind,
@@ -66,9 +66,9 @@ pub struct Action {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ItemKind {
-    /// A signed statement.
+    /// A signed statement of this kind.
     Statement(Kind),
-    /// Money.
+    /// A payment.
     Money,
     /// Information of this kind.
     Information(String),

@@ -31,14 +31,14 @@ pub const MAX_LAYERS: usize = 32;
 pub struct Descriptor {
     /// What kind of bytes.
     pub media_type: String,
-    /// Their digest.
+    /// The digest of those bytes, by which they are read.
     pub digest: Digest,
-    /// How many.
+    /// The number of bytes.
     pub size: u64,
     /// What artifact a manifest describes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub artifact_type: Option<String>,
-    /// Names for people.
+    /// Annotations, such as a title.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
 }
@@ -47,9 +47,9 @@ pub struct Descriptor {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Manifest {
-    /// Always 2.
+    /// The version of OCI's schema: always 2.
     pub schema_version: u32,
-    /// [`MANIFEST`].
+    /// The media type: always [`MANIFEST`].
     pub media_type: String,
     /// What artifact it is.
     pub artifact_type: String,
@@ -67,12 +67,12 @@ pub struct Manifest {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Index {
-    /// Always 2.
+    /// The version of OCI's schema: always 2.
     pub schema_version: u32,
     /// [`INDEX`]; absent in some tools' `index.json`.
     #[serde(default = "index_type")]
     pub media_type: String,
-    /// The manifests.
+    /// The manifests that the index lists.
     pub manifests: Vec<Descriptor>,
 }
 
@@ -144,7 +144,7 @@ pub enum LayoutError {
     /// A blob is not what its digest says.
     #[error("{name} has been changed: its digest is {got}, {want} was expected")]
     Changed {
-        /// Which file.
+        /// The name of the file in the layout.
         name: String,
         /// The digest of what came.
         got: Digest,
@@ -154,23 +154,23 @@ pub enum LayoutError {
     /// Larger than its descriptor says or than is allowed.
     #[error("{name} has more than {most} bytes")]
     TooLarge {
-        /// Which file.
+        /// The name of the file in the layout.
         name: String,
-        /// What is allowed.
+        /// The greatest size in bytes.
         most: usize,
     },
     /// Not the document it should be.
     #[error("{name} is not valid: {detail}")]
     Form {
-        /// Which file.
+        /// The name of the file in the layout.
         name: String,
-        /// What is wrong.
+        /// The fault, in the parser's words.
         detail: String,
     },
     /// Reading or writing failed.
     #[error("{name}: {detail}")]
     Io {
-        /// Which file.
+        /// The name of the file in the layout.
         name: String,
         /// What the system or the network said.
         detail: String,

@@ -62,7 +62,7 @@ const LIMITS: [(Limit, &str, u64, u64); 15] = [
 ];
 
 impl Limit {
-    /// All there are.
+    /// All limits there are, in the order of their table.
     pub fn all() -> impl Iterator<Item = Self> {
         LIMITS.iter().map(|row| row.0)
     }

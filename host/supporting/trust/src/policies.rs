@@ -29,13 +29,13 @@ pub const MAX_TEXT: usize = 1024 * 1024;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{file}:{line}:{column}: {what}")]
 pub struct PolicyError {
-    /// Which file.
+    /// The name of the policy file.
     pub file: String,
     /// The line, from 1.
     pub line: usize,
     /// The column, from 1.
     pub column: usize,
-    /// What is wrong.
+    /// The fault, in Cedar's words.
     pub what: String,
 }
 
@@ -80,7 +80,7 @@ struct Said {
 pub struct Facts {
     /// The service's name.
     pub name: String,
-    /// Its version.
+    /// The version of the service.
     pub version: String,
     /// Its author's certified name.
     pub author: String,

@@ -16,7 +16,7 @@ use crate::limits::{Limit, Limits, SomeLimits};
 pub struct Grants {
     /// Whether the trust file's requirement is met.
     pub certified: bool,
-    /// What is linked.
+    /// The interfaces that are linked.
     pub capabilities: BTreeSet<Capability>,
     /// The most that one deal may pay; `None` when it may not pay.
     pub most: Option<Amount>,
@@ -44,7 +44,7 @@ pub enum Refusal {
     Wants {
         /// What is not granted.
         wanted: Vec<Capability>,
-        /// Why not.
+        /// The reason, as the end of a sentence.
         reason: String,
     },
     /// It imports something that no host offers.
@@ -53,7 +53,7 @@ pub enum Refusal {
     /// It imports a version that its world does not have.
     #[error("the service imports “{import}”, which its world, version {}, does not have", world.name())]
     Version {
-        /// The interface.
+        /// The interface with its version, as the component names it.
         import: String,
         /// The world that the service says it is written for.
         world: World,
@@ -71,7 +71,7 @@ pub enum Refusal {
     /// It asks for a higher limit than is granted.
     #[error("the service wants {wanted} {limit}; at most {most} are granted")]
     Limit {
-        /// Which.
+        /// The limit that it wants raised.
         limit: Limit,
         /// How much it wants.
         wanted: u64,

@@ -15,13 +15,13 @@ use crate::flow::{Action, End, Flow, ItemKind};
 /// A step of a path through a flow.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Step {
-    /// The state before.
+    /// The state before the step.
     pub from: String,
-    /// Who acts.
+    /// The side that acts.
     pub by: Side,
-    /// With what.
+    /// The item that moves.
     pub item: String,
-    /// The state after.
+    /// The state after the step.
     pub to: String,
 }
 
@@ -34,16 +34,16 @@ impl std::fmt::Display for Step {
 /// A property and whether it holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Property {
-    /// A short name.
+    /// A short name, such as `paid-once`.
     pub name: &'static str,
-    /// What it promises.
+    /// The promise to buyers, in one sentence.
     pub says: &'static str,
     /// A shortest path on which it does not hold; `None` if it holds.
     pub counterexample: Option<Vec<Step>>,
 }
 
 impl Property {
-    /// Whether it holds.
+    /// Whether no path refutes it.
     pub fn holds(&self) -> bool {
         self.counterexample.is_none()
     }

@@ -63,9 +63,9 @@ pub struct Revoked {
     /// Its digest: of terms or a service (the manifest), of a statement (the envelope), of a
     /// key's certificate.
     pub what: Digest,
-    /// Since when.
+    /// The time from which it no longer holds.
     pub since: Timestamp,
-    /// Why.
+    /// The reason that the signer gives.
     pub reason: Reason,
 }
 
@@ -88,9 +88,9 @@ pub struct RevocationList {
 /// A list whose signature has been verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
-    /// The list.
+    /// The list that the signature covers.
     pub list: RevocationList,
-    /// Who signed it.
+    /// The signer, by its certificate.
     pub signer: Identity,
     /// The signer's name in the trust file, if it is an evaluator there.
     pub evaluator: Option<String>,

@@ -25,7 +25,7 @@ const DISPUTE_ABOVE: i64 = 50_00;
 pub struct BelievedThirdParty {
     /// As agreements name it.
     pub named: ThirdParty<Standard>,
-    /// Its address.
+    /// The address at which it takes requests.
     pub address: String,
 }
 

@@ -48,7 +48,7 @@ pub struct TrustFile {
 /// A consumer organisation that is believed.
 #[derive(Clone, Debug, Default)]
 pub struct Evaluator {
-    /// Its own root.
+    /// The roots that vouch for the organisation's keys.
     pub roots: Roots,
     /// The criteria for which it is believed.
     pub criteria: Vec<String>,
@@ -61,9 +61,9 @@ pub struct Evaluator {
 /// A transparency log that is believed.
 #[derive(Clone, Debug)]
 pub struct BelievedLog {
-    /// Its key.
+    /// The key that its checkpoints are signed by.
     pub key: VerifierKey,
-    /// Where it is.
+    /// The address at which it is read, if it is read online.
     pub url: Option<String>,
     /// Witnesses that are believed.
     pub witnesses: Vec<VerifierKey>,
@@ -119,10 +119,10 @@ const REFRESH: u64 = 3_600;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum About {
-    /// The service.
+    /// The certificate is about the service.
     #[default]
     Service,
-    /// The merchant's terms.
+    /// The certificate is about the merchant's terms.
     Terms,
 }
 
@@ -134,7 +134,7 @@ pub struct Requirement {
     pub threshold: usize,
     /// The organisations, by their names in this file.
     pub of: Vec<String>,
-    /// By which criteria.
+    /// The criteria by which they must have examined it.
     pub criteria: String,
     /// At which level at least.
     pub level: u32,
@@ -210,7 +210,7 @@ pub enum TrustFileError {
     /// A certificate file that it names.
     #[error("the trust file names {file}: {why}")]
     Certificate {
-        /// Which file.
+        /// The name of the file.
         file: String,
         /// What is wrong with it.
         why: String,
@@ -218,7 +218,7 @@ pub enum TrustFileError {
     /// A log or a witness.
     #[error("[log.\"{name}\"]: {why}")]
     Log {
-        /// Which.
+        /// The name of the log in the trust file.
         name: String,
         /// What is wrong with it.
         why: String,
@@ -226,7 +226,7 @@ pub enum TrustFileError {
     /// A value that makes no sense.
     #[error("{what}: {why}")]
     Value {
-        /// Which.
+        /// The name of the entry.
         what: String,
         /// What is wrong with it.
         why: String,
@@ -237,7 +237,7 @@ pub enum TrustFileError {
     /// A requirement that can never be met or is no requirement.
     #[error("[[require]] number {number}: {why}")]
     Requirement {
-        /// Which, from 1.
+        /// The number of the requirement in the file, from 1.
         number: usize,
         /// What is wrong with it.
         why: String,

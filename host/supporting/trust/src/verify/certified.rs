@@ -58,9 +58,9 @@ pub enum Objection {
     /// Outside its validity.
     #[error("valid from {from} to {to}")]
     Time {
-        /// Start.
+        /// The start of its validity.
         from: String,
-        /// End.
+        /// The end of its validity.
         to: String,
     },
     /// What it certifies is narrower than these terms.
@@ -69,9 +69,9 @@ pub enum Objection {
     /// Taken back.
     #[error("revoked since {since}: {reason}")]
     Revoked {
-        /// Since when.
+        /// The time from which it no longer holds.
         since: Timestamp,
-        /// Why.
+        /// The reason that the organisation gives.
         reason: Reason,
     },
     /// It could have been taken back, and nobody here would know.
@@ -118,7 +118,7 @@ impl Certified {
         self.meeting.iter().map(|index| self.certificates[*index].evaluator.clone()).collect()
     }
 
-    /// All certificates.
+    /// All certificates in the bundle, counting or not.
     pub fn certificates(&self) -> &[Counted] {
         &self.certificates
     }

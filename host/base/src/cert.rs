@@ -26,7 +26,7 @@ pub use verify::{Identity, Roots};
 /// Largest certificate that is looked at, in bytes.
 pub const MAX_CERTIFICATE: usize = 4096;
 
-/// What a certificate lets its holder act as.
+/// The role that a certificate lets its holder act in.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
@@ -115,7 +115,7 @@ pub enum CertError {
     Path {
         /// The subject of the certificate.
         subject: String,
-        /// What the path validation found.
+        /// The finding of the path validation.
         why: String,
     },
     /// The path is fine, the role is not there.
@@ -123,7 +123,7 @@ pub enum CertError {
     NotRole {
         /// The subject of the certificate.
         subject: String,
-        /// What it would have to say.
+        /// The role that it would have to name.
         role: Role,
     },
     /// Outside its validity.
@@ -141,7 +141,7 @@ pub enum CertError {
     /// Its authority has withdrawn it.
     #[error("the certificate of “{subject}” has been revoked by its authority")]
     Revoked {
-        /// Whose certificate, or the leaf's below it.
+        /// The subject of the certificate, or of the leaf below it.
         subject: String,
     },
     /// A chain of more than four certificates.

@@ -21,7 +21,7 @@ const LAST: u64 = 253_402_300_799_999;
 pub struct ParseTimeError;
 
 impl Timestamp {
-    /// What this machine's clock says.
+    /// The time by this machine's clock.
     pub fn now() -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let millis = u64::try_from(since.as_millis()).unwrap_or(LAST);

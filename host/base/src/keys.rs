@@ -24,7 +24,7 @@ type Aead = hpke::aead::ChaCha20Poly1305;
 /// Bytes that HPKE adds: the encapsulated key and the tag.
 pub const SEAL_OVERHEAD: usize = 32 + 16;
 
-/// What can be wrong with a key, a signature or a sealed message.
+/// A fault of a key, a signature or a sealed message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     /// Not a point, or one of small order with which anything verifies.

@@ -1,6 +1,6 @@
 //! Errors are pairs: what went wrong (`Display`) and what to do about it ([`Mend::mend`]).
 
-/// What a person can do about an error.
+/// The mend of an error: the thing that a person can do about it.
 pub trait Mend: std::error::Error {
     /// One sentence or command that mends it; empty when nothing but the message helps.
     fn mend(&self) -> String;
@@ -17,7 +17,7 @@ pub trait Mend: std::error::Error {
 pub struct Report {
     /// The error in one sentence.
     pub what: String,
-    /// What to do about it; may be empty.
+    /// The mend; may be empty.
     pub mend: String,
     /// The exit code: 1 for a refusal, 2 for wrong input.
     pub code: u8,

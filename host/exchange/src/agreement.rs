@@ -1,4 +1,4 @@
-//! What is exchanged, between whom, under which protocol, by when: fixed before anything is
+//! The exchange agreement: items, parties, protocol and dates, fixed before anything is
 //! promised. Its digest is the exchange's identity, and every signature names it.
 
 use std::ops::Deref;
@@ -13,7 +13,7 @@ use crate::item::{Item, Leaf, MAX_LEAVES, MAX_TEXT, Role};
 
 /// The version of everything here.
 pub const VERSION: u8 = 1;
-/// What a lock must outlive the exchange's close by, besides the dispute window.
+/// The time by which a lock must outlive the exchange's close and dispute window.
 pub const LOCK_MARGIN_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// The protocols, most liked first (`docs/exchange.md`, “The protocols”).
@@ -49,7 +49,7 @@ impl Protocol {
         }
     }
 
-    /// What the originator's and the responder's packages must promise.
+    /// Whether a side's package promises enough for this protocol.
     pub fn suits(self, from: Role, properties: Properties) -> bool {
         use crate::Excludes::No;
         let Properties { generates, excludes, revocable } = properties;
@@ -100,7 +100,7 @@ impl Protocol {
     }
 }
 
-/// What an honest party is sure of.
+/// The certainty of an honest party.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fairness {
@@ -140,7 +140,7 @@ pub struct Exchange<C: Crypto> {
     pub version: u8,
     /// The protocol that both follow.
     pub protocol: Protocol,
-    /// What that guarantees: shown to both persons, under both signatures.
+    /// The fairness that it guarantees: shown to both persons, under both signatures.
     pub fairness: Fairness,
     /// The deal's name: a digest that says nothing to a third party.
     pub deal: Digest,
@@ -148,11 +148,11 @@ pub struct Exchange<C: Crypto> {
     pub originator: Party<C>,
     /// The side that answers.
     pub responder: Party<C>,
-    /// Whom both trust to decide.
+    /// The third party that both trust to decide.
     pub third_party: ThirdParty<C>,
-    /// What the originator gives.
+    /// The originator's leg.
     pub from_originator: Vec<Leaf<C>>,
-    /// What the responder gives.
+    /// The responder's leg.
     pub from_responder: Vec<Leaf<C>>,
     /// Fresh ones of the originator and the responder.
     pub nonces: [Digest; 2],
@@ -211,7 +211,7 @@ pub enum AgreementError {
 }
 
 impl<C: Crypto> Exchange<C> {
-    /// What a side gives.
+    /// The leg of a side.
     pub fn gives(&self, role: Role) -> &[Leaf<C>] {
         match role {
             Role::Originator => &self.from_originator,
@@ -310,7 +310,7 @@ impl<C: Crypto> Agreed<C> {
         self.id
     }
 
-    /// What signatures of this exchange name.
+    /// The digest that signatures of this exchange name.
     pub const fn subject(&self) -> Digest {
         *self.id.digest()
     }

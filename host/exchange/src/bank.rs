@@ -1,4 +1,4 @@
-//! What an exchange and a payment system say to each other, and who may say what.
+//! Orders, claims and facts between an exchange and a payment system, and the right to each.
 //!
 //! A hold names three keys: its payer's and its payee's of the exchange, and the third party's.
 //! That is all a bank has to know: it verifies a release, a refund or a verdict against them
@@ -15,7 +15,7 @@ use crate::crypto::{Body, Crypto, Signed};
 use crate::item::{Item, Role};
 use crate::verdict::{Decision, Verdict};
 
-/// What an order makes.
+/// The kind of hold that an order makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
@@ -27,7 +27,7 @@ pub enum Kind {
     Final,
 }
 
-/// What a payer orders held or paid: the part of it that the exchange knows.
+/// A payer's order to hold or pay: the part of it that the exchange knows.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound = "")]
 pub struct Order<C: Crypto> {
@@ -39,15 +39,15 @@ pub struct Order<C: Crypto> {
     pub amount: Amount,
     /// The account that is credited on a release.
     pub payee: String,
-    /// What kind of hold.
+    /// The kind of hold.
     pub kind: Kind,
     /// The commitment whose opening releases it, for a hash lock; with the salt.
     pub opens: Option<(Digest, Digest)>,
     /// When it falls back to the payer (a lock) or on to the payee (a payment).
     pub until: Timestamp,
-    /// Who pays: releases a lock, waives a payment.
+    /// The payer's key: it releases a lock and waives a payment.
     pub payer: C::Key,
-    /// Who is paid: gives a lock back.
+    /// The payee's key: it gives a lock back.
     pub payee_key: C::Key,
     /// The key of the third party whose verdicts and fences count.
     pub third_party: C::Key,
@@ -59,7 +59,7 @@ impl<C: Crypto> Body for Order<C> {
     const KIND: &'static str = "hold-order";
 }
 
-/// What a payment system says about a hold, signed by its key; the exchange is the subject.
+/// A payment system's word about a hold, signed by its key; the exchange is the subject.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound = "")]
 pub struct Fact<C: Crypto> {
@@ -125,7 +125,7 @@ impl Body for Fence {
     const KIND: &'static str = "fence";
 }
 
-/// What anybody can ask of a payment system about a leaf, besides making the hold.
+/// A request of anybody to a payment system about a leaf, besides making the hold.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, bound = "")]
 pub enum Claim<C: Crypto> {
@@ -163,7 +163,7 @@ pub enum ClaimError {
     Verdict(String),
 }
 
-/// What a claim, once its authority has been verified, does to the hold of this order.
+/// The instruction that a claim gives to the hold of this order, once its right is verified.
 ///
 /// # Errors
 /// When whoever claims has no right to.
@@ -231,7 +231,7 @@ fn by_verdict<C: Crypto>(
     })
 }
 
-/// What an order asks of the ledger.
+/// The instruction by which an order begins in the ledger.
 pub const fn begin<C: Crypto>(order: &Order<C>) -> Instruction {
     let terms = Terms { amount: order.amount, until: order.until };
     match order.kind {
@@ -275,7 +275,7 @@ pub fn order_for<C: Crypto>(agreement: &Agreed<C>, payer: Role) -> Option<Order<
     })
 }
 
-/// What is asked of a payment system about a hold, as it travels: by anybody.
+/// A claim as it travels to a payment system: anybody may send it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound = "")]
 pub struct ClaimRequest<C: Crypto> {
@@ -283,7 +283,7 @@ pub struct ClaimRequest<C: Crypto> {
     pub exchange: Digest,
     /// The leaf that the hold is named by, with the third party.
     pub leaf: Digest,
-    /// Whose verdicts count for it.
+    /// The third party whose verdicts count for it.
     pub third_party: C::Key,
     /// The right that is claimed, with its signature.
     pub claim: Claim<C>,

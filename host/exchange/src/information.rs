@@ -313,7 +313,7 @@ impl Hashes {
     }
 }
 
-/// What a proof shows about this information under these shares; `None` if nothing. Whoever
+/// The fraud that a proof shows in this information under these shares, if any. Whoever
 /// calls has checked the shares against their commitments.
 pub fn shows(leaf: &Information, shares: Shares<'_>, proof: &Proof) -> Option<Fraud> {
     let count = chunks(leaf.length);

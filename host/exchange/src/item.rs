@@ -1,4 +1,4 @@
-//! What is exchanged: leaves of three kinds, what each can promise, and packages of them.
+//! Items of an exchange: leaves of three kinds, their promises, and packages of them.
 //!
 //! A *leg* is what one side gives: a package whose leaves are signatures, information and money.
 //! A package promises no more than its weakest leaf.
@@ -14,7 +14,7 @@ pub const MAX_LEAVES: usize = 16;
 /// Characters of a leaf's path, a payee's account and the like.
 pub const MAX_TEXT: usize = 200;
 
-/// Who is who in an exchange.
+/// A party's role in an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
@@ -52,7 +52,7 @@ pub struct Leaf<C: Crypto> {
     pub item: Item<C>,
 }
 
-/// What a leaf is. Prose is never here: only its digest, so that a third party learns none.
+/// A leaf's item. Prose is never here: only its digest, so that a third party learns none.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, bound = "")]
 pub enum Item<C: Crypto> {
@@ -119,8 +119,8 @@ pub struct Money<C: Crypto> {
 }
 
 impl<C: Crypto> Item<C> {
-    /// What it promises to the protocols; information that the third party has looked at
-    /// beforehand promises more.
+    /// The properties that it promises to the protocols; information that the third party has
+    /// looked at beforehand promises more.
     pub fn properties(&self, certified: bool) -> Properties {
         match self {
             Self::Statement { affidavit: true, .. } => Properties {
@@ -150,7 +150,7 @@ impl<C: Crypto> Item<C> {
     }
 }
 
-/// What somebody signs who gives a signature: the exchange is the subject, so it counts in no
+/// The body of a signature that is given: the exchange is the subject, so it counts in no
 /// other.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -165,7 +165,7 @@ impl Body for ItemSignature {
     const KIND: &'static str = "item-signature";
 }
 
-/// What the third party certifies after opening the escrow of an information once, off the
+/// The third party's certificate after opening the escrow of an information once, off the
 /// path of any exchange: from then on its sellers can promise it verifiably.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound = "")]

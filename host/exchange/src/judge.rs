@@ -70,7 +70,7 @@ impl<C: Crypto> Judged<'_, C> {
         accept.is_by(&self.evidence.agreement.responder.sign, self.subject())
     }
 
-    /// Who has signed its promise; equivocation shows here.
+    /// Whether each side has signed its promise; equivocation shows here.
     fn promises(&mut self) -> (bool, bool) {
         let mut promises: Vec<Digest> =
             self.evidence.promises().filter(|it| self.is_promise(it)).map(Signed::digest).collect();
@@ -100,7 +100,7 @@ impl<C: Crypto> Judged<'_, C> {
         promised
     }
 
-    /// What the third party has decided; its own faults show here.
+    /// The third party's decision; its own faults show here.
     fn third_party(&mut self, at: Timestamp) -> Option<Outcome> {
         let agreement = &self.evidence.agreement;
         let key = &agreement.third_party.sign;
@@ -262,7 +262,7 @@ impl<C: Crypto> Judged<'_, C> {
         })
     }
 
-    /// What parties have signed that the honest never sign together.
+    /// Blames parties for signatures that the honest never make together.
     fn parties(&mut self) {
         let key = &self.evidence.agreement.originator.sign;
         let subject = self.subject();

@@ -31,9 +31,9 @@ pub struct Machine<C: Crypto, S> {
     pub kept: Kept<C>,
 }
 
-/// What both sides' states have in common.
+/// The common part of both sides' states.
 pub trait Standing: Copy {
-    /// Whose states they are.
+    /// The role whose states they are.
     const US: Role;
     /// The state before anything has happened.
     const IDLE: Self;
@@ -57,7 +57,7 @@ pub trait Standing: Copy {
 /// The outcome of a step: the next machine and the effects, in order.
 pub(crate) type Stepped<C, S> = Result<(Machine<C, S>, Vec<Effect<C>>), Away>;
 
-/// What a verdict is, before looking at what it decides.
+/// The standing of a verdict, before looking at its decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Heard {
     /// Not for us, not now, or not the third party's.
@@ -107,7 +107,7 @@ impl<C: Crypto, S: Standing> Machine<C, S> {
         self.to(state, [Effect::Claim(claimed)])
     }
 
-    /// What a payment system's word says about our money, and about the peer's.
+    /// The states of our money and of the peer's, by a payment system's word.
     pub(crate) fn said(&self, fact: &Signed<C, Fact<C>>) -> (Option<Hold>, Option<Hold>) {
         (said(&self.agreement, S::US, fact), said(&self.agreement, S::US.other(), fact))
     }

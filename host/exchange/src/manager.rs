@@ -43,7 +43,7 @@ impl<C: Crypto> Place<'_, C> {
     }
 }
 
-/// What the giver of a leaf must not forget until the exchange is over.
+/// Secrets that the giver of a leaf must not forget until the exchange is over.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, bound = "")]
 pub enum Secret<C: Crypto> {
@@ -63,18 +63,18 @@ pub enum Secret<C: Crypto> {
     },
 }
 
-/// What a token is worth to the peer.
+/// The worth of a token to the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Worth {
     /// Worthless: the third party could make nothing of it.
     Bad,
     /// Perhaps something: only the third party can tell.
     Unverifiable,
-    /// What it stands for.
+    /// As much as the item that it stands for.
     Good,
 }
 
-/// What a delivered item, or its replacement, is.
+/// The kind of thing that a delivered item, or its replacement, turns out to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Received<C: Crypto> {
     /// It is here, for good.
@@ -98,7 +98,7 @@ pub enum Plan<C: Crypto> {
     Verdict,
 }
 
-/// What each kind of item does. All of it can be repeated.
+/// The work of each kind of item. All of it can be repeated.
 pub trait Manager<C: Crypto> {
     /// The token that the giver puts into its promise for this leaf.
     fn promise(
@@ -108,10 +108,10 @@ pub trait Manager<C: Crypto> {
         facts: &[Signed<C, Fact<C>>],
     ) -> Token<C>;
 
-    /// What a token is worth as far as anybody can tell who sees it: to judges, too.
+    /// The worth of a token as far as anybody can tell who sees it: to judges, too.
     fn evident(&self, place: Place<'_, C>, token: &Token<C>) -> Worth;
 
-    /// What a token is worth to whom it was given, who may see more of it than anybody.
+    /// The worth of a token to its receiver, who may see more of it than anybody.
     ///
     /// # Errors
     /// When the receiver's keys cannot be reached.
@@ -136,7 +136,7 @@ pub trait Manager<C: Crypto> {
         holder: &impl Holder<C>,
     ) -> Result<Delivery<C>, Away>;
 
-    /// What a delivered item is to whom it was given.
+    /// A delivered item, as its receiver finds it.
     ///
     /// # Errors
     /// When the receiver's keys cannot be reached.
@@ -159,7 +159,7 @@ pub trait Manager<C: Crypto> {
         holder: &impl Holder<C>,
     ) -> Result<Result<Plan<C>, Fraud>, Away>;
 
-    /// What a replacement is to whom it was given.
+    /// A replacement, as its receiver finds it.
     ///
     /// # Errors
     /// When the receiver's keys cannot be reached.

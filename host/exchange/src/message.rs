@@ -19,7 +19,7 @@ use crate::bank::{Fact, Release, Waiver};
 use crate::crypto::{Body, Crypto, Signed};
 use crate::item::EscrowCertificate;
 
-/// What stands for a leaf before it is delivered: by it the third party can make it happen.
+/// A token stands for a leaf before it is delivered: by it the third party can make it happen.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, bound = "")]
 pub enum Token<C: Crypto> {

@@ -36,7 +36,7 @@ pub struct Offered<C: Crypto> {
     pub certified: bool,
 }
 
-/// What a side needs, and what it is ready for.
+/// The needs of a side, and everything that it is ready for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound = "")]
 pub struct Wishes<C: Crypto> {
@@ -70,7 +70,7 @@ pub struct Wishes<C: Crypto> {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound = "")]
 pub struct Propose<C: Crypto> {
-    /// What the proposer wishes.
+    /// The proposer's wishes.
     pub wishes: Wishes<C>,
     /// The counter that it answers, if it is not the first.
     pub answers: Option<Digest>,
@@ -86,9 +86,9 @@ impl<C: Crypto> Body for Propose<C> {
 pub struct Select<C: Crypto> {
     /// The proposal that it answers.
     pub propose: Digest,
-    /// What the answerer wishes.
+    /// The answerer's wishes.
     pub wishes: Wishes<C>,
-    /// What its side of the public function gave: a check, nothing else.
+    /// The agreement's digest as the answerer's side computed it: a check, nothing else.
     pub exchange: Digest,
 }
 
@@ -102,7 +102,7 @@ impl<C: Crypto> Body for Select<C> {
 pub struct Counter<C: Crypto> {
     /// The proposal that it answers.
     pub propose: Digest,
-    /// What the answerer wishes.
+    /// The answerer's wishes.
     pub wishes: Wishes<C>,
     /// The reason why the proposal was not accepted.
     pub why: Refusal,

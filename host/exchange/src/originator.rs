@@ -336,7 +336,7 @@ impl<C: Crypto> Originator<C> {
         self.abort(holder)
     }
 
-    /// What is under way, again; nothing is made anew.
+    /// Sends again everything that is under way; nothing is made anew.
     fn again(self) -> (Self, Vec<Effect<C>>) {
         let effects = match self.state {
             State::Idle => Vec::new(),

@@ -19,7 +19,7 @@ use crate::item::{Information, Item, Money};
 use crate::negotiation::{Offered, Propose, Reject, Select};
 use crate::standard::Standard;
 
-/// What both agree to beside the items: what an affidavit counts for, and what a receipt is.
+/// The words that both agree to beside the items: the effect of an affidavit, the receipt.
 pub const CLAUSES: &str = include_str!("../clauses.en.md");
 /// Bytes of what is said before an exchange, at most: what a message of a deal can carry.
 pub const MAX_TALK: usize = 400 * 1024;
@@ -38,13 +38,13 @@ pub fn deal_name(deal: DealId) -> Digest {
     Digest::of_parts(&[b"semper/exchange/deal/v1", deal.digest().as_bytes()])
 }
 
-/// What stands behind a leaf and is not in the agreement.
+/// The text or ciphertext behind a leaf, which the agreement names by digest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Enclosed {
     /// The statement whose signature is given, canonical.
     Statement(ByteBuf),
-    /// What the money is for: the digest of an order.
+    /// The purpose of the money: the digest of an order.
     Money(Digest),
     /// Information, with its ciphertext.
     Information {
@@ -66,7 +66,7 @@ impl Enclosed {
     }
 }
 
-/// What is wanted of the other side, which says itself how it gives it.
+/// A wish for an item of the other side, which says itself how it gives it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Wanted {
@@ -78,24 +78,24 @@ pub enum Wanted {
     Information(String),
 }
 
-/// What is said before an exchange, in messages of the deal.
+/// The talk before an exchange, in messages of the deal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Talk {
     /// N1: the proposer's wishes and what it wants.
     Propose {
-        /// What the proposer gives, and whom and what it believes.
+        /// The signed proposal: items, roles, believed third parties, protocols, dates.
         propose: Signed<Standard, Propose<Standard>>,
-        /// What stands behind its leaves.
+        /// The enclosures for its leaves, in order.
         enclosed: Vec<Enclosed>,
-        /// What it wants for them.
+        /// The items wanted in return.
         wants: Vec<Wanted>,
     },
     /// N2: the answerer's wishes and the agreement that follows.
     Select {
-        /// What the answerer gives, and what follows from both.
+        /// The signed answer, with the digest of the agreement that follows.
         select: Signed<Standard, Select<Standard>>,
-        /// What stands behind its leaves.
+        /// The enclosures for its leaves, in order.
         enclosed: Vec<Enclosed>,
     },
     /// "So be it", by the proposer: both persons have decided, and both hosts begin.
@@ -170,7 +170,7 @@ pub enum Part {
     Information {
         /// The kind, as the flow names it.
         kind: String,
-        /// What is agreed on about it.
+        /// The roots, commitments and length that are agreed on.
         information: Box<Information>,
     },
 }
@@ -209,7 +209,7 @@ pub fn describe(kind: &str, salt: &Digest) -> Digest {
     Digest::of_parts(&[b"semper/exchange/kind/v1", salt.as_bytes(), kind.as_bytes()])
 }
 
-/// What wishes give, each item in the way that its giver likes most.
+/// The items that wishes give, each in the way that its giver likes most.
 ///
 /// # Errors
 /// As [`read`].

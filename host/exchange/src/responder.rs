@@ -237,7 +237,7 @@ impl<C: Crypto> Responder<C> {
         self.to(State::Over(End::Done), [Effect::Send(Message::Settle(settle))])
     }
 
-    /// What came, or what the third party opened, is false: shown with both shares.
+    /// Complains that delivered or opened information is false: shown with both shares.
     fn complain(
         mut self,
         index: usize,
@@ -358,7 +358,7 @@ impl<C: Crypto> Responder<C> {
         }
     }
 
-    /// What is under way, again; nothing is made anew.
+    /// Sends again everything that is under way; nothing is made anew.
     fn again(self) -> (Self, Vec<Effect<C>>) {
         let effects = match self.state {
             State::Idle => Vec::new(),

@@ -24,7 +24,7 @@ use crate::crypto::{Away, Body, Crypto, Half, Holder, Named};
 use crate::information::{self, Proof};
 use crate::item::{Fraud, Information};
 
-/// What every signature begins with.
+/// The bytes that every signature begins with.
 const DOMAIN: &[u8] = b"SEMPER/x/v1\0";
 /// Bytes of a sealed share.
 const SEALED: usize = 32 + keys::SEAL_OVERHEAD;
@@ -168,7 +168,7 @@ impl Crypto for Standard {
     }
 }
 
-/// What a signature is made over.
+/// The bytes that a signature is made over.
 pub fn message(signed: &Named<'_>) -> Vec<u8> {
     let parts: [&[u8]; 5] =
         [DOMAIN, signed.kind.as_bytes(), &[0], signed.subject.as_bytes(), signed.digest.as_bytes()];
@@ -195,7 +195,7 @@ pub trait Goods: Send + Sync {
     fn examine(&self, leaf: &Information, shares: [&Share; 2]) -> Result<(), Proof>;
 }
 
-/// Whoever has no goods: a third party, a party to exchanges without information.
+/// A holder without goods: a third party, a party to exchanges without information.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoGoods;
 

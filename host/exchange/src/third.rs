@@ -34,7 +34,7 @@ pub use answers::{answer, rejected, submitted};
 /// show who kept it from deciding.
 pub const DECIDE_MS: u64 = 10 * 60 * 1000;
 
-/// What is stored of an exchange.
+/// The third party's record of an exchange.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, bound = "")]
 pub enum Case<C: Crypto> {
@@ -44,7 +44,7 @@ pub enum Case<C: Crypto> {
     Decided(Box<Stored<C>>),
 }
 
-/// What was deposited: the originator's package, the responder's.
+/// The deposited packages: the originator's, the responder's.
 pub type Deposits<C> = (Option<Vec<Delivery<C>>>, Option<Vec<Delivery<C>>>);
 
 /// A case that cannot be decided yet.
@@ -53,9 +53,9 @@ pub type Deposits<C> = (Option<Vec<Delivery<C>>>, Option<Vec<Delivery<C>>>);
 pub struct Pending<C: Crypto> {
     /// The request that began it.
     pub request: Request<C>,
-    /// What payment systems have said.
+    /// The payment systems' signed facts.
     pub facts: Vec<Signed<C, Fact<C>>>,
-    /// What was deposited, by the originator and by the responder.
+    /// The packages deposited by the originator and by the responder.
     pub deposits: Deposits<C>,
 }
 
@@ -75,7 +75,7 @@ pub struct Stored<C: Crypto> {
     pub after: Option<Verdict<C>>,
 }
 
-/// What happens to a case.
+/// An event of a case.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Event<C: Crypto> {
     /// A party has sent a request.
@@ -84,7 +84,7 @@ pub enum Event<C: Crypto> {
     Facts(Vec<Signed<C, Fact<C>>>),
 }
 
-/// What the driver must then do, in this order.
+/// An effect that the driver must carry out, in the order of the list.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Effect<C: Crypto> {
     /// Store the case, if it is still what it was; otherwise take the step again from what is

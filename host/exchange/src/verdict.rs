@@ -1,4 +1,4 @@
-//! What parties ask of the third party, and what it answers.
+//! Requests to the third party, and its answers.
 //!
 //! A verdict carries its *basis*: the signatures without which the third party has no power.
 //! An abort carries the request for it, a completion both promises, so that neither can be made
@@ -53,7 +53,7 @@ pub struct Complaint<C: Crypto> {
     pub leaf: u32,
     /// Both shares of the key.
     pub shares: (C::Share, C::Share),
-    /// What is wrong with which chunk.
+    /// One chunk, and the fault in it.
     pub proof: Proof,
 }
 
@@ -87,7 +87,7 @@ impl<C: Crypto> Complaint<C> {
         }
     }
 
-    /// What it shows, if anything: to the third party and to any judge alike.
+    /// The fraud that it shows, if any: to the third party and to any judge alike.
     pub fn shows(&self, agreement: &Agreed<C>) -> Option<Fraud> {
         let info = self.information(agreement)?;
         let (escrowed, peers) = &self.shares;
@@ -105,7 +105,7 @@ impl<C: Crypto> Body for Deposit<C> {
     const KIND: &'static str = "deposit";
 }
 
-/// What a party sends: what it wants, signed, with the messages that it is about.
+/// A party's request: its signed wish, with the messages that it is about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound = "")]
 pub struct Request<C: Crypto> {
@@ -167,15 +167,15 @@ impl<C: Crypto> Body for Verdict<C> {
     const KIND: &'static str = "verdict";
 }
 
-/// What is decided, with its basis.
+/// A decision with its basis.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, bound = "")]
 pub enum Decision<C: Crypto> {
     /// It will never be completed.
     Abort {
-        /// Who asked for what.
+        /// The signed request that led to it.
         asked: Asked<C>,
-        /// What the payment systems said, where they were asked.
+        /// The payment systems' facts, where they were asked.
         facts: Vec<Signed<C, Fact<C>>>,
     },
     /// It is completed: the items, or what replaces them, are for whom they were promised to.
@@ -184,7 +184,7 @@ pub enum Decision<C: Crypto> {
         promise: Detached<C>,
         /// The responder's on the acceptance; with a payment instead of it, none.
         accept: Option<Detached<C>>,
-        /// What the payment systems said, where they were asked.
+        /// The payment systems' facts, where they were asked.
         facts: Vec<Signed<C, Fact<C>>>,
         /// Locked money moves from then on.
         from: Timestamp,
@@ -329,7 +329,7 @@ impl<C: Crypto> Verdict<C> {
     }
 }
 
-/// What a payment system's fact says about a leg's payment.
+/// The state of a leg's payment by its payment system's fact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Told {
     /// It was made, for good.
@@ -347,7 +347,7 @@ impl Told {
     }
 }
 
-/// What these facts say about the payment that a side makes, if one is signed by the agreed
+/// The state of a side's payment by these facts, if one is signed by the agreed
 /// payment system.
 pub fn told<C: Crypto>(
     agreement: &Agreed<C>,
@@ -397,7 +397,7 @@ pub struct Affidavit<C: Crypto> {
     pub leaf: Digest,
     /// The digest of the statement.
     pub statement: Digest,
-    /// Whose signature it replaces.
+    /// The key whose signature it replaces.
     pub signer: C::Key,
     /// The completion that it belongs to.
     pub verdict: Digest,
@@ -423,7 +423,7 @@ impl<C: Crypto> Body for Opening<C> {
     const KIND: &'static str = "opening";
 }
 
-/// What takes an item's place.
+/// The replacement that takes an item's place.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, bound = "")]
 pub enum Replacement<C: Crypto> {
@@ -437,7 +437,7 @@ pub enum Replacement<C: Crypto> {
     Deposited(Delivery<C>),
 }
 
-/// What the third party answers.
+/// An answer of the third party.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, bound = "")]
 pub enum Answer<C: Crypto> {

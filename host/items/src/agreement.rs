@@ -64,7 +64,7 @@ pub struct DealKeys {
     pub seal: SealPublic,
 }
 
-/// What every block that takes part in the deal must do (`docs/deals.md`, “Attributes”).
+/// Duties of every block that takes part in the deal (`docs/deals.md`, “Attributes”).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Attributes {

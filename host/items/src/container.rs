@@ -28,7 +28,7 @@ pub enum Item {
         /// The bytes, whose meaning is the services' own.
         body: ByteBuf,
     },
-    /// What is said before a fair exchange: a proposal, its answer, a refusal; the exchange
+    /// Talk before a fair exchange: a proposal, its answer, a refusal; the exchange
     /// layer's own.
     Exchange(ByteBuf),
 }
@@ -45,7 +45,7 @@ pub enum Node {
     Signed(ByteBuf),
     /// An encrypted subtree: HPKE over the encoded node.
     Sealed {
-        /// Whose key opens it.
+        /// The key that opens it.
         to: KeyId,
         /// Encapsulated key, ciphertext and tag.
         sealed: ByteBuf,
@@ -54,7 +54,7 @@ pub enum Node {
     Receipted(Box<Node>),
 }
 
-/// What is to be packed: the same tree, before signing and sealing.
+/// The plan of a container: the same tree, before signing and sealing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Plan {
     /// One item.
@@ -111,7 +111,7 @@ pub const SEAL_INFO: &[u8] = b"semper/v1/container";
 pub struct OpenError {
     /// The path of the node that could not be opened.
     pub path: String,
-    /// What is wrong with it.
+    /// The fault in it.
     pub fault: String,
 }
 
@@ -197,7 +197,7 @@ fn pack(plan: &Plan, keys: &impl Keys, path: &str, depth: usize) -> Result<Node,
     }
 }
 
-/// What protected everything above the node being opened.
+/// The protection of everything above the node being opened.
 #[derive(Clone)]
 struct Seen {
     signers: Vec<KeyId>,

@@ -54,7 +54,7 @@ pub struct Terms {
     pub until: Timestamp,
 }
 
-/// What somebody with authority wants.
+/// An instruction of somebody with authority.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Instruction {
@@ -176,7 +176,7 @@ impl Hold {
         }
     }
 
-    /// What has become of it by itself.
+    /// The hold after its date has passed, and the movement that follows.
     fn lapse(self, now: Timestamp) -> (Self, Option<Movement>) {
         match self {
             Self::Held(terms) if terms.until <= now => {

@@ -16,7 +16,7 @@ pub const MAX_MESSAGE: usize = limits::CONTAINER + 4 * 1024;
 /// HPKE `info` of sealed messages; the deal id is the additional data.
 pub const SEAL_INFO: &[u8] = b"semper/v1/message";
 
-/// What chains a message to all that its sender did before.
+/// The header chains a message to everything that its sender did before.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Header {
@@ -94,11 +94,11 @@ pub enum MessageError {
     Misaddressed {
         /// The deal that the message names.
         got: DealId,
-        /// Who it says it is from.
+        /// The sender that it names.
         from: Side,
         /// The deal in which it arrived.
         want: DealId,
-        /// Whose it must be there.
+        /// The sender that it must have there.
         want_from: Side,
     },
 }

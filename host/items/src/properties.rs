@@ -1,4 +1,4 @@
-//! What a payment can promise to the exchange layer (`docs/exchange.md`, “Three
+//! The promises of a payment to the exchange layer (`docs/exchange.md`, “Three
 //! properties”).
 //!
 //! A module claims only what its payment system enforces: a false claim makes exchanges unfair.
@@ -52,7 +52,7 @@ pub enum Excludes {
     ByFence,
 }
 
-/// What an item promises.
+/// The properties of an item.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Properties {
@@ -65,7 +65,7 @@ pub struct Properties {
 }
 
 impl Properties {
-    /// What a package of these promises: the least of each.
+    /// The properties of a package of both: the least of each.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self {
@@ -77,7 +77,7 @@ impl Properties {
 }
 
 impl Mode {
-    /// What a payment of this mode promises.
+    /// The properties of a payment of this mode.
     pub const fn properties(self) -> Properties {
         match self {
             Self::Hold | Self::HashLock => Properties {

@@ -31,7 +31,7 @@ pub enum StatementError {
     /// A statement of another deal.
     #[error("the statement belongs to {got}, not to {want}")]
     OtherDeal {
-        /// What the statement says.
+        /// The fault in the statement.
         got: DealId,
         /// Where it was presented.
         want: DealId,

@@ -22,7 +22,8 @@ pub struct Statement {
     pub content: Content,
 }
 
-/// What is declared. Seed 2 §2.1 and §4.1 name offer, order, payment, receipt and delivery.
+/// The content of a statement. Seed 2 §2.1 and §4.1 name offer, order, payment, receipt and
+/// delivery.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Content {
@@ -105,7 +106,7 @@ pub struct Offer {
 pub struct Line {
     /// The merchant's article number.
     pub article: String,
-    /// What it is, in words.
+    /// The name of the article, in words.
     pub title: String,
     /// Size, colour and the like, in words; may be empty.
     pub variant: String,
@@ -121,7 +122,7 @@ pub struct Line {
 pub struct Order {
     /// The digest of the offer that is accepted.
     pub offer: Digest,
-    /// What the buyer will pay: the offer's total.
+    /// The amount that the buyer will pay: the offer's total.
     pub total: Amount,
     /// Where the goods go.
     pub ship_to: Address,
@@ -152,7 +153,7 @@ pub struct PaymentOrder {
     pub to: String,
     /// The amount to pay.
     pub amount: Amount,
-    /// What for: the digest of the signed order's statement.
+    /// The purpose: the digest of the signed order's statement.
     pub purpose: Digest,
     /// Idempotency key, derived from the deal and the call; the bank books it once.
     pub reference: Digest,
@@ -171,7 +172,7 @@ pub struct HoldOrder {
     pub to: String,
     /// The amount to hold.
     pub amount: Amount,
-    /// What kind of hold.
+    /// The kind of hold.
     pub kind: HoldKind,
     /// The exchange under whose conditions it is held.
     pub exchange: Digest,
@@ -191,7 +192,7 @@ pub struct HoldOrder {
     pub originates: bool,
 }
 
-/// What kind of hold.
+/// The kind of hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HoldKind {
@@ -215,7 +216,7 @@ pub struct PaymentConfirmation {
     pub to: String,
     /// How much was moved.
     pub amount: Amount,
-    /// What for, as the payment order said.
+    /// The purpose, as the payment order said.
     pub purpose: Digest,
     /// The number of the entry in the bank's books.
     pub entry: u64,
@@ -272,7 +273,7 @@ pub enum ContentError {
     Field {
         /// The name of the field.
         field: &'static str,
-        /// What is wrong with it.
+        /// The fault in it.
         fault: String,
     },
     /// Amounts that do not add.

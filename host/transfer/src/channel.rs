@@ -7,7 +7,7 @@
 use semper_base::Digest;
 use serde::{Deserialize, Serialize};
 
-/// What the channel needs to know of a message. Production uses
+/// A message, as far as the channel needs to know it. Production uses
 /// [`semper_items::SignedMessage`]; the model checker a toy.
 pub trait Numbered {
     /// The sender's number for it.
@@ -61,7 +61,7 @@ pub struct Channel {
     pub forked: bool,
 }
 
-/// What can happen to a channel.
+/// An event of a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event<M> {
     /// Our own next message has been made and signed.
@@ -73,7 +73,7 @@ pub enum Event<M> {
     Acknowledge(u64),
 }
 
-/// What the driver must then do, in this order.
+/// An effect that the driver must carry out, in the order of the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect<M> {
     /// Store the state, and the message as sent, in one commit.

@@ -29,9 +29,9 @@ pub enum Refusal {
     /// No payment module in common.
     #[error("no payment module in common: the buyer has {buyer}, the terms accept {terms}")]
     NoPayment {
-        /// What the buyer can use.
+        /// The modules that the buyer can use.
         buyer: String,
-        /// What the terms accept.
+        /// The modules that the terms accept.
         terms: String,
     },
     /// The agreement that came back is not built on the HELLO that was sent.
@@ -86,7 +86,7 @@ pub enum Merchant {
     Refused(Refusal),
 }
 
-/// What can happen to either.
+/// An event of either side's opening.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(clippy::large_enum_variant, reason = "events live for one step")]
 pub enum Event {
@@ -104,7 +104,7 @@ pub enum Event {
     Tick,
 }
 
-/// What the driver must then do, in this order.
+/// An effect that the driver must carry out, in the order of the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// Store the new state.

@@ -87,7 +87,7 @@ impl Crl {
         self.parsed.tbs_cert_list.next_update.as_ref().map_or_else(|| self.issued(), stamp)
     }
 
-    /// What is on it.
+    /// The certificates that it withdraws.
     pub fn withdrawn(&self) -> Vec<Withdrawn> {
         let all = self.parsed.tbs_cert_list.revoked_certificates.iter().flatten();
         all.map(|it| Withdrawn {

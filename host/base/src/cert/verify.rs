@@ -13,16 +13,16 @@ use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::keys::PublicKey;
 
-/// Who somebody is, as a believed certificate says.
+/// An identity, as a believed certificate gives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// The name that the certificate gives.
     pub name: String,
     /// The key that the certificate gives.
     pub key: PublicKey,
-    /// What the holder may act as.
+    /// The role that the holder may act in.
     pub role: Role,
-    /// Who vouches for it: the name in the root.
+    /// The name of the authority that vouches for it, from the root.
     pub root: String,
     /// The digest of the root that vouches for it.
     pub anchor: Digest,
@@ -60,7 +60,7 @@ impl Roots {
         &self.roots
     }
 
-    /// Who the first certificate of `chain` names, if the path is valid at that time, ends at
+    /// The identity in the first certificate of `chain`, if the path is valid at that time, ends at
     /// one of the roots, and the leaf says `role`.
     pub fn verify(
         &self,

@@ -16,7 +16,7 @@ use crate::verdict::{Answer, Decided, Request};
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound = "")]
 pub struct Evidence<C: Crypto> {
-    /// What was to be exchanged.
+    /// The agreement: it names keys, items and dates.
     pub agreement: Agreed<C>,
     /// Promises of the originator (X1); two different ones convict it.
     pub promises: Vec<Signed<C, Promise<C>>>,
@@ -26,17 +26,17 @@ pub struct Evidence<C: Crypto> {
     pub delivers: Vec<Signed<C, Deliver<C>>>,
     /// Settlements of the responder (X4).
     pub settles: Vec<Signed<C, Settle<C>>>,
-    /// What was asked of the third party.
+    /// Requests to the third party.
     pub requests: Vec<Request<C>>,
     /// The third party's answers: notes of receipt, verdicts, rejections.
     pub answers: Vec<Answer<C>>,
-    /// What payment systems said.
+    /// The payment systems' signed facts.
     pub facts: Vec<Signed<C, Fact<C>>>,
-    /// What an accused originator shows to clear itself.
+    /// Rebuttals by which an accused originator clears itself.
     pub rebuttals: Vec<Rebuttal<C>>,
 }
 
-/// What an escrow was made of: whoever makes it again gets the same bytes.
+/// The share and seed of an escrow: sealed again, they give the same bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound = "")]
 pub struct Rebuttal<C: Crypto> {

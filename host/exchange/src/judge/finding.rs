@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::item::{Fraud, Role};
 
-/// What the judge finds.
+/// The judge's finding.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Finding {
@@ -15,9 +15,9 @@ pub struct Finding {
     pub from_originator: Vec<Got>,
     /// Leaf by leaf, what the originator has got of the responder's.
     pub from_responder: Vec<Got>,
-    /// What the third party has decided, if it has and its word counts.
+    /// The third party's decision, if it has decided and its word counts.
     pub verdict: Option<Outcome>,
-    /// Who has done what it must not.
+    /// The culprits and their deeds.
     pub blame: Vec<Blame>,
     /// The consequence for both sides.
     pub ruling: Ruling,
@@ -37,7 +37,7 @@ pub enum Got {
     Delivered,
 }
 
-/// What a verdict says.
+/// The outcome that a verdict states.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
@@ -51,7 +51,7 @@ pub enum Outcome {
     Expired,
 }
 
-/// Who is to blame, and for what.
+/// A culprit and the deed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Blame {
@@ -76,7 +76,7 @@ pub enum Blame {
 }
 
 impl Blame {
-    /// Who: a side, or the third party.
+    /// The culprit: a side, or the third party if `None`.
     pub const fn culprit(self) -> Option<Role> {
         match self {
             Self::TwoVerdicts
@@ -117,7 +117,7 @@ impl Blame {
     }
 }
 
-/// What follows from it all.
+/// The consequence of it all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ruling {

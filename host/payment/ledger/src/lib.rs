@@ -87,7 +87,7 @@ pub struct Movement {
     pub credit: String,
     /// The amount that moves.
     pub amount: Amount,
-    /// What for, in words.
+    /// The purpose, in words.
     pub text: String,
 }
 
@@ -98,7 +98,7 @@ pub struct Account {
     pub id: String,
     /// The name of its holder.
     pub holder: String,
-    /// What is in it.
+    /// The balance.
     pub balance: Amount,
 }
 
@@ -130,7 +130,7 @@ pub enum LedgerError {
         account: String,
         /// The balance of that account.
         balance: Amount,
-        /// What was to be paid.
+        /// The amount that was to be paid.
         amount: Amount,
     },
     /// The account is in another currency.

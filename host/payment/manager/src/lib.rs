@@ -14,7 +14,7 @@ use semper_items::statement::PaymentOrder;
 
 pub use semper_items::{Excludes, Generates, Mode, Properties};
 
-/// What a payment is to be.
+/// A payment that is to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Intent {
     /// The deal in which it is paid.
@@ -23,7 +23,7 @@ pub struct Intent {
     pub amount: Amount,
     /// The payee's account, as the offer says.
     pub payee: String,
-    /// What for: the order's digest.
+    /// The purpose: the order's digest.
     pub purpose: Digest,
     /// Idempotency key: the same payment, however often it is asked for.
     pub reference: Digest,

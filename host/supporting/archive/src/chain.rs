@@ -23,7 +23,7 @@ pub struct Record {
     pub seq: u64,
     /// Makes the digests below unguessable.
     pub salt: Digest,
-    /// What kind of call, and which part of it.
+    /// The kind of the call, and the part of it.
     pub class: Class,
     /// The salted digest of the result; zero in an intent.
     pub result: Digest,

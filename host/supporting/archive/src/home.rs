@@ -18,7 +18,7 @@ pub struct Home {
     dir: Dir,
 }
 
-/// What can be wrong with a home or a file in it.
+/// A fault of a home or of a file in it.
 #[derive(Debug, thiserror::Error)]
 pub enum HomeError {
     /// There is none.
@@ -34,7 +34,7 @@ pub enum HomeError {
         path: PathBuf,
         /// The mode bits that it has.
         mode: u32,
-        /// What it ought to be.
+        /// The mode bits that it ought to have.
         want: u32,
     },
     /// A file in it is missing.

@@ -62,13 +62,13 @@ pub struct DealRow {
     pub agreement: Vec<u8>,
     /// The state of the deal.
     pub state: DealState,
-    /// What it waits for, or why it ended, in words.
+    /// The thing that it waits for, or the reason why it ended, in words.
     pub note: String,
     /// When it was opened.
     pub opened: Timestamp,
     /// When it last changed.
     pub changed: Timestamp,
-    /// What it waits for.
+    /// The things that wake it.
     pub waits: Waits,
 }
 
@@ -98,7 +98,7 @@ impl DealRow {
     }
 }
 
-/// What a running deal waits for, and where its present run begins.
+/// The waits of a running deal, and where its present run begins.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Waits {
     /// Whether it has left memory to wait; a running deal that is not asleep is run at the
@@ -140,7 +140,7 @@ pub struct JournalRow {
     pub record: Vec<u8>,
     /// The request in canonical CBOR: a private part.
     pub request: Vec<u8>,
-    /// What was answered; private behind a salted digest in the record.
+    /// The result; private behind a salted digest in the record.
     pub result: Vec<u8>,
 }
 
@@ -216,7 +216,7 @@ pub enum Write {
         id: DealId,
         /// Where it stands now.
         state: DealState,
-        /// What it waits for or why it ended.
+        /// The thing that it waits for, or the reason why it ended.
         note: String,
         /// The time of the change.
         at: Timestamp,
@@ -226,7 +226,7 @@ pub enum Write {
     Sleep {
         /// The deal that leaves memory.
         id: DealId,
-        /// What it waits for, in words.
+        /// The thing that it waits for, in words.
         note: String,
         /// When it went to sleep.
         at: Timestamp,

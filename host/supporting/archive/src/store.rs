@@ -26,7 +26,7 @@ const READERS: usize = 4;
 /// Commits after which the write-ahead log is copied into the database.
 const COPIED: u32 = 200;
 
-/// What can go wrong with the archive.
+/// A fault of the archive.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ArchiveError {
     /// No room: nothing of the list was written.
@@ -37,7 +37,7 @@ pub enum ArchiveError {
     Corrupt {
         /// The path of the archive's file.
         path: PathBuf,
-        /// What the check said.
+        /// The words of SQLite's check.
         detail: String,
     },
     /// Made by a newer semper.

@@ -12,7 +12,7 @@ pub enum Capability {
     /// Plain types; no functions with effects.
     #[serde(rename = "semper:items/types")]
     Types,
-    /// What deal this is, its parameters, the time.
+    /// The deal, its parameters, the time.
     #[serde(rename = "semper:deal/deal")]
     Deal,
     /// Send and receive information.
@@ -76,7 +76,7 @@ const CAPABILITIES: [(Capability, &str); 15] = [
 ];
 
 impl Capability {
-    /// What can do no harm: granted to a service that nobody has certified.
+    /// Harmless capabilities: granted to a service that nobody has certified.
     pub const HARMLESS: [Self; 6] =
         [Self::Types, Self::Deal, Self::Information, Self::Display, Self::Continuation, Self::Wasi];
 
@@ -111,7 +111,7 @@ impl FromStr for Capability {
     }
 }
 
-/// What there is of WASI 0.2.
+/// The interfaces of WASI 0.2 that are offered.
 const WASI: [&str; 20] = [
     "wasi:cli/environment",
     "wasi:cli/exit",

@@ -1,4 +1,4 @@
-//! What consumer organisations say: certificates with their scope, delegations.
+//! Documents of consumer organisations: certificates with their scope, delegations.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use crate::capability::Capability;
 use crate::describe::{Bounds, TermsDescription};
 use crate::limits::SomeLimits;
 
-/// What an evaluator says of a service, or of terms: the predicate of its certificate.
+/// An evaluator's word about a service, or about terms: the predicate of its certificate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CertificateOf {
@@ -40,7 +40,7 @@ pub struct CertificateOf {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scope {
-    /// What the service may import.
+    /// The interfaces that the service may import.
     pub imports: BTreeSet<Capability>,
     /// The most that one deal may pay, and in which currency.
     pub most: Amount,
@@ -50,7 +50,7 @@ pub struct Scope {
     /// Narrower bounds of parameters than the service's own.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub parameters: BTreeMap<String, Bounds>,
-    /// What of the person's details it may ask for (`name`, `street` …); those that merchants
+    /// Details of the person that it may ask for (`name`, `street` …); those that merchants
     /// are told by default if it says nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials: Option<BTreeSet<String>>,
@@ -89,7 +89,7 @@ impl Scope {
     }
 }
 
-/// What one organisation says of another: “what it certifies, I certify”.
+/// An organisation's word about another: “what it certifies, I certify”.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Delegation {

@@ -54,7 +54,7 @@ pub struct ServiceDescription {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Parameter {
-    /// What it means, for merchants and evaluators.
+    /// The meaning, for merchants and evaluators.
     pub meaning: String,
     /// The values that terms may give it.
     pub bounds: Bounds,

@@ -1,4 +1,4 @@
-//! Who signed what: DSSE envelopes with in-toto statements (Statement v1).
+//! Signed documents: DSSE envelopes with in-toto statements (Statement v1).
 //!
 //! The signature covers DSSE's pre-authentication encoding; openssl checks it with the key
 //! from the certificate that travels along, and python's securesystemslib agrees.
@@ -90,7 +90,7 @@ pub enum EnvelopeError {
     OtherSubject {
         /// The digest that the statement names.
         got: String,
-        /// What it must name.
+        /// The digest that it must name.
         want: Digest,
     },
     /// The chain.
@@ -224,7 +224,7 @@ fn subject_of<P>(statement: &InToto<P>) -> Result<Digest, EnvelopeError> {
     }
 }
 
-/// What an envelope says of itself, without verifying anything: for monitors and displays.
+/// The claims of an envelope, without verifying anything: for monitors and displays.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
     /// The common name in the first certificate of each signature.

@@ -29,13 +29,13 @@ pub const MAX_LAYERS: usize = 32;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Descriptor {
-    /// What kind of bytes.
+    /// The media type of the bytes.
     pub media_type: String,
     /// The digest of those bytes, by which they are read.
     pub digest: Digest,
     /// The number of bytes.
     pub size: u64,
-    /// What artifact a manifest describes.
+    /// The type of the artifact that a manifest describes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub artifact_type: Option<String>,
     /// Annotations, such as a title.
@@ -51,13 +51,13 @@ pub struct Manifest {
     pub schema_version: u32,
     /// The media type: always [`MANIFEST`].
     pub media_type: String,
-    /// What artifact it is.
+    /// The type of the artifact.
     pub artifact_type: String,
     /// The description, or OCI's empty blob.
     pub config: Descriptor,
     /// Components, texts, envelopes.
     pub layers: Vec<Descriptor>,
-    /// What it is about: signatures and certificates refer to a bundle.
+    /// The manifest that it is about: signatures and certificates refer to a bundle.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<Descriptor>,
 }
@@ -135,7 +135,7 @@ pub struct Layout {
     parsed: BTreeMap<Digest, Manifest>,
 }
 
-/// What can be wrong with a layout.
+/// A fault of a layout.
 #[derive(Debug, thiserror::Error)]
 pub enum LayoutError {
     /// A file or blob is not there.
@@ -148,7 +148,7 @@ pub enum LayoutError {
         name: String,
         /// The digest of what came.
         got: Digest,
-        /// What it must be.
+        /// The digest that it must have.
         want: Digest,
     },
     /// Larger than its descriptor says or than is allowed.
@@ -172,7 +172,7 @@ pub enum LayoutError {
     Io {
         /// The name of the file in the layout.
         name: String,
-        /// What the system or the network said.
+        /// The system's or the network's words.
         detail: String,
     },
 }

@@ -67,7 +67,7 @@ impl Limit {
         LIMITS.iter().map(|row| row.0)
     }
 
-    /// What it counts, in words.
+    /// The thing that it counts, in words.
     pub fn words(self) -> &'static str {
         LIMITS[self as usize].1
     }

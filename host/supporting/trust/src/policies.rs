@@ -59,7 +59,7 @@ type Answer = (Grants, Facts, Grants, Vec<Decided>);
 #[derive(Debug)]
 pub struct Policies {
     set: PolicySet,
-    /// What policies say of themselves, by their names: Cedar parses an annotation's name each
+    /// The annotations of policies, by their names: Cedar parses an annotation's name each
     /// time that it is asked for.
     said: HashMap<PolicyId, Said>,
     /// Numbers in the policies: where a decision about amounts can change.
@@ -68,14 +68,14 @@ pub struct Policies {
     kept: Mutex<VecDeque<Answer>>,
 }
 
-/// What a policy says of itself.
+/// The annotations of a policy.
 #[derive(Clone, Debug, Default)]
 struct Said {
     says: Option<String>,
     mend: Option<String>,
 }
 
-/// What is asked about a service.
+/// The facts about a service that policies can ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
     /// The service's name.
@@ -103,15 +103,15 @@ pub struct Facts {
 /// One decision, with its reason.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Decided {
-    /// What was asked: `link semper:transfer/payments`, `pay up to 500.00 EUR`.
+    /// The question: `link semper:transfer/payments`, `pay up to 500.00 EUR`.
     pub what: String,
     /// Whether it is permitted.
     pub permitted: bool,
     /// The policies that decided; none if none permits it.
     pub by: Vec<String>,
-    /// What they say, in words.
+    /// Their reason, in words.
     pub why: String,
-    /// What would mend a refusal.
+    /// The mend of a refusal.
     pub mend: String,
 }
 

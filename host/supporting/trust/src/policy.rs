@@ -10,7 +10,7 @@ pub use crate::capability::{Capability, World};
 pub use crate::certificate::{CertificateOf, Scope};
 use crate::limits::{Limit, Limits, SomeLimits};
 
-/// What a service may do, with limits.
+/// The grants of a service, with limits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Grants {
@@ -23,10 +23,10 @@ pub struct Grants {
     /// Details of the person that it may ask for.
     #[serde(default)]
     pub presents: BTreeSet<String>,
-    /// What its certificates would allow and a policy does not, and why.
+    /// Capabilities that its certificates would allow and a policy does not, with the reason.
     #[serde(skip)]
     pub denied: BTreeMap<Capability, String>,
-    /// What an uncertified service lacks, if some have certified it: after “the service wants …,
+    /// The lack of an uncertified service that some have certified: after “the service wants …,
     /// which”.
     #[serde(skip)]
     pub lacks: Option<String>,
@@ -42,7 +42,7 @@ pub enum Refusal {
     /// It wants more than it is granted.
     #[error("the service wants {}, which {reason}", list(wanted))]
     Wants {
-        /// What is not granted.
+        /// The capabilities that are not granted.
         wanted: Vec<Capability>,
         /// The reason, as the end of a sentence.
         reason: String,
@@ -61,11 +61,11 @@ pub enum Refusal {
     /// The buyer's policies do not permit it.
     #[error("{what} is not permitted: {why}")]
     Policy {
-        /// What was asked for.
+        /// The permission that was asked for.
         what: String,
         /// Which policy forbids it, or that none permits it.
         why: String,
-        /// What the policy says would mend it.
+        /// The mend, in the policy's words.
         mend: String,
     },
     /// It asks for a higher limit than is granted.
@@ -107,7 +107,7 @@ fn list(wanted: &[Capability]) -> String {
 }
 
 impl Grants {
-    /// What can do no harm: all that an uncertified service gets, whatever a policy says.
+    /// Harmless grants: all that an uncertified service gets, whatever a policy says.
     pub fn harmless() -> Self {
         Self {
             certified: false,

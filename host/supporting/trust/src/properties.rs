@@ -1,4 +1,4 @@
-//! What a flow promises to buyers, checked over all its paths: each property either holds or is
+//! Promises of a flow to buyers, checked over all its paths: each property either holds or is
 //! refuted by a shortest path, which evaluators can draw.
 //!
 //! [`Flow::faults`] is what every host demands of a flow; these properties are what evaluators
@@ -49,7 +49,7 @@ impl Property {
     }
 }
 
-/// What has happened on a path, as far as the properties care.
+/// The past of a path, as far as the properties care.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Past {
     offered: bool,

@@ -81,7 +81,7 @@ pub struct RevocationList {
     pub issued: Timestamp,
     /// When the next one is due.
     pub next_update: Timestamp,
-    /// What no longer holds.
+    /// The entries that no longer hold.
     pub revoked: Vec<Revoked>,
 }
 
@@ -156,7 +156,7 @@ impl Listed {
     }
 }
 
-/// What a host knows besides a bundle and its trust file. Verified when it came; a pure value
+/// The knowledge of a host besides a bundle and its trust file. Verified when it came; a pure value
 /// afterwards.
 #[derive(Clone, Debug, Default)]
 pub struct Knowledge {

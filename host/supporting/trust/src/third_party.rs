@@ -29,7 +29,7 @@ pub struct BelievedThirdParty {
     pub address: String,
 }
 
-/// What exchanges must be like.
+/// Demands on exchanges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExchangeRules {
     /// The least that is accepted.
@@ -106,7 +106,7 @@ impl FileExchange {
     }
 }
 
-/// What the file says of third parties.
+/// The third parties of the file, checked.
 pub(crate) fn believed(
     file: Vec<FileThirdParty>,
 ) -> Result<Vec<BelievedThirdParty>, TrustFileError> {

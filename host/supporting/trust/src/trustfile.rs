@@ -26,19 +26,19 @@ pub struct TrustFile {
     pub country: Option<String>,
     /// Consumer organisations by the name that the file gives them.
     pub evaluators: BTreeMap<String, Evaluator>,
-    /// What counts as certified: any one of these is enough.
+    /// Requirements for a certified service: any one of these is enough.
     pub require: Vec<Requirement>,
     /// Transparency logs that are believed, by their origin.
     pub logs: BTreeMap<String, BelievedLog>,
     /// Third parties that are believed to decide about fair exchanges, most liked first.
     pub third_parties: Vec<BelievedThirdParty>,
-    /// What exchanges must be like.
+    /// Demands on exchanges.
     pub exchange: ExchangeRules,
-    /// What must be proved to be in one of them.
+    /// The documents that must be proved to be in one of them.
     pub transparency: Transparency,
     /// How old lists may be.
     pub freshness: Freshness,
-    /// What certified services may do.
+    /// The Cedar policies: permissions of certified services.
     pub policies: Arc<Policies>,
     /// How far a certified service may raise the limits of its sandbox, where that is not the
     /// usual.
@@ -71,7 +71,7 @@ pub struct BelievedLog {
     pub quorum: usize,
 }
 
-/// What must be proved to be logged.
+/// The documents that must be proved to be logged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Transparency {
@@ -83,11 +83,11 @@ pub struct Transparency {
     pub certificates: bool,
 }
 
-/// What happens when a list is overdue.
+/// The treatment of an overdue list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Offline {
-    /// What it might have revoked is not believed.
+    /// Documents that it might have revoked are not believed.
     #[default]
     Refuse,
     /// It is believed, and the person is told.
@@ -97,7 +97,7 @@ pub enum Offline {
 /// How old lists may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Freshness {
-    /// What happens after that.
+    /// The treatment of lists after that.
     pub offline: Offline,
     /// For how long after its next update a list is still good.
     pub grace: Duration,
@@ -115,7 +115,7 @@ impl Default for Freshness {
 /// Seconds between two looks at the lists, if the trust file does not say.
 const REFRESH: u64 = 3_600;
 
-/// What a requirement is about.
+/// The subject of a requirement.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum About {
@@ -126,7 +126,7 @@ pub enum About {
     Terms,
 }
 
-/// What counts as certified.
+/// A requirement for a certified service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Requirement {
@@ -201,7 +201,7 @@ struct FileFreshness {
     refresh_seconds: Option<u32>,
 }
 
-/// What is wrong with a trust file.
+/// A fault of a trust file.
 #[derive(Debug, thiserror::Error)]
 pub enum TrustFileError {
     /// TOML or a field; the parser names line and column.
@@ -212,7 +212,7 @@ pub enum TrustFileError {
     Certificate {
         /// The name of the file.
         file: String,
-        /// What is wrong with it.
+        /// The fault in it.
         why: String,
     },
     /// A log or a witness.
@@ -220,7 +220,7 @@ pub enum TrustFileError {
     Log {
         /// The name of the log in the trust file.
         name: String,
-        /// What is wrong with it.
+        /// The fault in it.
         why: String,
     },
     /// A value that makes no sense.
@@ -228,7 +228,7 @@ pub enum TrustFileError {
     Value {
         /// The name of the entry.
         what: String,
-        /// What is wrong with it.
+        /// The fault in it.
         why: String,
     },
     /// A policy file.
@@ -239,7 +239,7 @@ pub enum TrustFileError {
     Requirement {
         /// The number of the requirement in the file, from 1.
         number: usize,
-        /// What is wrong with it.
+        /// The fault in it.
         why: String,
     },
 }

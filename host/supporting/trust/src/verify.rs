@@ -130,12 +130,12 @@ impl VerifiedTerms {
         self.log.as_ref()
     }
 
-    /// What the person should hear before a deal.
+    /// Warnings that the person should hear before a deal.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
 
-    /// What the service may do.
+    /// The grants: the permissions of the service.
     pub fn grants(&self) -> &Grants {
         &self.grants
     }

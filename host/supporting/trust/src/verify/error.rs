@@ -41,7 +41,7 @@ pub enum TrustError {
         what: &'static str,
         /// When it says that it was made.
         made: Timestamp,
-        /// What the clock says.
+        /// The time by the clock.
         at: Timestamp,
     },
     /// Outside their validity.
@@ -57,7 +57,7 @@ pub enum TrustError {
     /// This machine's clock stands before a time that it has already seen signed.
     #[error("this machine's clock says {now}, but {seen} has already been")]
     Clock {
-        /// What the clock says.
+        /// The time by the clock.
         now: Timestamp,
         /// The newest signed time seen.
         seen: Timestamp,

@@ -15,7 +15,7 @@ pub enum DealState {
     Withdrawn,
     /// Ended by a fault, which the reason names.
     Failed,
-    /// An exchange of it ended in a dispute.
+    /// A dispute about it is open; no host sets this yet.
     Disputed,
 }
 

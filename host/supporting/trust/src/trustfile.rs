@@ -97,7 +97,7 @@ pub enum Offline {
 /// How old lists may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Freshness {
-    /// The treatment of lists after that.
+    /// The treatment of overdue lists once the grace is over.
     pub offline: Offline,
     /// For how long after its next update a list is still good.
     pub grace: Duration,

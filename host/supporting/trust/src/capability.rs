@@ -172,7 +172,7 @@ impl World {
         versions.contains(&version)
     }
 
-    /// The version as files write it, such as `1.2.0`.
+    /// Its text form.
     pub fn name(self) -> &'static str {
         Self::ALL[self as usize].1
     }

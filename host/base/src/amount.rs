@@ -39,7 +39,7 @@ impl Currency {
         BY_DIGITS.iter().find(|(_, codes)| codes.contains(self.code())).map_or(2, |(n, _)| *n)
     }
 
-    /// The three letters.
+    /// The three letters of ISO 4217.
     pub fn code(&self) -> &str {
         // Only ASCII letters get in (see `from_str`).
         std::str::from_utf8(&self.0).unwrap_or("???")
@@ -137,12 +137,12 @@ impl Amount {
         Self { currency, minor }
     }
 
-    /// Minor units.
+    /// The number of minor units, such as cents.
     pub const fn minor(self) -> i64 {
         self.minor
     }
 
-    /// The currency.
+    /// The currency of the amount.
     pub const fn currency(self) -> Currency {
         self.currency
     }

@@ -18,7 +18,7 @@ pub enum CborError {
     /// Longer than the place allows.
     #[error("{got} bytes where at most {most} are allowed")]
     TooLong {
-        /// How many came.
+        /// The number of bytes that came.
         got: usize,
         /// How many may come.
         most: usize,

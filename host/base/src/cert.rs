@@ -2,7 +2,7 @@
 //!
 //! A certificate gives a name, a key and one [`Role`] (an extended key usage of ours, or
 //! `serverAuth` for TLS). Paths are validated by `rustls-webpki`, the library that TLS itself
-//! relies on; issuing is by `x509-cert`'s builders. See `design/terms-and-trust.md`.
+//! relies on; issuing is by `x509-cert`'s builders. See `docs/trust.md`, “X.509 profile”.
 
 mod crl;
 mod issue;
@@ -26,15 +26,15 @@ pub use verify::{Identity, Roots};
 /// Largest certificate that is looked at, in bytes.
 pub const MAX_CERTIFICATE: usize = 4096;
 
-/// What a certificate lets its holder act as.
+/// The role that a certificate lets its holder act in.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
-    /// Buys.
+    /// Opens deals and orders.
     Buyer,
     /// Publishes terms and sells.
     Merchant,
-    /// Writes services.
+    /// Writes services and signs them.
     Author,
     /// Examines and certifies services and terms: a consumer organisation.
     Evaluator,
@@ -44,7 +44,7 @@ pub enum Role {
     Mint,
     /// Restores fairness of an exchange.
     ThirdParty,
-    /// Decides disputes.
+    /// Decides disputes that the evidence leaves open.
     Arbiter,
     /// Keeps a transparency log.
     Log,
@@ -113,27 +113,27 @@ pub enum CertError {
     /// The path does not lead to a root that is believed.
     #[error("the certificate of “{subject}” is not accepted: {why}")]
     Path {
-        /// Whose certificate.
+        /// The subject of the certificate.
         subject: String,
-        /// What the path validation found.
+        /// The finding of the path validation.
         why: String,
     },
     /// The path is fine, the role is not there.
     #[error("“{subject}” is certified, but not as {role}")]
     NotRole {
-        /// Whose certificate.
+        /// The subject of the certificate.
         subject: String,
-        /// What it would have to say.
+        /// The role that it would have to name.
         role: Role,
     },
     /// Outside its validity.
     #[error("the certificate of “{subject}” is valid from {from} to {to}, not at {at}")]
     Time {
-        /// Whose certificate.
+        /// The subject of the certificate.
         subject: String,
-        /// Start.
+        /// The start of its validity.
         from: Timestamp,
-        /// End.
+        /// The end of its validity.
         to: Timestamp,
         /// When it was looked at.
         at: Timestamp,
@@ -141,13 +141,13 @@ pub enum CertError {
     /// Its authority has withdrawn it.
     #[error("the certificate of “{subject}” has been revoked by its authority")]
     Revoked {
-        /// Whose certificate, or the leaf's below it.
+        /// The subject of the certificate, or of the leaf below it.
         subject: String,
     },
     /// A chain of more than four certificates.
     #[error("the chain of “{subject}” is longer than four certificates")]
     Long {
-        /// Whose certificate.
+        /// The subject of the certificate.
         subject: String,
     },
     /// A name that cannot stand in a certificate.
@@ -189,12 +189,12 @@ impl Certificate {
         Self::from_der(&der)
     }
 
-    /// DER bytes.
+    /// The DER encoding, as it was signed.
     pub fn der(&self) -> &[u8] {
         &self.der
     }
 
-    /// PEM text.
+    /// The certificate as PEM text.
     pub fn to_pem(&self) -> String {
         self.parsed.to_pem(LineEnding::LF).expect("what parsed encodes")
     }

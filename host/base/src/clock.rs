@@ -12,7 +12,7 @@ use time::format_description::well_known::Rfc3339;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(u64);
 
-/// 9999-12-31T23:59:59.999Z.
+/// The latest time: 9999-12-31T23:59:59.999Z.
 const LAST: u64 = 253_402_300_799_999;
 
 /// The text or number is not a time.
@@ -21,7 +21,7 @@ const LAST: u64 = 253_402_300_799_999;
 pub struct ParseTimeError;
 
 impl Timestamp {
-    /// What this machine's clock says.
+    /// The time by this machine's clock.
     pub fn now() -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let millis = u64::try_from(since.as_millis()).unwrap_or(LAST);
@@ -38,7 +38,7 @@ impl Timestamp {
         Self::from_millis(secs.checked_mul(1000).ok_or(ParseTimeError)?)
     }
 
-    /// Milliseconds since 1970.
+    /// Milliseconds since 1970, UTC.
     pub const fn millis(self) -> u64 {
         self.0
     }

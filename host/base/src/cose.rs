@@ -36,19 +36,19 @@ pub enum CoseError {
     /// Signed by another deal key than the one the deal pins.
     #[error("signed by {got}, but {want} was expected")]
     OtherKey {
-        /// Whose signature it is.
+        /// The key that signed.
         got: KeyId,
-        /// Whose it should be.
+        /// The key that should have signed.
         want: KeyId,
     },
 }
 
-/// Who signs, as the protected header says it.
+/// The signer, as the protected header says it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Signatory {
     /// A certified identity: leaf first.
     Chain(Vec<Certificate>),
-    /// A deal's key.
+    /// A deal's key, which the deal's agreement names.
     Key(KeyId),
 }
 
@@ -85,7 +85,7 @@ pub fn parse(bytes: &[u8], domain: &str, most: usize) -> Result<Unverified, Cose
 }
 
 impl Unverified {
-    /// Who claims to have signed.
+    /// The signer by its own claim, not verified yet.
     pub fn signatory(&self) -> &Signatory {
         &self.signatory
     }

@@ -14,7 +14,7 @@ impl Digest {
     /// The digest of nothing yet: where hash chains start.
     pub const ZERO: Self = Self([0; 32]);
 
-    /// Hashes `bytes`.
+    /// The SHA-256 digest of these bytes.
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }
@@ -34,7 +34,7 @@ impl Digest {
         Self(bytes)
     }
 
-    /// The 32 bytes.
+    /// The 32 bytes of the digest.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }

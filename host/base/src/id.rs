@@ -19,7 +19,7 @@ macro_rules! digest_id {
                 Self(digest)
             }
 
-            /// The digest inside.
+            /// The digest that the identifier is.
             pub const fn digest(&self) -> &Digest {
                 &self.0
             }

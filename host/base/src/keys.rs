@@ -24,7 +24,7 @@ type Aead = hpke::aead::ChaCha20Poly1305;
 /// Bytes that HPKE adds: the encapsulated key and the tag.
 pub const SEAL_OVERHEAD: usize = 32 + 16;
 
-/// What can be wrong with a key, a signature or a sealed message.
+/// A fault of a key, a signature or a sealed message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     /// Not a point, or one of small order with which anything verifies.
@@ -52,7 +52,7 @@ impl PublicKey {
         if key.is_weak() { Err(KeyError::Public) } else { Ok(Self(bytes)) }
     }
 
-    /// The 32 bytes.
+    /// The 32 bytes of the key (RFC 8032).
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
@@ -63,7 +63,7 @@ impl PublicKey {
         key.to_public_key_pem(LineEnding::LF).expect("an Ed25519 key encodes")
     }
 
-    /// The key's identifier.
+    /// The identifier of the key: the digest of its bytes.
     pub fn id(&self) -> KeyId {
         KeyId::new(Digest::of(&self.0))
     }
@@ -142,12 +142,12 @@ impl SigningKey {
         self.0.to_pkcs8_pem(LineEnding::LF).expect("an Ed25519 key encodes")
     }
 
-    /// The public half.
+    /// The public key that verifies its signatures.
     pub fn public(&self) -> PublicKey {
         PublicKey(self.0.verifying_key().to_bytes())
     }
 
-    /// Signs.
+    /// The Ed25519 signature over a message; the same message gives the same signature.
     pub fn sign(&self, message: &[u8]) -> [u8; 64] {
         self.0.sign(message).to_bytes()
     }
@@ -175,7 +175,7 @@ impl SealPublic {
         Self(bytes)
     }
 
-    /// The 32 bytes.
+    /// The 32 bytes of the key (RFC 7748).
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
@@ -273,7 +273,7 @@ impl SealSecret {
         Self(secret.to_bytes().into())
     }
 
-    /// The public half.
+    /// The public key to which others seal.
     pub fn public(&self) -> SealPublic {
         SealPublic(Kem::sk_to_pk(&self.key()).to_bytes().into())
     }

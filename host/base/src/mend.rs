@@ -1,6 +1,6 @@
 //! Errors are pairs: what went wrong (`Display`) and what to do about it ([`Mend::mend`]).
 
-/// What a person can do about an error.
+/// The mend of an error: the thing that a person can do about it.
 pub trait Mend: std::error::Error {
     /// One sentence or command that mends it; empty when nothing but the message helps.
     fn mend(&self) -> String;
@@ -15,21 +15,21 @@ pub trait Mend: std::error::Error {
 /// 1 for a refusal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
-    /// What went wrong.
+    /// The error in one sentence.
     pub what: String,
-    /// What to do about it; may be empty.
+    /// The mend; may be empty.
     pub mend: String,
-    /// Exit code.
+    /// The exit code: 1 for a refusal, 2 for wrong input.
     pub code: u8,
 }
 
 impl Report {
-    /// Wrong input.
+    /// A report of wrong input, which exits with 2.
     pub fn input(what: impl ToString, mend: impl Into<String>) -> Self {
         Self { what: what.to_string(), mend: mend.into(), code: 2 }
     }
 
-    /// A refusal.
+    /// A report of a refusal, which exits with 1.
     pub fn refusal(what: impl ToString, mend: impl Into<String>) -> Self {
         Self { what: what.to_string(), mend: mend.into(), code: 1 }
     }

@@ -10,7 +10,7 @@
 //! | [`terms`] | terms of business: downloaded, kept in the home, verified again when used |
 //! | [`lists`] | revocation lists: fetched, kept, re-checked while deals run |
 //!
-//! Source: seed 2 §3.5; `design/execution.md`, `design/deals.md`.
+//! Source: seed 2 §3.5; `docs/execution.md`, `docs/deals.md`.
 #![forbid(unsafe_code)]
 
 mod exchange;

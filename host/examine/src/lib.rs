@@ -8,7 +8,7 @@
 //! | [`evidence`] | checking and exporting what a deal left |
 //! | [`exported`] | examining an exported deal on another machine |
 //!
-//! Source: seed 2 §3.5; `design/execution.md`, `design/deals.md`.
+//! Source: seed 2 §3.5; `docs/execution.md`, `docs/deals.md`.
 #![forbid(unsafe_code)]
 
 pub mod evidence;

@@ -1,4 +1,4 @@
-//! What is exchanged, between whom, under which protocol, by when: fixed before anything is
+//! The exchange agreement: items, parties, protocol and dates, fixed before anything is
 //! promised. Its digest is the exchange's identity, and every signature names it.
 
 use std::ops::Deref;
@@ -13,10 +13,10 @@ use crate::item::{Item, Leaf, MAX_LEAVES, MAX_TEXT, Role};
 
 /// The version of everything here.
 pub const VERSION: u8 = 1;
-/// What a lock must outlive the exchange's close by, besides the dispute window.
+/// The time by which a lock must outlive the exchange's close and dispute window.
 pub const LOCK_MARGIN_MS: u64 = 24 * 60 * 60 * 1000;
 
-/// The protocols, most liked first (`design/exchange.md` §2.6).
+/// The protocols, most liked first (`docs/exchange.md`, “The protocols”).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Protocol {
@@ -41,7 +41,7 @@ impl Protocol {
     pub const ALL: [Self; 7] =
         [Self::Gg, Self::Ge, Self::Ger, Self::Rr, Self::Hl, Self::Inline, Self::Wg];
 
-    /// What it guarantees.
+    /// How fair an exchange under this protocol is to an honest party.
     pub const fn fairness(self) -> Fairness {
         match self {
             Self::Wg => Fairness::Weak,
@@ -49,7 +49,7 @@ impl Protocol {
         }
     }
 
-    /// What the originator's and the responder's packages must promise.
+    /// Whether a side's package promises enough for this protocol.
     pub fn suits(self, from: Role, properties: Properties) -> bool {
         use crate::Excludes::No;
         let Properties { generates, excludes, revocable } = properties;
@@ -100,7 +100,7 @@ impl Protocol {
     }
 }
 
-/// What an honest party is sure of.
+/// The certainty of an honest party.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fairness {
@@ -126,7 +126,7 @@ pub struct Party<C: Crypto> {
 pub struct ThirdParty<C: Crypto> {
     /// Where it is reached, and the name that its log signs by.
     pub origin: String,
-    /// Signs verdicts.
+    /// Its key for verdicts, affidavits and openings.
     pub sign: C::Key,
     /// Shares are escrowed to it.
     pub seal: C::SealKey,
@@ -136,23 +136,23 @@ pub struct ThirdParty<C: Crypto> {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound = "")]
 pub struct Exchange<C: Crypto> {
-    /// Always [`VERSION`].
+    /// The version of these structures: always [`VERSION`].
     pub version: u8,
-    /// How.
+    /// The protocol that both follow.
     pub protocol: Protocol,
-    /// What that guarantees: shown to both persons, under both signatures.
+    /// The fairness that it guarantees: shown to both persons, under both signatures.
     pub fairness: Fairness,
-    /// The deal.
+    /// The deal's name: a digest that says nothing to a third party.
     pub deal: Digest,
-    /// Who promises first.
+    /// The side that promises first.
     pub originator: Party<C>,
-    /// Who answers.
+    /// The side that answers.
     pub responder: Party<C>,
-    /// Whom both trust to decide.
+    /// The third party that both trust to decide.
     pub third_party: ThirdParty<C>,
-    /// What the originator gives.
+    /// The originator's leg.
     pub from_originator: Vec<Leaf<C>>,
-    /// What the responder gives.
+    /// The responder's leg.
     pub from_responder: Vec<Leaf<C>>,
     /// Fresh ones of the originator and the responder.
     pub nonces: [Digest; 2],
@@ -180,9 +180,9 @@ pub enum AgreementError {
     /// A side that gives nothing, or too much.
     #[error("the {} gives {leaves} items; 1 to {MAX_LEAVES} can be exchanged", .role.name())]
     Leaves {
-        /// Which side.
+        /// The side whose leg it is.
         role: Role,
-        /// How many.
+        /// The number of its leaves.
         leaves: usize,
     },
     /// A text that is too long, or a path that is there twice.
@@ -194,9 +194,9 @@ pub enum AgreementError {
     /// The protocol does not give what is promised for these packages.
     #[error("{protocol:?} cannot exchange item {path}")]
     Protocol {
-        /// Which protocol.
+        /// The protocol that was agreed on.
         protocol: Protocol,
-        /// Which item.
+        /// The path of the leaf that it cannot exchange.
         path: String,
     },
     /// The fairness class is not the protocol's.
@@ -211,7 +211,7 @@ pub enum AgreementError {
 }
 
 impl<C: Crypto> Exchange<C> {
-    /// What a side gives.
+    /// The leg of a side.
     pub fn gives(&self, role: Role) -> &[Leaf<C>] {
         match role {
             Role::Originator => &self.from_originator,
@@ -219,7 +219,7 @@ impl<C: Crypto> Exchange<C> {
         }
     }
 
-    /// A side.
+    /// The keys of one side.
     pub const fn party(&self, role: Role) -> &Party<C> {
         match role {
             Role::Originator => &self.originator,
@@ -305,12 +305,12 @@ impl<C: Crypto> Agreed<C> {
         Ok(Self { exchange: Arc::new(exchange), id })
     }
 
-    /// Its identity.
+    /// The exchange's identity: the digest of the agreement.
     pub const fn id(&self) -> ExchangeId {
         self.id
     }
 
-    /// What signatures of this exchange name.
+    /// The digest that signatures of this exchange name.
     pub const fn subject(&self) -> Digest {
         *self.id.digest()
     }

@@ -1,4 +1,4 @@
-//! What an exchange and a payment system say to each other, and who may say what.
+//! Orders, claims and facts between an exchange and a payment system, and the right to each.
 //!
 //! A hold names three keys: its payer's and its payee's of the exchange, and the third party's.
 //! That is all a bank has to know: it verifies a release, a refund or a verdict against them
@@ -15,7 +15,7 @@ use crate::crypto::{Body, Crypto, Signed};
 use crate::item::{Item, Role};
 use crate::verdict::{Decision, Verdict};
 
-/// What an order makes.
+/// The kind of hold that an order makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
@@ -27,29 +27,29 @@ pub enum Kind {
     Final,
 }
 
-/// What a payer orders held or paid: the part of it that the exchange knows.
+/// A payer's order to hold or pay: the part of it that the exchange knows.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound = "")]
 pub struct Order<C: Crypto> {
-    /// The exchange.
+    /// The exchange: the subject of every signature about the hold.
     pub exchange: Digest,
     /// The leaf: the name under which it is held, once.
     pub leaf: Digest,
-    /// How much.
+    /// The amount to hold or pay, in one currency.
     pub amount: Amount,
-    /// The payee's account.
+    /// The account that is credited on a release.
     pub payee: String,
-    /// What kind of hold.
+    /// The kind of hold.
     pub kind: Kind,
     /// The commitment whose opening releases it, for a hash lock; with the salt.
     pub opens: Option<(Digest, Digest)>,
     /// When it falls back to the payer (a lock) or on to the payee (a payment).
     pub until: Timestamp,
-    /// Who pays: releases a lock, waives a payment.
+    /// The payer's key: it releases a lock and waives a payment.
     pub payer: C::Key,
-    /// Who is paid: gives a lock back.
+    /// The payee's key: it gives a lock back.
     pub payee_key: C::Key,
-    /// Whose verdicts count.
+    /// The key of the third party whose verdicts and fences count.
     pub third_party: C::Key,
     /// Which of the two sides pays: the roles of the keys in a verdict.
     pub payer_role: Role,
@@ -59,15 +59,15 @@ impl<C: Crypto> Body for Order<C> {
     const KIND: &'static str = "hold-order";
 }
 
-/// What a payment system says about a hold, signed by its key; the exchange is the subject.
+/// A payment system's word about a hold, signed by its key; the exchange is the subject.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound = "")]
 pub struct Fact<C: Crypto> {
-    /// The leaf.
+    /// The leaf that the hold is named by.
     pub leaf: Digest,
     /// The digest of the order, where there was one.
     pub order: Option<Digest>,
-    /// Where it stands.
+    /// The state of the hold after the request.
     pub hold: Hold,
     /// The share by which a hash lock was opened.
     pub opened: Option<C::Share>,
@@ -81,7 +81,7 @@ impl<C: Crypto> Body for Fact<C> {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Release {
-    /// The leaf.
+    /// The leaf whose lock is released.
     pub leaf: Digest,
 }
 
@@ -93,7 +93,7 @@ impl Body for Release {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Refund {
-    /// The leaf.
+    /// The leaf whose lock is given back.
     pub leaf: Digest,
 }
 
@@ -105,7 +105,7 @@ impl Body for Refund {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Waiver {
-    /// The leaf.
+    /// The leaf whose payment becomes final.
     pub leaf: Digest,
 }
 
@@ -117,7 +117,7 @@ impl Body for Waiver {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fence {
-    /// The leaf.
+    /// The leaf whose payment is asked about.
     pub leaf: Digest,
 }
 
@@ -125,17 +125,17 @@ impl Body for Fence {
     const KIND: &'static str = "fence";
 }
 
-/// What anybody can ask of a payment system about a leaf, besides making the hold.
+/// A request of anybody to a payment system about a leaf, besides making the hold.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, bound = "")]
 pub enum Claim<C: Crypto> {
     /// Where does it stand?
     Look,
-    /// The payer's release.
+    /// The payer's release of a lock.
     Release(Signed<C, Release>),
-    /// The payee's refund.
+    /// The payee's return of a lock.
     Refund(Signed<C, Refund>),
-    /// The payer's waiver.
+    /// The payer's waiver: a provisional payment becomes final.
     Waiver(Signed<C, Waiver>),
     /// The third party's verdict, by whoever has it.
     Verdict(Box<Signed<C, Verdict<C>>>),
@@ -163,7 +163,7 @@ pub enum ClaimError {
     Verdict(String),
 }
 
-/// What a claim, once its authority has been verified, does to the hold of this order.
+/// The instruction that a claim gives to the hold of this order, once its right is verified.
 ///
 /// # Errors
 /// When whoever claims has no right to.
@@ -231,7 +231,7 @@ fn by_verdict<C: Crypto>(
     })
 }
 
-/// What an order asks of the ledger.
+/// The instruction by which an order begins in the ledger.
 pub const fn begin<C: Crypto>(order: &Order<C>) -> Instruction {
     let terms = Terms { amount: order.amount, until: order.until };
     match order.kind {
@@ -275,17 +275,17 @@ pub fn order_for<C: Crypto>(agreement: &Agreed<C>, payer: Role) -> Option<Order<
     })
 }
 
-/// What is asked of a payment system about a hold, as it travels: by anybody.
+/// A claim as it travels to a payment system: anybody may send it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound = "")]
 pub struct ClaimRequest<C: Crypto> {
-    /// The exchange.
+    /// The exchange that the hold belongs to.
     pub exchange: Digest,
-    /// The leaf.
+    /// The leaf that the hold is named by, with the third party.
     pub leaf: Digest,
-    /// Whose verdicts count for it.
+    /// The third party whose verdicts count for it.
     pub third_party: C::Key,
-    /// What is claimed.
+    /// The right that is claimed, with its signature.
     pub claim: Claim<C>,
 }
 

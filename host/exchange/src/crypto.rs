@@ -14,7 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::information::Proof;
 use crate::item::{Fraud, Information};
 
-/// What every value of the exchange can do: be compared, encoded, sent to another thread.
+/// A value of the exchange: it can be compared, encoded, sent to another thread.
 pub trait Value:
     Clone + Eq + Hash + Debug + Serialize + DeserializeOwned + Send + Sync + 'static
 {
@@ -27,13 +27,13 @@ impl<T> Value for T where
 
 /// An instance of cryptography.
 pub trait Crypto: Clone + Copy + Eq + Hash + Debug + Send + Sync + 'static {
-    /// Verifies signatures.
+    /// A key by which signatures are verified.
     type Key: Value + Copy;
     /// Shares are sealed to it.
     type SealKey: Value + Copy;
-    /// A signature.
+    /// A signature over a kind, a subject and a digest.
     type Signature: Value;
-    /// A share, sealed.
+    /// A share that one holder alone can open.
     type Sealed: Value;
     /// One of the two shares of an information's key.
     type Share: Value;
@@ -44,7 +44,7 @@ pub trait Crypto: Clone + Copy + Eq + Hash + Debug + Send + Sync + 'static {
     /// Whether this key made the signature.
     fn verify(key: &Self::Key, signed: &Named<'_>, signature: &Self::Signature) -> bool;
 
-    /// What a share is committed to by: nothing of it can be learnt from that.
+    /// The commitment to a share: nothing of the share can be learnt from it.
     fn commitment(half: Half, salt: &Digest, share: &Self::Share) -> Digest;
 
     /// Seals a share for one purpose, bound to one leaf. The same seed gives the same bytes, so
@@ -57,20 +57,20 @@ pub trait Crypto: Clone + Copy + Eq + Hash + Debug + Send + Sync + 'static {
         seed: &Digest,
     ) -> Self::Sealed;
 
-    /// What a proof shows about information under its two shares (escrowed, peer's); `None` if
+    /// The fraud that a proof shows in information under its shares (escrowed, peer's); `None` if
     /// it shows nothing.
     fn shows(leaf: &Information, shares: [&Self::Share; 2], proof: &Proof) -> Option<Fraud>;
 }
 
-/// What a signature is made over: the kind of the body, the exchange it belongs to, and the
+/// The content of a signature: the kind of the body, the exchange it belongs to, and the
 /// body's digest. Anybody who has the three can verify, without seeing the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Named<'a> {
-    /// The body's kind.
+    /// The kind of the body, such as `promise`.
     pub kind: &'a str,
-    /// What it belongs to: the exchange's id, or before there is one, the deal's.
+    /// The exchange that it belongs to, by its id; before there is one, the deal's name.
     pub subject: Digest,
-    /// The body's digest.
+    /// The digest of the body.
     pub digest: Digest,
 }
 
@@ -90,7 +90,7 @@ pub enum Half {
 #[error("the keys cannot be reached: {0}")]
 pub struct Away(pub String);
 
-/// Who holds a party's keys and goods: in production the TINGUIN and the host's store.
+/// The holder of a party's keys and goods: in production the TINGUIN and the host's store.
 pub trait Holder<C: Crypto> {
     /// Signs a body. Deterministic: the same body gives the same signature.
     ///
@@ -156,12 +156,12 @@ impl<C: Crypto, B: Body> Signed<C, B> {
         Ok(Self { body: Arc::new(body), subject, signature, digest })
     }
 
-    /// What was signed.
+    /// The body that the signature covers.
     pub fn body(&self) -> &B {
         &self.body
     }
 
-    /// What it belongs to.
+    /// The subject: the exchange, or before there is one, the deal.
     pub fn subject(&self) -> Digest {
         self.subject
     }
@@ -218,9 +218,9 @@ impl<'de, C: Crypto, B: Body> Deserialize<'de> for Signed<C, B> {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound = "")]
 pub struct Detached<C: Crypto> {
-    /// The body's digest.
+    /// The digest of the body, which itself is elsewhere.
     pub digest: Digest,
-    /// The signature.
+    /// The signature over that digest.
     pub signature: C::Signature,
 }
 

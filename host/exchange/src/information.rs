@@ -37,9 +37,9 @@ const MAX_PATH: usize = 32;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Proof {
-    /// The chunk's number.
+    /// The number of the chunk, from 0.
     pub index: u64,
-    /// The chunk, encrypted.
+    /// The encrypted chunk, as it travelled.
     pub chunk: ByteBuf,
     /// Its path to the root of the encrypted chunks.
     pub cipher: Vec<Digest>,
@@ -51,14 +51,14 @@ pub struct Proof {
 /// Both shares of a key: the escrowed one and the peer's.
 pub type Shares<'a> = [&'a [u8; 32]; 2];
 
-/// What encrypting gives.
+/// Roots and length that encrypting gives: they fix the information.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Encrypted {
     /// Root of the encrypted chunks.
     pub cipher: Digest,
     /// Root of the plain chunks.
     pub content: Digest,
-    /// Plain bytes.
+    /// Bytes of the plain information.
     pub length: u64,
 }
 
@@ -307,13 +307,13 @@ impl Hashes {
         Self(tree)
     }
 
-    /// Their root.
+    /// The root of the plain chunks, as an agreement names it.
     pub fn root(&self) -> Digest {
         self.0.root()
     }
 }
 
-/// What a proof shows about this information under these shares; `None` if nothing. Whoever
+/// The fraud that a proof shows in this information under these shares, if any. Whoever
 /// calls has checked the shares against their commitments.
 pub fn shows(leaf: &Information, shares: Shares<'_>, proof: &Proof) -> Option<Fraud> {
     let count = chunks(leaf.length);

@@ -1,4 +1,4 @@
-//! What is exchanged: leaves of three kinds, what each can promise, and packages of them.
+//! Items of an exchange: leaves of three kinds, their promises, and packages of them.
 //!
 //! A *leg* is what one side gives: a package whose leaves are signatures, information and money.
 //! A package promises no more than its weakest leaf.
@@ -14,7 +14,7 @@ pub const MAX_LEAVES: usize = 16;
 /// Characters of a leaf's path, a payee's account and the like.
 pub const MAX_TEXT: usize = 200;
 
-/// Who is who in an exchange.
+/// A party's role in an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
@@ -25,7 +25,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// The other one.
+    /// The role of the other side.
     pub const fn other(self) -> Self {
         match self {
             Self::Originator => Self::Responder,
@@ -33,7 +33,7 @@ impl Role {
         }
     }
 
-    /// `originator` or `responder`.
+    /// The role in words: `originator` or `responder`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Originator => "originator",
@@ -48,26 +48,26 @@ impl Role {
 pub struct Leaf<C: Crypto> {
     /// Its place in the package, such as `0.1`.
     pub path: String,
-    /// What it is.
+    /// The item as both agree on it.
     pub item: Item<C>,
 }
 
-/// What a leaf is. Prose is never here: only its digest, so that a third party learns none.
+/// A leaf's item. Prose is never here: only its digest, so that a third party learns none.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, bound = "")]
 pub enum Item<C: Crypto> {
     /// A signature under a statement.
     Statement {
-        /// The statement's digest.
+        /// The digest of the canonical statement.
         statement: Digest,
-        /// Whose signature.
+        /// The key that has to sign it.
         signer: C::Key,
         /// Whether the third party's affidavit may take the signature's place.
         affidavit: bool,
     },
-    /// Information, encrypted.
+    /// Information that travels encrypted and is opened at the end.
     Information(Information),
-    /// Money.
+    /// Money that a payment system holds or pays.
     Money(Money<C>),
 }
 
@@ -106,21 +106,21 @@ impl Information {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound = "")]
 pub struct Money<C: Crypto> {
-    /// The payment module.
+    /// The name of the payment module.
     pub module: String,
-    /// How it pays.
+    /// The way in which the module pays, which decides what a third party can do.
     pub mode: Mode,
-    /// How much.
+    /// The amount, more than nothing.
     pub amount: Amount,
-    /// The payee's account.
+    /// The account that is paid.
     pub payee: String,
     /// The key by which the payment system signs facts about it.
     pub bank: C::Key,
 }
 
 impl<C: Crypto> Item<C> {
-    /// What it promises to the protocols; information that the third party has looked at
-    /// beforehand promises more.
+    /// The properties that it promises to the protocols; information that the third party has
+    /// looked at beforehand promises more.
     pub fn properties(&self, certified: bool) -> Properties {
         match self {
             Self::Statement { affidavit: true, .. } => Properties {
@@ -150,14 +150,14 @@ impl<C: Crypto> Item<C> {
     }
 }
 
-/// What somebody signs who gives a signature: the exchange is the subject, so it counts in no
+/// The body of a signature that is given: the exchange is the subject, so it counts in no
 /// other.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ItemSignature {
-    /// The leaf.
+    /// The leaf in whose place the signature is given.
     pub leaf: Digest,
-    /// The statement's digest.
+    /// The digest of the signed statement.
     pub statement: Digest,
 }
 
@@ -165,7 +165,7 @@ impl Body for ItemSignature {
     const KIND: &'static str = "item-signature";
 }
 
-/// What the third party certifies after opening the escrow of an information once, off the
+/// The third party's certificate after opening the escrow of an information once, off the
 /// path of any exchange: from then on its sellers can promise it verifiably.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound = "")]

@@ -1,11 +1,11 @@
 //! One deterministic function from evidence to a finding, for hosts, third party and arbiter
 //! alike. It needs no key, no network and no clock but the date that it is given.
 //!
-//! The arbiter's rules, in this order (`design/exchange.md` §3.10): the agreement and its keys;
-//! a third party that contradicts itself, decides without a basis, or is silent beyond its
-//! time, is liable; delivered items and completions beat aborts; who claims shows both promises;
-//! information that is not what was described is shown by its chunk; otherwise things stay as
-//! they are.
+//! The arbiter's rules, in this order (`docs/exchange.md`, “Evidence and the judge”): the
+//! agreement and its keys; a third party that contradicts itself, decides without a basis, or is
+//! silent beyond its time, is liable; delivered items and completions beat aborts; a claimant
+//! shows both promises; information that differs from its description is shown by one chunk;
+//! otherwise things stay as they are.
 
 mod evidence;
 mod finding;
@@ -25,7 +25,7 @@ use crate::verdict::{Abort, Answer, Complaint, Decision, Rejection, Replacement,
 pub use evidence::{Evidence, Rebuttal};
 pub use finding::{Blame, Finding, Got, Outcome, Ruling};
 
-/// Finds.
+/// Finds who has what, who is to blame and what follows, as of this date.
 pub fn judge<C: Crypto>(evidence: &Evidence<C>, at: Timestamp) -> Finding {
     let mut case = Judged { evidence, blame: Vec::new(), reasons: Vec::new() };
     let agreement = &evidence.agreement;
@@ -70,7 +70,7 @@ impl<C: Crypto> Judged<'_, C> {
         accept.is_by(&self.evidence.agreement.responder.sign, self.subject())
     }
 
-    /// Who has signed its promise; equivocation shows here.
+    /// Whether each side has signed its promise; equivocation shows here.
     fn promises(&mut self) -> (bool, bool) {
         let mut promises: Vec<Digest> =
             self.evidence.promises().filter(|it| self.is_promise(it)).map(Signed::digest).collect();
@@ -100,7 +100,7 @@ impl<C: Crypto> Judged<'_, C> {
         promised
     }
 
-    /// What the third party has decided; its own faults show here.
+    /// The third party's decision; its own faults show here.
     fn third_party(&mut self, at: Timestamp) -> Option<Outcome> {
         let agreement = &self.evidence.agreement;
         let key = &agreement.third_party.sign;
@@ -262,7 +262,7 @@ impl<C: Crypto> Judged<'_, C> {
         })
     }
 
-    /// What parties have signed that the honest never sign together.
+    /// Blames parties for signatures that the honest never make together.
     fn parties(&mut self) {
         let key = &self.evidence.agreement.originator.sign;
         let subject = self.subject();

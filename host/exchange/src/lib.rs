@@ -27,7 +27,8 @@
 //! | [`crypto`], [`standard`] | what the machines need; and its instance with Ed25519 and HPKE |
 //! | [`mutation`] | rules that a test can leave out |
 //!
-//! Sources: seed 2 §3.4; Asokan, Shoup, Waidner 1998 and its analyses; `design/exchange.md`.
+//! How it works: `docs/exchange.md`. Sources: seed 2 §3.4; Asokan, Shoup, Waidner 1998 and its
+//! analyses.
 #![forbid(unsafe_code)]
 
 pub mod agreement;

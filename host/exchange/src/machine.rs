@@ -21,21 +21,21 @@ use crate::verdict::{Abort, Answer, Decided, Decision, Deposit, Request, Resolve
     bound(serialize = "S: Serialize", deserialize = "S: Deserialize<'de>")
 )]
 pub struct Machine<C: Crypto, S> {
-    /// What is exchanged.
+    /// The exchange agreement that this machine carries out.
     pub agreement: Agreed<C>,
     /// One for each of our leaves.
     pub secrets: Vec<Secret<C>>,
-    /// Where it stands.
+    /// The state of this side.
     pub state: S,
     /// Everything signed so far.
     pub kept: Kept<C>,
 }
 
-/// What both sides' states have in common.
+/// The common part of both sides' states.
 pub trait Standing: Copy {
-    /// Whose states they are.
+    /// The role whose states they are.
     const US: Role;
-    /// Not begun.
+    /// The state before anything has happened.
     const IDLE: Self;
     /// The third party is asked to abort.
     const ABORTING: Self;
@@ -44,7 +44,7 @@ pub trait Standing: Copy {
     /// The package is with the third party.
     const DEPOSITING: Self;
 
-    /// Over.
+    /// The final state with this end.
     fn over(end: End) -> Self;
 
     /// How it ended, if it has.
@@ -54,17 +54,17 @@ pub trait Standing: Copy {
     fn hears_verdicts(self) -> bool;
 }
 
-/// A step's outcome.
+/// The outcome of a step: the next machine and the effects, in order.
 pub(crate) type Stepped<C, S> = Result<(Machine<C, S>, Vec<Effect<C>>), Away>;
 
-/// What a verdict is, before looking at what it decides.
+/// The standing of a verdict, before looking at its decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Heard {
     /// Not for us, not now, or not the third party's.
     Nothing,
     /// Signed by the third party, and without a basis: that is evidence against it.
     Baseless,
-    /// It counts.
+    /// The verdict has its basis and counts.
     Founded,
 }
 
@@ -107,7 +107,7 @@ impl<C: Crypto, S: Standing> Machine<C, S> {
         self.to(state, [Effect::Claim(claimed)])
     }
 
-    /// What a payment system's word says about our money, and about the peer's.
+    /// The states of our money and of the peer's, by a payment system's word.
     pub(crate) fn said(&self, fact: &Signed<C, Fact<C>>) -> (Option<Hold>, Option<Hold>) {
         (said(&self.agreement, S::US, fact), said(&self.agreement, S::US.other(), fact))
     }

@@ -23,58 +23,58 @@ use statement::Statement;
 /// Where a leaf is: in which exchange, from which side, which one.
 #[derive(Clone, Copy, Debug)]
 pub struct Place<'a, C: Crypto> {
-    /// The exchange.
+    /// The agreed exchange.
     pub agreement: &'a Agreed<C>,
-    /// Who gives it.
+    /// The side that gives it.
     pub from: Role,
     /// Its place in the leg.
     pub index: usize,
 }
 
 impl<C: Crypto> Place<'_, C> {
-    /// The leaf's name.
+    /// The name that locks, escrows and affidavits of this leaf are bound to.
     pub fn name(&self) -> Digest {
         self.agreement.leaf(self.from, self.index)
     }
 
-    /// The exchange's name.
+    /// The exchange's digest: the subject of every signature.
     pub const fn subject(&self) -> Digest {
         self.agreement.subject()
     }
 }
 
-/// What the giver of a leaf must not forget until the exchange is over.
+/// Secrets that the giver of a leaf must not forget until the exchange is over.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, bound = "")]
 pub enum Secret<C: Crypto> {
-    /// Nothing.
+    /// Nothing has to be remembered.
     Nothing,
     /// The shares of an information's key, with the seeds by which they are sealed: the seeds
     /// clear whoever is accused of having sealed something else.
     Shares {
         /// The share for the third party.
         escrowed: C::Share,
-        /// The peer's.
+        /// The share that the peer gets with the promise.
         peers: C::Share,
-        /// For sealing each.
+        /// The seeds for sealing the escrowed and the peer's share.
         seeds: (Digest, Digest),
         /// If the third party has looked at the escrow before.
         certificate: Option<Box<Signed<C, EscrowCertificate<C>>>>,
     },
 }
 
-/// What a token is worth to the peer.
+/// The worth of a token to the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Worth {
-    /// Nothing.
+    /// Worthless: the third party could make nothing of it.
     Bad,
     /// Perhaps something: only the third party can tell.
     Unverifiable,
-    /// What it stands for.
+    /// As much as the item that it stands for.
     Good,
 }
 
-/// What a delivered item, or its replacement, is.
+/// The kind of thing that a delivered item, or its replacement, turns out to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Received<C: Crypto> {
     /// It is here, for good.
@@ -90,17 +90,17 @@ pub enum Received<C: Crypto> {
 /// How the third party can make a leaf happen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Plan<C: Crypto> {
-    /// By its word.
+    /// By its affidavit, in place of the signature.
     Affidavit,
     /// By opening the escrow: the share.
     Open(C::Share),
-    /// By the verdict.
+    /// By the verdict alone, which the payment system follows.
     Verdict,
 }
 
-/// What each kind of item does. All of it can be repeated.
+/// The work of each kind of item. All of it can be repeated.
 pub trait Manager<C: Crypto> {
-    /// The giver's token.
+    /// The token that the giver puts into its promise for this leaf.
     fn promise(
         &self,
         place: Place<'_, C>,
@@ -108,10 +108,10 @@ pub trait Manager<C: Crypto> {
         facts: &[Signed<C, Fact<C>>],
     ) -> Token<C>;
 
-    /// What a token is worth as far as anybody can tell who sees it: to judges, too.
+    /// The worth of a token as far as anybody can tell who sees it: to judges, too.
     fn evident(&self, place: Place<'_, C>, token: &Token<C>) -> Worth;
 
-    /// What a token is worth to whom it was given, who may see more of it than anybody.
+    /// The worth of a token to its receiver, who may see more of it than anybody.
     ///
     /// # Errors
     /// When the receiver's keys cannot be reached.
@@ -136,7 +136,7 @@ pub trait Manager<C: Crypto> {
         holder: &impl Holder<C>,
     ) -> Result<Delivery<C>, Away>;
 
-    /// What a delivered item is to whom it was given.
+    /// A delivered item, as its receiver finds it.
     ///
     /// # Errors
     /// When the receiver's keys cannot be reached.
@@ -159,7 +159,7 @@ pub trait Manager<C: Crypto> {
         holder: &impl Holder<C>,
     ) -> Result<Result<Plan<C>, Fraud>, Away>;
 
-    /// What a replacement is to whom it was given.
+    /// A replacement, as its receiver finds it.
     ///
     /// # Errors
     /// When the receiver's keys cannot be reached.

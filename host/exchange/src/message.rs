@@ -19,7 +19,7 @@ use crate::bank::{Fact, Release, Waiver};
 use crate::crypto::{Body, Crypto, Signed};
 use crate::item::EscrowCertificate;
 
-/// What stands for a leaf before it is delivered: by it the third party can make it happen.
+/// A token stands for a leaf before it is delivered: by it the third party can make it happen.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, bound = "")]
 pub enum Token<C: Crypto> {
@@ -44,7 +44,7 @@ pub enum Token<C: Crypto> {
     Fact(Box<Signed<C, Fact<C>>>),
 }
 
-/// A leaf, delivered.
+/// The item of one leaf, as X3 or X4 delivers it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, bound = "")]
 pub enum Delivery<C: Crypto> {
@@ -65,7 +65,7 @@ pub enum Delivery<C: Crypto> {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound = "")]
 pub struct Promise<C: Crypto> {
-    /// What both exchange.
+    /// The whole agreement; its digest names the exchange.
     pub agreement: Agreed<C>,
     /// One for each of the originator's leaves.
     pub tokens: Vec<Token<C>>,
@@ -121,13 +121,13 @@ impl<C: Crypto> Body for Settle<C> {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, bound = "")]
 pub enum Message<C: Crypto> {
-    /// X1.
+    /// X1, the originator's promise.
     Promise(Signed<C, Promise<C>>),
-    /// X2.
+    /// X2, the responder's promise in answer.
     Accept(Signed<C, Accept<C>>),
-    /// X3.
+    /// X3, the originator's items.
     Deliver(Signed<C, Deliver<C>>),
-    /// X4.
+    /// X4, the responder's items, and the receipt for X3.
     Settle(Signed<C, Settle<C>>),
 }
 

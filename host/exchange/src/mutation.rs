@@ -3,7 +3,7 @@
 //! Without the feature `mutations` nothing here has any effect, and nothing can be left out. The
 //! feature is for one test binary alone, which leaves out one rule after the other.
 
-/// A rule, and the regression case of `design/exchange.md` §4.5 that it answers.
+/// A rule, and the attack of `docs/exchange.md`, “Known attacks”, that it answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Rule {
     /// 1: who has delivered does not ask for an abort.

@@ -7,7 +7,7 @@
 //!
 //! Both make the agreement out of N1 and N2 by themselves ([`agree`]); it carries the digest of
 //! both, so whoever leaves an option out on the way changes the exchange's identity, and nothing
-//! is ever promised. Source: `design/exchange.md` §2.6.
+//! is ever promised. See `docs/exchange.md`, “Agreeing on an exchange”.
 
 use semper_base::{Digest, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -30,21 +30,21 @@ pub const MAX_COUNTERS: u32 = 3;
 pub struct Offered<C: Crypto> {
     /// Its place in the package.
     pub path: String,
-    /// The ways.
+    /// Ways of giving it, most liked first.
     pub ways: Vec<Item<C>>,
     /// Whether the third party has certified the escrow, for information.
     pub certified: bool,
 }
 
-/// What a side needs, and what it is ready for.
+/// The needs of a side, and everything that it is ready for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound = "")]
 pub struct Wishes<C: Crypto> {
-    /// The deal.
+    /// The deal's name, the same on both sides.
     pub deal: Digest,
     /// Our keys in this exchange.
     pub party: Party<C>,
-    /// What we give.
+    /// The leaves that we give.
     pub gives: Vec<Offered<C>>,
     /// The roles that we take, most liked first.
     pub roles: Vec<Role>,
@@ -62,15 +62,15 @@ pub struct Wishes<C: Crypto> {
     pub dispute_ms: u64,
     /// The digest of the clauses; both must name the same.
     pub clauses: Digest,
-    /// Fresh.
+    /// A fresh random value, so that no two exchanges are alike.
     pub nonce: Digest,
 }
 
-/// N1.
+/// N1, the proposal: the proposer's wishes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound = "")]
 pub struct Propose<C: Crypto> {
-    /// What the proposer wishes.
+    /// The proposer's wishes.
     pub wishes: Wishes<C>,
     /// The counter that it answers, if it is not the first.
     pub answers: Option<Digest>,
@@ -80,15 +80,15 @@ impl<C: Crypto> Body for Propose<C> {
     const KIND: &'static str = "propose";
 }
 
-/// N2.
+/// N2, the answer: the answerer's wishes, and the agreement that follows from both.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound = "")]
 pub struct Select<C: Crypto> {
     /// The proposal that it answers.
     pub propose: Digest,
-    /// What the answerer wishes.
+    /// The answerer's wishes.
     pub wishes: Wishes<C>,
-    /// What its side of the public function gave: a check, nothing else.
+    /// The agreement's digest as the answerer's side computed it: a check, nothing else.
     pub exchange: Digest,
 }
 
@@ -102,9 +102,9 @@ impl<C: Crypto> Body for Select<C> {
 pub struct Counter<C: Crypto> {
     /// The proposal that it answers.
     pub propose: Digest,
-    /// What the answerer wishes.
+    /// The answerer's wishes.
     pub wishes: Wishes<C>,
-    /// Why not.
+    /// The reason why the proposal was not accepted.
     pub why: Refusal,
     /// How many there were before it.
     pub round: u32,
@@ -114,13 +114,13 @@ impl<C: Crypto> Body for Counter<C> {
     const KIND: &'static str = "counter";
 }
 
-/// "No."
+/// A refusal: no agreement follows from the proposal.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reject {
     /// The proposal that it answers.
     pub propose: Digest,
-    /// Why not.
+    /// The reason for the refusal.
     pub why: Refusal,
 }
 

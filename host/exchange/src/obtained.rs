@@ -1,4 +1,4 @@
-//! What an exchange has given: signatures under statements, by their signer's own hand or by the
+//! Items that an exchange gave: signatures under statements, by their signer's own hand or by the
 //! third party's affidavit, in a form that stands by itself; money as its payment system's word;
 //! keys of information.
 
@@ -23,13 +23,13 @@ use crate::verdict::{Decided, Decision, Replacement};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stated {
-    /// The exchange.
+    /// The exchange agreement, which names the signer's key.
     pub agreement: Agreed<Standard>,
-    /// Who gave it.
+    /// The side that gave it.
     pub from: Role,
     /// Which of that side's leaves.
     pub index: u32,
-    /// The statement, canonical.
+    /// The statement in its canonical encoding.
     pub statement: ByteBuf,
     /// The signature, or what has its effect.
     pub by: By,
@@ -39,7 +39,7 @@ pub struct Stated {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum By {
-    /// The signer's own.
+    /// The signer's own signature.
     Hand(Signature),
     /// The third party's affidavit, next to its verdict.
     Affidavit(Box<Decided<Standard>>),
@@ -54,7 +54,7 @@ impl Stated {
     /// The statement and the key that it binds, if everything is proved.
     ///
     /// # Errors
-    /// What is missing.
+    /// The missing or wrong part, as an error.
     pub fn verify(&self) -> Result<(Statement, PublicKey), Unproved> {
         let index = usize::try_from(self.index).unwrap_or(usize::MAX);
         let leaf = self.agreement.gives(self.from).get(index);
@@ -91,10 +91,10 @@ impl Stated {
     }
 }
 
-/// What came of one of the other side's leaves.
+/// One leaf of the other side, as it has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Obtained {
-    /// A signature.
+    /// A signature under a statement, or its replacement.
     Statement(By),
     /// Money: its payment system's word that it is here.
     Money(Box<Signed<Standard, Fact<Standard>>>),
@@ -102,7 +102,7 @@ pub enum Obtained {
     Information(Box<Information>),
 }
 
-/// What an exchange that has ended well has given, leaf by leaf; `None` if it has not ended so.
+/// The items of an exchange that has ended well, leaf by leaf; `None` if it has not ended so.
 pub fn obtained(
     agreement: &Agreed<Standard>,
     from: Role,
@@ -153,7 +153,7 @@ pub fn obtained(
         .collect()
 }
 
-/// Whoever verifies only: signs nothing, opens nothing.
+/// A holder that only verifies: it signs nothing and opens nothing.
 struct Nobody;
 
 impl Holder<Standard> for Nobody {

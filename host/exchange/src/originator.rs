@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Other protocols add Paying (two payments), Claiming (hash lock) and Depositing (inline).
-//! Source: `design/exchange.md` §3.4.
+//! See `docs/exchange.md`, “The originator”.
 
 mod answers;
 
@@ -26,17 +26,17 @@ use crate::message::{Accept, Deliver, Delivery, Message, Promise, Settle};
 use crate::mutation::{Rule, leaves_out};
 use crate::party::{Effect, End, Event, Taken, are_good, is_committed, items, take, tokens};
 
-/// Where it stands.
+/// The states of an originator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
-    /// Not begun.
+    /// Not begun: nothing is promised or locked.
     Idle,
     /// Own money is being locked; nothing is promised.
     Locking,
     /// As before, but we want to leave: what is locked comes back only by an abort.
     Leaving,
-    /// X1 is out.
+    /// X1 is out; X2 is waited for, and giving up is still possible.
     Offered,
     /// The third party is asked to abort.
     Aborting,
@@ -46,20 +46,20 @@ pub enum State {
     Claiming,
     /// The package is with the third party (INLINE).
     Depositing,
-    /// X3 is out.
+    /// X3 is out; from here on the originator never aborts.
     Delivered,
     /// X4 is here; its money is being claimed.
     Redeeming,
     /// The third party is asked to complete.
     Resolving,
-    /// Over.
+    /// Over, with this end; duplicates are still answered.
     Over(End),
 }
 
-/// The originator's machine.
+/// The machine of an originator.
 pub type Originator<C> = Machine<C, State>;
 
-/// A step's outcome.
+/// The outcome of a step of the originator.
 type Stepped<C> = machine::Stepped<C, State>;
 
 const US: Role = Role::Originator;
@@ -336,7 +336,7 @@ impl<C: Crypto> Originator<C> {
         self.abort(holder)
     }
 
-    /// What is under way, again; nothing is made anew.
+    /// Sends again everything that is under way; nothing is made anew.
     fn again(self) -> (Self, Vec<Effect<C>>) {
         let effects = match self.state {
             State::Idle => Vec::new(),

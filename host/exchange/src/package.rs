@@ -19,7 +19,7 @@ use crate::item::{Information, Item, Money};
 use crate::negotiation::{Offered, Propose, Reject, Select};
 use crate::standard::Standard;
 
-/// What both agree to beside the items: what an affidavit counts for, and what a receipt is.
+/// The words that both agree to beside the items: the effect of an affidavit, the receipt.
 pub const CLAUSES: &str = include_str!("../clauses.en.md");
 /// Bytes of what is said before an exchange, at most: what a message of a deal can carry.
 pub const MAX_TALK: usize = 400 * 1024;
@@ -38,15 +38,15 @@ pub fn deal_name(deal: DealId) -> Digest {
     Digest::of_parts(&[b"semper/exchange/deal/v1", deal.digest().as_bytes()])
 }
 
-/// What stands behind a leaf and is not in the agreement.
+/// The text or ciphertext behind a leaf, which the agreement names by digest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Enclosed {
     /// The statement whose signature is given, canonical.
     Statement(ByteBuf),
-    /// What the money is for: the digest of an order.
+    /// The purpose of the money: the digest of an order.
     Money(Digest),
-    /// Information.
+    /// Information, with its ciphertext.
     Information {
         /// Which kind, as the flow names it.
         kind: String,
@@ -66,7 +66,7 @@ impl Enclosed {
     }
 }
 
-/// What is wanted of the other side, which says itself how it gives it.
+/// A wish for an item of the other side, which says itself how it gives it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Wanted {
@@ -78,34 +78,34 @@ pub enum Wanted {
     Information(String),
 }
 
-/// What is said before an exchange, in messages of the deal.
+/// The talk before an exchange, in messages of the deal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Talk {
-    /// N1.
+    /// N1: the proposer's wishes and what it wants.
     Propose {
-        /// What the proposer gives, and whom and what it believes.
+        /// The signed proposal: items, roles, believed third parties, protocols, dates.
         propose: Signed<Standard, Propose<Standard>>,
-        /// What stands behind its leaves.
+        /// The enclosures for its leaves, in order.
         enclosed: Vec<Enclosed>,
-        /// What it wants for them.
+        /// The items wanted in return.
         wants: Vec<Wanted>,
     },
-    /// N2.
+    /// N2: the answerer's wishes and the agreement that follows.
     Select {
-        /// What the answerer gives, and what follows from both.
+        /// The signed answer, with the digest of the agreement that follows.
         select: Signed<Standard, Select<Standard>>,
-        /// What stands behind its leaves.
+        /// The enclosures for its leaves, in order.
         enclosed: Vec<Enclosed>,
     },
     /// "So be it", by the proposer: both persons have decided, and both hosts begin.
     Conclude {
-        /// The exchange.
+        /// The digest of the exchange that begins.
         exchange: Digest,
     },
     /// "No": to a proposal, or, by the proposer, to what its answer makes of it.
     Reject {
-        /// The refusal.
+        /// The signed refusal.
         reject: Signed<Standard, Reject>,
         /// The words of whoever refuses, for the other side's person.
         words: String,
@@ -154,23 +154,23 @@ impl Wanted {
 pub enum Part {
     /// A signature under this statement.
     Statement {
-        /// What is stated.
+        /// The statement whose signature is given.
         statement: Box<Statement>,
-        /// Its digest.
+        /// The digest that the leaf names.
         digest: Digest,
     },
-    /// Money.
+    /// A payment.
     Money {
         /// How much, by which module, to whom.
         money: Box<Money<Standard>>,
-        /// What for.
+        /// The order's digest: the purpose of the money.
         purpose: Digest,
     },
-    /// Information.
+    /// Information of some kind, encrypted.
     Information {
-        /// Which kind.
+        /// The kind, as the flow names it.
         kind: String,
-        /// What is agreed on about it.
+        /// The roots, commitments and length that are agreed on.
         information: Box<Information>,
     },
 }
@@ -181,17 +181,17 @@ pub enum PackageError {
     /// Not as many enclosures as leaves.
     #[error("{leaves} items come with {enclosed} descriptions")]
     Count {
-        /// Leaves.
+        /// The number of leaves.
         leaves: usize,
-        /// Enclosures.
+        /// The number of enclosures.
         enclosed: usize,
     },
     /// What is enclosed is not what the leaf says.
     #[error("item {path} is not what is said of it: {why}")]
     Other {
-        /// Where it stands.
+        /// The path of the leaf.
         path: String,
-        /// What differs.
+        /// The difference, in words.
         why: String,
     },
 }
@@ -209,7 +209,7 @@ pub fn describe(kind: &str, salt: &Digest) -> Digest {
     Digest::of_parts(&[b"semper/exchange/kind/v1", salt.as_bytes(), kind.as_bytes()])
 }
 
-/// What wishes give, each item in the way that its giver likes most.
+/// The items that wishes give, each in the way that its giver likes most.
 ///
 /// # Errors
 /// As [`read`].

@@ -1,4 +1,4 @@
-//! What both parties' machines have in common: what they keep, what happens to them, what they
+//! The common part of both parties' machines: what they keep, what happens to them, what they
 //! have done, and folding the item managers over a package.
 
 use semper_base::Digest;
@@ -19,23 +19,23 @@ use crate::verdict::{Answer, Decided, Request};
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound = "")]
 pub struct Kept<C: Crypto> {
-    /// X1.
+    /// X1: received or sent.
     pub promise: Option<Signed<C, Promise<C>>>,
-    /// X2.
+    /// X2: received or sent.
     pub accept: Option<Signed<C, Accept<C>>>,
-    /// X3.
+    /// X3: received or sent.
     pub deliver: Option<Signed<C, Deliver<C>>>,
-    /// X4.
+    /// X4: received or sent.
     pub settle: Option<Signed<C, Settle<C>>>,
-    /// What was asked of the third party last.
+    /// The last request to the third party.
     pub request: Option<Request<C>>,
-    /// What the third party answered.
+    /// The third party's answers, each once.
     pub answers: Vec<Answer<C>>,
-    /// What payment systems said.
+    /// The payment systems' signed facts.
     pub facts: Vec<Signed<C, Fact<C>>>,
     /// Which claim a payment system has still to confirm.
     pub owed: Option<Claimed<C>>,
-    /// What is wrong with the information that came.
+    /// The fraud in the information that came, with its proof.
     pub fraud: Option<(Fraud, Proof)>,
 }
 
@@ -59,18 +59,18 @@ impl<C: Crypto> Default for Kept<C> {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound = "")]
 pub struct Claimed<C: Crypto> {
-    /// Whose money.
+    /// The side whose money is claimed.
     pub payer: Role,
-    /// What is claimed.
+    /// The claim, to be repeated until the payment system answers.
     pub claim: Claim<C>,
 }
 
-/// What happens to a party.
+/// An event that a party's machine takes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Event<C: Crypto> {
-    /// The driver begins.
+    /// The driver begins: the originator may promise.
     Start,
-    /// The peer's message.
+    /// A message of the peer, not verified yet.
     Message(Message<C>),
     /// The third party's answer.
     Answer(Answer<C>),
@@ -86,8 +86,8 @@ pub enum Event<C: Crypto> {
     Cancel,
 }
 
-/// What the driver must then do, in this order. [`Effect::Persist`] comes before everything that
-/// leaves the host.
+/// An effect that the driver must carry out, in the order of the list. [`Effect::Persist`] comes
+/// before everything that leaves the host.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Effect<C: Crypto> {
     /// Store the new state.
@@ -100,7 +100,7 @@ pub enum Effect<C: Crypto> {
     Hold(Order<C>),
     /// Claim at a payment system.
     Claim(Claimed<C>),
-    /// It is over.
+    /// The exchange is over for this side, with this end.
     Ended(End),
 }
 
@@ -132,7 +132,7 @@ pub enum End {
     /// It was asked too late.
     #[error("the third party was asked too late; it completes nothing any more")]
     Expired,
-    /// What came was not what was described, and the money could not be stopped any more.
+    /// The information was false, and the money could not be stopped any more.
     #[error("what came is not what was described; the evidence is kept for an arbiter")]
     Disputed,
     /// Weak fairness: the peer has cheated, and the third party attests it.
@@ -158,7 +158,7 @@ impl semper_base::Mend for End {
     }
 }
 
-/// What came of taking a package.
+/// The outcome of taking a package.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Taken<C: Crypto> {
     Here,
@@ -192,7 +192,7 @@ impl<C: Crypto> Kept<C> {
     }
 }
 
-/// The giver's tokens.
+/// The tokens for all leaves of a leg, in order.
 pub(crate) fn tokens<C: Crypto>(
     agreement: &Agreed<C>,
     from: Role,
@@ -208,7 +208,7 @@ pub(crate) fn tokens<C: Crypto>(
         .collect()
 }
 
-/// What each token of a side must be worth.
+/// The worth that each token of a side must have.
 fn needed<C: Crypto>(agreement: &Agreed<C>, from: Role) -> Worth {
     match agreement.needs_certificate(from) {
         true => Worth::Good,
@@ -258,7 +258,7 @@ pub(crate) fn are_evidently_bad<C: Crypto>(
     tokens.len() != leaves.len() || leaves.iter().enumerate().any(bad)
 }
 
-/// The giver's items.
+/// The items of all leaves of a leg, in order.
 pub(crate) fn items<C: Crypto>(
     agreement: &Agreed<C>,
     from: Role,
@@ -340,7 +340,7 @@ pub(crate) fn is_committed<C: Crypto>(
     matches!(money.promise(place, &Secret::Nothing, fact), Token::Fact(_))
 }
 
-/// What a payment system's word says about one side's money; `None` if it is not its word.
+/// The state of one side's money by its payment system's word; `None` if it is not its word.
 pub(crate) fn said<C: Crypto>(
     agreement: &Agreed<C>,
     payer: Role,

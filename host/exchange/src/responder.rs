@@ -9,7 +9,7 @@
 //!                              Resolving          Complaining ──▶ Over
 //! ```
 //!
-//! Source: `design/exchange.md` §3.5.
+//! See `docs/exchange.md`, “The responder”.
 
 mod answers;
 
@@ -30,15 +30,15 @@ use crate::party::{
 };
 use crate::verdict::{Complaint, Replacement, Wish};
 
-/// Where it stands.
+/// The states of a responder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
-    /// Waiting for X1.
+    /// Waiting for X1; nothing is promised.
     Idle,
     /// Own money is being locked or paid.
     Committing,
-    /// X2 is out.
+    /// X2 is out; X3 is waited for, and giving up is no longer possible.
     Accepted,
     /// The package is with the third party (INLINE).
     Depositing,
@@ -50,17 +50,17 @@ pub enum State {
     Complaining,
     /// The third party is asked to abort (INLINE).
     Aborting,
-    /// Over.
+    /// Over, with this end; duplicates are still answered.
     Over(End),
 }
 
-/// The responder's machine.
+/// The machine of a responder.
 pub type Responder<C> = Machine<C, State>;
 
 /// The escrowed share of an information's key, and the peer's.
 type Shares<C> = (<C as Crypto>::Share, <C as Crypto>::Share);
 
-/// A step's outcome.
+/// The outcome of a step of the responder.
 type Stepped<C> = machine::Stepped<C, State>;
 
 const US: Role = Role::Responder;
@@ -226,7 +226,7 @@ impl<C: Crypto> Responder<C> {
         }
     }
 
-    /// X4.
+    /// Sends X4: everything of X3 has been checked and claimed.
     fn settle(mut self, holder: &impl Holder<C>) -> Stepped<C> {
         let Some(deliver) = self.kept.deliver.as_ref().map(Signed::digest) else {
             return self.ended(End::Done);
@@ -237,7 +237,7 @@ impl<C: Crypto> Responder<C> {
         self.to(State::Over(End::Done), [Effect::Send(Message::Settle(settle))])
     }
 
-    /// What came, or what the third party opened, is false: shown with both shares.
+    /// Complains that delivered or opened information is false: shown with both shares.
     fn complain(
         mut self,
         index: usize,
@@ -358,7 +358,7 @@ impl<C: Crypto> Responder<C> {
         }
     }
 
-    /// What is under way, again; nothing is made anew.
+    /// Sends again everything that is under way; nothing is made anew.
     fn again(self) -> (Self, Vec<Effect<C>>) {
         let effects = match self.state {
             State::Idle => Vec::new(),

@@ -24,26 +24,26 @@ use crate::crypto::{Away, Body, Crypto, Half, Holder, Named};
 use crate::information::{self, Proof};
 use crate::item::{Fraud, Information};
 
-/// What every signature begins with.
+/// The bytes that every signature begins with.
 const DOMAIN: &[u8] = b"SEMPER/x/v1\0";
 /// Bytes of a sealed share.
 const SEALED: usize = 32 + keys::SEAL_OVERHEAD;
 
-/// The instance.
+/// The cryptography that ships: see the module's page for the exact formulas.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Standard;
 
-/// An Ed25519 signature.
+/// An Ed25519 signature, 64 bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Signature([u8; 64]);
 
 impl Signature {
-    /// Takes 64 bytes.
+    /// The signature with these bytes.
     pub const fn from_bytes(bytes: [u8; 64]) -> Self {
         Self(bytes)
     }
 
-    /// The 64 bytes.
+    /// The bytes of the signature.
     pub const fn as_bytes(&self) -> &[u8; 64] {
         &self.0
     }
@@ -59,7 +59,7 @@ impl Sealed {
         &self.0
     }
 
-    /// Takes them.
+    /// The sealed share with these bytes, if their number is right.
     pub fn from_bytes(bytes: Vec<u8>) -> Option<Self> {
         (bytes.len() == SEALED).then_some(Self(bytes))
     }
@@ -70,17 +70,17 @@ impl Sealed {
 pub struct Share(Zeroizing<[u8; 32]>);
 
 impl Share {
-    /// A fresh one.
+    /// A fresh random share.
     pub fn random() -> Self {
         Self(Zeroizing::new(keys::random()))
     }
 
-    /// Takes 32 bytes.
+    /// The share with these bytes.
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(Zeroizing::new(bytes))
     }
 
-    /// The 32 bytes.
+    /// The bytes of the share, which are secret.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
@@ -168,7 +168,7 @@ impl Crypto for Standard {
     }
 }
 
-/// What a signature is made over.
+/// The bytes that a signature is made over.
 pub fn message(signed: &Named<'_>) -> Vec<u8> {
     let parts: [&[u8]; 5] =
         [DOMAIN, signed.kind.as_bytes(), &[0], signed.subject.as_bytes(), signed.digest.as_bytes()];
@@ -195,7 +195,7 @@ pub trait Goods: Send + Sync {
     fn examine(&self, leaf: &Information, shares: [&Share; 2]) -> Result<(), Proof>;
 }
 
-/// Whoever has no goods: a third party, a party to exchanges without information.
+/// A holder without goods: a third party, a party to exchanges without information.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoGoods;
 
@@ -242,7 +242,7 @@ impl<G: Goods> Keys<G> {
         self.seal.public()
     }
 
-    /// What we have.
+    /// The goods that this holder has: encrypted information by root.
     pub const fn goods(&self) -> &G {
         &self.goods
     }

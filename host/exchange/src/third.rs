@@ -8,7 +8,7 @@
 //! A case is stored before anything is answered, and what is answered follows from what is
 //! stored: the same request gets the same bytes, from whichever process. Verdicts are signed
 //! only when they are answered, after they are stored; nothing that was opened to decide is
-//! released before. Source: `design/exchange.md` §3.6.
+//! released before. See `docs/exchange.md`, “The third party”.
 
 mod answers;
 mod complaints;
@@ -34,7 +34,7 @@ pub use answers::{answer, rejected, submitted};
 /// show who kept it from deciding.
 pub const DECIDE_MS: u64 = 10 * 60 * 1000;
 
-/// What is stored of an exchange.
+/// The third party's record of an exchange.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, bound = "")]
 pub enum Case<C: Crypto> {
@@ -44,7 +44,7 @@ pub enum Case<C: Crypto> {
     Decided(Box<Stored<C>>),
 }
 
-/// What was deposited: the originator's package, the responder's.
+/// The deposited packages: the originator's, the responder's.
 pub type Deposits<C> = (Option<Vec<Delivery<C>>>, Option<Vec<Delivery<C>>>);
 
 /// A case that cannot be decided yet.
@@ -53,9 +53,9 @@ pub type Deposits<C> = (Option<Vec<Delivery<C>>>, Option<Vec<Delivery<C>>>);
 pub struct Pending<C: Crypto> {
     /// The request that began it.
     pub request: Request<C>,
-    /// What payment systems have said.
+    /// The payment systems' signed facts.
     pub facts: Vec<Signed<C, Fact<C>>>,
-    /// What was deposited, by the originator and by the responder.
+    /// The packages deposited by the originator and by the responder.
     pub deposits: Deposits<C>,
 }
 
@@ -69,22 +69,22 @@ pub struct Stored<C: Crypto> {
     pub promise: Signed<C, Promise<C>>,
     /// The acceptance, if there was one.
     pub accept: Option<Signed<C, Accept<C>>>,
-    /// What was deposited.
+    /// The packages that were deposited (INLINE).
     pub deposits: Deposits<C>,
     /// A fault that was shown after the completion, in time to stop its money.
     pub after: Option<Verdict<C>>,
 }
 
-/// What happens to a case.
+/// An event of a case.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Event<C: Crypto> {
-    /// A party asks.
+    /// A party has sent a request.
     Requested(Request<C>),
     /// Payment systems have answered what was asked of them.
     Facts(Vec<Signed<C, Fact<C>>>),
 }
 
-/// What the driver must then do, in this order.
+/// An effect that the driver must carry out, in the order of the list.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Effect<C: Crypto> {
     /// Store the case, if it is still what it was; otherwise take the step again from what is
@@ -101,7 +101,7 @@ pub enum Effect<C: Crypto> {
     Reject(Rejection),
 }
 
-/// A step's outcome.
+/// The outcome of a step: the next case, if there is one, and the effects, in order.
 pub type Stepped<C> = Result<(Option<Case<C>>, Vec<Effect<C>>), Away>;
 
 /// One step; `None` is an exchange that nothing is known of.
@@ -192,7 +192,7 @@ fn requested<C: Crypto>(
     }
 }
 
-/// The first request.
+/// The first request about an exchange opens its case.
 fn opened<C: Crypto>(request: Request<C>, now: Timestamp, holder: &impl Holder<C>) -> Stepped<C> {
     let agreement = request.promise.body().agreement.clone();
     // A hash lock needs no third party: nothing that it could sign would have a basis.

@@ -1,4 +1,4 @@
-//! What parties ask of the third party, and what it answers.
+//! Requests to the third party, and its answers.
 //!
 //! A verdict carries its *basis*: the signatures without which the third party has no power.
 //! An abort carries the request for it, a completion both promises, so that neither can be made
@@ -25,9 +25,9 @@ pub const MAX_ANSWER: usize = 512 * 1024;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Abort {
-    /// The promise.
+    /// The digest of the promise (X1).
     pub promise: Digest,
-    /// Who asks.
+    /// The side that asks.
     pub role: Role,
 }
 
@@ -35,11 +35,11 @@ pub struct Abort {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Resolve {
-    /// The promise.
+    /// The digest of the promise (X1).
     pub promise: Digest,
     /// The acceptance, if there is one yet.
     pub accept: Option<Digest>,
-    /// Who asks.
+    /// The side that asks.
     pub role: Role,
 }
 
@@ -47,13 +47,13 @@ pub struct Resolve {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound = "")]
 pub struct Complaint<C: Crypto> {
-    /// The promise.
+    /// The digest of the promise (X1).
     pub promise: Digest,
     /// Which of the originator's leaves.
     pub leaf: u32,
     /// Both shares of the key.
     pub shares: (C::Share, C::Share),
-    /// What is wrong with which chunk.
+    /// One chunk, and the fault in it.
     pub proof: Proof,
 }
 
@@ -63,9 +63,9 @@ pub struct Complaint<C: Crypto> {
 pub struct Deposit<C: Crypto> {
     /// The acceptance, and through it the promise.
     pub accept: Digest,
-    /// Whose package.
+    /// The side whose package it is.
     pub role: Role,
-    /// The items.
+    /// The items of its leg, in order.
     pub items: Vec<Delivery<C>>,
 }
 
@@ -87,7 +87,7 @@ impl<C: Crypto> Complaint<C> {
         }
     }
 
-    /// What it shows, if anything: to the third party and to any judge alike.
+    /// The fraud that it shows, if any: to the third party and to any judge alike.
     pub fn shows(&self, agreement: &Agreed<C>) -> Option<Fraud> {
         let info = self.information(agreement)?;
         let (escrowed, peers) = &self.shares;
@@ -105,25 +105,25 @@ impl<C: Crypto> Body for Deposit<C> {
     const KIND: &'static str = "deposit";
 }
 
-/// What a party sends: what it wants, signed, with the messages that it is about.
+/// A party's request: its signed wish, with the messages that it is about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound = "")]
 pub struct Request<C: Crypto> {
-    /// What is wanted.
+    /// The signed wish.
     pub wish: Wish<C>,
-    /// X1.
+    /// The promise (X1), whole: it carries the agreement.
     pub promise: Signed<C, Promise<C>>,
     /// X2, if the requester has it.
     pub accept: Option<Signed<C, Accept<C>>>,
 }
 
-/// What is wanted.
+/// The wish of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, bound = "")]
 pub enum Wish<C: Crypto> {
-    /// Never complete.
+    /// Never complete it.
     Abort(Signed<C, Abort>),
-    /// Complete.
+    /// Complete it, if both promises are good.
     Resolve(Signed<C, Resolve>),
     /// Stop the money: what came is false.
     Complain(Box<Signed<C, Complaint<C>>>),
@@ -132,7 +132,7 @@ pub enum Wish<C: Crypto> {
 }
 
 impl<C: Crypto> Wish<C> {
-    /// Who asks.
+    /// The side that asks.
     pub fn role(&self) -> Role {
         match self {
             Self::Abort(it) => it.body().role,
@@ -157,7 +157,7 @@ impl<C: Crypto> Wish<C> {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound = "")]
 pub struct Verdict<C: Crypto> {
-    /// What is decided.
+    /// The decision, with its basis.
     pub decision: Decision<C>,
     /// When, by the third party's clock.
     pub at: Timestamp,
@@ -167,15 +167,15 @@ impl<C: Crypto> Body for Verdict<C> {
     const KIND: &'static str = "verdict";
 }
 
-/// What is decided, with its basis.
+/// A decision with its basis.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, bound = "")]
 pub enum Decision<C: Crypto> {
     /// It will never be completed.
     Abort {
-        /// Who asked for what.
+        /// The signed request that led to it.
         asked: Asked<C>,
-        /// What the payment systems said, where they were asked.
+        /// The payment systems' facts, where they were asked.
         facts: Vec<Signed<C, Fact<C>>>,
     },
     /// It is completed: the items, or what replaces them, are for whom they were promised to.
@@ -184,16 +184,16 @@ pub enum Decision<C: Crypto> {
         promise: Detached<C>,
         /// The responder's on the acceptance; with a payment instead of it, none.
         accept: Option<Detached<C>>,
-        /// What the payment systems said, where they were asked.
+        /// The payment systems' facts, where they were asked.
         facts: Vec<Signed<C, Fact<C>>>,
         /// Locked money moves from then on.
         from: Timestamp,
     },
     /// One side has cheated: as an abort, with blame.
     Fault {
-        /// Which side.
+        /// The side that cheated.
         culprit: Role,
-        /// How.
+        /// The kind of the fraud.
         fraud: Fraud,
         /// Which of its leaves.
         leaf: u32,
@@ -329,7 +329,7 @@ impl<C: Crypto> Verdict<C> {
     }
 }
 
-/// What a payment system's fact says about a leg's payment.
+/// The state of a leg's payment by its payment system's fact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Told {
     /// It was made, for good.
@@ -347,7 +347,7 @@ impl Told {
     }
 }
 
-/// What these facts say about the payment that a side makes, if one is signed by the agreed
+/// The state of a side's payment by these facts, if one is signed by the agreed
 /// payment system.
 pub fn told<C: Crypto>(
     agreement: &Agreed<C>,
@@ -393,11 +393,11 @@ impl Body for Submitted {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound = "")]
 pub struct Affidavit<C: Crypto> {
-    /// The leaf.
+    /// The leaf in whose place it stands.
     pub leaf: Digest,
-    /// The statement.
+    /// The digest of the statement.
     pub statement: Digest,
-    /// Whose signature it replaces.
+    /// The key whose signature it replaces.
     pub signer: C::Key,
     /// The completion that it belongs to.
     pub verdict: Digest,
@@ -411,7 +411,7 @@ impl<C: Crypto> Body for Affidavit<C> {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound = "")]
 pub struct Opening<C: Crypto> {
-    /// The leaf.
+    /// The leaf whose share it is.
     pub leaf: Digest,
     /// The share, sealed to its receiver and bound to the leaf.
     pub share: C::Sealed,
@@ -423,13 +423,13 @@ impl<C: Crypto> Body for Opening<C> {
     const KIND: &'static str = "opening";
 }
 
-/// What takes an item's place.
+/// The replacement that takes an item's place.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, bound = "")]
 pub enum Replacement<C: Crypto> {
-    /// For a signature.
+    /// In place of a signature.
     Affidavit(Signed<C, Affidavit<C>>),
-    /// For information.
+    /// In place of a delivered key: the escrowed share for the buyer.
     Opening(Signed<C, Opening<C>>),
     /// For money: the verdict itself moves it.
     Verdict,
@@ -437,13 +437,13 @@ pub enum Replacement<C: Crypto> {
     Deposited(Delivery<C>),
 }
 
-/// What the third party answers.
+/// An answer of the third party.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, bound = "")]
 pub enum Answer<C: Crypto> {
     /// It has the request.
     Submitted(Signed<C, Submitted>),
-    /// It has decided.
+    /// The verdict, with the replacements for whoever asks.
     Decided(Box<Decided<C>>),
     /// It does not decide on this request, for this reason; the exchange stays as it was.
     Rejected(Signed<C, Rejected>),
@@ -453,7 +453,7 @@ pub enum Answer<C: Crypto> {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound = "")]
 pub struct Decided<C: Crypto> {
-    /// The verdict.
+    /// The signed verdict.
     pub verdict: Signed<C, Verdict<C>>,
     /// The promise that it completes.
     pub promise: Option<Signed<C, Promise<C>>>,
@@ -469,7 +469,7 @@ pub struct Decided<C: Crypto> {
 pub struct Rejected {
     /// The digest of the signed wish.
     pub request: Digest,
-    /// Why.
+    /// The reason for the rejection.
     pub why: Rejection,
 }
 

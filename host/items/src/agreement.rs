@@ -1,6 +1,7 @@
 //! The deal agreement: what both hosts sign before anything else, and whose hash is the deal id.
 //!
-//! HELLO (buyer) → AGREE (merchant, signed) → AGREED (buyer, signed): see `design/deals.md`.
+//! HELLO (buyer) → AGREE (merchant, signed) → AGREED (buyer, signed): see `docs/deals.md`,
+//! “Opening”.
 
 use semper_base::cbor::{self, CborError};
 use semper_base::cert::Roots;
@@ -28,7 +29,7 @@ pub enum Side {
 }
 
 impl Side {
-    /// The peer's side.
+    /// The side of the peer.
     pub const fn other(self) -> Self {
         match self {
             Self::Buyer => Self::Seller,
@@ -44,7 +45,7 @@ impl Side {
         }
     }
 
-    /// `buyer` or `seller`.
+    /// The side in words: `buyer` or `seller`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Buyer => "buyer",
@@ -57,13 +58,13 @@ impl Side {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DealKeys {
-    /// Signs messages.
+    /// The key that messages and parts of exchanges are signed by.
     pub sign: PublicKey,
     /// Messages are sealed to it.
     pub seal: SealPublic,
 }
 
-/// What every block that takes part in the deal must do (`design/deals.md`).
+/// Duties of every block that takes part in the deal (`docs/deals.md`, “Attributes”).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Attributes {
@@ -79,7 +80,7 @@ impl Default for Attributes {
     }
 }
 
-/// The buyer's opening.
+/// The buyer's opening: everything that it contributes to the agreement.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Hello {
@@ -101,11 +102,11 @@ pub struct Hello {
     pub made: Timestamp,
 }
 
-/// What both sign.
+/// The agreement that both sign; its digest is the deal's id.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Agreement {
-    /// The buyer's part.
+    /// The buyer's HELLO, whole.
     pub hello: Hello,
     /// The merchant's fresh nonce.
     pub nonce: Digest,
@@ -125,7 +126,7 @@ impl Agreement {
         DealId::new(Digest::of(&cbor::encode(self)))
     }
 
-    /// A side's keys.
+    /// The keys of a side in this deal.
     pub fn keys(&self, side: Side) -> &DealKeys {
         match side {
             Side::Buyer => &self.hello.keys,
@@ -141,7 +142,7 @@ impl Agreement {
         }
     }
 
-    /// The canonical encoding.
+    /// The canonical encoding, which is hashed and signed.
     pub fn encode(&self) -> Vec<u8> {
         cbor::encode(self)
     }
@@ -160,11 +161,11 @@ impl Agreement {
 /// An agreement that one side has signed, verified.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SignedAgreement {
-    /// What was signed.
+    /// The agreement that the signature covers.
     pub agreement: Agreement,
-    /// Who signed.
+    /// The signer, by its certificate.
     pub signer: Identity,
-    /// The COSE_Sign1 structure.
+    /// The COSE_Sign1 structure as it travelled.
     pub bytes: Vec<u8>,
 }
 

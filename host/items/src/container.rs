@@ -13,7 +13,7 @@ use serde_bytes::ByteBuf;
 
 use crate::limits;
 
-/// A business item.
+/// A business item, as it lies in a container's leaf.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Item {
@@ -28,7 +28,7 @@ pub enum Item {
         /// The bytes, whose meaning is the services' own.
         body: ByteBuf,
     },
-    /// What is said before a fair exchange: a proposal, its answer, a refusal; the exchange
+    /// Talk before a fair exchange: a proposal, its answer, a refusal; the exchange
     /// layer's own.
     Exchange(ByteBuf),
 }
@@ -37,15 +37,15 @@ pub enum Item {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Node {
-    /// An item.
+    /// One item.
     Leaf(Item),
-    /// Several nodes.
+    /// Several nodes beside one another.
     Branch(Vec<Node>),
     /// A signed subtree: COSE_Sign1 over the encoded node.
     Signed(ByteBuf),
     /// An encrypted subtree: HPKE over the encoded node.
     Sealed {
-        /// Whose key opens it.
+        /// The key that opens it.
         to: KeyId,
         /// Encapsulated key, ciphertext and tag.
         sealed: ByteBuf,
@@ -54,14 +54,14 @@ pub enum Node {
     Receipted(Box<Node>),
 }
 
-/// What is to be packed: the same tree, before signing and sealing.
+/// The plan of a container: the same tree, before signing and sealing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Plan {
-    /// An item.
+    /// One item.
     Leaf(Item),
-    /// Several plans.
+    /// Several plans beside one another.
     Branch(Vec<Plan>),
-    /// Sign the subtree.
+    /// Sign the encoded subtree.
     Sign(Box<Plan>),
     /// Encrypt the subtree to this key.
     Seal(SealPublic, KeyId, Box<Plan>),
@@ -82,7 +82,7 @@ pub struct Container {
 pub struct Opened {
     /// Where it stood: child numbers from the root, such as `/0/2`.
     pub path: String,
-    /// The item.
+    /// The item that lay there.
     pub item: Item,
     /// Keys that signed it, outermost first.
     pub signers: Vec<KeyId>,
@@ -109,9 +109,9 @@ pub const SEAL_INFO: &[u8] = b"semper/v1/container";
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("container node {path}: {fault}")]
 pub struct OpenError {
-    /// Which node.
+    /// The path of the node that could not be opened.
     pub path: String,
-    /// What is wrong with it.
+    /// The fault in it.
     pub fault: String,
 }
 
@@ -197,7 +197,7 @@ fn pack(plan: &Plan, keys: &impl Keys, path: &str, depth: usize) -> Result<Node,
     }
 }
 
-/// What protected everything above the node being opened.
+/// The protection of everything above the node being opened.
 #[derive(Clone)]
 struct Seen {
     signers: Vec<KeyId>,

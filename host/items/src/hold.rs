@@ -18,7 +18,7 @@
 //! A *lock* goes back to the payer when nobody says anything until it expires; a *provisional
 //! payment* goes on to the payee. A third party that has asked about a provisional payment has
 //! frozen it: from then on only its own verdict decides. Every step may be repeated; the
-//! repetition moves nothing. Source: `design/exchange.md` §2.4, M1 and M2.
+//! repetition moves nothing. See `docs/exchange.md`, “Money”.
 
 use semper_base::{Amount, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -31,7 +31,7 @@ pub enum Hold {
     Held(Terms),
     /// Paid, but can still be revoked; the payee's when it lapses.
     Provisional {
-        /// Amount and date.
+        /// The amount, and the date of its lapse.
         terms: Terms,
         /// A third party has asked: only its verdict decides now.
         frozen: bool,
@@ -48,17 +48,17 @@ pub enum Hold {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Terms {
-    /// How much.
+    /// The amount that is held.
     pub amount: Amount,
     /// When it falls to one side by itself, by the bank's clock.
     pub until: Timestamp,
 }
 
-/// What somebody with authority wants.
+/// An instruction of somebody with authority.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Instruction {
-    /// Make a lock.
+    /// Make a lock with these terms.
     Lock(Terms),
     /// Make a provisional payment.
     Pay(Terms),
@@ -176,7 +176,7 @@ impl Hold {
         }
     }
 
-    /// What has become of it by itself.
+    /// The hold after its date has passed, and the movement that follows.
     fn lapse(self, now: Timestamp) -> (Self, Option<Movement>) {
         match self {
             Self::Held(terms) if terms.until <= now => {

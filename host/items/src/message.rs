@@ -16,13 +16,13 @@ pub const MAX_MESSAGE: usize = limits::CONTAINER + 4 * 1024;
 /// HPKE `info` of sealed messages; the deal id is the additional data.
 pub const SEAL_INFO: &[u8] = b"semper/v1/message";
 
-/// What chains a message to all that its sender did before.
+/// The header chains a message to everything that its sender did before.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Header {
-    /// The deal.
+    /// The deal that the message belongs to.
     pub deal: DealId,
-    /// The sender.
+    /// The side that sends it.
     pub from: Side,
     /// 1, 2, 3 … per sender, without gaps.
     pub seq: u64,
@@ -38,9 +38,9 @@ pub struct Header {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Message {
-    /// The header.
+    /// Its place in the deal.
     pub header: Header,
-    /// What it carries.
+    /// The items that it carries.
     pub container: Container,
 }
 
@@ -72,11 +72,11 @@ impl Message {
 /// A message whose signature belongs to the deal key that was demanded.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SignedMessage {
-    /// The message.
+    /// The message that the signature covers.
     pub message: Message,
     /// The digest of its payload.
     pub digest: Digest,
-    /// The COSE_Sign1 structure.
+    /// The COSE_Sign1 structure as it travelled.
     pub bytes: Vec<u8>,
 }
 
@@ -92,13 +92,13 @@ pub enum MessageError {
     /// Of another deal or from the other side.
     #[error("the message is of {got} from the {}, expected {want} from the {}", from.name(), want_from.name())]
     Misaddressed {
-        /// What it says.
+        /// The deal that the message names.
         got: DealId,
-        /// Who it says it is from.
+        /// The sender that it names.
         from: Side,
-        /// Where it arrived.
+        /// The deal in which it arrived.
         want: DealId,
-        /// Whose it must be there.
+        /// The sender that it must have there.
         want_from: Side,
     },
 }

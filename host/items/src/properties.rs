@@ -1,4 +1,5 @@
-//! What a payment can promise to the exchange layer (`design/exchange.md` §2.1).
+//! The promises of a payment to the exchange layer (`docs/exchange.md`, “Three
+//! properties”).
 //!
 //! A module claims only what its payment system enforces: a false claim makes exchanges unfair.
 
@@ -9,12 +10,11 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
     /// Locked under a condition: released by its payer or a third party's verdict, given back
-    /// by its payee, another verdict, or when it expires (M1).
+    /// by its payee, another verdict, or when it expires.
     Hold,
     /// Locked likewise, and released to whoever shows the key that hashes to a value.
     HashLock,
-    /// Paid at once, but a third party may take it back for a while, and can have it fenced
-    /// (M2).
+    /// Paid at once, but a third party may take it back for a while, and can have it fenced.
     Reversible,
     /// Paid at once and for good; a third party can have it fenced before.
     Fenced,
@@ -28,7 +28,7 @@ pub enum Mode {
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Generates {
-    /// It cannot.
+    /// It cannot make it happen.
     #[default]
     No,
     /// It can, if what was deposited is good; the peer cannot tell beforehand.
@@ -43,7 +43,7 @@ pub enum Generates {
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Excludes {
-    /// It cannot.
+    /// It cannot be made final: it may still happen later.
     #[default]
     No,
     /// By waiting for a date of the payment system's clock.
@@ -52,7 +52,7 @@ pub enum Excludes {
     ByFence,
 }
 
-/// What an item promises.
+/// The properties of an item.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Properties {
@@ -65,7 +65,7 @@ pub struct Properties {
 }
 
 impl Properties {
-    /// What a package of these promises: the least of each.
+    /// The properties of a package of both: the least of each.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self {
@@ -77,7 +77,7 @@ impl Properties {
 }
 
 impl Mode {
-    /// What a payment of this mode promises.
+    /// The properties of a payment of this mode.
     pub const fn properties(self) -> Properties {
         match self {
             Self::Hold | Self::HashLock => Properties {

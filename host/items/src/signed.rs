@@ -31,7 +31,7 @@ pub enum StatementError {
     /// A statement of another deal.
     #[error("the statement belongs to {got}, not to {want}")]
     OtherDeal {
-        /// What the statement says.
+        /// The fault in the statement.
         got: DealId,
         /// Where it was presented.
         want: DealId,
@@ -81,17 +81,17 @@ impl SignedStatement {
         }
     }
 
-    /// The COSE_Sign1 structure.
+    /// The COSE_Sign1 structure as it travelled.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// What was declared.
+    /// The statement that the signature covers.
     pub fn statement(&self) -> &Statement {
         &self.statement
     }
 
-    /// Who signed.
+    /// The signer, by its certificate.
     pub fn signer(&self) -> &Identity {
         &self.signer
     }

@@ -18,11 +18,12 @@ pub struct Statement {
     pub deal: DealId,
     /// When the signer says that it was made.
     pub made: Timestamp,
-    /// What is declared.
+    /// The declaration itself.
     pub content: Content,
 }
 
-/// What is declared. Seed 2 §2.1 and §4.1 name offer, order, payment, receipt and delivery.
+/// The content of a statement. Seed 2 §2.1 and §4.1 name offer, order, payment, receipt and
+/// delivery.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Content {
@@ -79,15 +80,15 @@ impl Kind {
     }
 }
 
-/// See [`Content::Offer`].
+/// The merchant's offer: goods and price, to which it is bound until a date.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Offer {
     /// The merchant's own number for it.
     pub number: String,
-    /// What is offered.
+    /// The goods, line by line.
     pub lines: Vec<Line>,
-    /// What delivery costs.
+    /// The price of delivery.
     pub delivery: Amount,
     /// Lines and delivery together.
     pub total: Amount,
@@ -105,29 +106,29 @@ pub struct Offer {
 pub struct Line {
     /// The merchant's article number.
     pub article: String,
-    /// What it is, in words.
+    /// The name of the article, in words.
     pub title: String,
     /// Size, colour and the like, in words; may be empty.
     pub variant: String,
-    /// How many.
+    /// The number of pieces.
     pub quantity: u32,
-    /// What one costs.
+    /// The price of one piece.
     pub unit: Amount,
 }
 
-/// See [`Content::Order`].
+/// The buyer's acceptance of one offer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Order {
     /// The digest of the offer that is accepted.
     pub offer: Digest,
-    /// What the buyer will pay: the offer's total.
+    /// The amount that the buyer will pay: the offer's total.
     pub total: Amount,
     /// Where the goods go.
     pub ship_to: Address,
 }
 
-/// A postal address.
+/// The postal address that goods are sent to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[allow(missing_docs, reason = "each says what it is")]
@@ -136,44 +137,44 @@ pub struct Address {
     pub street: String,
     pub postcode: String,
     pub city: String,
-    /// ISO 3166-1 alpha-2.
+    /// The country by ISO 3166-1 alpha-2.
     pub country: String,
 }
 
-/// See [`Content::PaymentOrder`].
+/// The payer's order to its bank to pay once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PaymentOrder {
     /// The bank's certified name.
     pub bank: String,
-    /// The payer's account.
+    /// The account that pays.
     pub from: String,
-    /// The payee's account.
+    /// The account that is paid.
     pub to: String,
-    /// How much.
+    /// The amount to pay.
     pub amount: Amount,
-    /// What for: the digest of the signed order's statement.
+    /// The purpose: the digest of the signed order's statement.
     pub purpose: Digest,
     /// Idempotency key, derived from the deal and the call; the bank books it once.
     pub reference: Digest,
 }
 
 /// See [`Content::HoldOrder`]. The keys are those of the exchange: whoever holds one of them, and
-/// nobody else, decides where the money goes (`design/exchange.md` §2.4).
+/// nobody else, decides where the money goes (`docs/exchange.md`, “Money”).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HoldOrder {
     /// The bank's certified name.
     pub bank: String,
-    /// The payer's account.
+    /// The account that pays.
     pub from: String,
-    /// The payee's account.
+    /// The account that is paid.
     pub to: String,
-    /// How much.
+    /// The amount to hold.
     pub amount: Amount,
-    /// What kind of hold.
+    /// The kind of hold.
     pub kind: HoldKind,
-    /// The exchange.
+    /// The exchange under whose conditions it is held.
     pub exchange: Digest,
     /// The leaf of the exchange: held once.
     pub leaf: Digest,
@@ -191,7 +192,7 @@ pub struct HoldOrder {
     pub originates: bool,
 }
 
-/// What kind of hold.
+/// The kind of hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HoldKind {
@@ -203,37 +204,37 @@ pub enum HoldKind {
     Final,
 }
 
-/// See [`Content::PaymentConfirmation`].
+/// The bank's word that it has carried a payment order out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PaymentConfirmation {
     /// The digest of the payment order that was carried out.
     pub payment_order: Digest,
-    /// The payer's account.
+    /// The account that has paid.
     pub from: String,
-    /// The payee's account.
+    /// The account that was paid.
     pub to: String,
     /// How much was moved.
     pub amount: Amount,
-    /// What for, as the payment order said.
+    /// The purpose, as the payment order said.
     pub purpose: Digest,
-    /// The ledger's entry.
+    /// The number of the entry in the bank's books.
     pub entry: u64,
 }
 
-/// See [`Content::Receipt`].
+/// The merchant's word that it has the money for an order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Receipt {
     /// The order that was paid.
     pub order: Digest,
-    /// The bank's confirmation.
+    /// The digest of the bank's confirmation; in an exchange, the payment's reference.
     pub payment: Digest,
     /// How much was received.
     pub amount: Amount,
 }
 
-/// See [`Content::ShippingNote`].
+/// The merchant's word that the goods are on their way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ShippingNote {
@@ -245,7 +246,7 @@ pub struct ShippingNote {
     pub arrives_by: Timestamp,
 }
 
-/// See [`Content::Completion`].
+/// The buyer's word that everything has come: the deal is done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Completion {
@@ -253,7 +254,7 @@ pub struct Completion {
     pub order: Digest,
 }
 
-/// See [`Content::Withdrawal`].
+/// A side's word that it leaves before an order binds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Withdrawal {
@@ -270,9 +271,9 @@ pub enum ContentError {
     /// A field is out of its bounds.
     #[error("the statement's {field} {fault}")]
     Field {
-        /// Which.
+        /// The name of the field.
         field: &'static str,
-        /// What is wrong with it.
+        /// The fault in it.
         fault: String,
     },
     /// Amounts that do not add.
@@ -281,9 +282,9 @@ pub enum ContentError {
     /// The offer's total is not the sum of its lines and delivery.
     #[error("the offer says {said} in total, but its lines and delivery make {sum}")]
     Total {
-        /// As stated.
+        /// The total as the statement says it.
         said: Amount,
-        /// As computed.
+        /// The total as its lines add up.
         sum: Amount,
     },
 }
@@ -295,7 +296,7 @@ impl Mend for ContentError {
 }
 
 impl Content {
-    /// Its kind.
+    /// The kind, by which flows and grants name it.
     pub fn kind(&self) -> Kind {
         match self {
             Self::Offer(_) => Kind::Offer,

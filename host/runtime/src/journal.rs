@@ -3,7 +3,7 @@
 //! A record says what was called and, by salted digests, with what and with what result; the
 //! records are chained by hash, and every message carries the head. The private parts (request,
 //! result) stand beside the record and can be opened one by one. Classes of calls and what is
-//! journaled when: `design/execution.md`.
+//! journaled when: `docs/execution.md`, “The journal”.
 
 use std::collections::VecDeque;
 use std::time::Duration;

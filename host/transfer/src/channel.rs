@@ -7,14 +7,14 @@
 use semper_base::Digest;
 use serde::{Deserialize, Serialize};
 
-/// What the channel needs to know of a message. Production uses
+/// A message, as far as the channel needs to know it. Production uses
 /// [`semper_items::SignedMessage`]; the model checker a toy.
 pub trait Numbered {
     /// The sender's number for it.
     fn seq(&self) -> u64;
     /// The digest of the sender's previous message.
     fn previous(&self) -> Digest;
-    /// Its own digest.
+    /// The digest of the message itself.
     fn digest(&self) -> Digest;
 }
 
@@ -51,17 +51,17 @@ impl Chain {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Channel {
-    /// What was sent.
+    /// The end of the chain that was sent.
     pub sent: Chain,
     /// Up to which number the peer has stored it.
     pub acknowledged: u64,
-    /// What was received.
+    /// The end of the chain that was received.
     pub received: Chain,
     /// Set by a fork; nothing is sent or accepted any more.
     pub forked: bool,
 }
 
-/// What can happen to a channel.
+/// An event of a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event<M> {
     /// Our own next message has been made and signed.
@@ -73,7 +73,7 @@ pub enum Event<M> {
     Acknowledge(u64),
 }
 
-/// What the driver must then do, in this order.
+/// An effect that the driver must carry out, in the order of the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect<M> {
     /// Store the state, and the message as sent, in one commit.
@@ -101,7 +101,7 @@ pub enum Refusal {
     /// Messages before it are missing.
     #[error("message {got} came before message {expected}: send from {expected} on")]
     Gap {
-        /// Its number.
+        /// The number of the message that came.
         got: u64,
         /// The number that is due.
         expected: u64,
@@ -109,25 +109,25 @@ pub enum Refusal {
     /// It does not follow the message before it.
     #[error("message {seq} does not continue the chain of the messages before it")]
     Broken {
-        /// Its number.
+        /// The number of the message that came.
         seq: u64,
     },
     /// A different message of this number was received before.
     #[error("message {seq} is a second one of that number: the deal has ended")]
     Fork {
-        /// The number.
+        /// The number that two messages have.
         seq: u64,
     },
     /// The peer acknowledges what was never sent.
     #[error("message {seq} was acknowledged but never sent")]
     NeverSent {
-        /// The number.
+        /// The number that was acknowledged.
         seq: u64,
     },
     /// Our own message is not the next one.
     #[error("message {got} is not the next to be sent, which is {expected}")]
     NotNext {
-        /// Its number.
+        /// The number of the message that was submitted.
         got: u64,
         /// The number that is due.
         expected: u64,

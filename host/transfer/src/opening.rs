@@ -29,9 +29,9 @@ pub enum Refusal {
     /// No payment module in common.
     #[error("no payment module in common: the buyer has {buyer}, the terms accept {terms}")]
     NoPayment {
-        /// What the buyer can use.
+        /// The modules that the buyer can use.
         buyer: String,
-        /// What the terms accept.
+        /// The modules that the terms accept.
         terms: String,
     },
     /// The agreement that came back is not built on the HELLO that was sent.
@@ -56,11 +56,11 @@ pub enum Refusal {
     },
 }
 
-/// The buyer's states.
+/// The states of a buyer's opening.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Buyer {
-    /// HELLO is out.
+    /// HELLO is out; AGREE is waited for.
     Asking(Hello),
     /// The merchant has signed; the person is being asked.
     Signing(Agreement, Token),
@@ -72,13 +72,13 @@ pub enum Buyer {
     Refused(Refusal),
 }
 
-/// The merchant's states.
+/// The states of a merchant's opening.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Merchant {
     /// A HELLO has come; our signature is being made.
     Signing(Agreement),
-    /// AGREE is out.
+    /// AGREE is out; AGREED is waited for.
     Offered(Agreement, Token),
     /// The deal is open.
     Open(Agreement, Token, Token),
@@ -86,7 +86,7 @@ pub enum Merchant {
     Refused(Refusal),
 }
 
-/// What can happen to either.
+/// An event of either side's opening.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(clippy::large_enum_variant, reason = "events live for one step")]
 pub enum Event {
@@ -98,22 +98,22 @@ pub enum Event {
     Declined(String),
     /// The merchant says that the deal is open.
     Accepted(DealId),
-    /// The peer refused.
+    /// The peer has refused, for this reason.
     Refused(Refusal),
     /// Time has passed, or the host has started again: send again or give up.
     Tick,
 }
 
-/// What the driver must then do, in this order.
+/// An effect that the driver must carry out, in the order of the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// Store the new state.
     Persist,
-    /// Send HELLO.
+    /// Send HELLO to the merchant.
     SendHello(Hello),
-    /// Send AGREE.
+    /// Send AGREE, our signed agreement, to the buyer.
     SendAgree(Token),
-    /// Send AGREED.
+    /// Send AGREED, our signature, to the merchant.
     SendAgreed(DealId, Token),
     /// Tell the buyer that the deal is open.
     SendAccepted(DealId),
@@ -126,7 +126,7 @@ pub enum Effect {
 }
 
 impl Buyer {
-    /// Starts an opening.
+    /// An opening that begins: HELLO is stored, then sent.
     pub fn start(hello: Hello) -> (Self, Vec<Effect>) {
         (Self::Asking(hello.clone()), vec![Effect::Persist, Effect::SendHello(hello)])
     }

@@ -11,8 +11,8 @@
 //! | [`model`] | stateright's view of it all |
 //! | [`two`] | two exchanges at once, and each in the other |
 //!
-//! The properties are I1 to I17 of `design/exchange.md` §4.2. Loss is a message that is never
-//! delivered, repetition one that is delivered again: what was sent is never taken away.
+//! The properties are I1 to I17 of `docs/exchange.md`, “Checked properties”. Loss is a message that
+//! is never delivered, repetition one that is delivered again: what was sent is never taken away.
 #![forbid(unsafe_code)]
 
 pub mod adversary;

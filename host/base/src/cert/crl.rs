@@ -24,7 +24,7 @@ pub struct Crl {
 pub struct Withdrawn {
     /// Its serial number, lower-case hex.
     pub serial: String,
-    /// Since when.
+    /// The date from which it no longer counts.
     pub since: Timestamp,
 }
 
@@ -57,12 +57,12 @@ impl Crl {
         Self::from_der(&list.to_der().map_err(form)?)
     }
 
-    /// DER bytes.
+    /// The DER encoding, as it was signed.
     pub fn der(&self) -> &[u8] {
         &self.der
     }
 
-    /// PEM text.
+    /// The list as PEM text.
     pub fn to_pem(&self) -> String {
         self.parsed.to_pem(LineEnding::LF).expect("what parsed encodes")
     }
@@ -87,7 +87,7 @@ impl Crl {
         self.parsed.tbs_cert_list.next_update.as_ref().map_or_else(|| self.issued(), stamp)
     }
 
-    /// What is on it.
+    /// The certificates that it withdraws.
     pub fn withdrawn(&self) -> Vec<Withdrawn> {
         let all = self.parsed.tbs_cert_list.revoked_certificates.iter().flatten();
         all.map(|it| Withdrawn {

@@ -221,7 +221,7 @@ struct Profile {
     names: Vec<GeneralName>,
 }
 
-/// What a certificate is for.
+/// The purpose of a certificate.
 enum Leaf {
     Authority { bounds: Bounds, root: bool },
     Role(Role),

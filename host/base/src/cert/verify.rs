@@ -13,20 +13,20 @@ use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::keys::PublicKey;
 
-/// Who somebody is, as a believed certificate says.
+/// An identity, as a believed certificate gives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// The certified name.
+    /// The name that the certificate gives.
     pub name: String,
-    /// The certified key.
+    /// The key that the certificate gives.
     pub key: PublicKey,
-    /// What the holder may act as.
+    /// The role that the holder may act in.
     pub role: Role,
-    /// Who vouches for it: the name in the root.
+    /// The name of the authority that vouches for it, from the root.
     pub root: String,
-    /// The root's digest.
+    /// The digest of the root that vouches for it.
     pub anchor: Digest,
-    /// The leaf itself.
+    /// The certificate itself, without its chain.
     pub certificate: Certificate,
 }
 
@@ -41,7 +41,7 @@ pub struct Roots {
 }
 
 impl Roots {
-    /// These roots.
+    /// A set of these roots, with no withdrawals known.
     pub fn new(roots: Vec<Certificate>) -> Self {
         Self { roots, crls: Vec::new() }
     }
@@ -60,7 +60,7 @@ impl Roots {
         &self.roots
     }
 
-    /// Who the first certificate of `chain` names, if the path is valid at that time, ends at
+    /// The identity in the first certificate of `chain`, if the path is valid at that time, ends at
     /// one of the roots, and the leaf says `role`.
     pub fn verify(
         &self,

@@ -1,4 +1,5 @@
-//! What is laid before the judge.
+//! The evidence that is laid before the judge: everything that either side, the third party or a
+//! bank has signed about one exchange. It is stored and handed on as one file.
 
 use semper_base::Digest;
 use serde::{Deserialize, Serialize};
@@ -15,37 +16,37 @@ use crate::verdict::{Answer, Decided, Request};
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound = "")]
 pub struct Evidence<C: Crypto> {
-    /// What was to be exchanged.
+    /// The agreement: it names keys, items and dates.
     pub agreement: Agreed<C>,
-    /// X1.
+    /// Promises of the originator (X1); two different ones convict it.
     pub promises: Vec<Signed<C, Promise<C>>>,
-    /// X2.
+    /// Acceptances of the responder (X2).
     pub accepts: Vec<Signed<C, Accept<C>>>,
-    /// X3.
+    /// Deliveries of the originator (X3).
     pub delivers: Vec<Signed<C, Deliver<C>>>,
-    /// X4.
+    /// Settlements of the responder (X4).
     pub settles: Vec<Signed<C, Settle<C>>>,
-    /// What was asked of the third party.
+    /// Requests to the third party.
     pub requests: Vec<Request<C>>,
-    /// What it answered.
+    /// The third party's answers: notes of receipt, verdicts, rejections.
     pub answers: Vec<Answer<C>>,
-    /// What payment systems said.
+    /// The payment systems' signed facts.
     pub facts: Vec<Signed<C, Fact<C>>>,
-    /// What an accused originator shows to clear itself.
+    /// Rebuttals by which an accused originator clears itself.
     pub rebuttals: Vec<Rebuttal<C>>,
 }
 
-/// What an escrow was made of: whoever makes it again gets the same bytes.
+/// The share and seed of an escrow: sealed again, they give the same bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound = "")]
 pub struct Rebuttal<C: Crypto> {
-    /// Whose leaf.
+    /// The side whose escrow was called bad.
     pub from: Role,
-    /// Which.
+    /// The number of the leaf in that side's leg.
     pub leaf: u32,
-    /// The share.
+    /// The share that was sealed to the third party.
     pub share: C::Share,
-    /// The seed.
+    /// The seed by which it was sealed: the same bytes come out again.
     pub seed: Digest,
 }
 

@@ -1,10 +1,11 @@
-//! What the judge finds.
+//! The judge's finding: for each leaf whether it has reached its receiver, who is to blame for
+//! what, and the consequence.
 
 use serde::{Deserialize, Serialize};
 
 use crate::item::{Fraud, Role};
 
-/// What the judge finds.
+/// The judge's finding.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Finding {
@@ -14,11 +15,11 @@ pub struct Finding {
     pub from_originator: Vec<Got>,
     /// Leaf by leaf, what the originator has got of the responder's.
     pub from_responder: Vec<Got>,
-    /// What the third party has decided, if it has and its word counts.
+    /// The third party's decision, if it has decided and its word counts.
     pub verdict: Option<Outcome>,
-    /// Who has done what it must not.
+    /// The culprits and their deeds.
     pub blame: Vec<Blame>,
-    /// What follows.
+    /// The consequence for both sides.
     pub ruling: Ruling,
     /// Why, sentence by sentence, in the order of the rules.
     pub reasons: Vec<String>,
@@ -28,7 +29,7 @@ pub struct Finding {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Got {
-    /// Nothing shows it.
+    /// Nothing shows that it reached its receiver.
     Unproven,
     /// The third party has made it happen.
     Replaced,
@@ -36,11 +37,11 @@ pub enum Got {
     Delivered,
 }
 
-/// What a verdict says.
+/// The outcome that a verdict states.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// It is completed.
+    /// The exchange is completed.
     Completed,
     /// It never will be.
     Aborted,
@@ -50,7 +51,7 @@ pub enum Outcome {
     Expired,
 }
 
-/// Who is to blame, and for what.
+/// A culprit and the deed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Blame {
@@ -75,7 +76,7 @@ pub enum Blame {
 }
 
 impl Blame {
-    /// Who: a side, or the third party.
+    /// The culprit: a side, or the third party if `None`.
     pub const fn culprit(self) -> Option<Role> {
         match self {
             Self::TwoVerdicts
@@ -116,13 +117,13 @@ impl Blame {
     }
 }
 
-/// What follows from it all.
+/// The consequence of it all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ruling {
     /// Both have what they were promised.
     Completed,
-    /// Neither owes anything.
+    /// Neither side owes the other anything.
     Undone,
     /// This side has not got what the other has: it is to be made whole by whoever is to blame.
     Owed(Role),

@@ -1,4 +1,4 @@
-//! What the originator makes of the third party's answers.
+//! The originator's handling of the third party's answers.
 
 use super::{Originator, PEER, State, Stepped};
 use crate::crypto::{Crypto, Holder};

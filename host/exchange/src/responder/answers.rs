@@ -1,4 +1,4 @@
-//! What the responder makes of the third party's answers.
+//! The responder's handling of the third party's answers.
 
 use super::{PEER, Responder, State, Stepped};
 use crate::crypto::{Crypto, Holder};

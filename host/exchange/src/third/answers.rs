@@ -1,4 +1,4 @@
-//! What the third party answers, made from what is stored and signed then.
+//! Answers of the third party, made from the stored case and signed then.
 
 use semper_base::{Digest, Timestamp};
 
@@ -11,7 +11,7 @@ use crate::verdict::{
     Answer, Decided, Decision, Rejected, Rejection, Replacement, Request, Submitted,
 };
 
-/// What a party is answered from what is stored, signed now. The same for ever, but that a fault
+/// The answer to a party from the stored case, signed now. The same for ever, but that a fault
 /// shown after a completion takes the completion's place for its victim.
 ///
 /// # Errors

@@ -9,7 +9,7 @@ use crate::item::{Fraud, Role};
 use crate::mutation::{Rule, leaves_out};
 use crate::verdict::{Complaint, Decision, Rejection, Verdict};
 
-/// What a complaint shows, if anything.
+/// The fraud that a complaint shows, and the leaf; `None` if it shows nothing.
 pub(super) fn shown<C: Crypto>(
     agreement: &Agreed<C>,
     complaint: &Signed<C, Complaint<C>>,

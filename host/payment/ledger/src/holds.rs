@@ -23,18 +23,18 @@ pub struct HoldOrder {
     pub instruction: Instruction,
     /// The order itself, as whoever verifies claims wants it back.
     pub record: Vec<u8>,
-    /// What for, in words.
+    /// The purpose, in words.
     pub text: String,
 }
 
 /// A hold as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HoldRow {
-    /// Where it stands.
+    /// The state of the hold.
     pub hold: Hold,
     /// The order; empty for a fence.
     pub record: Vec<u8>,
-    /// What opened it, if something did.
+    /// The share that opened it, if it was opened so.
     pub opened: Option<Vec<u8>>,
     debit: Option<String>,
     credit: Option<String>,
@@ -228,7 +228,7 @@ fn row(connection: &Connection, name: Digest) -> Result<Option<HoldRow>> {
     Ok(Some(HoldRow { hold, ..row }))
 }
 
-/// What is held in each currency is what its holds say.
+/// Checks that the money held in each currency is the sum of its holds.
 pub(crate) fn audit(connection: &Connection) -> Result<()> {
     let wrong: Option<String> = connection
         .query_row(

@@ -85,35 +85,35 @@ pub struct Movement {
     pub debit: String,
     /// The account that is paid.
     pub credit: String,
-    /// How much.
+    /// The amount that moves.
     pub amount: Amount,
-    /// What for, in words.
+    /// The purpose, in words.
     pub text: String,
 }
 
 /// An account, as its holder may see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Account {
-    /// Its number.
+    /// The number of the account, such as `acct:…`.
     pub id: String,
-    /// Who holds it.
+    /// The name of its holder.
     pub holder: String,
-    /// What is in it.
+    /// The balance.
     pub balance: Amount,
 }
 
 /// A line of a statement of account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Entry {
-    /// The ledger's number.
+    /// The number of the entry, over the whole ledger.
     pub number: u64,
     /// Positive when the account was paid.
     pub change: Amount,
-    /// The other account.
+    /// The account on the other side of the entry.
     pub other: String,
-    /// What for.
+    /// The purpose, in words.
     pub text: String,
-    /// When.
+    /// The time of booking, by the bank's clock.
     pub booked: Timestamp,
 }
 
@@ -126,19 +126,19 @@ pub enum LedgerError {
     /// Not enough in it.
     #[error("account {account} holds {balance}, which is less than {amount}")]
     NoFunds {
-        /// Which account.
+        /// The account that was to pay.
         account: String,
-        /// What it holds.
+        /// The balance of that account.
         balance: Amount,
-        /// What was to be paid.
+        /// The amount that was to be paid.
         amount: Amount,
     },
     /// The account is in another currency.
     #[error("account {account} is in {currency}")]
     Currency {
-        /// Which account.
+        /// The account that was to take part.
         account: String,
-        /// Its currency.
+        /// The currency of that account.
         currency: Currency,
     },
     /// The reference was used for another movement.
@@ -197,7 +197,7 @@ impl Ledger {
         account(&connection, &id)
     }
 
-    /// An account.
+    /// The account with this number.
     pub fn account(&self, id: &str) -> Result<Account> {
         account(&self.lock(), id)
     }

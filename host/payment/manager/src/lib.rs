@@ -1,5 +1,5 @@
 //! The payment manager: one generic service to everything above, payment systems as modules
-//! below (seed 2 §3.6; `design/payments.md`).
+//! below (seed 2 §3.6; `docs/payments.md`).
 //!
 //! A module says what it can promise ([`Properties`]), makes a payment order that the person
 //! signs, carries a signed one out, and verifies what the other side's module sent. Adding one
@@ -14,16 +14,16 @@ use semper_items::statement::PaymentOrder;
 
 pub use semper_items::{Excludes, Generates, Mode, Properties};
 
-/// What a payment is to be.
+/// A payment that is to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Intent {
-    /// The deal.
+    /// The deal in which it is paid.
     pub deal: DealId,
-    /// How much.
+    /// The amount to pay.
     pub amount: Amount,
     /// The payee's account, as the offer says.
     pub payee: String,
-    /// What for: the order's digest.
+    /// The purpose: the order's digest.
     pub purpose: Digest,
     /// Idempotency key: the same payment, however often it is asked for.
     pub reference: Digest,
@@ -36,11 +36,11 @@ pub struct Confirmed {
     pub item: Vec<u8>,
     /// Its digest, for receipts.
     pub digest: Digest,
-    /// How much.
+    /// The amount that was paid.
     pub amount: Amount,
-    /// What for.
+    /// The purpose: the order's digest.
     pub purpose: Digest,
-    /// Who confirms it.
+    /// The certified name of the payment system that confirms it.
     pub signer: String,
 }
 
@@ -75,7 +75,7 @@ impl Mend for PaymentError {
     }
 }
 
-/// A payment system.
+/// A payment system, as the manager uses it; see `docs/payments.md`, “Adding a module”.
 pub trait Module: Send + Sync + std::fmt::Debug {
     /// Its name in negotiations.
     fn name(&self) -> &str;

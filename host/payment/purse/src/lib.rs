@@ -38,11 +38,11 @@ const MAX_ANSWER: usize = 128 * 1024;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PurseConfig {
-    /// The bank's address.
+    /// The address of the bank, `https://…`.
     pub bank: String,
     /// The bank's certified name.
     pub name: String,
-    /// Our account there.
+    /// The number of our account there.
     pub account: String,
 }
 
@@ -51,11 +51,11 @@ pub struct PurseConfig {
 pub struct BankRefusal {
     /// `no-funds`, `unknown-account`, `conflict`, `not-yours` or `malformed`.
     pub code: String,
-    /// In words.
+    /// The reason in words, for people.
     pub words: String,
 }
 
-/// The module.
+/// The purse: one account at one bank.
 #[derive(Debug)]
 pub struct Purse {
     config: PurseConfig,

@@ -23,7 +23,7 @@ pub struct Record {
     pub seq: u64,
     /// Makes the digests below unguessable.
     pub salt: Digest,
-    /// What kind of call, and which part of it.
+    /// The kind of the call, and the part of it.
     pub class: Class,
     /// The salted digest of the result; zero in an intent.
     pub result: Digest,
@@ -35,7 +35,7 @@ pub struct Record {
     pub previous: Digest,
 }
 
-/// Kinds of records.
+/// The kinds of records in a journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Class {

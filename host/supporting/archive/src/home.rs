@@ -18,7 +18,7 @@ pub struct Home {
     dir: Dir,
 }
 
-/// What can be wrong with a home or a file in it.
+/// A fault of a home or of a file in it.
 #[derive(Debug, thiserror::Error)]
 pub enum HomeError {
     /// There is none.
@@ -32,9 +32,9 @@ pub enum HomeError {
     Loose {
         /// The directory or file.
         path: PathBuf,
-        /// Its mode bits.
+        /// The mode bits that it has.
         mode: u32,
-        /// What it ought to be.
+        /// The mode bits that it ought to have.
         want: u32,
     },
     /// A file in it is missing.
@@ -46,9 +46,9 @@ pub enum HomeError {
     /// The operating system's word.
     #[error("{}: {source}", path.display())]
     Io {
-        /// Where.
+        /// The path of the file or folder.
         path: PathBuf,
-        /// What it said.
+        /// The operating system's error.
         source: io::Error,
     },
 }
@@ -108,7 +108,7 @@ impl Home {
         Ok(Self { path, dir })
     }
 
-    /// Where it is.
+    /// The path of the home's folder.
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -1,4 +1,4 @@
-//! What the archive holds, row by row.
+//! The rows of the archive, and the writes that change them.
 
 use semper_base::{DealId, Digest, ExchangeId, Timestamp};
 use serde::Serialize;
@@ -15,7 +15,7 @@ pub enum DealState {
     Withdrawn,
     /// Ended by a fault, which the reason names.
     Failed,
-    /// In dispute.
+    /// A dispute about it is open; no host sets this yet.
     Disputed,
 }
 
@@ -44,10 +44,10 @@ impl DealState {
     }
 }
 
-/// A deal.
+/// A deal, as a home keeps it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DealRow {
-    /// Its identifier.
+    /// The deal's id: the digest of its agreement.
     pub id: DealId,
     /// `buyer` or `seller`: which we are.
     pub side: String,
@@ -57,18 +57,18 @@ pub struct DealRow {
     pub address: String,
     /// The digest of the terms.
     pub terms: Digest,
-    /// The canonical agreement.
+    /// The agreement in its canonical encoding.
     #[serde(skip)]
     pub agreement: Vec<u8>,
-    /// Where it stands.
+    /// The state of the deal.
     pub state: DealState,
-    /// What it waits for, or why it ended, in words.
+    /// The thing that it waits for, or the reason why it ended, in words.
     pub note: String,
     /// When it was opened.
     pub opened: Timestamp,
     /// When it last changed.
     pub changed: Timestamp,
-    /// What it waits for.
+    /// The things that wake it.
     pub waits: Waits,
 }
 
@@ -98,7 +98,7 @@ impl DealRow {
     }
 }
 
-/// What a running deal waits for, and where its present run begins.
+/// The waits of a running deal, and where its present run begins.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Waits {
     /// Whether it has left memory to wait; a running deal that is not asleep is run at the
@@ -117,45 +117,45 @@ pub struct Waits {
 /// The state of an opening that is under way, as its machine encodes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpeningRow {
-    /// The HELLO's nonce.
+    /// The nonce of the HELLO, by which the opening is found.
     pub nonce: Digest,
     /// The deal's id, once an agreement has been drawn up.
     pub deal: Option<DealId>,
-    /// `buyer` or `seller`.
+    /// Our side: `buyer` or `seller`.
     pub side: String,
     /// Where the peer is reached.
     pub address: String,
-    /// The machine's state.
+    /// The state of the opening's machine, encoded; empty once the deal is there.
     pub state: Vec<u8>,
 }
 
 /// One record of a deal's journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JournalRow {
-    /// The deal.
+    /// The deal whose journal it is.
     pub deal: DealId,
     /// 0, 1, 2 …
     pub seq: u64,
     /// The public record, canonical.
     pub record: Vec<u8>,
-    /// What was asked.
+    /// The request in canonical CBOR: a private part.
     pub request: Vec<u8>,
-    /// What was answered; private behind a salted digest in the record.
+    /// The result; private behind a salted digest in the record.
     pub result: Vec<u8>,
 }
 
 /// A message sent or received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MessageRow {
-    /// The deal.
+    /// The deal that the message belongs to.
     pub deal: DealId,
     /// Whether we sent it.
     pub sent: bool,
-    /// The sender's number.
+    /// The number that the sender gave it.
     pub seq: u64,
-    /// The payload's digest.
+    /// The digest of the signed payload.
     pub digest: Digest,
-    /// The signed message.
+    /// The signed message, not sealed.
     pub bytes: Vec<u8>,
     /// The same as it travels (sealed); empty for a received one.
     pub wire: Vec<u8>,
@@ -164,9 +164,9 @@ pub struct MessageRow {
 /// A fair exchange of a deal, as its machine stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ExchangeRow {
-    /// Its identifier.
+    /// The exchange's id: the digest of its agreement.
     pub id: ExchangeId,
-    /// The deal.
+    /// The deal that the exchange belongs to.
     pub deal: DealId,
     /// The machine, as its driver encodes it.
     #[serde(skip)]
@@ -190,13 +190,13 @@ pub struct EvidenceRow {
     pub kind: String,
     /// The signed structure's digest: storing it twice changes nothing.
     pub digest: Digest,
-    /// Who signed.
+    /// The name of the signer.
     pub signer: String,
     /// One sentence for people.
     pub summary: String,
-    /// When it came.
+    /// The time at which it was stored here.
     pub stored: Timestamp,
-    /// The signed structure.
+    /// The signed structure, as it travelled.
     #[serde(skip)]
     pub bytes: Vec<u8>,
 }
@@ -212,21 +212,21 @@ pub enum Write {
     NewDeal(Box<DealRow>),
     /// Changes where a deal stands.
     Deal {
-        /// Which.
+        /// The deal that changes.
         id: DealId,
         /// Where it stands now.
         state: DealState,
-        /// What it waits for or why it ended.
+        /// The thing that it waits for, or the reason why it ended.
         note: String,
-        /// When.
+        /// The time of the change.
         at: Timestamp,
     },
     /// A running deal leaves memory to wait. It stays awake if the message that it waits for
     /// has come meanwhile, or the person wants to leave.
     Sleep {
-        /// Which.
+        /// The deal that leaves memory.
         id: DealId,
-        /// What it waits for, in words.
+        /// The thing that it waits for, in words.
         note: String,
         /// When it went to sleep.
         at: Timestamp,
@@ -253,7 +253,7 @@ pub enum Write {
     Exchange(Box<ExchangeRow>),
     /// Stores evidence; what is there stays as it is.
     Evidence(EvidenceRow),
-    /// Sets a preference.
+    /// Sets a preference: its name and its value.
     Preference(String, String),
     /// Remembers a number that only rises; a lower one is ignored.
     Highest(String, u64),

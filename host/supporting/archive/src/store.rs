@@ -21,12 +21,12 @@ pub const FILE: &str = "archive.sqlite";
 /// Lists of writes that one commit takes at most.
 const GROUP: usize = 256;
 
-/// Connections for reading.
+/// Connections that read beside the writer.
 const READERS: usize = 4;
 /// Commits after which the write-ahead log is copied into the database.
 const COPIED: u32 = 200;
 
-/// What can go wrong with the archive.
+/// A fault of the archive.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ArchiveError {
     /// No room: nothing of the list was written.
@@ -35,35 +35,35 @@ pub enum ArchiveError {
     /// SQLite's own integrity check found damage.
     #[error("the archive {} is damaged: {detail}", path.display())]
     Corrupt {
-        /// The file.
+        /// The path of the archive's file.
         path: PathBuf,
-        /// What the check said.
+        /// The words of SQLite's check.
         detail: String,
     },
     /// Made by a newer semper.
     #[error("the archive {} has format {found}, this semper knows up to {known}", path.display())]
     Newer {
-        /// The file.
+        /// The path of the archive's file.
         path: PathBuf,
-        /// Its format.
+        /// The format of the file.
         found: i64,
-        /// Ours.
+        /// The newest format that this program knows.
         known: i64,
     },
     /// A journal record that is there already: two hosts run one deal.
     #[error("journal record {seq} of {deal} is there already: another host runs this deal")]
     JournalTaken {
-        /// The deal.
+        /// The deal whose journal it is.
         deal: String,
-        /// The record.
+        /// The number of the record.
         seq: u64,
     },
     /// Anything else that SQLite says.
     #[error("the archive {} cannot be used: {detail}", path.display())]
     Sqlite {
-        /// The file.
+        /// The path of the archive's file.
         path: PathBuf,
-        /// What it said.
+        /// SQLite's error.
         detail: String,
     },
     /// The writer thread has ended.

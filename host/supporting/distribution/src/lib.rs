@@ -11,7 +11,8 @@
 //! | [`logs`] | handing statements to a transparency log, and watching one |
 //! | [`archive`] | a layout as one tar file |
 //!
-//! Source: OCI image layout and distribution specifications 1.1; `design/terms-and-trust.md`.
+//! Source: OCI image layout and distribution specifications 1.1; `docs/trust.md`,
+//! “Bundles”.
 #![forbid(unsafe_code)]
 
 pub mod archive;

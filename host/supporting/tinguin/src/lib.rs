@@ -12,7 +12,7 @@
 //! | [`terminal`] | the face for terminals (ratatui) |
 //! | [`scripted`] | the face that answers by rules: standing consents, automation |
 //!
-//! Rules (`design/tinguin.md`): it parses the very bytes that it is asked to sign; what a
+//! Rules (`docs/tinguin.md`): it parses the very bytes that it is asked to sign; what a
 //! service says is shown as such, never near a decision; keys never leave.
 #![forbid(unsafe_code)]
 

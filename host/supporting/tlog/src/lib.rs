@@ -17,7 +17,7 @@
 //! The Merkle algorithms (RFC 6962 §2.1) are `tlog_tiles`'s. Notes are our own: that project's
 //! crate for them brings a second Ed25519 and has no cosignatures.
 //!
-//! Source: `design/terms-and-trust.md`, transparency.
+//! See `docs/trust.md`, “Transparency”.
 #![forbid(unsafe_code)]
 
 pub mod checkpoint;

@@ -25,17 +25,17 @@ pub const PROOF: &str = "text/vnd.c2sp.tlog-proof";
 /// Media type of OCI's empty configuration.
 pub const EMPTY: &str = "application/vnd.oci.empty.v1+json";
 
-/// Who signs.
+/// A signer of documents: key and certificates.
 #[derive(Debug)]
 pub struct Signer<'a> {
-    /// The key.
+    /// The key that signs.
     pub key: &'a SigningKey,
     /// Its chain, leaf first.
     pub chain: &'a [Certificate],
 }
 
 impl Signer<'_> {
-    /// The certified name.
+    /// The name in the signer's certificate.
     pub fn name(&self) -> String {
         self.chain.first().map(Certificate::subject).unwrap_or_default()
     }

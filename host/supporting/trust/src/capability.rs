@@ -12,7 +12,7 @@ pub enum Capability {
     /// Plain types; no functions with effects.
     #[serde(rename = "semper:items/types")]
     Types,
-    /// What deal this is, its parameters, the time.
+    /// The deal, its parameters, the time.
     #[serde(rename = "semper:deal/deal")]
     Deal,
     /// Send and receive information.
@@ -39,7 +39,7 @@ pub enum Capability {
     /// The merchant's catalogue and stock.
     #[serde(rename = "semper:business/catalogue")]
     Catalogue,
-    /// The merchant's fulfilment.
+    /// Reserving goods and having them shipped.
     #[serde(rename = "semper:business/fulfilment")]
     Fulfilment,
     /// Wait for the first of several: messages, a date, a decision, the person's leaving.
@@ -76,7 +76,7 @@ const CAPABILITIES: [(Capability, &str); 15] = [
 ];
 
 impl Capability {
-    /// What can do no harm: granted to a service that nobody has certified.
+    /// Harmless capabilities: granted to a service that nobody has certified.
     pub const HARMLESS: [Self; 6] =
         [Self::Types, Self::Deal, Self::Information, Self::Display, Self::Continuation, Self::Wasi];
 
@@ -85,7 +85,7 @@ impl Capability {
         CAPABILITIES.iter().find(|row| row.0 == self).map_or("", |row| row.1)
     }
 
-    /// All there are.
+    /// All capabilities there are.
     pub fn all() -> impl Iterator<Item = Self> {
         CAPABILITIES.iter().map(|row| row.0)
     }
@@ -111,7 +111,7 @@ impl FromStr for Capability {
     }
 }
 
-/// What there is of WASI 0.2.
+/// The interfaces of WASI 0.2 that are offered.
 const WASI: [&str; 20] = [
     "wasi:cli/environment",
     "wasi:cli/exit",

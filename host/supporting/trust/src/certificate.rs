@@ -1,4 +1,4 @@
-//! What consumer organisations say: certificates with their scope, delegations.
+//! Documents of consumer organisations: certificates with their scope, delegations.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use crate::capability::Capability;
 use crate::describe::{Bounds, TermsDescription};
 use crate::limits::SomeLimits;
 
-/// What an evaluator says of a service, or of terms: the predicate of its certificate.
+/// An evaluator's word about a service, or about terms: the predicate of its certificate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CertificateOf {
@@ -17,9 +17,9 @@ pub struct CertificateOf {
     pub organisation: String,
     /// URI and version of the criteria.
     pub criteria: String,
-    /// How thoroughly.
+    /// How thoroughly it was examined; the criteria define the levels.
     pub level: u32,
-    /// Within which bounds.
+    /// The bounds within which it certifies.
     pub scope: Scope,
     /// Address of the report.
     pub report: String,
@@ -30,9 +30,9 @@ pub struct CertificateOf {
     /// knows: what changed between them is in the report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub predecessor: Option<Digest>,
-    /// From when on.
+    /// The start of its validity.
     pub valid_from: Timestamp,
-    /// Until when.
+    /// The end of its validity.
     pub valid_until: Timestamp,
 }
 
@@ -40,7 +40,7 @@ pub struct CertificateOf {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scope {
-    /// What the service may import.
+    /// The interfaces that the service may import.
     pub imports: BTreeSet<Capability>,
     /// The most that one deal may pay, and in which currency.
     pub most: Amount,
@@ -50,7 +50,7 @@ pub struct Scope {
     /// Narrower bounds of parameters than the service's own.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub parameters: BTreeMap<String, Bounds>,
-    /// What of the person's details it may ask for (`name`, `street` …); those that merchants
+    /// Details of the person that it may ask for (`name`, `street` …); those that merchants
     /// are told by default if it says nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials: Option<BTreeSet<String>>,
@@ -89,15 +89,15 @@ impl Scope {
     }
 }
 
-/// What one organisation says of another: “what it certifies, I certify”.
+/// An organisation's word about another: “what it certifies, I certify”.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Delegation {
-    /// Who delegates.
+    /// The organisation that delegates.
     pub organisation: String,
     /// To whom: the name in the other's root, whose digest is the statement's subject.
     pub to: String,
-    /// For which criteria.
+    /// The criteria for which it delegates.
     pub criteria: Vec<String>,
     /// To which level at most.
     pub level: u32,
@@ -105,8 +105,8 @@ pub struct Delegation {
     pub depth: u8,
     /// The other's root certificate.
     pub root: semper_base::Certificate,
-    /// From when on.
+    /// The start of its validity.
     pub valid_from: Timestamp,
-    /// Until when.
+    /// The end of its validity.
     pub valid_until: Timestamp,
 }

@@ -29,7 +29,7 @@ pub const TEXT: &str = "text/markdown";
 pub struct ServiceDescription {
     /// Its name, such as `mail-order`.
     pub name: String,
-    /// Its version (semver).
+    /// The version of the service (semver).
     pub version: String,
     /// The author's certified name.
     pub author: String,
@@ -41,7 +41,7 @@ pub struct ServiceDescription {
     pub seller: Digest,
     /// The world version that both are written for, such as `1.0.0`.
     pub world: String,
-    /// The flow.
+    /// The declared flow, which both hosts enforce.
     pub flow: Flow,
     /// The parameters that terms fill in.
     pub parameters: BTreeMap<String, Parameter>,
@@ -54,9 +54,9 @@ pub struct ServiceDescription {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Parameter {
-    /// What it means, for merchants and evaluators.
+    /// The meaning, for merchants and evaluators.
     pub meaning: String,
-    /// Its bounds.
+    /// The values that terms may give it.
     pub bounds: Bounds,
 }
 
@@ -66,19 +66,19 @@ pub struct Parameter {
 pub enum Bounds {
     /// A whole number.
     Number {
-        /// Least.
+        /// The least value.
         least: i64,
-        /// Most.
+        /// The greatest value.
         most: i64,
     },
     /// A text of at most so many characters.
     Text {
-        /// Most characters.
+        /// The greatest number of characters.
         most: u32,
     },
     /// An amount of money.
     Money {
-        /// Most.
+        /// The greatest amount.
         most: Amount,
     },
 }
@@ -145,9 +145,9 @@ pub struct TermsDescription {
     pub texts: BTreeMap<String, Digest>,
     /// Payment modules accepted, most liked first.
     pub payment: Vec<String>,
-    /// From when on.
+    /// The start of the terms' validity.
     pub valid_from: Timestamp,
-    /// Until when.
+    /// The end of the terms' validity.
     pub valid_until: Timestamp,
 }
 

@@ -1,4 +1,4 @@
-//! Who signed what: DSSE envelopes with in-toto statements (Statement v1).
+//! Signed documents: DSSE envelopes with in-toto statements (Statement v1).
 //!
 //! The signature covers DSSE's pre-authentication encoding; openssl checks it with the key
 //! from the certificate that travels along, and python's securesystemslib agrees.
@@ -32,7 +32,7 @@ pub const REVOKED: &str = "https://semper.example/predicate/revoked/v1";
 /// Predicate type: "what they certify, we certify".
 pub const DELEGATED: &str = "https://semper.example/predicate/delegated/v1";
 
-/// A DSSE envelope.
+/// A DSSE envelope: a payload with its type and one signature.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Envelope {
@@ -75,7 +75,7 @@ struct Subject {
 pub struct Made {
     /// The certified name of the signer.
     pub by: String,
-    /// When.
+    /// The time at which the signer says that it signed.
     pub at: Timestamp,
 }
 
@@ -88,9 +88,9 @@ pub enum EnvelopeError {
     /// About something else.
     #[error("the signature is about {got}, not about {want}")]
     OtherSubject {
-        /// What it names.
+        /// The digest that the statement names.
         got: String,
-        /// What it must name.
+        /// The digest that it must name.
         want: Digest,
     },
     /// The chain.
@@ -224,16 +224,16 @@ fn subject_of<P>(statement: &InToto<P>) -> Result<Digest, EnvelopeError> {
     }
 }
 
-/// What an envelope says of itself, without verifying anything: for monitors and displays.
+/// The claims of an envelope, without verifying anything: for monitors and displays.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
     /// The common name in the first certificate of each signature.
     pub signers: Vec<String>,
-    /// The predicate's type.
+    /// The predicate's type, a URI.
     pub predicate_type: String,
-    /// The subject's digest.
+    /// The digest of the thing that it is about.
     pub subject: Digest,
-    /// The whole statement.
+    /// The whole in-toto statement.
     pub statement: serde_json::Value,
 }
 

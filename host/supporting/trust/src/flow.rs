@@ -8,10 +8,10 @@ use semper_items::agreement::Side;
 use semper_items::statement::Kind;
 use serde::{Deserialize, Serialize};
 
-/// What the names of the host's own information begin with; no flow may enable such.
+/// The beginning of the names of the host's own information; no flow may enable such.
 pub const RESERVED: &str = "semper/";
 
-/// A flow.
+/// A flow: the course that a deal under these terms can take.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Flow {
@@ -21,11 +21,11 @@ pub struct Flow {
     pub states: BTreeMap<String, State>,
 }
 
-/// A state.
+/// A state of a flow: the actions that it enables, or an end.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct State {
-    /// What may happen next; empty in a final state.
+    /// The actions that may happen next; empty in a final state.
     #[serde(default)]
     pub actions: Vec<Action>,
     /// How the deal has ended in this state.
@@ -47,9 +47,9 @@ pub enum End {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Action {
-    /// Who acts.
+    /// The side that acts; for an exchange, the proposer.
     pub by: Side,
-    /// What is transferred or exchanged.
+    /// The item that is transferred or exchanged.
     pub item: ItemKind,
     /// The state that follows; after an exchange that came to nothing, none does.
     pub to: String,
@@ -66,18 +66,18 @@ pub struct Action {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ItemKind {
-    /// A signed statement.
+    /// A signed statement of this kind.
     Statement(Kind),
-    /// Money.
+    /// A payment.
     Money,
     /// Information of this kind.
     Information(String),
     /// A fair exchange, proposed by whoever acts: both get what they were promised, or neither
     /// does, and then the deal stays in its state.
     Exchange {
-        /// What the proposer gives.
+        /// The items that the proposer gives.
         gives: Vec<ItemKind>,
-        /// What it wants for that.
+        /// The items that it wants in return.
         wants: Vec<ItemKind>,
     },
 }
@@ -95,7 +95,7 @@ impl ItemKind {
         }
     }
 
-    /// What moves: the item itself, or everything that is exchanged.
+    /// The items that move: the item itself, or everything that is exchanged.
     pub fn parts(&self) -> impl Iterator<Item = &Self> {
         let (own, gives, wants): (&[Self], &[Self], &[Self]) = match self {
             Self::Exchange { gives, wants } => (&[], gives, wants),
@@ -122,7 +122,7 @@ pub const MAX_ACTIONS: usize = 32;
 pub const MAX_PARTS: usize = 16;
 
 impl Flow {
-    /// What is wrong with the flow in itself; empty when nothing is.
+    /// The faults of the flow in itself; empty when there are none.
     ///
     /// Checked: the start and every target exist; every state can be reached; from every
     /// state an end can be reached; ends have no actions; nobody pays before a signed offer
@@ -220,7 +220,7 @@ impl Flow {
     }
 }
 
-/// What cannot be exchanged: nothing, too much, money twice on a side, an exchange.
+/// The reason why parts cannot be exchanged: none, too many, money twice, an exchange.
 fn exchange_faults(what: &str, item: &ItemKind) -> Vec<String> {
     let ItemKind::Exchange { gives, wants } = item else { return Vec::new() };
     let mut faults = Vec::new();

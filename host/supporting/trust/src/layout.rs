@@ -29,16 +29,16 @@ pub const MAX_LAYERS: usize = 32;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Descriptor {
-    /// What kind of bytes.
+    /// The media type of the bytes.
     pub media_type: String,
-    /// Their digest.
+    /// The digest of those bytes, by which they are read.
     pub digest: Digest,
-    /// How many.
+    /// The number of bytes.
     pub size: u64,
-    /// What artifact a manifest describes.
+    /// The type of the artifact that a manifest describes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub artifact_type: Option<String>,
-    /// Names for people.
+    /// Annotations, such as a title.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
 }
@@ -47,17 +47,17 @@ pub struct Descriptor {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Manifest {
-    /// Always 2.
+    /// The version of OCI's schema: always 2.
     pub schema_version: u32,
-    /// [`MANIFEST`].
+    /// The media type: always [`MANIFEST`].
     pub media_type: String,
-    /// What artifact it is.
+    /// The type of the artifact.
     pub artifact_type: String,
     /// The description, or OCI's empty blob.
     pub config: Descriptor,
     /// Components, texts, envelopes.
     pub layers: Vec<Descriptor>,
-    /// What it is about: signatures and certificates refer to a bundle.
+    /// The manifest that it is about: signatures and certificates refer to a bundle.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<Descriptor>,
 }
@@ -67,12 +67,12 @@ pub struct Manifest {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Index {
-    /// Always 2.
+    /// The version of OCI's schema: always 2.
     pub schema_version: u32,
     /// [`INDEX`]; absent in some tools' `index.json`.
     #[serde(default = "index_type")]
     pub media_type: String,
-    /// The manifests.
+    /// The manifests that the index lists.
     pub manifests: Vec<Descriptor>,
 }
 
@@ -135,7 +135,7 @@ pub struct Layout {
     parsed: BTreeMap<Digest, Manifest>,
 }
 
-/// What can be wrong with a layout.
+/// A fault of a layout.
 #[derive(Debug, thiserror::Error)]
 pub enum LayoutError {
     /// A file or blob is not there.
@@ -144,35 +144,35 @@ pub enum LayoutError {
     /// A blob is not what its digest says.
     #[error("{name} has been changed: its digest is {got}, {want} was expected")]
     Changed {
-        /// Which file.
+        /// The name of the file in the layout.
         name: String,
         /// The digest of what came.
         got: Digest,
-        /// What it must be.
+        /// The digest that it must have.
         want: Digest,
     },
     /// Larger than its descriptor says or than is allowed.
     #[error("{name} has more than {most} bytes")]
     TooLarge {
-        /// Which file.
+        /// The name of the file in the layout.
         name: String,
-        /// What is allowed.
+        /// The greatest size in bytes.
         most: usize,
     },
     /// Not the document it should be.
     #[error("{name} is not valid: {detail}")]
     Form {
-        /// Which file.
+        /// The name of the file in the layout.
         name: String,
-        /// What is wrong.
+        /// The fault, in the parser's words.
         detail: String,
     },
     /// Reading or writing failed.
     #[error("{name}: {detail}")]
     Io {
-        /// Which file.
+        /// The name of the file in the layout.
         name: String,
-        /// What the system or the network said.
+        /// The system's or the network's words.
         detail: String,
     },
 }

@@ -26,7 +26,7 @@
 //! | [`policies`] | the buyer's Cedar policies |
 //! | [`policy`] | [`policy::Grants`]: what a service so certified may do |
 //!
-//! Source: seed 1 §III.A (secure downloading), `design/terms-and-trust.md`.
+//! How it works: `docs/trust.md`. Source: seed 1 §III.A (secure downloading).
 #![forbid(unsafe_code)]
 
 pub mod bundle;

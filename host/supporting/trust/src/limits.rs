@@ -62,12 +62,12 @@ const LIMITS: [(Limit, &str, u64, u64); 15] = [
 ];
 
 impl Limit {
-    /// All there are.
+    /// All limits there are, in the order of their table.
     pub fn all() -> impl Iterator<Item = Self> {
         LIMITS.iter().map(|row| row.0)
     }
 
-    /// What it counts, in words.
+    /// The thing that it counts, in words.
     pub fn words(self) -> &'static str {
         LIMITS[self as usize].1
     }

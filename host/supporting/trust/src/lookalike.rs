@@ -3,7 +3,7 @@
 
 use unicode_security::{MixedScript as _, skeleton};
 
-/// What is suspicious about a name, in words; `None` if nothing is.
+/// The suspicion about a name, in words; `None` if there is none.
 pub fn suspicion<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     for other in known {
         if other == name {

@@ -29,13 +29,13 @@ pub const MAX_TEXT: usize = 1024 * 1024;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{file}:{line}:{column}: {what}")]
 pub struct PolicyError {
-    /// Which file.
+    /// The name of the policy file.
     pub file: String,
     /// The line, from 1.
     pub line: usize,
     /// The column, from 1.
     pub column: usize,
-    /// What is wrong.
+    /// The fault, in Cedar's words.
     pub what: String,
 }
 
@@ -59,7 +59,7 @@ type Answer = (Grants, Facts, Grants, Vec<Decided>);
 #[derive(Debug)]
 pub struct Policies {
     set: PolicySet,
-    /// What policies say of themselves, by their names: Cedar parses an annotation's name each
+    /// The annotations of policies, by their names: Cedar parses an annotation's name each
     /// time that it is asked for.
     said: HashMap<PolicyId, Said>,
     /// Numbers in the policies: where a decision about amounts can change.
@@ -68,19 +68,19 @@ pub struct Policies {
     kept: Mutex<VecDeque<Answer>>,
 }
 
-/// What a policy says of itself.
+/// The annotations of a policy.
 #[derive(Clone, Debug, Default)]
 struct Said {
     says: Option<String>,
     mend: Option<String>,
 }
 
-/// What is asked about a service.
+/// The facts about a service that policies can ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
     /// The service's name.
     pub name: String,
-    /// Its version.
+    /// The version of the service.
     pub version: String,
     /// Its author's certified name.
     pub author: String,
@@ -103,15 +103,15 @@ pub struct Facts {
 /// One decision, with its reason.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Decided {
-    /// What was asked: `link semper:transfer/payments`, `pay up to 500.00 EUR`.
+    /// The question: `link semper:transfer/payments`, `pay up to 500.00 EUR`.
     pub what: String,
     /// Whether it is permitted.
     pub permitted: bool,
     /// The policies that decided; none if none permits it.
     pub by: Vec<String>,
-    /// What they say, in words.
+    /// Their reason, in words.
     pub why: String,
-    /// What would mend a refusal.
+    /// The mend of a refusal.
     pub mend: String,
 }
 

@@ -10,23 +10,23 @@ pub use crate::capability::{Capability, World};
 pub use crate::certificate::{CertificateOf, Scope};
 use crate::limits::{Limit, Limits, SomeLimits};
 
-/// What a service may do, with limits.
+/// The grants of a service, with limits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Grants {
     /// Whether the trust file's requirement is met.
     pub certified: bool,
-    /// What is linked.
+    /// The interfaces that are linked.
     pub capabilities: BTreeSet<Capability>,
     /// The most that one deal may pay; `None` when it may not pay.
     pub most: Option<Amount>,
     /// Details of the person that it may ask for.
     #[serde(default)]
     pub presents: BTreeSet<String>,
-    /// What its certificates would allow and a policy does not, and why.
+    /// Capabilities that its certificates would allow and a policy does not, with the reason.
     #[serde(skip)]
     pub denied: BTreeMap<Capability, String>,
-    /// What an uncertified service lacks, if some have certified it: after “the service wants …,
+    /// The lack of an uncertified service that some have certified: after “the service wants …,
     /// which”.
     #[serde(skip)]
     pub lacks: Option<String>,
@@ -42,9 +42,9 @@ pub enum Refusal {
     /// It wants more than it is granted.
     #[error("the service wants {}, which {reason}", list(wanted))]
     Wants {
-        /// What is not granted.
+        /// The capabilities that are not granted.
         wanted: Vec<Capability>,
-        /// Why not.
+        /// The reason, as the end of a sentence.
         reason: String,
     },
     /// It imports something that no host offers.
@@ -53,7 +53,7 @@ pub enum Refusal {
     /// It imports a version that its world does not have.
     #[error("the service imports “{import}”, which its world, version {}, does not have", world.name())]
     Version {
-        /// The interface.
+        /// The interface with its version, as the component names it.
         import: String,
         /// The world that the service says it is written for.
         world: World,
@@ -61,17 +61,17 @@ pub enum Refusal {
     /// The buyer's policies do not permit it.
     #[error("{what} is not permitted: {why}")]
     Policy {
-        /// What was asked for.
+        /// The permission that was asked for.
         what: String,
         /// Which policy forbids it, or that none permits it.
         why: String,
-        /// What the policy says would mend it.
+        /// The mend, in the policy's words.
         mend: String,
     },
     /// It asks for a higher limit than is granted.
     #[error("the service wants {wanted} {limit}; at most {most} are granted")]
     Limit {
-        /// Which.
+        /// The limit that it wants raised.
         limit: Limit,
         /// How much it wants.
         wanted: u64,
@@ -107,7 +107,7 @@ fn list(wanted: &[Capability]) -> String {
 }
 
 impl Grants {
-    /// What can do no harm: all that an uncertified service gets, whatever a policy says.
+    /// Harmless grants: all that an uncertified service gets, whatever a policy says.
     pub fn harmless() -> Self {
         Self {
             certified: false,

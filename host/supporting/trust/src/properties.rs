@@ -1,8 +1,8 @@
-//! What a flow promises to buyers, checked over all its paths: each property either holds or is
+//! Promises of a flow to buyers, checked over all its paths: each property either holds or is
 //! refuted by a shortest path, which evaluators can draw.
 //!
 //! [`Flow::faults`] is what every host demands of a flow; these properties are what evaluators
-//! look at. Source: `design/terms-and-trust.md`, the evaluator's bench.
+//! look at. See `docs/trust.md`, “Checks of a flow”.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -15,13 +15,13 @@ use crate::flow::{Action, End, Flow, ItemKind};
 /// A step of a path through a flow.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Step {
-    /// The state before.
+    /// The state before the step.
     pub from: String,
-    /// Who acts.
+    /// The side that acts.
     pub by: Side,
-    /// With what.
+    /// The item that moves.
     pub item: String,
-    /// The state after.
+    /// The state after the step.
     pub to: String,
 }
 
@@ -34,22 +34,22 @@ impl std::fmt::Display for Step {
 /// A property and whether it holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Property {
-    /// A short name.
+    /// A short name, such as `paid-once`.
     pub name: &'static str,
-    /// What it promises.
+    /// The promise to buyers, in one sentence.
     pub says: &'static str,
     /// A shortest path on which it does not hold; `None` if it holds.
     pub counterexample: Option<Vec<Step>>,
 }
 
 impl Property {
-    /// Whether it holds.
+    /// Whether no path refutes it.
     pub fn holds(&self) -> bool {
         self.counterexample.is_none()
     }
 }
 
-/// What has happened on a path, as far as the properties care.
+/// The past of a path, as far as the properties care.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Past {
     offered: bool,

@@ -63,9 +63,9 @@ pub struct Revoked {
     /// Its digest: of terms or a service (the manifest), of a statement (the envelope), of a
     /// key's certificate.
     pub what: Digest,
-    /// Since when.
+    /// The time from which it no longer holds.
     pub since: Timestamp,
-    /// Why.
+    /// The reason that the signer gives.
     pub reason: Reason,
 }
 
@@ -81,16 +81,16 @@ pub struct RevocationList {
     pub issued: Timestamp,
     /// When the next one is due.
     pub next_update: Timestamp,
-    /// What no longer holds.
+    /// The entries that no longer hold.
     pub revoked: Vec<Revoked>,
 }
 
 /// A list whose signature has been verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
-    /// The list.
+    /// The list that the signature covers.
     pub list: RevocationList,
-    /// Who signed it.
+    /// The signer, by its certificate.
     pub signer: Identity,
     /// The signer's name in the trust file, if it is an evaluator there.
     pub evaluator: Option<String>,
@@ -156,7 +156,7 @@ impl Listed {
     }
 }
 
-/// What a host knows besides a bundle and its trust file. Verified when it came; a pure value
+/// The knowledge of a host besides a bundle and its trust file. Verified when it came; a pure value
 /// afterwards.
 #[derive(Clone, Debug, Default)]
 pub struct Knowledge {

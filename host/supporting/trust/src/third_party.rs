@@ -25,11 +25,11 @@ const DISPUTE_ABOVE: i64 = 50_00;
 pub struct BelievedThirdParty {
     /// As agreements name it.
     pub named: ThirdParty<Standard>,
-    /// Its address.
+    /// The address at which it takes requests.
     pub address: String,
 }
 
-/// What exchanges must be like.
+/// Demands on exchanges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExchangeRules {
     /// The least that is accepted.
@@ -106,7 +106,7 @@ impl FileExchange {
     }
 }
 
-/// What the file says of third parties.
+/// The third parties of the file, checked.
 pub(crate) fn believed(
     file: Vec<FileThirdParty>,
 ) -> Result<Vec<BelievedThirdParty>, TrustFileError> {

@@ -26,19 +26,19 @@ pub struct TrustFile {
     pub country: Option<String>,
     /// Consumer organisations by the name that the file gives them.
     pub evaluators: BTreeMap<String, Evaluator>,
-    /// What counts as certified: any one of these is enough.
+    /// Requirements for a certified service: any one of these is enough.
     pub require: Vec<Requirement>,
     /// Transparency logs that are believed, by their origin.
     pub logs: BTreeMap<String, BelievedLog>,
     /// Third parties that are believed to decide about fair exchanges, most liked first.
     pub third_parties: Vec<BelievedThirdParty>,
-    /// What exchanges must be like.
+    /// Demands on exchanges.
     pub exchange: ExchangeRules,
-    /// What must be proved to be in one of them.
+    /// The documents that must be proved to be in one of them.
     pub transparency: Transparency,
     /// How old lists may be.
     pub freshness: Freshness,
-    /// What certified services may do.
+    /// The Cedar policies: permissions of certified services.
     pub policies: Arc<Policies>,
     /// How far a certified service may raise the limits of its sandbox, where that is not the
     /// usual.
@@ -48,7 +48,7 @@ pub struct TrustFile {
 /// A consumer organisation that is believed.
 #[derive(Clone, Debug, Default)]
 pub struct Evaluator {
-    /// Its own root.
+    /// The roots that vouch for the organisation's keys.
     pub roots: Roots,
     /// The criteria for which it is believed.
     pub criteria: Vec<String>,
@@ -61,9 +61,9 @@ pub struct Evaluator {
 /// A transparency log that is believed.
 #[derive(Clone, Debug)]
 pub struct BelievedLog {
-    /// Its key.
+    /// The key that its checkpoints are signed by.
     pub key: VerifierKey,
-    /// Where it is.
+    /// The address at which it is read, if it is read online.
     pub url: Option<String>,
     /// Witnesses that are believed.
     pub witnesses: Vec<VerifierKey>,
@@ -71,7 +71,7 @@ pub struct BelievedLog {
     pub quorum: usize,
 }
 
-/// What must be proved to be logged.
+/// The documents that must be proved to be logged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Transparency {
@@ -83,11 +83,11 @@ pub struct Transparency {
     pub certificates: bool,
 }
 
-/// What happens when a list is overdue.
+/// The treatment of an overdue list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Offline {
-    /// What it might have revoked is not believed.
+    /// Documents that it might have revoked are not believed.
     #[default]
     Refuse,
     /// It is believed, and the person is told.
@@ -97,7 +97,7 @@ pub enum Offline {
 /// How old lists may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Freshness {
-    /// What happens after that.
+    /// The treatment of overdue lists once the grace is over.
     pub offline: Offline,
     /// For how long after its next update a list is still good.
     pub grace: Duration,
@@ -115,18 +115,18 @@ impl Default for Freshness {
 /// Seconds between two looks at the lists, if the trust file does not say.
 const REFRESH: u64 = 3_600;
 
-/// What a requirement is about.
+/// The subject of a requirement.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum About {
-    /// The service.
+    /// The certificate is about the service.
     #[default]
     Service,
-    /// The merchant's terms.
+    /// The certificate is about the merchant's terms.
     Terms,
 }
 
-/// What counts as certified.
+/// A requirement for a certified service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Requirement {
@@ -134,7 +134,7 @@ pub struct Requirement {
     pub threshold: usize,
     /// The organisations, by their names in this file.
     pub of: Vec<String>,
-    /// By which criteria.
+    /// The criteria by which they must have examined it.
     pub criteria: String,
     /// At which level at least.
     pub level: u32,
@@ -201,7 +201,7 @@ struct FileFreshness {
     refresh_seconds: Option<u32>,
 }
 
-/// What is wrong with a trust file.
+/// A fault of a trust file.
 #[derive(Debug, thiserror::Error)]
 pub enum TrustFileError {
     /// TOML or a field; the parser names line and column.
@@ -210,25 +210,25 @@ pub enum TrustFileError {
     /// A certificate file that it names.
     #[error("the trust file names {file}: {why}")]
     Certificate {
-        /// Which file.
+        /// The name of the file.
         file: String,
-        /// What is wrong with it.
+        /// The fault in it.
         why: String,
     },
     /// A log or a witness.
     #[error("[log.\"{name}\"]: {why}")]
     Log {
-        /// Which.
+        /// The name of the log in the trust file.
         name: String,
-        /// What is wrong with it.
+        /// The fault in it.
         why: String,
     },
     /// A value that makes no sense.
     #[error("{what}: {why}")]
     Value {
-        /// Which.
+        /// The name of the entry.
         what: String,
-        /// What is wrong with it.
+        /// The fault in it.
         why: String,
     },
     /// A policy file.
@@ -237,9 +237,9 @@ pub enum TrustFileError {
     /// A requirement that can never be met or is no requirement.
     #[error("[[require]] number {number}: {why}")]
     Requirement {
-        /// Which, from 1.
+        /// The number of the requirement in the file, from 1.
         number: usize,
-        /// What is wrong with it.
+        /// The fault in it.
         why: String,
     },
 }

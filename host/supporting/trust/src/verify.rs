@@ -75,17 +75,17 @@ impl VerifiedTerms {
         self.described.terms_digest
     }
 
-    /// The service's digest.
+    /// The digest of the service: the identity that certificates name.
     pub fn service_digest(&self) -> Digest {
         self.described.service_digest
     }
 
-    /// The terms.
+    /// The merchant's description of its terms.
     pub fn terms(&self) -> &TermsDescription {
         &self.described.terms
     }
 
-    /// The service.
+    /// The author's description of the service.
     pub fn service(&self) -> &ServiceDescription {
         &self.described.service
     }
@@ -105,12 +105,12 @@ impl VerifiedTerms {
         &self.author
     }
 
-    /// The buyer's component.
+    /// The bytes of the buyer's component.
     pub fn buyer_component(&self) -> &[u8] {
         &self.described.buyer
     }
 
-    /// The seller's component.
+    /// The bytes of the seller's component.
     pub fn seller_component(&self) -> &[u8] {
         &self.described.seller
     }
@@ -130,12 +130,12 @@ impl VerifiedTerms {
         self.log.as_ref()
     }
 
-    /// What the person should hear before a deal.
+    /// Warnings that the person should hear before a deal.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
 
-    /// What the service may do.
+    /// The grants: the permissions of the service.
     pub fn grants(&self) -> &Grants {
         &self.grants
     }

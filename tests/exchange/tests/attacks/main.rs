@@ -1,5 +1,5 @@
-//! The attacks of `design/exchange.md` §4.5, one by one, with real signatures. What the model
-//! explores exhaustively with symbols is tried here as it would be tried.
+//! The attacks of `docs/exchange.md`, “Known attacks”, one by one, with real signatures. The model
+//! explores them exhaustively with symbols; here each is tried as an attacker would try it.
 //!
 //! | file | what is attacked |
 //! |---|---|

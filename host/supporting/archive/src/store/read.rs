@@ -1,4 +1,5 @@
-//! Questions to the archive.
+//! Reading: deals, journals, messages, exchanges, evidence. Readers have connections of their
+//! own, so that they never wait for the writer.
 
 use rusqlite::{OptionalExtension as _, Params, Row, params};
 use semper_base::{DealId, Digest, ExchangeId, Timestamp};
@@ -12,7 +13,7 @@ const DEAL: &str = "id, side, peer, address, terms, agreement, state, note, open
     asleep, wake_at, question, cancel, begins";
 
 impl Archive {
-    /// A deal.
+    /// The deal with this id, if there is one.
     pub fn deal(&self, id: DealId) -> Result<Option<DealRow>, ArchiveError> {
         let sql = format!("SELECT {DEAL} FROM deals WHERE id = ?1");
         Ok(self.rows(&sql, [id.digest().as_bytes()], deal)?.pop())
@@ -85,7 +86,7 @@ impl Archive {
         self.rows(sql, [], id)
     }
 
-    /// An exchange.
+    /// The exchange with this id, if there is one.
     pub fn exchange(&self, id: ExchangeId) -> Result<Option<ExchangeRow>, ArchiveError> {
         let sql = "SELECT id, deal, state, open, ended, changed FROM exchanges WHERE id = ?1";
         Ok(self.rows(sql, [id.digest().as_bytes()], exchange)?.pop())
@@ -116,7 +117,7 @@ impl Archive {
         Ok(self.rows(sql, [deal.digest().as_bytes()], opening)?.pop())
     }
 
-    /// All openings.
+    /// All openings, under way or over.
     pub fn openings(&self) -> Result<Vec<OpeningRow>, ArchiveError> {
         self.rows("SELECT nonce, deal, side, address, state FROM openings", [], opening)
     }
@@ -208,7 +209,7 @@ impl Archive {
         }
     }
 
-    /// A preference.
+    /// The value of a preference, if it is set.
     pub fn preference(&self, key: &str) -> Result<Option<String>, ArchiveError> {
         Ok(self
             .rows("SELECT value FROM preferences WHERE key = ?1", [key], |row| row.get(0))?

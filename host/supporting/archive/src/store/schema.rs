@@ -64,7 +64,7 @@ const FIRST: &str = "
     CREATE TABLE highest (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
 ";
 
-/// What a deal waits for, so that waiting ones cost nothing at a start; where its present run
+/// The waits of a deal, so that waiting ones cost nothing at a start; where its present run
 /// begins; the person's wish to leave.
 const SECOND: &str = "
     ALTER TABLE deals ADD COLUMN asleep INTEGER NOT NULL DEFAULT 0;

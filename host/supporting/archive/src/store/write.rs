@@ -1,4 +1,4 @@
-//! Carrying out writes.
+//! Writing: each [`Write`] as SQL, inside the transaction of a group commit.
 
 use std::path::Path;
 

@@ -21,13 +21,13 @@ const MAX_DEPTH: u8 = 4;
 /// An evaluator's certificate, and whether it counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Counted {
-    /// What the organisation says.
+    /// The organisation's certificate.
     pub certificate: CertificateOf,
     /// The organisation's name in the trust file; of a delegate, that of whoever delegates.
     pub evaluator: String,
     /// Over which organisations it was delegated; empty if the evaluator signed itself.
     pub via: Vec<String>,
-    /// What it is about.
+    /// The subject: the service or the terms.
     pub about: About,
     /// The level at which it counts: a delegation may lower it.
     pub level: u32,
@@ -58,9 +58,9 @@ pub enum Objection {
     /// Outside its validity.
     #[error("valid from {from} to {to}")]
     Time {
-        /// Start.
+        /// The start of its validity.
         from: String,
-        /// End.
+        /// The end of its validity.
         to: String,
     },
     /// What it certifies is narrower than these terms.
@@ -69,9 +69,9 @@ pub enum Objection {
     /// Taken back.
     #[error("revoked since {since}: {reason}")]
     Revoked {
-        /// Since when.
+        /// The time from which it no longer holds.
         since: Timestamp,
-        /// Why.
+        /// The reason that the organisation gives.
         reason: Reason,
     },
     /// It could have been taken back, and nobody here would know.
@@ -113,12 +113,12 @@ impl Certified {
         })
     }
 
-    /// Whose those are, by their names in the trust file.
+    /// The organisations behind them, by their names in the trust file.
     pub fn certifiers(&self) -> Vec<String> {
         self.meeting.iter().map(|index| self.certificates[*index].evaluator.clone()).collect()
     }
 
-    /// All certificates.
+    /// All certificates in the bundle, counting or not.
     pub fn certificates(&self) -> &[Counted] {
         &self.certificates
     }

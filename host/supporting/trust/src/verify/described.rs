@@ -18,17 +18,17 @@ use crate::policy::Refusal;
 /// any of it yet.
 #[derive(Clone, Debug)]
 pub struct Described {
-    /// The terms' digest.
+    /// The digest of the terms: their identity.
     pub terms_digest: Digest,
-    /// The terms.
+    /// The merchant's description of its terms.
     pub terms: TermsDescription,
-    /// The service's digest.
+    /// The digest of the service: its identity.
     pub service_digest: Digest,
-    /// The service.
+    /// The author's description of the service.
     pub service: ServiceDescription,
-    /// The buyer's component.
+    /// The bytes of the buyer's component.
     pub buyer: Vec<u8>,
-    /// The seller's component.
+    /// The bytes of the seller's component.
     pub seller: Vec<u8>,
     /// Texts for people, by language.
     pub texts: BTreeMap<String, String>,

@@ -19,15 +19,15 @@ pub enum TrustError {
     /// A signature.
     #[error("the {what} of the bundle: {source}")]
     Signature {
-        /// Whose.
+        /// The signed thing, such as `the terms`.
         what: &'static str,
-        /// Why not.
+        /// The fault of the signature.
         source: EnvelopeError,
     },
     /// Signed by another than the description names.
     #[error("the {what} are by “{said}”, but signed by “{signed}”")]
     OtherName {
-        /// Terms or service.
+        /// The signed thing: the terms or the service.
         what: &'static str,
         /// The name in the description.
         said: String,
@@ -37,19 +37,19 @@ pub enum TrustError {
     /// Signed at a time that has not yet come.
     #[error("the {what} was made at {made}, which is still to come at {at}")]
     Future {
-        /// Whose signature.
+        /// The signed thing, such as `the terms`.
         what: &'static str,
         /// When it says that it was made.
         made: Timestamp,
-        /// What the clock says.
+        /// The time by the clock.
         at: Timestamp,
     },
     /// Outside their validity.
     #[error("the terms are valid from {from} to {to}, not at {at}")]
     Time {
-        /// Start.
+        /// The start of their validity.
         from: Timestamp,
-        /// End.
+        /// The end of their validity.
         to: Timestamp,
         /// When they were looked at.
         at: Timestamp,
@@ -57,7 +57,7 @@ pub enum TrustError {
     /// This machine's clock stands before a time that it has already seen signed.
     #[error("this machine's clock says {now}, but {seen} has already been")]
     Clock {
-        /// What the clock says.
+        /// The time by the clock.
         now: Timestamp,
         /// The newest signed time seen.
         seen: Timestamp,
@@ -65,27 +65,27 @@ pub enum TrustError {
     /// The merchant's older terms are presented again.
     #[error("the terms have serial number {got}, but number {seen} has been seen before")]
     Rollback {
-        /// What came.
+        /// The serial number of these terms.
         got: u64,
-        /// The highest seen.
+        /// The highest serial number that was seen.
         seen: u64,
     },
     /// Taken back by whoever signed it.
     #[error("{what} of “{by}” has been revoked since {since}: {reason}")]
     Revoked {
-        /// What.
+        /// The thing that was taken back, such as `the terms`.
         what: &'static str,
-        /// Whose.
+        /// The name of the signer that took it back.
         by: String,
-        /// Since when.
+        /// The time from which it no longer holds.
         since: Timestamp,
-        /// Why.
+        /// The reason that the signer gives.
         reason: Reason,
     },
     /// A list that must be asked is not there, or overdue.
     #[error("the revocation list of “{of}” {why}")]
     Stale {
-        /// Whose list.
+        /// The name of the list's signer.
         of: String,
         /// Missing, or overdue since when.
         why: String,

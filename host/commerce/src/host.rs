@@ -21,7 +21,7 @@ use semper_keeper::{Job, Keeper};
 use semper_net::Client;
 use semper_payment::{Confirmed, Manager};
 use semper_tinguin::ClientError;
-use semper_trust::{TrustFile, VerifiedTerms};
+use semper_trust::VerifiedTerms;
 
 use semper_runtime::business::Business;
 use semper_runtime::compile::Compiler;
@@ -30,6 +30,7 @@ use semper_runtime::journal::Journal;
 use semper_runtime::stop::{Doubt, Pause, Stop};
 use semper_runtime::{Lane, Runtime};
 
+use crate::means::{Equip, Equipment, Means};
 use crate::running::Running;
 use crate::terms::Shelf;
 
@@ -63,12 +64,10 @@ pub struct HostParts {
     pub archive: Archive,
     /// Its TINGUIN.
     pub tinguin: semper_tinguin::Client,
-    /// The way to merchants and banks.
-    pub net: Client,
-    /// Whom it believes.
-    pub trust: TrustFile,
-    /// How it pays and is paid.
-    pub payments: Manager,
+    /// Whom it believes, how it pays, how it reaches others: for deals that begin now.
+    pub means: Means,
+    /// Makes the means of deals that began under another configuration.
+    pub equip: Equip,
     /// The merchant's own affairs, for a merchant.
     pub business: Option<Arc<dyn Business>>,
     /// Activations at once.
@@ -83,15 +82,34 @@ pub struct HostParts {
     pub keeper: Keeper,
 }
 
+/// What of a host's parts it keeps as they are.
+struct Parts {
+    home: Arc<Home>,
+    archive: Archive,
+    tinguin: semper_tinguin::Client,
+    business: Option<Arc<dyn Business>>,
+    grace: Duration,
+    notice: Notice,
+    keeper: Keeper,
+}
+
+/// A deal that runs, and what it lives by.
+#[derive(Clone, Debug)]
+pub(crate) struct Own {
+    pub deal: Arc<Deal>,
+    pub means: Arc<Means>,
+}
+
 /// A running host.
 pub struct Host {
-    parts: HostParts,
+    parts: Parts,
+    equipment: Equipment,
     shelf: Shelf,
     runtime: Runtime,
     schedule: Arc<Schedule>,
     exchanges: Arc<Exchanges>,
     identity: OnceLock<(String, Vec<Certificate>)>,
-    deals: Mutex<HashMap<DealId, Arc<Deal>>>,
+    deals: Mutex<HashMap<DealId, Own>>,
     /// Locked as long as this host runs; the lock ends with the process, however that ends.
     _only: File,
 }
@@ -158,18 +176,22 @@ impl Host {
     /// a home's deals; a second is refused.
     pub fn start(parts: HostParts) -> Result<Arc<Self>, HostError> {
         let only = lock_home(&parts.home)?;
-        let shelf = Shelf::new(Arc::clone(&parts.home), parts.archive.clone(), parts.trust.clone());
-        let workers = parts.workers;
-        let compiler = Compiler::new(Arc::clone(&parts.home), parts.compiler.clone())?;
+        let HostParts { home, archive, tinguin, means, equip, business, workers, .. } = parts;
+        let HostParts { grace, compiler, notice, keeper, .. } = parts;
+        let equipment = Equipment::new(means, equip);
+        equipment.adopt(&archive)?;
+        let trust = equipment.present().trust.clone();
+        let compiler = Compiler::new(Arc::clone(&home), compiler)?;
         let host = Arc::new(Self {
-            shelf,
-            runtime: Runtime::new(compiler, &parts.keeper)?,
+            shelf: Shelf::new(Arc::clone(&home), archive.clone(), trust),
+            runtime: Runtime::new(compiler, &keeper)?,
             schedule: Arc::default(),
             exchanges: Arc::default(),
             identity: OnceLock::new(),
             deals: Mutex::default(),
+            equipment,
             _only: only,
-            parts,
+            parts: Parts { home, archive, tinguin, business, grace, notice, keeper },
         });
         schedule::start(&host, workers);
         crate::lists::watch(&host);
@@ -196,9 +218,14 @@ impl Host {
         &self.parts.keeper
     }
 
-    /// The way to others.
+    /// The means of deals that begin now.
+    pub fn means(&self) -> &Means {
+        self.equipment.present()
+    }
+
+    /// The way to others, for deals that begin now.
     pub fn net(&self) -> &Client {
-        &self.parts.net
+        &self.means().net
     }
 
     /// The runtime that components run in.
@@ -206,9 +233,9 @@ impl Host {
         &self.runtime
     }
 
-    /// Payment modules.
+    /// Payment modules of deals that begin now.
     pub fn payments(&self) -> &Manager {
-        &self.parts.payments
+        &self.means().payments
     }
 
     /// The merchant's own affairs.
@@ -223,12 +250,12 @@ impl Host {
 
     /// The authorities that vouch for parties.
     pub fn roots(&self) -> &Roots {
-        &self.parts.trust.authorities
+        &self.means().trust.authorities
     }
 
     /// As [`Host::roots`], without whom they have withdrawn since: for parties of new deals.
     pub fn present_roots(&self) -> Roots {
-        self.shelf.lists().authorities(&self.parts.trust)
+        self.shelf.lists().authorities(&self.means().trust)
     }
 
     /// Our certified name and chain; asked of the TINGUIN once.
@@ -270,8 +297,12 @@ impl Host {
         let (id, now) = (agreement.id(), Timestamp::now());
         let peer = (agreement.name(side.other()), address);
         let (terms, bytes) = (agreement.hello.terms, agreement.encode());
-        let row = DealRow::opened(id, side.name(), peer, terms, bytes, now);
+        let mut row = DealRow::opened(id, side.name(), peer, terms, bytes, now);
         let mut writes = with;
+        if let Some((basis, keep)) = self.equipment.basis() {
+            row.basis = Some(basis);
+            writes.push(keep);
+        }
         writes.push(Write::NewDeal(Box::new(row)));
         for (signer, bytes) in signed {
             let summary = format!("agreement to deal under terms {:?}", agreement.hello.terms);
@@ -321,10 +352,11 @@ impl Host {
 
     /// Runs a deal, over checkpoints, and stores how that ended.
     fn run(self: &Arc<Self>, row: &DealRow, lane: Lane) -> Result<(), Stop> {
-        let deal = match self.deal(row) {
-            Ok(deal) => deal,
+        let own = match self.own(row) {
+            Ok(own) => own,
             Err(stop) => return self.store(row, None, Err(stop)),
         };
+        let deal = Arc::clone(&own.deal);
         // What is heavy, or is to be compiled first, does not keep others waiting.
         let light =
             self.runtime.is_ready(&deal.terms, deal.side) && !self.schedule.is_heavy(&row.terms);
@@ -335,7 +367,7 @@ impl Host {
         let mut begins = row.waits.begins;
         let mut cancel = Some(row.waits.cancel.clone());
         loop {
-            let (mut context, outcome) = match self.run_once(&deal, begins, cancel.take(), lane) {
+            let (mut context, outcome) = match self.run_once(&own, begins, cancel.take(), lane) {
                 Ok(done) => done,
                 Err(stop) => return self.store(row, Some((&deal, None)), Err(stop)),
             };
@@ -352,37 +384,44 @@ impl Host {
     /// One run: from the deal's beginning, or from its last checkpoint.
     fn run_once(
         self: &Arc<Self>,
-        deal: &Arc<Deal>,
+        own: &Own,
         begins: u64,
         cancel: Option<Option<String>>,
         lane: Lane,
     ) -> Result<Ran, Stop> {
+        let deal = &own.deal;
         let ready = self.runtime.ready(&deal.terms, deal.side)?;
         let journal = Journal::load(self.archive(), deal.id, begins, deal.grants().limits)?;
         let journal = match lane {
             Lane::Fast => journal.within(FAST_COMMITS, FAST_BYTES),
             Lane::Slow => journal.paced(),
         };
-        let world = Running::new(Arc::clone(self), Arc::clone(deal), cancel);
+        let world = Running::new(Arc::clone(self), own.clone(), cancel);
         let context = Context::new(Arc::new(world), Arc::clone(deal), journal)?;
         Ok(self.runtime.run(&ready, context, lane))
     }
 
     /// What never changes about a deal, from its row; kept for those in use.
     pub fn deal(&self, row: &DealRow) -> Result<Arc<Deal>, Stop> {
-        if let Some(deal) = self.deals().get(&row.id) {
-            return Ok(Arc::clone(deal));
+        Ok(self.own(row)?.deal)
+    }
+
+    /// A deal with what it lives by, from its row; kept for those in use.
+    pub(crate) fn own(&self, row: &DealRow) -> Result<Own, Stop> {
+        if let Some(own) = self.deals().get(&row.id) {
+            return Ok(own.clone());
         }
-        let deal = Arc::new(self.shelf.deal(row)?);
+        let means = self.equipment.of(self.archive(), row)?;
+        let own = Own { deal: Arc::new(self.shelf.deal(row, &means.trust)?), means };
         let mut deals = self.deals();
         if deals.len() >= DEALS {
             deals.clear();
         }
-        deals.insert(row.id, Arc::clone(&deal));
-        Ok(deal)
+        deals.insert(row.id, own.clone());
+        Ok(own)
     }
 
-    fn deals(&self) -> MutexGuard<'_, HashMap<DealId, Arc<Deal>>> {
+    fn deals(&self) -> MutexGuard<'_, HashMap<DealId, Own>> {
         self.deals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

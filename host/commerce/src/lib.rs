@@ -7,6 +7,7 @@
 //! | [`opening`] | drivers of the opening: HELLO, AGREE, AGREED |
 //! | [`link`] | the buyer's connection to a merchant: outbox and long poll |
 //! | `exchange` | fair exchanges: keys and goods of a deal, and how they are stored |
+//! | [`means`] | whom a deal believes and how it pays: what it began with |
 //! | [`terms`] | terms of business: downloaded, kept in the home, verified again when used |
 //! | [`lists`] | revocation lists: fetched, kept, re-checked while deals run |
 //!
@@ -17,9 +18,11 @@ mod exchange;
 pub mod host;
 pub mod link;
 pub mod lists;
+pub mod means;
 pub mod opening;
 mod running;
 pub mod terms;
 
 pub use host::{Host, HostError, HostParts};
+pub use means::{Basis, Means};
 pub use semper_runtime::Stop;

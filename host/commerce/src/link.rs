@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use semper_archive::{DealRow, DealState, Write};
 use semper_base::{DealId, Timestamp, fault};
 use semper_items::message::MAX_MESSAGE;
-use semper_net::{NetError, Response};
+use semper_net::{Client, NetError, Response};
 use semper_transfer::channel::Refusal;
 
 use semper_runtime::Stop;
@@ -113,12 +113,17 @@ impl Host {
         for message in self.archive().messages(id, true, acknowledged).map_err(Stop::from)? {
             let url = format!("{}/semper/v1/deals/{}/messages", row.address, id.hex());
             fault::point("link.send");
-            let response = self.net().post(&url, MESSAGE, message.wire, MAX_ANSWER)?;
+            let response = self.way(&row)?.post(&url, MESSAGE, message.wire, MAX_ANSWER)?;
             let accepted = accepted(&response)?;
             fault::point("link.sent");
             self.acknowledged(id, accepted.acknowledged)?;
         }
         Ok(())
+    }
+
+    /// The way to a deal's merchant: by the authorities that the deal began with.
+    fn way(&self, row: &DealRow) -> Result<Client, Stop> {
+        Ok(self.own(row)?.means.net.clone())
     }
 
     /// Done when our own side of the deal has ended: nothing more is waited for then.
@@ -141,10 +146,10 @@ impl Host {
         if now.as_ref().is_none_or(|it| it.state.is_final()) {
             return Ok(false);
         }
-        // Our component may still be busy with what was said last.
+        // Our component may still be busy with what was said last; it waits when it sleeps.
         std::thread::sleep(Duration::from_millis(100));
-        let waits = format!("waits for message {} of", last + 1);
-        if now.is_some_and(|it| it.note.starts_with(&waits) && !it.state.is_final()) {
+        let waits = |it: &DealRow| it.waits.asleep && it.waits.message == Some(last + 1);
+        if now.is_some_and(|it| waits(&it) && !it.state.is_final()) {
             let note = format!("{} has ended the deal: {}", row.peer, after_end(response));
             let (id, state, at) = (row.id, DealState::Failed, Timestamp::now());
             self.notice(id, &note);
@@ -163,7 +168,8 @@ impl Host {
             row.id.hex()
         );
         let ended = self.ended(row.id);
-        let Some(response) = self.net().get_until(&url, MAX_MESSAGE + 1024, ended)? else {
+        let way = self.way(row)?;
+        let Some(response) = way.get_until(&url, MAX_MESSAGE + 1024, ended)? else {
             return Ok(false);
         };
         match response.status {

@@ -26,12 +26,15 @@ use semper_tinguin::screen::Question;
 use semper_tinguin::{Answer, ClientError};
 
 use crate::exchange::DealHolder;
-use crate::host::{Host, Undecided};
+use crate::host::{Host, Own, Undecided};
+use crate::means::Means;
 
 /// A deal of a running host.
 pub(crate) struct Running {
     host: Arc<Host>,
     deal: Arc<Deal>,
+    /// What the deal began with.
+    means: Arc<Means>,
     /// Whether the person wants to leave, as the archive said when the activation began: for the
     /// first wait; later ones ask again.
     cancel: Mutex<Option<Option<String>>>,
@@ -44,8 +47,9 @@ impl std::fmt::Debug for Running {
 }
 
 impl Running {
-    pub(crate) fn new(host: Arc<Host>, deal: Arc<Deal>, cancel: Option<Option<String>>) -> Self {
-        Self { host, deal, cancel: Mutex::new(cancel) }
+    pub(crate) fn new(host: Arc<Host>, own: Own, cancel: Option<Option<String>>) -> Self {
+        let Own { deal, means } = own;
+        Self { host, deal, means, cancel: Mutex::new(cancel) }
     }
 
     fn take_cancel(&self) -> Option<Option<String>> {
@@ -54,7 +58,7 @@ impl Running {
 
     /// The payment module of this deal: the agreement names it, and this home had it then.
     fn module(&self) -> Result<&Arc<dyn Module>, Stop> {
-        self.host.payments().module(&self.deal.agreement.payment).map_err(Stop::broken)
+        self.means.payments.module(&self.deal.agreement.payment).map_err(Stop::broken)
     }
 
     /// The person's decision, or that she leaves the deal; both are told once.
@@ -88,7 +92,7 @@ impl World for Running {
     }
 
     fn roots(&self) -> &Roots {
-        self.host.roots()
+        &self.means.trust.authorities
     }
 
     fn message(&self, seq: u64, digest: Digest) -> Result<SignedMessage, Stop> {
@@ -238,7 +242,9 @@ impl World for Running {
     }
 
     fn draw_up(&self, to_draw: &ToDraw<'_>) -> Result<Result<Talk, Refusal>, Stop> {
-        let (third_parties, rules) = self.host.exchange_rules();
+        let trust = &self.means.trust;
+        let third_parties = trust.third_parties.iter().map(|it| it.named.clone()).collect();
+        let rules = trust.exchange;
         draw_up(&self.deal, to_draw, third_parties, rules, &self.holder())
     }
 

@@ -89,6 +89,10 @@ pub fn fetch(
     semper_distribution::pull(place, &fetcher, &told)
 }
 
+/// Terms that were verified: by their digest, and the configuration by which a deal judges them;
+/// none for those that are judged by today's.
+type Verified = HashMap<(Digest, Option<Digest>), Arc<VerifiedTerms>>;
+
 /// The terms of a home, verified once per process.
 #[derive(Debug)]
 pub struct Shelf {
@@ -96,7 +100,7 @@ pub struct Shelf {
     archive: Archive,
     trust: TrustFile,
     lists: Lists,
-    verified: Mutex<HashMap<Digest, Arc<VerifiedTerms>>>,
+    verified: Mutex<Verified>,
 }
 
 impl Shelf {
@@ -120,7 +124,7 @@ impl Shelf {
             Write::Highest(key, terms.terms().serial),
             Write::Highest("clock".into(), terms.terms().valid_from.millis()),
         ])?;
-        Ok(self.keep(terms))
+        Ok(self.keep(terms, None))
     }
 
     /// Why the terms of a running deal would be refused now, because somebody has taken
@@ -149,15 +153,25 @@ impl Shelf {
     /// Terms that are kept; verified again as of `at`, the moment that a deal was opened: a
     /// running deal goes on under its terms when they are no longer offered.
     pub fn get(&self, digest: Digest, at: Timestamp) -> Result<Arc<VerifiedTerms>, TermsError> {
-        if let Some(terms) = self.lock().get(&digest) {
+        self.judged(digest, at, &self.trust, None)
+    }
+
+    fn judged(
+        &self,
+        digest: Digest,
+        at: Timestamp,
+        trust: &TrustFile,
+        basis: Option<Digest>,
+    ) -> Result<Arc<VerifiedTerms>, TermsError> {
+        if let Some(terms) = self.lock().get(&(digest, basis)) {
             return Ok(Arc::clone(terms));
         }
         let layout = self.layout(digest)?;
-        let terms = VerifiedTerms::verify(&layout, &self.trust, None, at)?;
+        let terms = VerifiedTerms::verify(&layout, trust, None, at)?;
         if terms.digest() != digest {
             return Err(TermsError::Missing(digest));
         }
-        Ok(self.keep(terms))
+        Ok(self.keep(terms, basis))
     }
 
     /// The bundle of terms that are kept.
@@ -170,13 +184,15 @@ impl Shelf {
         Ok(Layout::read(&folder).map_err(TrustError::Layout)?)
     }
 
-    /// What never changes about a deal, from its row.
-    pub fn deal(&self, row: &DealRow) -> Result<Deal, Stop> {
+    /// What never changes about a deal, from its row; its terms are judged by the trust file that
+    /// it began with.
+    pub fn deal(&self, row: &DealRow, trust: &TrustFile) -> Result<Deal, Stop> {
         let agreement = Agreement::decode(&row.agreement)
             .map_err(|error| Stop::broken(format!("the stored agreement: {error}")))?;
         // Terms that cannot be read now are this home's trouble; the deal is not harmed by it.
-        let terms =
-            self.get(row.terms, row.opened).map_err(|error| Stop::away(Needed::Terms, error))?;
+        let terms = self
+            .judged(row.terms, row.opened, trust, row.basis)
+            .map_err(|error| Stop::away(Needed::Terms, error))?;
         let side = if row.side == Side::Buyer.name() { Side::Buyer } else { Side::Seller };
         Ok(Deal { id: row.id, side, agreement, terms, opened: row.opened })
     }
@@ -186,13 +202,13 @@ impl Shelf {
         &self.trust
     }
 
-    fn keep(&self, terms: VerifiedTerms) -> Arc<VerifiedTerms> {
+    fn keep(&self, terms: VerifiedTerms, basis: Option<Digest>) -> Arc<VerifiedTerms> {
         let terms = Arc::new(terms);
-        self.lock().insert(terms.digest(), Arc::clone(&terms));
+        self.lock().insert((terms.digest(), basis), Arc::clone(&terms));
         terms
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Digest, Arc<VerifiedTerms>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Verified> {
         self.verified.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

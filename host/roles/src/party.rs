@@ -1,12 +1,13 @@
 //! A buyer's or merchant's home: its configuration, and the host that is made from it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use semper_archive::{Archive, ArchiveError, Home, HomeError};
+use semper_archive::{Archive, ArchiveError, DealRow, Home, HomeError};
 use semper_base::{DealId, Mend};
-use semper_commerce::{Host, HostError, HostParts, Stop};
+use semper_commerce::{Basis, Host, HostError, HostParts, Means, Stop};
 use semper_keeper::Keeper;
 use semper_net::Client;
 use semper_payment::{Manager, Module};
@@ -95,6 +96,8 @@ pub struct Party {
     pub config: PartyConfig,
     /// Whom it believes.
     pub trust: TrustFile,
+    /// The part of its configuration that deals live by.
+    pub basis: Basis,
     /// Its archive.
     pub archive: Archive,
     /// Keeps the threads of its host.
@@ -106,16 +109,26 @@ impl Party {
     pub fn open(path: &Path) -> Result<Self, PartyError> {
         let home = Arc::new(Home::open(path)?);
         let config = read_config(&home)?;
-        let trust = TrustFile::parse(&home.read(TRUST)?, |name| {
-            home.read(name).map_err(|error| error.to_string())
+        let (text, mut files) = (home.read(TRUST)?, BTreeMap::new());
+        let trust = TrustFile::parse(&text, |name| {
+            let read = home.read(name).map_err(|error| error.to_string())?;
+            files.insert(name.to_owned(), read.clone());
+            Ok(read)
         })?;
-        let archive = Archive::open(&home)?;
-        Ok(Self { home, config, trust, archive, keeper: Keeper::new("host") })
+        let payment = toml::to_string(&config.payment).map_err(|error| unwritable(&error))?;
+        let basis = Basis { trust: text, files, payment };
+        let (archive, keeper) = (Archive::open(&home)?, Keeper::new("host"));
+        Ok(Self { home, config, trust, basis, archive, keeper })
     }
 
     /// A client that believes this home's authorities.
     pub fn net(&self) -> Client {
         Client::new(&self.trust.authorities)
+    }
+
+    /// The trust file that a deal of this home began with.
+    pub fn trust_of(&self, row: &DealRow) -> Result<TrustFile, Stop> {
+        semper_commerce::means::trust_of(&self.archive, row, &self.trust, equip)
     }
 
     /// Starts the host.
@@ -125,19 +138,12 @@ impl Party {
         workers: usize,
         notice: impl Fn(DealId, &str) + Send + Sync + 'static,
     ) -> Result<Arc<Host>, PartyError> {
-        let net = self.net();
-        let mut modules: Vec<Arc<dyn Module>> = Vec::new();
-        if let Some(purse) = &self.config.payment.purse {
-            let roots = self.trust.authorities.clone();
-            modules.push(Arc::new(Purse::new(purse.clone(), net.clone(), roots)));
-        }
         let parts = HostParts {
             home: Arc::clone(&self.home),
             archive: self.archive.clone(),
             tinguin: semper_tinguin::Client::new(self.home.path()),
-            net,
-            trust: self.trust.clone(),
-            payments: Manager::new(modules),
+            means: means(&self.trust, &self.config.payment, self.basis.clone()),
+            equip: Box::new(equip),
             business,
             workers,
             grace: Duration::from_millis(500),
@@ -147,6 +153,30 @@ impl Party {
         };
         Ok(Host::start(parts)?)
     }
+}
+
+/// The means that a configuration gives.
+fn means(trust: &TrustFile, payment: &PaymentConfig, basis: Basis) -> Means {
+    let net = Client::new(&trust.authorities);
+    let mut modules: Vec<Arc<dyn Module>> = Vec::new();
+    if let Some(purse) = &payment.purse {
+        let roots = trust.authorities.clone();
+        modules.push(Arc::new(Purse::new(purse.clone(), net.clone(), roots)));
+    }
+    let payments = Manager::new(modules);
+    Means { trust: trust.clone(), payments, net, basis: Some(basis) }
+}
+
+/// The means that an earlier configuration gave.
+fn equip(basis: &Basis) -> Result<Means, String> {
+    let read = |name: &str| basis.files.get(name).cloned().ok_or_else(|| format!("no {name}"));
+    let trust = TrustFile::parse(&basis.trust, read).map_err(|error| error.to_string())?;
+    let payment = toml::from_str(&basis.payment).map_err(|error| error.to_string())?;
+    Ok(means(&trust, &payment, basis.clone()))
+}
+
+fn unwritable(error: &toml::ser::Error) -> PartyError {
+    PartyError::Config { file: CONFIG.into(), detail: error.to_string() }
 }
 
 /// The program that compiles components: `semper`, which this is, or which lies beside it (or
@@ -173,7 +203,6 @@ pub fn read_config(home: &Home) -> Result<PartyConfig, PartyError> {
 
 /// Writes a home's configuration.
 pub fn write_config(home: &Home, config: &PartyConfig) -> Result<(), PartyError> {
-    let text = toml::to_string(config)
-        .map_err(|error| PartyError::Config { file: CONFIG.into(), detail: error.to_string() })?;
+    let text = toml::to_string(config).map_err(|error| unwritable(&error))?;
     Ok(home.write(CONFIG, text.as_bytes())?)
 }

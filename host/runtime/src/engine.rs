@@ -61,8 +61,9 @@ impl std::fmt::Debug for Ready {
     }
 }
 
-/// A slot of the table of ready components; locked while the component is being prepared.
-type Slot = Arc<Mutex<Option<Ready>>>;
+/// A slot of the table of ready components; locked while one is being prepared. Deals that began
+/// under different configurations may have different grants for one component.
+type Slot = Arc<Mutex<Vec<(Grants, Ready)>>>;
 
 /// A wasmtime engine and the components that are ready in this process.
 pub struct Runtime {
@@ -104,14 +105,15 @@ impl Runtime {
     pub fn is_ready(&self, terms: &VerifiedTerms, side: Side) -> bool {
         let ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
         let slot = ready.get(&(terms.digest(), side));
-        slot.is_some_and(|slot| slot.try_lock().is_ok_and(|slot| slot.is_some()))
+        slot.is_some_and(|slot| {
+            slot.try_lock().is_ok_and(|slot| find(&slot, terms.grants()).is_some())
+        })
     }
 
     /// Compiles and links a side's component, or takes the one that is ready: its imports against the
     /// grants first, then what can be seen of it, then the compiler. The linker holds exactly
     /// the granted capabilities.
     pub fn ready(&self, terms: &VerifiedTerms, side: Side) -> Result<Ready, Stop> {
-        // Terms fix the components, and with this process's trust file the grants.
         let key = (terms.digest(), side);
         let slot = {
             let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
@@ -122,7 +124,7 @@ impl Runtime {
         };
         // One at a time prepares a component; others need not wait for it.
         let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(ready) = &*slot {
+        if let Some(ready) = find(&slot, terms.grants()) {
             return Ok(ready.clone());
         }
         let bytes = match side {
@@ -130,7 +132,8 @@ impl Runtime {
             Side::Seller => terms.seller_component(),
         };
         let ready = self.prepare(bytes, terms.grants())?;
-        Ok(slot.insert(ready).clone())
+        slot.push((terms.grants().clone(), ready.clone()));
+        Ok(ready)
     }
 
     fn prepare(&self, bytes: &[u8], grants: &Grants) -> Result<Ready, Stop> {
@@ -169,6 +172,10 @@ impl Runtime {
         let outcome = outcome.map_err(|stop| context.shown(stop));
         (context, outcome)
     }
+}
+
+fn find<'a>(slot: &'a [(Grants, Ready)], grants: &Grants) -> Option<&'a Ready> {
+    slot.iter().find(|(granted, _)| granted == grants).map(|(_, ready)| ready)
 }
 
 fn activate(

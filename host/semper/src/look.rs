@@ -87,7 +87,7 @@ fn verify(home: &Path, deal: Option<&str>, as_json: bool) -> Result<(), Report> 
     let mut wrong = 0;
     let mut all = Vec::new();
     for row in rows {
-        let found = evidence::verify(&party.archive, &party.trust.authorities, &row)?;
+        let found = evidence::verify(&party.archive, &party.trust_of(&row)?.authorities, &row)?;
         wrong += found.wrong.len();
         if !as_json {
             print::line(&format!("{} with {}", row.id, row.peer));

@@ -31,8 +31,9 @@ fn account(party: &Party, deal: &str, as_json: bool) -> Result<(), Report> {
     let row = find(party, deal)?;
     let shelf = Shelf::new(Arc::clone(&party.home), party.archive.clone(), party.trust.clone());
     let runtime = party::runtime(&party.home)?;
-    let deal = Arc::new(shelf.deal(&row)?);
-    let replayed = exported::of_archive(&runtime, &party.archive, &party.trust, &deal)?;
+    let trust = party.trust_of(&row)?;
+    let deal = Arc::new(shelf.deal(&row, &trust)?);
+    let replayed = exported::of_archive(&runtime, &party.archive, &trust, &deal)?;
     if as_json {
         print::json(&json!({
             "deal": row.id, "steps": replayed.steps, "flow": replayed.flow,

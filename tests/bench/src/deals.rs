@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use semper_archive::DealState;
 use semper_base::DealId;
-use semper_commerce::{Host, HostError, HostParts};
+use semper_commerce::{Host, HostError, HostParts, Means};
 use semper_payment::{Manager, Module};
 use semper_purse::Purse;
 use semper_roles::party::Party;
@@ -54,9 +54,13 @@ fn host(
         home: Arc::clone(&party.home),
         archive: party.archive.clone(),
         tinguin: semper_tinguin::Client::new(party.home.path()),
-        net: net.clone(),
-        trust: party.trust.clone(),
-        payments: Manager::new(vec![Arc::clone(&purse)]),
+        means: Means {
+            trust: party.trust.clone(),
+            payments: Manager::new(vec![Arc::clone(&purse)]),
+            net: net.clone(),
+            basis: Some(party.basis.clone()),
+        },
+        equip: Box::new(|_| Err("there is one configuration here".into())),
         business: None,
         workers,
         grace,

@@ -20,7 +20,7 @@ use semper_base::{
     Amount, Certificate, Currency, DealId, Digest, Role, SealSecret, SigningKey, Timestamp, keys,
 };
 use semper_commerce::host::{Accepted, MessageRefusal};
-use semper_commerce::{Host, HostParts};
+use semper_commerce::{Host, HostParts, Means};
 use semper_items::agreement::Attributes;
 use semper_items::{
     Agreement, Container, DealKeys, Header, Hello, Item, Message, Side, SignedStatement, Statement,
@@ -470,9 +470,13 @@ fn host(home: &std::path::Path, trust: &TrustFile, options: &Options) -> Arc<Hos
             home: Arc::clone(&home),
             archive: Archive::open(&home).unwrap(),
             tinguin: semper_tinguin::Client::new(home.path()),
-            net: Client::new(&trust.authorities),
-            trust: trust.clone(),
-            payments: Manager::new(Vec::new()),
+            means: Means {
+                trust: trust.clone(),
+                payments: Manager::new(Vec::new()),
+                net: Client::new(&trust.authorities),
+                basis: None,
+            },
+            equip: Box::new(|_| Err("there is one configuration here".into())),
             business: None,
             workers: options.workers,
             grace: options.grace,

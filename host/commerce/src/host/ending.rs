@@ -162,9 +162,9 @@ impl Host {
         if same {
             return Ok(());
         }
-        let Waiting { message, until, question, .. } = waiting;
+        let Waiting { message, wants_message, until, question, .. } = waiting;
         let (id, at) = (row.id, Timestamp::now());
-        let write = Write::Sleep { id, note, at, message, until, question };
+        let write = Write::Sleep { id, note, at, message, wants_message, until, question };
         Ok(self.archive().commit(vec![write])?)
     }
 

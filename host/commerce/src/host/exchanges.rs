@@ -15,14 +15,12 @@ use std::time::{Duration, Instant};
 
 use semper_archive::Write;
 use semper_base::{DealId, ExchangeId, Timestamp, cbor};
+use semper_exchange::Role;
 use semper_exchange::package::{self, Part};
 use semper_exchange::party::Event;
-use semper_exchange::standard::Standard;
-use semper_exchange::{Role, ThirdParty};
 use semper_items::Side;
 use semper_tinguin::protocol::ExchangeQuestion;
 use semper_tinguin::screen;
-use semper_trust::trustfile::ExchangeRules;
 use serde_bytes::ByteBuf;
 
 use super::schedule::lock;
@@ -195,20 +193,13 @@ impl Host {
         let Some(row) = self.archive().exchange(id)? else { return Ok(None) };
         let Some(deal) = self.archive().deal(row.deal)? else { return Ok(None) };
         let address = deal.address.clone();
-        let deal = self.deal(&deal)?;
-        let rules = self.parts.trust.exchange;
-        let live = Live::new(deal, Stored::read(&row)?, address, rules.patience);
+        let own = self.own(&deal)?;
+        let live = Live::new(own, Stored::read(&row)?, address);
         let mut all = lock(&self.exchanges.live);
         if all.len() >= LIVE {
             all.retain(|_, live| Arc::strong_count(live) > 1);
         }
         Ok(Some(Arc::clone(all.entry(id).or_insert_with(|| Arc::new(Mutex::new(live))))))
-    }
-
-    /// Third parties that we believe, and what exchanges must be like.
-    pub(crate) fn exchange_rules(&self) -> (Vec<ThirdParty<Standard>>, ExchangeRules) {
-        let trust = &self.parts.trust;
-        (trust.third_parties.iter().map(|it| it.named.clone()).collect(), trust.exchange)
     }
 
     /// What a person is asked before an exchange begins.

@@ -70,6 +70,9 @@ pub struct DealRow {
     pub changed: Timestamp,
     /// The things that wake it.
     pub waits: Waits,
+    /// The name of the configuration that it began with; none for deals of before that was kept.
+    #[serde(skip)]
+    pub basis: Option<Digest>,
 }
 
 impl DealRow {
@@ -94,6 +97,7 @@ impl DealRow {
             opened: at,
             changed: at,
             waits: Waits::default(),
+            basis: None,
         }
     }
 }
@@ -104,6 +108,9 @@ pub struct Waits {
     /// Whether it has left memory to wait; a running deal that is not asleep is run at the
     /// next start of its host.
     pub asleep: bool,
+    /// The number of the peer's message that its service waits for.
+    #[serde(skip)]
+    pub message: Option<u64>,
     /// The date that wakes it.
     pub until: Option<Timestamp>,
     /// The question whose answer wakes it.
@@ -210,6 +217,15 @@ pub enum Write {
     Opened(Digest),
     /// Stores a new deal; one that is there stays as it is.
     NewDeal(Box<DealRow>),
+    /// Keeps a configuration under its digest.
+    Basis {
+        /// Its digest.
+        digest: Digest,
+        /// Its canonical encoding.
+        bytes: Vec<u8>,
+    },
+    /// Running deals that name no configuration live by this one from now on.
+    Adopt(Digest),
     /// Changes where a deal stands.
     Deal {
         /// The deal that changes.
@@ -232,6 +248,8 @@ pub enum Write {
         at: Timestamp,
         /// The number of the peer's message that wakes it.
         message: Option<u64>,
+        /// Whether its service waits for that message.
+        wants_message: bool,
         /// The date that wakes it.
         until: Option<Timestamp>,
         /// The question whose answer wakes it.

@@ -182,6 +182,7 @@ fn a_deal_sleeps_unless_what_it_waits_for_has_come() {
         note: "waits".into(),
         at,
         message,
+        wants_message: true,
         until: Some(until),
         question: Some(question),
     };

@@ -9,6 +9,7 @@ use semper_base::{DealId, Digest, ExchangeId, cbor, fault};
 use semper_exchange::Message;
 use semper_exchange::party::Event;
 use semper_exchange::standard::Standard;
+use semper_net::Client;
 use serde::{Deserialize, Serialize};
 
 use semper_runtime::Stop;
@@ -47,7 +48,7 @@ impl Host {
     /// The exchange is not held meanwhile: whatever else happens to it happens.
     pub(super) fn converse(self: &Arc<Self>, live: &Mutex<Live>) -> Result<(), Stop> {
         for _ in 0..TURNS {
-            let (said, wait, deal, address) = {
+            let (said, wait, deal, address, net) = {
                 let live = lock(live);
                 if !live.speaks() {
                     return Ok(());
@@ -56,9 +57,9 @@ impl Host {
                 let said = Said { exchange, messages, heard: live.heard };
                 // What is not waited for is only delivered.
                 let waits = live.left().filter(|_| live.listens()).unwrap_or_default();
-                (said, waits, Arc::clone(&live.deal), live.address.clone())
+                (said, waits, Arc::clone(&live.deal), live.address.clone(), live.net().clone())
             };
-            let answer = self.turn(&said, wait, &deal, &address)?;
+            let answer = self.turn(&said, wait, &deal, (&address, &net))?;
             let mut live = lock(live);
             live.unsent.retain(|message| !said.messages.contains(message));
             let Some(answer) = answer else { return Ok(()) };
@@ -82,7 +83,7 @@ impl Host {
         said: &Said,
         wait: Duration,
         deal: &Deal,
-        address: &str,
+        (address, net): (&str, &Client),
     ) -> Result<Option<Said>, Stop> {
         let failed = |error: &dyn std::fmt::Display| super::later(error);
         let wire = self.seal(deal, &cbor::encode(said))?;
@@ -90,8 +91,7 @@ impl Host {
         let id = deal.id.hex();
         let url = format!("{address}/semper/v1/deals/{id}/{EXCHANGE}?wait={wait}");
         fault::point("exchange.send");
-        let response =
-            self.net().post(&url, MESSAGE, wire, MAX_SAID).map_err(|error| failed(&error))?;
+        let response = net.post(&url, MESSAGE, wire, MAX_SAID).map_err(|error| failed(&error))?;
         fault::point("exchange.sent");
         match response.status {
             204 => return Ok(None),

@@ -16,6 +16,7 @@ use semper_exchange::standard::Standard;
 use semper_exchange::verdict::{Answer, MAX_ANSWER, REQUESTS, Request};
 use semper_exchange::{Message, Role};
 use semper_items::statement::{Content, Statement};
+use semper_net::Client;
 use semper_payment::PaymentError;
 use semper_tinguin::screen;
 
@@ -24,7 +25,8 @@ use semper_runtime::context::Deal;
 
 use super::later;
 use crate::exchange::{DealHolder, Machine, Stored};
-use crate::host::{Host, evidence};
+use crate::host::{Host, Own, evidence};
+use crate::means::Means;
 
 /// Shortest pause between two looks at an exchange.
 pub(super) const SHORTEST: Duration = Duration::from_millis(250);
@@ -38,6 +40,8 @@ const MAX_FACT: usize = 128 * 1024;
 /// An exchange in memory.
 pub(super) struct Live {
     pub deal: Arc<Deal>,
+    /// What the deal began with.
+    means: Arc<Means>,
     pub stored: Stored,
     /// Where the other side is reached, if we connect.
     pub address: String,
@@ -58,14 +62,11 @@ pub(super) struct Live {
 }
 
 impl Live {
-    pub(super) fn new(
-        deal: Arc<Deal>,
-        stored: Stored,
-        address: String,
-        patience: Duration,
-    ) -> Self {
+    pub(super) fn new(own: Own, stored: Stored, address: String) -> Self {
+        let patience = own.means.trust.exchange.patience;
         Self {
-            deal,
+            deal: own.deal,
+            means: own.means,
             stored,
             address,
             unsent: Vec::new(),
@@ -77,6 +78,11 @@ impl Live {
             fresh: true,
             conversing: false,
         }
+    }
+
+    /// The way to others.
+    pub(super) fn net(&self) -> &Client {
+        &self.means.net
     }
 
     /// Whether there is nothing more to do.
@@ -245,14 +251,16 @@ impl Host {
         request: &Request<Standard>,
     ) -> Option<Answer<Standard>> {
         let named = &live.stored.machine.agreement().third_party;
-        let third = self.parts.trust.third_parties.iter().find(|it| it.named == *named);
-        let Some(third) = third else {
-            let text = format!("{} is not in the trust file any more", named.origin);
+        // Where it is now, if the present trust file knows; the agreement fixes who it is.
+        let (now, then) = (&self.means().trust, &live.means.trust);
+        let third = now.third_parties.iter().chain(&then.third_parties);
+        let Some(third) = third.into_iter().find(|it| it.named == *named) else {
+            let text = format!("{} is in no trust file of this home", named.origin);
             self.progress(live.deal.id, text);
             return None;
         };
         let url = format!("{}{REQUESTS}", third.address);
-        match self.net().post(&url, CBOR, cbor::encode(request), MAX_ANSWER) {
+        match live.means.net.post(&url, CBOR, cbor::encode(request), MAX_ANSWER) {
             Ok(response) if response.status == 200 => {
                 let answer = cbor::decode(&response.body, MAX_ANSWER);
                 answer.inspect_err(|error| tracing::warn!(%error, url, "no answer")).ok()
@@ -292,7 +300,7 @@ impl Host {
             tracing::warn!(%error, "money cannot be locked now");
             None
         };
-        let module = self.payments().module(&live.deal.agreement.payment);
+        let module = live.means.payments.module(&live.deal.agreement.payment);
         let module = module.map_err(|error| Some(error.to_string()))?;
         let content = order.statement(module.system().to_owned(), module.account().to_owned());
         let content = Content::HoldOrder(content);
@@ -319,7 +327,7 @@ impl Host {
             third_party: agreement.third_party.sign,
             claim: claimed.claim,
         };
-        let module = self.payments().module(&live.deal.agreement.payment).ok()?;
+        let module = live.means.payments.module(&live.deal.agreement.payment).ok()?;
         let fact = module.claim(&cbor::encode(&request));
         let fact = fact.inspect_err(|error| tracing::warn!(%error, "money cannot be claimed now"));
         let fact = cbor::decode(&fact.ok()?, MAX_FACT);

@@ -10,7 +10,7 @@ use crate::rows::{
 };
 
 const DEAL: &str = "id, side, peer, address, terms, agreement, state, note, opened, changed, \
-    asleep, wake_at, question, cancel, begins";
+    asleep, wake_at, question, cancel, begins, wake_message, basis";
 
 impl Archive {
     /// The deal with this id, if there is one.
@@ -120,6 +120,11 @@ impl Archive {
     /// All openings, under way or over.
     pub fn openings(&self) -> Result<Vec<OpeningRow>, ArchiveError> {
         self.rows("SELECT nonce, deal, side, address, state FROM openings", [], opening)
+    }
+
+    /// The configuration of this name that deals began with.
+    pub fn basis(&self, digest: Digest) -> Result<Option<Vec<u8>>, ArchiveError> {
+        self.blob("SELECT bytes FROM bases WHERE digest = ?1", [digest.as_bytes()])
     }
 
     /// A deal's channel state.
@@ -285,7 +290,9 @@ fn deal(row: &Row<'_>) -> rusqlite::Result<DealRow> {
             question: row.get::<_, Option<[u8; 32]>>(12)?.map(Digest::from_bytes),
             cancel: row.get(13)?,
             begins: number(row, 14)?,
+            message: row.get::<_, Option<i64>>(15)?.and_then(|it| u64::try_from(it).ok()),
         },
+        basis: row.get::<_, Option<[u8; 32]>>(16)?.map(Digest::from_bytes),
     })
 }
 

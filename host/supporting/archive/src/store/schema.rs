@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::{ArchiveError, translate};
 
 /// Each entry brings the file from format n to n + 1; entries are never changed, only added.
-const MIGRATIONS: [&str; 3] = [FIRST, SECOND, THIRD];
+const MIGRATIONS: [&str; 4] = [FIRST, SECOND, THIRD, FOURTH];
 
 const FIRST: &str = "
     CREATE TABLE openings (
@@ -94,6 +94,16 @@ const THIRD: &str = "
     CREATE INDEX exchanges_open ON exchanges (id) WHERE open = 1;
 ";
 
+/// The configuration that each deal began with; which message a deal waits for.
+const FOURTH: &str = "
+    CREATE TABLE bases (
+        digest BLOB PRIMARY KEY CHECK (length(digest) = 32),
+        bytes  BLOB NOT NULL
+    ) STRICT;
+    ALTER TABLE deals ADD COLUMN basis BLOB REFERENCES bases (digest);
+    ALTER TABLE deals ADD COLUMN wake_message INTEGER;
+";
+
 /// Opens for writing: makes, migrates and checks the file.
 pub(super) fn open(path: &Path, quota: Option<u32>) -> Result<Connection, ArchiveError> {
     let failed = |error: rusqlite::Error| translate(path, &error);
@@ -150,7 +160,42 @@ fn check(connection: &Connection, path: &Path) -> Result<(), ArchiveError> {
     if word == "ok" {
         return Ok(());
     }
-    Err(ArchiveError::Corrupt { path: path.to_owned(), detail: word })
+    let detail = damage(connection).unwrap_or(word);
+    Err(ArchiveError::Corrupt { path: path.to_owned(), detail })
+}
+
+/// Which tables are damaged, and what can be saved: whole tables, and of the others the rows that
+/// can still be read.
+fn damage(connection: &Connection) -> rusqlite::Result<String> {
+    let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name";
+    let names: Vec<String> =
+        connection.prepare(sql)?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let (mut whole, mut damaged) = (Vec::new(), Vec::new());
+    for name in names.iter().filter(|name| !name.starts_with("sqlite_")) {
+        let check = format!("PRAGMA integrity_check('{name}')");
+        let word = connection.query_row(&check, [], |row| row.get::<_, String>(0));
+        let said = format!("{name} ({} rows)", readable(connection, name));
+        match word {
+            Ok(word) if word == "ok" => whole.push(said),
+            _ => damaged.push(said),
+        }
+    }
+    let list = |names: &[String]| match names {
+        [] => "nothing".to_owned(),
+        names => names.join(", "),
+    };
+    Ok(format!("damaged: {}, as far as they can be read; whole: {}", list(&damaged), list(&whole)))
+}
+
+/// How many rows of a table can be read.
+fn readable(connection: &Connection, table: &str) -> usize {
+    let Ok(mut rows) = connection.prepare(&format!("SELECT * FROM {table}")) else { return 0 };
+    let Ok(mut rows) = rows.query([]) else { return 0 };
+    let mut count = 0;
+    while let Ok(Some(_)) = rows.next() {
+        count += 1;
+    }
+    count
 }
 
 fn migrate(connection: &mut Connection, path: &Path) -> Result<(), ArchiveError> {

@@ -35,9 +35,17 @@ fn one(connection: &Connection, write: &Write) -> rusqlite::Result<usize> {
         Write::Deal { id, state, note, at } => connection
             .prepare_cached(
                 "UPDATE deals SET state = ?2, note = ?3, changed = ?4, asleep = 0,
-                     wake_at = NULL, question = NULL WHERE id = ?1",
+                     wake_at = NULL, question = NULL, wake_message = NULL WHERE id = ?1",
             )?
             .execute(params![id.digest().as_bytes(), state.name(), note, at.millis() as i64]),
+        Write::Basis { digest, bytes } => connection
+            .prepare_cached("INSERT INTO bases VALUES (?1, ?2) ON CONFLICT DO NOTHING")?
+            .execute(params![digest.as_bytes(), bytes]),
+        Write::Adopt(digest) => connection
+            .prepare_cached(
+                "UPDATE deals SET basis = ?1 WHERE basis IS NULL AND state = 'running'",
+            )?
+            .execute([digest.as_bytes()]),
         Write::Sleep { .. } => sleep(connection, write),
         Write::Cancel(id, reason) => connection
             .prepare_cached(
@@ -71,10 +79,13 @@ fn one(connection: &Connection, write: &Write) -> rusqlite::Result<usize> {
 
 /// Whatever a deal waits for may have come between its last look and this commit.
 fn sleep(connection: &Connection, write: &Write) -> rusqlite::Result<usize> {
-    let Write::Sleep { id, note, at, message, until, question } = write else { return Ok(0) };
+    let Write::Sleep { id, note, at, message, wants_message, until, question } = write else {
+        return Ok(0);
+    };
     connection
         .prepare_cached(
             "UPDATE deals SET note = ?2, changed = ?3, wake_at = ?5, question = ?6,
+                 wake_message = ?7,
                  asleep = cancel IS NULL AND NOT EXISTS (
                      SELECT 1 FROM messages WHERE deal = ?1 AND sent = 0 AND seq = ?4)
              WHERE id = ?1 AND state = 'running'",
@@ -86,6 +97,7 @@ fn sleep(connection: &Connection, write: &Write) -> rusqlite::Result<usize> {
             message.map(|seq| seq as i64),
             until.map(|until| until.millis() as i64),
             question.as_ref().map(|id| id.as_bytes().as_slice()),
+            message.filter(|_| *wants_message).map(|seq| seq as i64),
         ])
 }
 
@@ -105,7 +117,7 @@ fn new_deal(connection: &Connection, row: &DealRow) -> rusqlite::Result<usize> {
     connection
         .prepare_cached(
             "INSERT INTO deals (id, side, peer, address, terms, agreement, state, note, opened,
-                 changed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+                 changed, basis) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
              ON CONFLICT (id) DO NOTHING",
         )?
         .execute(params![
@@ -119,6 +131,7 @@ fn new_deal(connection: &Connection, row: &DealRow) -> rusqlite::Result<usize> {
             row.note,
             row.opened.millis() as i64,
             row.changed.millis() as i64,
+            row.basis.as_ref().map(|it| it.as_bytes().as_slice()),
         ])
 }
 

@@ -1,0 +1,147 @@
+//! The means of a deal: whom it believes, how it pays and is paid, how it reaches others.
+//!
+//! A deal lives by the means that it began with. The home's configuration may change while it
+//! runs: new deals follow the change, and running ones do not. So a deal's row in the archive
+//! names its [`Basis`], the configuration's own text, from which the means are made again after
+//! a restart. Deals of one configuration share one basis.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use semper_archive::{Archive, DealRow, Write};
+use semper_base::{Digest, cbor};
+use semper_net::Client;
+use semper_payment::Manager;
+use semper_runtime::Stop;
+use semper_runtime::stop::Needed;
+use semper_trust::TrustFile;
+use serde::{Deserialize, Serialize};
+
+/// Bytes of a basis, at most: a trust file with its certificates and policies.
+const MAX_BASIS: usize = 4 * 1024 * 1024;
+
+/// The part of a home's configuration that decides what its deals see, sign and are paid.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Basis {
+    /// The text of the trust file.
+    pub trust: String,
+    /// The files that the trust file names: certificates and policies.
+    pub files: BTreeMap<String, String>,
+    /// The payment modules' configuration, TOML.
+    pub payment: String,
+}
+
+impl Basis {
+    fn encode(&self) -> Vec<u8> {
+        cbor::encode(self)
+    }
+}
+
+/// Whom a deal believes, how it pays and is paid, how it reaches others.
+#[derive(Clone, Debug)]
+pub struct Means {
+    /// Whom it believes.
+    pub trust: TrustFile,
+    /// How it pays and is paid.
+    pub payments: Manager,
+    /// The way to merchants, banks and third parties.
+    pub net: Client,
+    /// The text that these means are made of; without one they cannot be made again, and deals
+    /// live by whatever means their host has.
+    pub basis: Option<Basis>,
+}
+
+/// Makes means of a basis; or says what is wrong with it.
+pub type Equip = Box<dyn Fn(&Basis) -> Result<Means, String> + Send + Sync>;
+
+/// The means of a host: those of today, and those that running deals began with.
+pub(crate) struct Equipment {
+    present: Arc<Means>,
+    /// The present basis, encoded.
+    basis: Option<(Digest, Vec<u8>)>,
+    equip: Equip,
+    earlier: Mutex<HashMap<Digest, Arc<Means>>>,
+}
+
+impl std::fmt::Debug for Equipment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Equipment({:?})", self.basis.as_ref().map(|it| it.0))
+    }
+}
+
+/// The trust file that a deal began with: for whoever looks at it without a host. `present` is
+/// today's, for deals that name none.
+///
+/// # Errors
+/// The archive cannot be read, or the configuration that it holds makes no sense any more.
+pub fn trust_of(
+    archive: &Archive,
+    row: &DealRow,
+    present: &TrustFile,
+    equip: impl Fn(&Basis) -> Result<Means, String>,
+) -> Result<TrustFile, Stop> {
+    match row.basis {
+        Some(digest) => Ok(remade(archive, digest, equip)?.trust),
+        None => Ok(present.clone()),
+    }
+}
+
+fn remade(
+    archive: &Archive,
+    digest: Digest,
+    equip: impl Fn(&Basis) -> Result<Means, String>,
+) -> Result<Means, Stop> {
+    let bytes = archive.basis(digest)?;
+    let missing = || Stop::broken(format!("the configuration {digest} is not in the archive"));
+    let basis: Basis = cbor::decode(&bytes.ok_or_else(missing)?, MAX_BASIS)
+        .map_err(|error| Stop::broken(format!("the configuration {digest}: {error}")))?;
+    equip(&basis)
+        .map_err(|why| Stop::away(Needed::Terms, format!("an earlier configuration: {why}")))
+}
+
+impl Equipment {
+    pub(crate) fn new(present: Means, equip: Equip) -> Self {
+        let encoded = present.basis.as_ref().map(Basis::encode);
+        let basis = encoded.map(|bytes| (Digest::of(&bytes), bytes));
+        Self { present: Arc::new(present), basis, equip, earlier: Mutex::default() }
+    }
+
+    /// The means of deals that begin now.
+    pub(crate) fn present(&self) -> &Means {
+        &self.present
+    }
+
+    /// The name of the present basis, for the row of a deal that begins, and the write that
+    /// keeps it.
+    pub(crate) fn basis(&self) -> Option<(Digest, Write)> {
+        let (digest, bytes) = self.basis.as_ref()?;
+        Some((*digest, Write::Basis { digest: *digest, bytes: bytes.clone() }))
+    }
+
+    /// Deals of before this was kept live by today's configuration from now on.
+    pub(crate) fn adopt(&self, archive: &Archive) -> Result<(), Stop> {
+        if let Some((digest, keep)) = self.basis() {
+            archive.commit(vec![keep, Write::Adopt(digest)])?;
+        }
+        Ok(())
+    }
+
+    /// The means that a deal began with.
+    pub(crate) fn of(&self, archive: &Archive, row: &DealRow) -> Result<Arc<Means>, Stop> {
+        let Some(wanted) = row.basis else { return Ok(Arc::clone(&self.present)) };
+        if self.basis.as_ref().is_some_and(|(present, _)| *present == wanted) {
+            return Ok(Arc::clone(&self.present));
+        }
+        if let Some(means) = self.lock().get(&wanted) {
+            return Ok(Arc::clone(means));
+        }
+        let means = Arc::new(remade(archive, wanted, &self.equip)?);
+        self.lock().insert(wanted, Arc::clone(&means));
+        Ok(means)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Digest, Arc<Means>>> {
+        self.earlier.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -15,11 +15,11 @@ use std::time::Duration;
 
 use semper_archive::{Archive, DealRow, EvidenceRow, Home, Write};
 use semper_base::cert::Roots;
-use semper_base::{Certificate, DealId, Digest, Mend, Timestamp};
+use semper_base::{Certificate, DealId, Digest, Mend, PublicKey, Timestamp};
 use semper_items::{Agreement, Side, Statement};
 use semper_keeper::{Job, Keeper};
 use semper_net::Client;
-use semper_payment::{Confirmed, Manager};
+use semper_payment::{Confirmed, Manager, PaymentError};
 use semper_tinguin::ClientError;
 use semper_trust::VerifiedTerms;
 
@@ -30,6 +30,7 @@ use semper_runtime::journal::Journal;
 use semper_runtime::stop::{Doubt, Pause, Stop};
 use semper_runtime::{Lane, Runtime};
 
+use crate::errands::{Awaited, Errands};
 use crate::means::{Equip, Equipment, Means};
 use crate::running::Running;
 use crate::terms::Shelf;
@@ -108,6 +109,10 @@ pub struct Host {
     runtime: Runtime,
     schedule: Arc<Schedule>,
     exchanges: Arc<Exchanges>,
+    errands: Errands,
+    /// What payment systems answer to activations.
+    paid: Awaited<Result<Confirmed, PaymentError>>,
+    system_keys: Awaited<Result<PublicKey, PaymentError>>,
     identity: OnceLock<(String, Vec<Certificate>)>,
     deals: Mutex<HashMap<DealId, Own>>,
     /// Locked as long as this host runs; the lock ends with the process, however that ends.
@@ -187,6 +192,9 @@ impl Host {
             runtime: Runtime::new(compiler, &keeper)?,
             schedule: Arc::default(),
             exchanges: Arc::default(),
+            errands: Errands::new(Arc::new(keeper.clone())),
+            paid: Awaited::default(),
+            system_keys: Awaited::default(),
             identity: OnceLock::new(),
             deals: Mutex::default(),
             equipment,
@@ -256,6 +264,16 @@ impl Host {
     /// As [`Host::roots`], without whom they have withdrawn since: for parties of new deals.
     pub fn present_roots(&self) -> Roots {
         self.shelf.lists().authorities(&self.means().trust)
+    }
+
+    /// What payment systems answer to payment orders.
+    pub(crate) fn paid(&self) -> &Awaited<Result<Confirmed, PaymentError>> {
+        &self.paid
+    }
+
+    /// What payment systems answer when they are asked for their keys.
+    pub(crate) fn system_keys(&self) -> &Awaited<Result<PublicKey, PaymentError>> {
+        &self.system_keys
     }
 
     /// Our certified name and chain; asked of the TINGUIN once.

@@ -6,6 +6,7 @@
 //! | `running` | what a component reaches on a running host |
 //! | [`opening`] | drivers of the opening: HELLO, AGREE, AGREED |
 //! | [`link`] | the buyer's connection to a merchant: outbox and long poll |
+//! | `errands` | what a host asks of others, in a line for each destination |
 //! | `exchange` | fair exchanges: keys and goods of a deal, and how they are stored |
 //! | [`means`] | whom a deal believes and how it pays: what it began with |
 //! | [`terms`] | terms of business: downloaded, kept in the home, verified again when used |
@@ -14,6 +15,7 @@
 //! Source: seed 2 §3.5; `docs/execution.md`, `docs/deals.md`.
 #![forbid(unsafe_code)]
 
+mod errands;
 mod exchange;
 pub mod host;
 pub mod link;

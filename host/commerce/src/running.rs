@@ -195,8 +195,13 @@ impl World for Running {
     }
 
     fn pay(&self, signed: &[u8], _order: &PaymentOrder, at: Timestamp) -> Done<Paid> {
+        let (module, order) = (Arc::clone(self.module()?), signed.to_vec());
+        let asked = (Digest::of_parts(&[b"semper/pay/v1", signed]), module.system().to_owned());
         // Verified at the time of the answer, not of the question: a bank may be slow.
-        match self.module()?.execute(signed, Timestamp::now()) {
+        let paid = self.host.await_bank(Host::paid, self.deal.id, (asked.0, &asked.1), move || {
+            module.execute(&order, Timestamp::now())
+        });
+        match paid.ok_or_else(|| unanswered(&asked.1))? {
             Ok(confirmed) => {
                 let writes = vec![self.host.payment_evidence(self.deal.id, &confirmed, at)];
                 let Confirmed { item, .. } = confirmed;
@@ -204,8 +209,8 @@ impl World for Running {
             }
             Err(PaymentError::NoFunds) => Ok((Paid::NoFunds, Vec::new())),
             Err(PaymentError::Refused(words)) => Ok((Paid::Refused(words), Vec::new())),
+            // A bank that is away, or whose answer is none: neither side's doing.
             Err(PaymentError::Away(what)) => Err(Stop::away(Needed::Bank, what)),
-            // A bank's answer that is none, or a module that is gone: neither side's doing.
             Err(other) => Err(Stop::away(Needed::Bank, other)),
         }
     }
@@ -223,8 +228,16 @@ impl World for Running {
     }
 
     fn till(&self, at: Timestamp) -> Result<Option<Till>, Stop> {
-        let module = self.module()?;
-        let key = module.system_key(at).map_err(|error| Stop::away(Needed::Bank, error))?;
+        let module = Arc::clone(self.module()?);
+        let system = module.system().to_owned();
+        let name = [b"semper/system-key/v1".as_slice(), self.deal.id.digest().as_bytes()];
+        let asked = (Digest::of_parts(&name), system.as_str());
+        let key = self.host.await_bank(Host::system_keys, self.deal.id, asked, {
+            let module = Arc::clone(&module);
+            move || module.system_key(at)
+        });
+        let key = key.ok_or_else(|| unanswered(&system))?;
+        let key = key.map_err(|error| Stop::away(Needed::Bank, error))?;
         // What promises nothing cannot be exchanged.
         let modes = module.modes().iter().copied().filter(|mode| *mode != Mode::Plain).collect();
         Ok(Some(Till {
@@ -273,4 +286,8 @@ impl World for Running {
     fn exchanged(&self, begun: &Begun<'_>) -> Done<Outcome> {
         self.host.exchange_end(&self.deal, begun.agreement.id(), &begun.theirs.parts)
     }
+}
+
+fn unanswered(system: &str) -> Stop {
+    Stop::away(Needed::Bank, format!("{system} has not answered yet"))
 }

@@ -4,51 +4,55 @@
 //! a crash. The buyer always connects out: it posts its messages to the merchant, and what the
 //! merchant has to say comes back as the answer. Payment systems and the third party are asked
 //! again until they answer. The machines themselves are [`semper_exchange`]'s.
+//!
+//! | file | what it is for |
+//! |---|---|
+//! | `desk` | one exchange: letters wait on its desk until somebody works on it |
+//! | `step` | one step of the machine, and what it wants done |
+//! | `lane` | what the two sides say to each other |
+//!
+//! Nobody holds a lock while others are asked: whoever works on an exchange has taken it off its
+//! desk, what it asks of others are errands, and their answers are letters.
 
+mod desk;
 mod lane;
 mod step;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use semper_archive::Write;
 use semper_base::{DealId, ExchangeId, Timestamp, cbor};
 use semper_exchange::Role;
 use semper_exchange::package::{self, Part};
-use semper_exchange::party::Event;
-use semper_items::Side;
+use semper_keeper::{Bell, Post, Spawn as _, Turn};
+use semper_runtime::context::Deal;
+use semper_runtime::exchange::{Begun, Got, Outcome, Package};
+use semper_runtime::stop::{Needed, Stop, Waiting};
 use semper_tinguin::protocol::ExchangeQuestion;
 use semper_tinguin::screen;
 use serde_bytes::ByteBuf;
 
 use super::schedule::lock;
 use super::{Host, evidence};
-use semper_runtime::context::Deal;
-use semper_runtime::exchange::{Begun, Got, Outcome, Package};
-use semper_runtime::stop::{Needed, Stop, Waiting};
-
 use crate::exchange::{DealHolder, Stored, outcome};
 
+use desk::{Desk, Letter};
 pub use lane::{EXCHANGE, Said};
-use step::{Live, SHORTEST};
+use step::Live;
 
-/// Exchanges that are tended at once: a payment system or a third party that hangs keeps one each.
+/// Exchanges that are worked on at once.
 const WORKERS: usize = 8;
-/// Conversations with other sides at once; each has a thread of its own, so that whoever answers
-/// slowly keeps nobody else waiting.
-const CONVERSATIONS: usize = 256;
 /// Exchanges kept in memory between their steps.
 const LIVE: usize = 10_000;
 
-/// Which exchanges are to be tended when, and those in memory.
+/// Which exchanges are to be looked after when, and those in memory.
 #[derive(Default)]
 pub(super) struct Exchanges {
     queue: Mutex<Queue>,
-    work: Condvar,
-    live: Mutex<HashMap<ExchangeId, Arc<Mutex<Live>>>>,
-    conversations: AtomicUsize,
+    work: Bell,
+    desks: Mutex<HashMap<ExchangeId, Arc<Desk>>>,
 }
 
 #[derive(Default)]
@@ -59,7 +63,7 @@ struct Queue {
 }
 
 impl Exchanges {
-    /// Has an exchange tended then, or earlier if that was wanted before.
+    /// Has an exchange looked after then, or earlier if that was wanted before.
     fn at(&self, id: ExchangeId, at: Instant) {
         let mut queue = lock(&self.queue);
         if let Some(before) = queue.when.get(&id).copied() {
@@ -70,52 +74,52 @@ impl Exchanges {
         }
         queue.when.insert(id, at);
         queue.due.insert((at, id), ());
-        self.work.notify_one();
+        drop(queue);
+        self.work.ring();
     }
 
-    /// The next exchange that is due, waiting for one; `None` when the host has gone.
-    fn next(&self) -> Option<ExchangeId> {
+    /// The next exchange that is due, or what to do until there is one.
+    fn next(&self) -> Result<ExchangeId, Turn> {
         let mut queue = lock(&self.queue);
-        loop {
-            if queue.closed {
-                return None;
-            }
-            let now = Instant::now();
-            let first = queue.due.first_key_value().map(|(key, ())| *key);
-            if let Some((at, id)) = first.filter(|(at, _)| *at <= now) {
-                queue.due.remove(&(at, id));
-                queue.when.remove(&id);
-                return Some(id);
-            }
-            let second = Duration::from_secs(1);
-            let time =
-                first.map_or(second, |(at, _)| at.saturating_duration_since(now).min(second));
-            queue = self.work.wait_timeout(queue, time).unwrap_or_else(PoisonError::into_inner).0;
+        if queue.closed {
+            return Err(Turn::End);
         }
+        let now = Instant::now();
+        let first = queue.due.first_key_value().map(|(key, ())| *key);
+        if let Some((at, id)) = first.filter(|(at, _)| *at <= now) {
+            queue.due.remove(&(at, id));
+            queue.when.remove(&id);
+            return Ok(id);
+        }
+        let second = Duration::from_secs(1);
+        let time = first.map_or(second, |(at, _)| at.saturating_duration_since(now).min(second));
+        Err(Turn::Wait(time))
     }
 
     pub(super) fn close(&self) {
         lock(&self.queue).closed = true;
-        self.work.notify_all();
+        self.work.ring_all();
     }
 }
 
-/// Starts the threads, and goes on with what a crash has left.
+/// Starts the workers, and goes on with what a crash has left.
 pub(super) fn start(host: &Arc<Host>) -> Result<(), Stop> {
     for id in host.archive().open_exchanges()? {
         host.exchanges.at(id, Instant::now());
     }
-    for _ in 0..WORKERS {
-        let (exchanges, weak): (_, Weak<Host>) =
-            (Arc::clone(&host.exchanges), Arc::downgrade(host));
-        std::thread::spawn(move || {
-            while let Some(id) = exchanges.next() {
-                let Some(host) = weak.upgrade() else { return };
-                if let Some(pause) = host.tend_now(id) {
-                    exchanges.at(id, Instant::now() + pause);
-                }
-            }
-        });
+    for number in 1..=WORKERS {
+        let (exchanges, weak) = (Arc::clone(&host.exchanges), Arc::downgrade(host));
+        let turns = move |_: &Post| {
+            let id = match exchanges.next() {
+                Ok(id) => id,
+                Err(turn) => return turn,
+            };
+            let Some(host) = weak.upgrade() else { return Turn::End };
+            host.look_after(id);
+            Turn::Again
+        };
+        let name = format!("exchange worker {number}");
+        host.keeper().keep(&name, &host.exchanges.work, Box::new(turns));
     }
     Ok(())
 }
@@ -131,75 +135,49 @@ impl Host {
         Ok(self.archive().exchanges_of(deal)?.iter().any(|row| row.open))
     }
 
-    /// One look after an exchange; when to look again, if there is more to do.
-    fn tend_now(self: &Arc<Self>, id: ExchangeId) -> Option<Duration> {
-        let live = match self.live(id) {
-            Ok(Some(live)) => live,
-            Ok(None) => return None,
+    /// One look after an exchange.
+    fn look_after(self: &Arc<Self>, id: ExchangeId) {
+        match self.desk(id) {
+            Ok(Some(desk)) => {
+                if let Err(error) = self.deliver(&desk, [Letter::Look]) {
+                    tracing::debug!(exchange = %id, %error, "an exchange waits");
+                }
+            }
+            Ok(None) => {}
             Err(error) => {
                 tracing::warn!(exchange = %id, %error, "an exchange cannot be read");
-                return Some(Duration::from_secs(2));
+                let again = match &error {
+                    Stop::Doubt(doubt) => doubt.pauses(),
+                    _ => Some(Needed::Terms.pauses()),
+                };
+                if let Some((first, _)) = again {
+                    self.exchanges.at(id, Instant::now() + first);
+                }
             }
-        };
-        let shared = Arc::clone(&live);
-        let mut live = lock(&live);
-        let begun = Instant::now();
-        let due = live.due();
-        let happened = due.map_or(Ok(()), |event| self.happens(&mut live, event));
-        // What was asked of others and not answered is asked again.
-        let happened = happened.and_then(|()| match live.stands_since(begun) {
-            true => self.happens(&mut live, Event::Resend),
-            false => Ok(()),
-        });
-        if let Err(error) = happened {
-            tracing::debug!(exchange = %id, %error, "an exchange waits");
         }
-        if live.deal.side == Side::Buyer && live.speaks() && !live.conversing {
-            live.conversing = self.start_to_converse(id, shared);
-        }
-        if live.is_closed() {
-            lock(&self.exchanges.live).remove(&id);
-            return None;
-        }
-        Some(live.pause())
     }
 
-    /// Has a thread of its own talk to the merchant; false if there are too many.
-    fn start_to_converse(self: &Arc<Self>, id: ExchangeId, live: Arc<Mutex<Live>>) -> bool {
-        let count = &self.exchanges.conversations;
-        if count.fetch_add(1, Ordering::SeqCst) >= CONVERSATIONS {
-            count.fetch_sub(1, Ordering::SeqCst);
-            return false;
-        }
-        let host = Arc::clone(self);
-        std::thread::spawn(move || {
-            let conversed = host.converse(&live);
-            lock(&live).conversing = false;
-            host.exchanges.conversations.fetch_sub(1, Ordering::SeqCst);
-            match conversed {
-                Ok(()) => host.exchanges.at(id, Instant::now() + SHORTEST),
-                // It is tried again when the exchange is looked after next.
-                Err(error) => tracing::debug!(exchange = %id, %error, "no conversation"),
-            }
-        });
-        true
-    }
-
-    /// An exchange with its machine; `None` if nothing is known of it, or to be done for it.
-    fn live(&self, id: ExchangeId) -> Result<Option<Arc<Mutex<Live>>>, Stop> {
-        if let Some(live) = lock(&self.exchanges.live).get(&id) {
-            return Ok(Some(Arc::clone(live)));
+    /// The desk of an exchange; `None` if nothing is known of it.
+    fn desk(&self, id: ExchangeId) -> Result<Option<Arc<Desk>>, Stop> {
+        if let Some(desk) = lock(&self.exchanges.desks).get(&id) {
+            return Ok(Some(Arc::clone(desk)));
         }
         let Some(row) = self.archive().exchange(id)? else { return Ok(None) };
         let Some(deal) = self.archive().deal(row.deal)? else { return Ok(None) };
         let address = deal.address.clone();
         let own = self.own(&deal)?;
-        let live = Live::new(own, Stored::read(&row)?, address);
-        let mut all = lock(&self.exchanges.live);
+        let desk = Desk::new(Live::new(own, Stored::read(&row)?, address));
+        let mut all = lock(&self.exchanges.desks);
         if all.len() >= LIVE {
-            all.retain(|_, live| Arc::strong_count(live) > 1);
+            all.retain(|_, desk| Arc::strong_count(desk) > 1);
         }
-        Ok(Some(Arc::clone(all.entry(id).or_insert_with(|| Arc::new(Mutex::new(live))))))
+        Ok(Some(Arc::clone(all.entry(id).or_insert_with(|| Arc::new(desk)))))
+    }
+
+    /// An exchange needs no desk any more, or its desk is not to be trusted: the archive knows
+    /// where it stands.
+    fn clear(&self, id: ExchangeId) {
+        lock(&self.exchanges.desks).remove(&id);
     }
 
     /// What a person is asked before an exchange begins.

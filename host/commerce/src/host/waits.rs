@@ -17,6 +17,7 @@ use semper_runtime::world::{Came, Wanted, farewell};
 use semper_tinguin::ClientError;
 
 use super::Host;
+use crate::errands::{Awaited, FEW};
 
 /// How often dates and cancellations are looked for. Clocks may jump, so it is not only the
 /// nearest date that counts.
@@ -144,6 +145,36 @@ impl Host {
         let (message, question) = (Some(next), Some(key));
         let waiting = Waiting { what, message, until, question, ..Waiting::default() };
         Err(Undecided::Stop(Stop::wait(waiting)))
+    }
+
+    /// Has a payment system asked as an errand, and waits for the answer within the grace; nothing
+    /// when it has not come: the deal is woken when it does. `key` names what is asked.
+    pub(crate) fn await_bank<T: Send + 'static>(
+        self: &Arc<Self>,
+        answers: fn(&Self) -> &Awaited<T>,
+        deal: DealId,
+        (key, system): (Digest, &str),
+        ask: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        let signal = self.signal(deal);
+        if answers(self).begin(key) {
+            let host = Arc::clone(self);
+            self.errands.run(system, FEW, move || {
+                answers(&host).came(key, ask());
+                host.wake(deal);
+            });
+        }
+        let patience = Instant::now() + self.parts.grace;
+        loop {
+            let seen = signal.count();
+            if let Some(answer) = answers(self).take(key) {
+                return Some(answer);
+            }
+            let left = patience.saturating_duration_since(Instant::now());
+            if left.is_zero() || !signal.wait(seen, left) {
+                return answers(self).take(key);
+            }
+        }
     }
 
     /// The other side may have ended the deal while we wait for something else.

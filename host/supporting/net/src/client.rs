@@ -32,6 +32,8 @@ type Connector = HttpsConnector<HttpConnector>;
 #[derive(Clone, Debug)]
 pub struct Client {
     inner: hyper_util::client::legacy::Client<Connector, Full<Bytes>>,
+    /// How long a whole request may take.
+    whole: Duration,
 }
 
 /// What is done at an address.
@@ -163,7 +165,13 @@ impl Client {
             .wrap_connector(http);
         let inner =
             hyper_util::client::legacy::Client::builder(TokioExecutor::new()).build(connector);
-        Self { inner }
+        Self { inner, whole: WHOLE }
+    }
+
+    /// The same client, whose requests may take no longer than this as a whole.
+    #[must_use]
+    pub fn within(&self, whole: Duration) -> Self {
+        Self { inner: self.inner.clone(), whole }
     }
 
     /// GET, with at most `most` bytes in answer.
@@ -227,7 +235,7 @@ impl Client {
         runtime().block_on(async {
             let until = Instant::now() + STREAM;
             let late = |_| NetError::Timeout(url.clone());
-            let response = tokio::time::timeout(WHOLE, self.inner.request(request)).await;
+            let response = tokio::time::timeout(self.whole, self.inner.request(request)).await;
             let response = response.map_err(late)?.map_err(|error| failed(url, &error))?;
             let status = response.status().as_u16();
             let text = |value: &header::HeaderValue| value.to_str().ok().map(str::to_owned);
@@ -259,7 +267,7 @@ impl Client {
         runtime().block_on(self.work(method, url, media_type, body, most)?)
     }
 
-    /// The request, not yet begun; it ends within [`WHOLE`].
+    /// The request, not yet begun; it ends within the time that this client gives.
     fn work(
         &self,
         method: HttpMethod,
@@ -278,7 +286,7 @@ impl Client {
             request = request.header(header::CONTENT_TYPE, media_type);
         }
         let request = request.body(Full::new(Bytes::from(body))).map_err(|_| address())?;
-        let (client, url) = (self.inner.clone(), url.to_owned());
+        let (client, url, whole) = (self.inner.clone(), url.to_owned(), self.whole);
         let exchange = {
             let url = url.clone();
             async move {
@@ -291,7 +299,7 @@ impl Client {
             }
         };
         Ok(async move {
-            let done = tokio::time::timeout(WHOLE, exchange).await;
+            let done = tokio::time::timeout(whole, exchange).await;
             done.unwrap_or(Err(NetError::Timeout(url)))
         })
     }

@@ -2,7 +2,7 @@
 //! back in the answer, held until there is one. Messages are signed in themselves and may come
 //! twice or late; beside the deal's channel they need neither numbers nor chains.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use semper_base::{DealId, Digest, ExchangeId, cbor, fault};
@@ -15,8 +15,9 @@ use serde::{Deserialize, Serialize};
 use semper_runtime::Stop;
 use semper_runtime::context::Deal;
 
-use super::lock;
+use super::desk::{Desk, Letter};
 use super::step::{Live, name};
+use crate::errands::MANY;
 use crate::host::{Host, MessageRefusal};
 use crate::link::MESSAGE;
 
@@ -44,35 +45,56 @@ pub struct Said {
 }
 
 impl Host {
-    /// Posts what is to be said and takes what comes back, until there is nothing more to say.
-    /// The exchange is not held meanwhile: whatever else happens to it happens.
-    pub(super) fn converse(self: &Arc<Self>, live: &Mutex<Live>) -> Result<(), Stop> {
-        for _ in 0..TURNS {
-            let (said, wait, deal, address, net) = {
-                let live = lock(live);
-                if !live.speaks() {
-                    return Ok(());
+    /// Says what is to be said, and takes what comes back: as an errand, so that whoever answers
+    /// slowly keeps nobody else waiting. Not twice at once.
+    pub(super) fn converse(self: &Arc<Self>, desk: &Arc<Desk>, live: &mut Live) {
+        if !live.speaks() || live.conversing || live.turns >= TURNS {
+            return;
+        }
+        (live.conversing, live.turns) = (true, live.turns + 1);
+        let (exchange, messages) = (live.stored.id(), live.unsent.clone());
+        let said = Said { exchange, messages, heard: live.heard };
+        // What is not waited for is only delivered.
+        let wait = live.left().filter(|_| live.listens()).unwrap_or_default();
+        let (deal, address, net) =
+            (Arc::clone(&live.deal), live.address.clone(), live.means.net.clone());
+        let (host, desk) = (Arc::clone(self), Arc::clone(desk));
+        self.errands.run(&live.address, MANY, move || {
+            let letter = match host.turn(&said, wait, &deal, (&address, &net)) {
+                Ok(answer) => {
+                    Letter::Said(said.messages, answer.map(|it| it.messages).unwrap_or_default())
                 }
-                let (exchange, messages) = (live.stored.id(), live.unsent.clone());
-                let said = Said { exchange, messages, heard: live.heard };
-                // What is not waited for is only delivered.
-                let waits = live.left().filter(|_| live.listens()).unwrap_or_default();
-                (said, waits, Arc::clone(&live.deal), live.address.clone(), live.net().clone())
+                Err(error) => {
+                    tracing::debug!(exchange = %desk.id, %error, "no conversation");
+                    Letter::Unsaid
+                }
             };
-            let answer = self.turn(&said, wait, &deal, (&address, &net))?;
-            let mut live = lock(live);
-            live.unsent.retain(|message| !said.messages.contains(message));
-            let Some(answer) = answer else { return Ok(()) };
-            let mut new = false;
-            for message in answer.messages.into_iter().take(MOST) {
-                let name = name(&message);
-                new |= live.heard != Some(name);
-                self.happens(&mut live, Event::Message(message))?;
-                live.heard = Some(name);
+            if let Err(error) = host.deliver(&desk, [letter]) {
+                tracing::debug!(exchange = %desk.id, %error, "an exchange waits");
             }
-            if !new && live.unsent.is_empty() {
-                return Ok(());
-            }
+        });
+    }
+
+    /// What was said has arrived, and the other side has answered, or had nothing to say.
+    pub(super) fn heard(
+        self: &Arc<Self>,
+        desk: &Arc<Desk>,
+        live: &mut Live,
+        said: &[Message<Standard>],
+        answer: Vec<Message<Standard>>,
+    ) -> Result<(), Stop> {
+        live.conversing = false;
+        live.unsent.retain(|message| !said.contains(message));
+        let mut new = false;
+        for message in answer.into_iter().take(MOST) {
+            let name = name(&message);
+            new |= live.heard != Some(name);
+            self.happens(desk, live, Event::Message(message))?;
+            live.heard = Some(name);
+        }
+        // A side that keeps repeating itself is heard again when the exchange is looked after.
+        if new || !live.unsent.is_empty() {
+            self.converse(desk, live);
         }
         Ok(())
     }
@@ -125,17 +147,13 @@ impl Host {
         if said.messages.is_empty() {
             return Ok(heard);
         }
-        let Some(live) = self.live_of(id, said.exchange)? else {
+        let Some(desk) = self.desk_of(id, said.exchange)? else {
             // Our side has not begun it yet: it is said again.
             return Err(refused(&"the exchange has not begun"));
         };
-        let mut live = lock(&live);
-        for message in said.messages.into_iter().take(MOST) {
-            self.happens(&mut live, Event::Message(message)).map_err(|error| refused(&error))?;
-        }
-        drop(live);
-        // What a timer brings about is seen to by itself.
-        self.tend(said.exchange);
+        let messages = said.messages.into_iter().take(MOST);
+        let letters = messages.map(|message| Letter::Event(Event::Message(message)));
+        self.deliver(&desk, letters).map_err(|error| refused(&error))?;
         Ok(heard)
     }
 
@@ -148,28 +166,24 @@ impl Host {
         id: DealId,
         (exchange, heard): (ExchangeId, Option<Digest>),
     ) -> Result<Option<Vec<u8>>, MessageRefusal> {
-        let Some(live) = self.live_of(id, exchange)? else { return Ok(None) };
-        let mut live = lock(&live);
-        let messages = self.sends(&mut live, heard);
-        if messages.is_empty() {
-            return Ok(None);
-        }
+        let Some(desk) = self.desk_of(id, exchange)? else { return Ok(None) };
+        // Whoever works on it now has something to say afterwards, and rings for it.
+        let said = self.with_desk(&desk, |live| {
+            let messages = self.sends(live, heard);
+            (!messages.is_empty()).then(|| (messages, Arc::clone(&live.deal)))
+        });
+        let Some((messages, deal)) = said.flatten() else { return Ok(None) };
         let answer = Said { exchange, messages, heard: None };
-        let wire = self.seal(&live.deal, &cbor::encode(&answer));
+        let wire = self.seal(&deal, &cbor::encode(&answer));
         wire.map(Some).map_err(|error| refused(&error))
     }
 
-    fn live_of(
-        &self,
-        deal: DealId,
-        id: ExchangeId,
-    ) -> Result<Option<Arc<Mutex<Live>>>, MessageRefusal> {
-        let live = self.live(id).map_err(|error| refused(&error))?;
-        match live {
-            Some(live) if lock(&live).deal.id != deal => {
+    fn desk_of(&self, deal: DealId, id: ExchangeId) -> Result<Option<Arc<Desk>>, MessageRefusal> {
+        match self.desk(id).map_err(|error| refused(&error))? {
+            Some(desk) if desk.deal != deal => {
                 Err(MessageRefusal::Unreadable("the exchange belongs to another deal".into()))
             }
-            live => Ok(live),
+            desk => Ok(desk),
         }
     }
 }

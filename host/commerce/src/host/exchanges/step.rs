@@ -15,15 +15,17 @@ use semper_exchange::responder::State as Responding;
 use semper_exchange::standard::Standard;
 use semper_exchange::verdict::{Answer, MAX_ANSWER, REQUESTS, Request};
 use semper_exchange::{Message, Role};
+use semper_items::Side;
 use semper_items::statement::{Content, Statement};
 use semper_net::Client;
-use semper_payment::PaymentError;
-use semper_tinguin::screen;
-
+use semper_payment::{Module, PaymentError};
 use semper_runtime::Stop;
 use semper_runtime::context::Deal;
+use semper_tinguin::screen;
 
+use super::desk::{Desk, Letter};
 use super::later;
+use crate::errands::FEW;
 use crate::exchange::{DealHolder, Machine, Stored};
 use crate::host::{Host, Own, evidence};
 use crate::means::Means;
@@ -31,17 +33,35 @@ use crate::means::Means;
 /// Shortest pause between two looks at an exchange.
 pub(super) const SHORTEST: Duration = Duration::from_millis(250);
 /// Longest one.
-const LONGEST: Duration = Duration::from_secs(30);
+pub(super) const LONGEST: Duration = Duration::from_secs(30);
+/// How long a third party may take to answer.
+const THIRD_PARTY: Duration = Duration::from_secs(30);
 /// Media type of canonical CBOR.
 const CBOR: &str = "application/cbor";
 /// Largest fact of a payment system, in bytes.
 const MAX_FACT: usize = 128 * 1024;
 
+/// Whom an errand of an exchange goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Errand {
+    /// The payment system: one errand after the other, in the order in which they were wanted.
+    Bank,
+    /// The third party.
+    ThirdParty,
+}
+
+/// What the payment system is to be asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum AtTheBank {
+    Hold(Box<Order<Standard>>),
+    Claim(Box<Claimed<Standard>>),
+}
+
 /// An exchange in memory.
 pub(super) struct Live {
     pub deal: Arc<Deal>,
     /// What the deal began with.
-    means: Arc<Means>,
+    pub means: Arc<Means>,
     pub stored: Stored,
     /// Where the other side is reached, if we connect.
     pub address: String,
@@ -57,8 +77,14 @@ pub(super) struct Live {
     changed: Instant,
     pause: Duration,
     fresh: bool,
-    /// Whether somebody talks to the other side about it.
+    /// Whether something is being said to the other side now.
     pub conversing: bool,
+    /// How often that has been tried one after the other.
+    pub turns: usize,
+    /// Whether the third party is being asked.
+    asking: bool,
+    /// What the payment system is to be asked; the first of it is under way.
+    at_the_bank: VecDeque<AtTheBank>,
 }
 
 impl Live {
@@ -77,12 +103,10 @@ impl Live {
             pause: SHORTEST,
             fresh: true,
             conversing: false,
+            turns: 0,
+            asking: false,
+            at_the_bank: VecDeque::new(),
         }
-    }
-
-    /// The way to others.
-    pub(super) fn net(&self) -> &Client {
-        &self.means.net
     }
 
     /// Whether there is nothing more to do.
@@ -153,11 +177,10 @@ impl Live {
         None
     }
 
-    /// Until the next look.
-    pub(super) fn pause(&mut self) -> Duration {
+    /// When to look next.
+    pub(super) fn next_look(&self) -> Instant {
         let pause = self.left().map_or(self.pause, |left| self.pause.min(left.max(SHORTEST)));
-        self.pause = (self.pause * 2).min(LONGEST);
-        pause
+        Instant::now() + pause
     }
 
     /// Whether nothing has changed since then.
@@ -172,29 +195,72 @@ impl Live {
 }
 
 impl Host {
+    /// Deals with one letter of an exchange.
+    pub(super) fn deal_with(
+        self: &Arc<Self>,
+        desk: &Arc<Desk>,
+        live: &mut Live,
+        letter: Letter,
+    ) -> Result<(), Stop> {
+        match letter {
+            Letter::Look => self.look(desk, live),
+            Letter::Event(event) => self.happens(desk, live, event),
+            Letter::Back(errand, event) => {
+                match errand {
+                    Errand::ThirdParty => live.asking = false,
+                    Errand::Bank => {
+                        live.at_the_bank.pop_front();
+                        self.go_to_the_bank(desk, live);
+                    }
+                }
+                event.map_or(Ok(()), |event| self.happens(desk, live, event))
+            }
+            Letter::Said(said, answer) => self.heard(desk, live, &said, answer),
+            Letter::Unsaid => {
+                live.conversing = false;
+                Ok(())
+            }
+        }
+    }
+
+    /// What is due, and what was asked of others and not answered, which is asked again.
+    fn look(self: &Arc<Self>, desk: &Arc<Desk>, live: &mut Live) -> Result<(), Stop> {
+        let begun = Instant::now();
+        live.pause = (live.pause * 2).min(LONGEST);
+        if let Some(event) = live.due() {
+            self.happens(desk, live, event)?;
+        }
+        if live.stands_since(begun) {
+            self.happens(desk, live, Event::Resend)?;
+        }
+        live.turns = 0;
+        if live.deal.side == Side::Buyer && live.speaks() {
+            self.converse(desk, live);
+        }
+        Ok(())
+    }
+
     /// Something happens to an exchange, and what follows from it.
     pub(super) fn happens(
         self: &Arc<Self>,
+        desk: &Arc<Desk>,
         live: &mut Live,
         event: Event<Standard>,
     ) -> Result<(), Stop> {
-        let mut events = VecDeque::from([event]);
-        while let Some(event) = events.pop_front() {
-            let holder = DealHolder::new(self.tinguin(), live.deal.id, &live.stored.enclosed.1);
-            let before = live.stored.machine.clone();
-            let (machine, effects) =
-                before.step(event, Timestamp::now(), &holder).map_err(|away| later(&away))?;
-            let mut next = Stored { machine, ..live.stored.clone() };
-            next.opened.extend(holder.into_opened());
-            let ended = effects.iter().any(|it| matches!(it, Effect::Ended(_)));
-            if effects.contains(&Effect::Persist) {
-                self.store_exchange(&live.deal, &next, ended)?;
-                live.progressed();
-            }
-            live.stored = next;
-            for effect in effects {
-                events.extend(self.perform(live, effect));
-            }
+        let holder = DealHolder::new(self.tinguin(), live.deal.id, &live.stored.enclosed.1);
+        let before = live.stored.machine.clone();
+        let (machine, effects) =
+            before.step(event, Timestamp::now(), &holder).map_err(|away| later(&away))?;
+        let mut next = Stored { machine, ..live.stored.clone() };
+        next.opened.extend(holder.into_opened());
+        let ended = effects.iter().any(|it| matches!(it, Effect::Ended(_)));
+        if effects.contains(&Effect::Persist) {
+            self.store_exchange(&live.deal, &next, ended)?;
+            live.progressed();
+        }
+        live.stored = next;
+        for effect in effects {
+            self.perform(desk, live, effect);
         }
         Ok(())
     }
@@ -212,78 +278,114 @@ impl Host {
         Ok(())
     }
 
-    /// Does what the machine wants done; what that leads to.
-    fn perform(
-        self: &Arc<Self>,
-        live: &mut Live,
-        effect: Effect<Standard>,
-    ) -> Option<Event<Standard>> {
+    /// Does what the machine wants done; what others are asked comes back as a letter.
+    fn perform(self: &Arc<Self>, desk: &Arc<Desk>, live: &mut Live, effect: Effect<Standard>) {
         match effect {
-            Effect::Persist => {
-                self.signal(live.deal.id).bump();
-                None
-            }
+            Effect::Persist => self.signal(live.deal.id).bump(),
             Effect::Send(message) => {
                 if !live.unsent.contains(&message) {
                     self.progress(live.deal.id, says(&message).to_owned());
                     live.unsent.push(message);
                 }
-                None
+                if live.deal.side == Side::Buyer {
+                    self.converse(desk, live);
+                }
             }
-            Effect::Ask(request) => {
-                let text = "the third party is asked about the exchange".to_owned();
-                self.progress(live.deal.id, text);
-                self.ask_third_party(live, &request).map(Event::Answer)
+            Effect::Ask(request) => self.ask_third_party(desk, live, request),
+            Effect::Hold(order) => self.ask_bank(desk, live, AtTheBank::Hold(Box::new(order))),
+            Effect::Claim(claimed) => {
+                self.ask_bank(desk, live, AtTheBank::Claim(Box::new(claimed)));
             }
-            Effect::Hold(order) => self.hold(live, &order),
-            Effect::Claim(claimed) => self.claim(live, claimed).map(Event::Fact),
             Effect::Ended(end) => {
                 self.progress(live.deal.id, format!("the exchange is over: {end}"));
                 self.wake(live.deal.id);
-                None
             }
         }
     }
 
     fn ask_third_party(
-        &self,
-        live: &Live,
-        request: &Request<Standard>,
-    ) -> Option<Answer<Standard>> {
-        let named = &live.stored.machine.agreement().third_party;
+        self: &Arc<Self>,
+        desk: &Arc<Desk>,
+        live: &mut Live,
+        request: Request<Standard>,
+    ) {
+        let named = live.stored.machine.agreement().third_party.clone();
         // Where it is now, if the present trust file knows; the agreement fixes who it is.
         let (now, then) = (&self.means().trust, &live.means.trust);
-        let third = now.third_parties.iter().chain(&then.third_parties);
-        let Some(third) = third.into_iter().find(|it| it.named == *named) else {
+        let known = now.third_parties.iter().chain(&then.third_parties);
+        let Some(third) = known.into_iter().find(|it| it.named == named) else {
             let text = format!("{} is in no trust file of this home", named.origin);
-            self.progress(live.deal.id, text);
-            return None;
+            return self.progress(live.deal.id, text);
         };
+        if std::mem::replace(&mut live.asking, true) {
+            return;
+        }
+        let text = "the third party is asked about the exchange".to_owned();
+        self.progress(live.deal.id, text);
         let url = format!("{}{REQUESTS}", third.address);
-        match live.means.net.post(&url, CBOR, cbor::encode(request), MAX_ANSWER) {
-            Ok(response) if response.status == 200 => {
-                let answer = cbor::decode(&response.body, MAX_ANSWER);
-                answer.inspect_err(|error| tracing::warn!(%error, url, "no answer")).ok()
-            }
-            Ok(response) => {
-                tracing::warn!(status = response.status, url, "the third party does not answer");
-                None
-            }
-            Err(error) => {
-                tracing::warn!(%error, url, "the third party does not answer");
-                None
-            }
+        let net = live.means.net.within(THIRD_PARTY);
+        let (host, desk) = (Arc::clone(self), Arc::clone(desk));
+        self.errands.run(&third.address, FEW, move || {
+            let answer = asked(&net, &url, &request).map(Event::Answer);
+            host.back(&desk, Errand::ThirdParty, answer);
+        });
+    }
+
+    fn ask_bank(self: &Arc<Self>, desk: &Arc<Desk>, live: &mut Live, what: AtTheBank) {
+        if live.at_the_bank.contains(&what) {
+            return;
+        }
+        live.at_the_bank.push_back(what);
+        if live.at_the_bank.len() == 1 {
+            self.go_to_the_bank(desk, live);
         }
     }
 
-    /// Has our payment system hold or pay what was agreed to.
-    fn hold(&self, live: &Live, order: &Order<Standard>) -> Option<Event<Standard>> {
-        let held = self.hold_or_stop(live, order);
-        match held {
+    /// Asks the payment system what is next to be asked of it.
+    fn go_to_the_bank(self: &Arc<Self>, desk: &Arc<Desk>, live: &mut Live) {
+        let Some(what) = live.at_the_bank.front().cloned() else { return };
+        let Ok(module) = live.means.payments.module(&live.deal.agreement.payment).cloned() else {
+            let text = "the payment module of this deal is not set up any more".to_owned();
+            live.at_the_bank.clear();
+            return self.progress(live.deal.id, text);
+        };
+        let claim = match &what {
+            AtTheBank::Claim(claimed) => claim_request(live, claimed),
+            AtTheBank::Hold(_) => None,
+        };
+        let (host, desk) = (Arc::clone(self), Arc::clone(desk));
+        self.errands.run(module.system(), FEW, {
+            let module = Arc::clone(&module);
+            move || {
+                let event = match (&what, claim) {
+                    (AtTheBank::Hold(order), _) => host.hold(&desk, &*module, order),
+                    (AtTheBank::Claim(_), Some(claim)) => claimed(&*module, &claim),
+                    (AtTheBank::Claim(_), None) => None,
+                };
+                host.back(&desk, Errand::Bank, event);
+            }
+        });
+    }
+
+    /// An errand has come back.
+    fn back(self: &Arc<Self>, desk: &Arc<Desk>, errand: Errand, event: Option<Event<Standard>>) {
+        if let Err(error) = self.deliver(desk, [Letter::Back(errand, event)]) {
+            tracing::debug!(exchange = %desk.id, %error, "an exchange waits");
+        }
+    }
+
+    /// Has our payment system hold or pay what was agreed to; nothing when it does not answer now.
+    fn hold(
+        &self,
+        desk: &Desk,
+        module: &dyn Module,
+        order: &Order<Standard>,
+    ) -> Option<Event<Standard>> {
+        match self.hold_or_stop(desk, module, order) {
             Ok(fact) => Some(Event::Fact(fact)),
             Err(Some(words)) => {
                 let text = format!("the money for the exchange was not locked: {words}");
-                self.progress(live.deal.id, text);
+                self.progress(desk.deal, text);
                 Some(Event::Refused)
             }
             Err(None) => None,
@@ -293,18 +395,17 @@ impl Host {
     /// The payment system's word; its refusal, or none when it does not answer now.
     fn hold_or_stop(
         &self,
-        live: &Live,
+        desk: &Desk,
+        module: &dyn Module,
         order: &Order<Standard>,
     ) -> Result<Signed<Standard, Fact<Standard>>, Option<String>> {
         let away = |error: &dyn std::fmt::Display| {
             tracing::warn!(%error, "money cannot be locked now");
             None
         };
-        let module = live.means.payments.module(&live.deal.agreement.payment);
-        let module = module.map_err(|error| Some(error.to_string()))?;
         let content = order.statement(module.system().to_owned(), module.account().to_owned());
         let content = Content::HoldOrder(content);
-        let statement = Statement { deal: live.deal.id, made: Timestamp::now(), content };
+        let statement = Statement { deal: desk.deal, made: Timestamp::now(), content };
         let signed = self.tinguin().sign_hold(&statement).map_err(|error| away(&error))?;
         fault::point("exchange.hold");
         let fact = module.hold(&signed).map_err(|error| match error {
@@ -313,25 +414,6 @@ impl Host {
         })?;
         fault::point("exchange.held");
         cbor::decode(&fact, MAX_FACT).map_err(|error| away(&error))
-    }
-
-    fn claim(
-        &self,
-        live: &Live,
-        claimed: Claimed<Standard>,
-    ) -> Option<Signed<Standard, Fact<Standard>>> {
-        let agreement = live.stored.machine.agreement();
-        let request = ClaimRequest {
-            exchange: agreement.subject(),
-            leaf: party::money_leaf(agreement, claimed.payer)?,
-            third_party: agreement.third_party.sign,
-            claim: claimed.claim,
-        };
-        let module = live.means.payments.module(&live.deal.agreement.payment).ok()?;
-        let fact = module.claim(&cbor::encode(&request));
-        let fact = fact.inspect_err(|error| tracing::warn!(%error, "money cannot be claimed now"));
-        let fact = cbor::decode(&fact.ok()?, MAX_FACT);
-        fact.inspect_err(|error| tracing::warn!(%error, "a payment system's word is no word")).ok()
     }
 
     /// What a merchant's machine has to say to whoever asks, apart from `heard`.
@@ -354,6 +436,44 @@ impl Host {
         messages.retain(|message| Some(name(message)) != heard);
         messages
     }
+}
+
+/// The third party's answer to a request, if it gives one.
+fn asked(net: &Client, url: &str, request: &Request<Standard>) -> Option<Answer<Standard>> {
+    match net.post(url, CBOR, cbor::encode(request), MAX_ANSWER) {
+        Ok(response) if response.status == 200 => {
+            let answer = cbor::decode(&response.body, MAX_ANSWER);
+            answer.inspect_err(|error| tracing::warn!(%error, url, "no answer")).ok()
+        }
+        Ok(response) => {
+            tracing::warn!(status = response.status, url, "the third party does not answer");
+            None
+        }
+        Err(error) => {
+            tracing::warn!(%error, url, "the third party does not answer");
+            None
+        }
+    }
+}
+
+fn claim_request(live: &Live, claimed: &Claimed<Standard>) -> Option<Vec<u8>> {
+    let agreement = live.stored.machine.agreement();
+    Some(cbor::encode(&ClaimRequest {
+        exchange: agreement.subject(),
+        leaf: party::money_leaf(agreement, claimed.payer)?,
+        third_party: agreement.third_party.sign,
+        claim: claimed.claim.clone(),
+    }))
+}
+
+/// The payment system's word about a claim, if it gives one.
+fn claimed(module: &dyn Module, claim: &[u8]) -> Option<Event<Standard>> {
+    let fact = module.claim(claim);
+    let fact = fact.inspect_err(|error| tracing::warn!(%error, "money cannot be claimed now"));
+    let fact = cbor::decode(&fact.ok()?, MAX_FACT);
+    let fact =
+        fact.inspect_err(|error| tracing::warn!(%error, "a payment system's word is no word")).ok();
+    fact.map(Event::Fact)
 }
 
 /// What a message is named by, between the two sides' drivers.

@@ -1,0 +1,128 @@
+//! Errands: whatever a host asks of others while nobody waits for it in a lock. Each destination
+//! has a line of its own, and only so many errands to one are under way at once: a bank that
+//! answers after a minute, or a third party that never does, keeps nobody else waiting.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use semper_base::Digest;
+use semper_keeper::{Post, Spawn};
+
+/// Errands to one payment system or third party at once.
+pub(crate) const FEW: usize = 8;
+/// Errands to one other side at once: its answers may be held for long.
+pub(crate) const MANY: usize = 128;
+/// An errand that takes longer is one that health reports: requests have time-outs of their own.
+const LATE: Duration = Duration::from_secs(180);
+
+type Errand = Box<dyn FnOnce() + Send>;
+
+/// The errands of a host.
+#[derive(Clone)]
+pub(crate) struct Errands {
+    spawn: Arc<dyn Spawn>,
+    lines: Arc<Mutex<HashMap<String, Line>>>,
+}
+
+#[derive(Default)]
+struct Line {
+    under_way: usize,
+    waiting: VecDeque<Errand>,
+}
+
+impl Errands {
+    pub(crate) fn new(spawn: Arc<dyn Spawn>) -> Self {
+        Self { spawn, lines: Arc::default() }
+    }
+
+    /// Runs an errand when its turn comes: at most `most` to this destination at once.
+    pub(crate) fn run(
+        &self,
+        destination: &str,
+        most: usize,
+        errand: impl FnOnce() + Send + 'static,
+    ) {
+        let mut lines = self.lines();
+        let line = lines.entry(destination.to_owned()).or_default();
+        line.waiting.push_back(Box::new(errand));
+        if line.under_way >= most {
+            return;
+        }
+        line.under_way += 1;
+        drop(lines);
+        let (own, to) = (self.clone(), destination.to_owned());
+        let name = format!("errands to {destination}");
+        self.spawn.run(&name, Box::new(move |post| own.work(post, &to)));
+    }
+
+    /// Runs what waits in a line, until nothing does.
+    fn work(&self, post: &Post, destination: &str) {
+        while let Some(errand) = self.next(destination) {
+            let mut errand = Some(errand);
+            post.within(LATE, "an errand is under way", || {
+                // A panic costs the errand, and not the line.
+                self.spawn.caught("an errand", &mut || {
+                    if let Some(errand) = errand.take() {
+                        errand();
+                    }
+                });
+            });
+        }
+    }
+
+    /// The next errand of a line; without one, whoever asks leaves it.
+    fn next(&self, destination: &str) -> Option<Errand> {
+        let mut lines = self.lines();
+        let line = lines.get_mut(destination)?;
+        if let Some(errand) = line.waiting.pop_front() {
+            return Some(errand);
+        }
+        line.under_way -= 1;
+        if line.under_way == 0 {
+            lines.remove(destination);
+        }
+        None
+    }
+
+    fn lines(&self) -> MutexGuard<'_, HashMap<String, Line>> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Answers that activations wait for, by the key of what was asked. An activation that has waited
+/// for its grace leaves; when the answer comes, its deal is woken and finds it here.
+pub(crate) struct Awaited<T>(Mutex<HashMap<Digest, Option<T>>>);
+
+impl<T> Default for Awaited<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T: Send + 'static> Awaited<T> {
+    /// Whether it has to be asked: it is under way from now on.
+    pub(crate) fn begin(&self, key: Digest) -> bool {
+        let mut answers = self.lock();
+        let new = !answers.contains_key(&key);
+        answers.entry(key).or_insert(None);
+        new
+    }
+
+    /// The answer has come.
+    pub(crate) fn came(&self, key: Digest, answer: T) {
+        self.lock().insert(key, Some(answer));
+    }
+
+    /// Takes the answer, if it has come.
+    pub(crate) fn take(&self, key: Digest) -> Option<T> {
+        let mut answers = self.lock();
+        let answer = answers.get_mut(&key)?.take()?;
+        answers.remove(&key);
+        Some(answer)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Digest, Option<T>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

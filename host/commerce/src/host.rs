@@ -17,7 +17,7 @@ use std::time::Duration;
 use semper_archive::{Archive, DealRow, EvidenceRow, Home, Write};
 use semper_base::cert::Roots;
 use semper_base::{Certificate, DealId, Digest, Mend, Timestamp};
-use semper_items::{Agreement, Side, Statement};
+use semper_items::{Agreement, Kind, Side, Statement};
 use semper_net::Client;
 use semper_payment::{Confirmed, Manager};
 use semper_tinguin::ClientError;
@@ -398,7 +398,7 @@ impl Host {
             Received::Money(payment) => {
                 let summary = format!("payment of {} received", payment.amount);
                 let (signer, item) = (&payment.signer, &payment.item);
-                vec![evidence(id, "payment-confirmation", signer, &summary, item, at)]
+                vec![evidence(id, Kind::PaymentConfirmation.name(), signer, &summary, item, at)]
             }
         }
     }
@@ -411,7 +411,7 @@ impl Host {
         at: Timestamp,
     ) -> Write {
         let summary = format!("payment of {} made", confirmed.amount);
-        let (kind, signer) = ("payment-confirmation", &confirmed.signer);
+        let (kind, signer) = (Kind::PaymentConfirmation.name(), &confirmed.signer);
         evidence(Some(deal), kind, signer, &summary, &confirmed.item, at)
     }
 }

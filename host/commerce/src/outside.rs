@@ -216,10 +216,11 @@ impl Outside {
                 let module = module.map_err(|error| Stop::Service(error.to_string()))?;
                 Ok(module.account().to_owned())
             }
-            Self::Recorded(_) => match journaled(journal).map(|it| it.content) {
-                Some(Content::Offer(offer)) => Ok(offer.account),
-                _ => Ok(String::new()),
-            },
+            Self::Recorded(_) => {
+                let asked = journaled(journal);
+                let payee = asked.as_ref().and_then(|it| it.content.payee());
+                Ok(payee.unwrap_or_default().to_owned())
+            }
             Self::Stage(stage) => Ok(stage.account()),
         }
     }

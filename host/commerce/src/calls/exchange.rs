@@ -13,14 +13,13 @@ use semper_exchange::package::{self, Enclosed, Part, Talk, Wanted, deal_name};
 use semper_exchange::standard::Standard;
 use semper_exchange::{Agreed, Fairness, Role};
 use semper_items::Item;
-use semper_items::statement::Content;
 use wasmtime::component::Resource;
 
 use super::v1_1::semper::deal::waiting;
 use super::v1_2::semper::exchange::exchange as wit;
 use super::waiting::{Ended, Heard};
 use crate::context::{Context, Received};
-use crate::exchange::{Give, Till, answered, moved, proposed, receipts_match, wanted};
+use crate::exchange::{Declared, Give, Till, answered, moved, proposed, receipts_match, wanted};
 use crate::flow::Moving;
 use crate::host::Wanted as Waited;
 use crate::outside::{Asked, Outside};
@@ -90,10 +89,8 @@ impl Context {
 
     /// The account that this deal's offer names.
     pub(crate) fn payee(&self) -> Option<String> {
-        self.statements.iter().find_map(|it| match &it.statement().content {
-            Content::Offer(offer) => Some(offer.account.clone()),
-            _ => None,
-        })
+        let payee = |it: &Declared| it.statement().content.payee().map(str::to_owned);
+        self.statements.iter().find_map(payee)
     }
 
     /// Sends something about an exchange.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use semper_archive::Write;
-use semper_items::statement::{Content, Kind, Statement};
+use semper_items::statement::{Content, Statement};
 use semper_payment::Intent;
 use semper_tinguin::Answer;
 use semper_tinguin::screen::Question;
@@ -135,7 +135,7 @@ impl Context {
         self.within_grant(amount, amount.minor())?;
         let payee =
             self.payee().ok_or_else(|| Stop::Service("there is no offer to pay for".into()))?;
-        if self.monitor.stated(Kind::Order) != Some(purpose) {
+        if !self.monitor.owed(&purpose) {
             return Err(Stop::Service("only this deal's order can be paid for".into()));
         }
         let made = self.now()?;

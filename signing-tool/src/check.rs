@@ -6,7 +6,7 @@ use std::path::Path;
 use layout::backends::svg::SVGWriter;
 use layout::gv::{DotParser, GraphBuilder};
 use semper_base::Report;
-use semper_items::statement::Kind;
+use semper_items::statement::Says;
 use semper_trust::describe::ServiceDescription;
 use semper_trust::flow::{Action, End, Flow, ItemKind};
 use semper_trust::properties::{self, Property, Step};
@@ -88,7 +88,8 @@ fn dot_of(flow: &Flow, marked: &[Step]) -> String {
     // Ways out stand in the state itself: drawn as arrows they hide the rest.
     let leaves = |name: &str, action: &Action| {
         let out = flow.states.get(&action.to).and_then(|it| it.end) == Some(End::Withdrawn);
-        out && action.item == ItemKind::Statement(Kind::Withdrawal) && !is_marked(name, action)
+        let leaves = matches!(&action.item, ItemKind::Statement(kind) if kind.says() == Says::Left);
+        out && leaves && !is_marked(name, action)
     };
     for (name, state) in &flow.states {
         let colour = match state.end {

@@ -16,7 +16,7 @@ use std::time::Duration;
 use semper_archive::{Archive, DealRow, EvidenceRow, Home, Write};
 use semper_base::cert::Roots;
 use semper_base::{Certificate, DealId, Digest, Mend, PublicKey, Timestamp};
-use semper_items::{Agreement, Side, Statement};
+use semper_items::{Agreement, Kind, Side, Statement};
 use semper_keeper::{Job, Keeper};
 use semper_net::Client;
 use semper_payment::{Confirmed, Manager, PaymentError};
@@ -470,7 +470,7 @@ impl Host {
             Received::Money(payment) => {
                 let summary = format!("payment of {} received", payment.amount);
                 let (signer, item) = (&payment.signer, &payment.item);
-                vec![evidence(id, "payment-confirmation", signer, &summary, item, at)]
+                vec![evidence(id, Kind::PaymentConfirmation.name(), signer, &summary, item, at)]
             }
         }
     }
@@ -483,7 +483,7 @@ impl Host {
         at: Timestamp,
     ) -> Write {
         let summary = format!("payment of {} made", confirmed.amount);
-        let (kind, signer) = ("payment-confirmation", &confirmed.signer);
+        let (kind, signer) = (Kind::PaymentConfirmation.name(), &confirmed.signer);
         evidence(Some(deal), kind, signer, &summary, &confirmed.item, at)
     }
 }

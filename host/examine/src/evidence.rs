@@ -19,7 +19,7 @@ use semper_exchange::judge as exchange;
 use semper_exchange::obtained::{By, Stated};
 use semper_exchange::package::deal_name;
 use semper_exchange::standard::{self, Standard};
-use semper_items::{Agreement, Message, Side, SignedAgreement, SignedStatement};
+use semper_items::{Agreement, Kind, Message, Side, SignedAgreement, SignedStatement};
 use semper_trust::Layout;
 use serde::{Deserialize, Serialize};
 
@@ -194,16 +194,14 @@ fn statement_signer(
     kind: &str,
     item: &EvidenceRow,
 ) -> Result<String, String> {
-    let roles = match kind {
-        "payment-confirmation" => vec![Role::Bank],
-        _ => vec![Role::Buyer, Role::Merchant],
-    };
+    let parties: &[Role] = &[Role::Buyer, Role::Merchant];
+    let roles = kind.parse::<Kind>().map_or(parties, |kind| kind.entry().by.roles());
     if let Some(declared) = exchanged(row, item) {
         return declared;
     }
     let mut why = String::new();
     for role in roles {
-        match SignedStatement::verify(&item.bytes, roots, role, item.stored)
+        match SignedStatement::verify(&item.bytes, roots, *role, item.stored)
             .and_then(|signed| signed.of_deal(row.id))
         {
             Ok(signed) if signed.statement().content.kind().name() == kind => {

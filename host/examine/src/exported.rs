@@ -11,6 +11,7 @@ use semper_base::{DealId, Digest, Mend, Timestamp};
 use semper_exchange::judge::{Evidence, judge};
 use semper_exchange::package::deal_name;
 use semper_exchange::standard::Standard;
+use semper_items::statement::{By, Kind};
 use semper_items::{Agreement, Side, SignedAgreement, SignedMessage};
 use semper_trust::layout::{LayoutError, Source};
 use semper_trust::{Layout, TrustFile, VerifiedTerms};
@@ -181,10 +182,15 @@ fn read(
     let ours = agreement.name(side).to_owned();
     let statements = statements
         .into_iter()
-        .filter(|(kind, signer, _)| *signer == ours && kind != "payment-confirmation")
+        .filter(|(kind, signer, _)| *signer == ours && !is_banks(kind))
         .map(|(kind, _, bytes)| (kind, bytes))
         .collect();
     Ok(Some(Case { id, side, at, agreement, rows, messages, statements, exchanges }))
+}
+
+/// Whether statements of a kind are a bank's: no component makes them.
+fn is_banks(kind: &str) -> bool {
+    kind.parse::<Kind>().is_ok_and(|kind| kind.entry().by == By::Bank)
 }
 
 fn agreement(

@@ -66,10 +66,9 @@ impl World for Record {
     }
 
     fn account(&self, journal: &Journal) -> Result<String, Stop> {
-        Ok(match journaled(journal).map(|it| it.content) {
-            Some(Content::Offer(offer)) => offer.account,
-            _ => String::new(),
-        })
+        let asked = journaled(journal);
+        let payee = asked.as_ref().and_then(|it| it.content.payee());
+        Ok(payee.unwrap_or_default().to_owned())
     }
 
     fn payment_order(&self, journal: &Journal, intent: &Intent) -> Result<PaymentOrder, Stop> {

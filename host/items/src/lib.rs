@@ -2,7 +2,7 @@
 //!
 //! | module | what it is for |
 //! |---|---|
-//! | [`statement`] | what a party declares and signs: offer, order, receipt, shipping note … |
+//! | [`statement`] | what a party declares and signs: offer, order, receipt …; the one table of their kinds |
 //! | [`signed`] | a statement with a verified signature: [`SignedStatement`] |
 //! | [`container`] | the tree that items travel in; inner nodes carry security attributes |
 //! | [`agreement`] | what both hosts sign to open a deal; its hash is the deal id |

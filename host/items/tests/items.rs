@@ -12,21 +12,8 @@ fn eur(minor: i64) -> Amount {
 }
 
 fn offer() -> Offer {
-    Offer {
-        number: "A-1".into(),
-        lines: vec![Line {
-            article: "A0000001".into(),
-            title: "woollen scarf".into(),
-            variant: "(L, red)".into(),
-            quantity: 2,
-            unit: eur(1999),
-        }],
-        delivery: eur(490),
-        total: eur(4488),
-        delivery_days: 3,
-        valid_until: Timestamp::from_millis(1_800_000_000_000).unwrap(),
-        account: "acct:0123456789abcdef".into(),
-    }
+    let Content::Offer(offer) = Kind::Offer.example() else { panic!("it is an offer") };
+    offer
 }
 
 fn statement(content: Content) -> Statement {
@@ -34,68 +21,11 @@ fn statement(content: Content) -> Statement {
     Statement { deal: DealId::new(Digest::of(b"deal")), made, content }
 }
 
-fn all_contents() -> Vec<Content> {
-    let digest = Digest::of(b"something");
-    vec![
-        Content::Offer(offer()),
-        Content::Order(Order {
-            offer: digest,
-            total: eur(4488),
-            ship_to: Address {
-                name: "Anna Berg".into(),
-                street: "Lindenweg 4".into(),
-                postcode: "22765".into(),
-                city: "Hamburg".into(),
-                country: "DE".into(),
-            },
-        }),
-        Content::PaymentOrder(PaymentOrder {
-            bank: "Test Bank".into(),
-            from: "acct:1".into(),
-            to: "acct:2".into(),
-            amount: eur(4488),
-            purpose: digest,
-            reference: digest,
-        }),
-        Content::HoldOrder(HoldOrder {
-            bank: "Test Bank".into(),
-            from: "acct:1".into(),
-            to: "acct:2".into(),
-            amount: eur(4488),
-            kind: HoldKind::Lock,
-            exchange: digest,
-            leaf: digest,
-            opens: Some((digest, digest)),
-            until: Timestamp::from_millis(1_800_000_000_000).unwrap(),
-            payer: SigningKey::from_seed(&[1; 32]).public(),
-            payee: SigningKey::from_seed(&[2; 32]).public(),
-            third_party: SigningKey::from_seed(&[3; 32]).public(),
-            originates: false,
-        }),
-        Content::PaymentConfirmation(PaymentConfirmation {
-            payment_order: digest,
-            from: "acct:1".into(),
-            to: "acct:2".into(),
-            amount: eur(4488),
-            purpose: digest,
-            entry: 7,
-        }),
-        Content::Receipt(Receipt { order: digest, payment: digest, amount: eur(4488) }),
-        Content::ShippingNote(ShippingNote {
-            order: digest,
-            parcel: "P-1".into(),
-            arrives_by: Timestamp::from_millis(1_800_000_000_000).unwrap(),
-        }),
-        Content::Completion(Completion { order: digest }),
-        Content::Withdrawal(Withdrawal { reason: String::new() }),
-    ]
-}
-
 #[test]
 fn every_statement_is_what_the_cddl_says() {
-    for content in all_contents() {
-        let name = content.kind().name();
-        let bytes = statement(content).encode().unwrap();
+    for kind in Kind::ALL {
+        let name = kind.name();
+        let bytes = statement(kind.example()).encode().unwrap();
         cddl_cat::validate_cbor_bytes("statement", semper_items::CDDL, &bytes)
             .unwrap_or_else(|error| panic!("{name}: {error}"));
     }

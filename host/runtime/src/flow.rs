@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use semper_base::{Amount, Digest, Timestamp};
 use semper_items::Side;
-use semper_items::statement::{Content, Kind, Statement};
+use semper_items::statement::{Binds, Content, Kind, Statement};
 use semper_trust::Flow;
 use semper_trust::flow::{Action, End, ItemKind};
 use serde::{Deserialize, Serialize};
@@ -243,8 +243,16 @@ impl Monitor {
     }
 
     fn paid_for(&self, action: &Action, amount: Amount, purpose: &Digest) -> Result<(), Violation> {
-        self.refers(ItemKind::Money.name(), Kind::Order, purpose)?;
+        if !self.owed(purpose) {
+            const ORDER: Kind = Binds::Pay.kind();
+            return Err(Violation::Reference { item: ItemKind::Money.name(), of: ORDER });
+        }
         self.bounded(action, Some(amount))
+    }
+
+    /// Whether money can be for this: a statement of this deal that binds its signer to pay.
+    pub fn owed(&self, purpose: &Digest) -> bool {
+        Kind::binding(Binds::Pay).any(|kind| self.stated(kind).as_ref() == Some(purpose))
     }
 
     /// Whether an amount is the one that the action is bound to, if it is bound to any.
@@ -271,26 +279,27 @@ impl Monitor {
         for (statement, digest) in moving.statements() {
             let content = &statement.content;
             self.stated.insert(content.kind(), (digest, content.amount()));
-            if let Content::Offer(offer) = content {
-                self.valid_until = Some(offer.valid_until);
+            if let Some(until) = content.valid_until() {
+                self.valid_until = Some(until);
             }
         }
         Ok(())
     }
 
     fn check_references(&self, content: &Content, at: Timestamp) -> Result<(), Violation> {
-        let name = content.kind().name().to_owned();
-        match content {
-            Content::Order(order) => {
-                self.refers(name, Kind::Offer, &order.offer)?;
-                match self.valid_until {
-                    Some(until) if at > until => Err(Violation::Expired(until)),
-                    _ => Ok(()),
-                }
+        let kind = content.kind();
+        if !kind.entry().by.is_service() {
+            return Ok(());
+        }
+        // Of what services do not make, such as payments, no flow knows the digest.
+        let stated = content.refers().into_iter().filter(|(of, _)| of.entry().by.is_service());
+        for (of, digest) in stated {
+            self.refers(kind.name().to_owned(), of, &digest)?;
+        }
+        match self.valid_until {
+            Some(until) if kind.binds() == Binds::Pay && at > until => {
+                Err(Violation::Expired(until))
             }
-            Content::Receipt(receipt) => self.refers(name, Kind::Order, &receipt.order),
-            Content::ShippingNote(note) => self.refers(name, Kind::Order, &note.order),
-            Content::Completion(done) => self.refers(name, Kind::Order, &done.order),
             _ => Ok(()),
         }
     }

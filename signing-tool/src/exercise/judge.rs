@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use semper_base::Amount;
-use semper_items::statement::{Content, Kind, Offer};
-use semper_items::{Item, Side};
+use semper_items::statement::{Binds, Content, Kind, Offer, Says};
+use semper_items::{Item, Side, Statement};
 use semper_runtime::flow::Violation;
 use semper_runtime::stop::Cause;
 use semper_stage::Seen;
@@ -147,7 +147,7 @@ impl Court<'_> {
         for it in seen {
             let Seen::Consent(statement, said) = it else { continue };
             let kind = statement.content.kind();
-            if declined.contains(&kind) && kind != Kind::Withdrawal {
+            if declined.contains(&kind) && kind.says() != Says::Left {
                 let seen = format!("the {} is asked for again after a no", kind.name());
                 self.find("nags", "it asks again for what was declined", seen);
                 return;
@@ -172,7 +172,7 @@ impl Court<'_> {
         let binding = after.iter().find_map(|it| match it {
             Seen::Consent(statement, _) => {
                 let kind = statement.content.kind();
-                matches!(kind, Kind::Order | Kind::PaymentOrder).then_some(kind)
+                matches!(kind.binds(), Binds::Pay | Binds::Spend).then_some(kind)
             }
             _ => None,
         });
@@ -187,7 +187,8 @@ impl Court<'_> {
 
     /// Details that leave before an order binds.
     fn leaks(&mut self, seen: &[Seen]) {
-        let ordered = |it: &Seen| matches!(it, Seen::Consent(statement, Ok(())) if statement.content.kind() == Kind::Order);
+        let ordered =
+            |it: &Seen| matches!(it, Seen::Consent(statement, Ok(())) if orders(statement));
         let before = seen.iter().take_while(|it| !ordered(it));
         let mut leaked = None;
         for it in before {
@@ -314,13 +315,15 @@ impl Court<'_> {
             let kind = if paid { "after the payment" } else { "before a payment" };
             self.find("stands-still", "both sides wait for ever", format!("{kind}: {}", deal.end));
         }
-        let sent = |kind: Kind| {
+        let sent = |says: Says| {
             deal.seller.iter().any(|it| match it {
-                Seen::Sent(item) => statement(item).is_some_and(|it| it.content.kind() == kind),
+                Seen::Sent(item) => {
+                    statement(item).is_some_and(|it| it.content.kind().says() == says)
+                }
                 _ => false,
             })
         };
-        if paid && !sent(Kind::Receipt) {
+        if paid && !sent(Says::Received) {
             self.find(
                 "withholds-the-receipt",
                 "it takes the money and gives no receipt",
@@ -333,7 +336,7 @@ impl Court<'_> {
         if paid && over && deal.shop.shelf().shipped == 0 && !given {
             self.find("withholds-the-goods", "it takes the money and sends nothing", &deal.end);
         }
-        if paid && sent(Kind::Withdrawal) {
+        if paid && sent(Says::Left) {
             self.find("leaves-with-the-money", "the seller leaves after it was paid", &deal.end);
         }
         self.slow();
@@ -402,9 +405,8 @@ fn chosen(seen: &[Seen]) -> Chosen {
 /// Offers whose acceptance the person was asked for: an order names its offer by digest, so an
 /// order that was asked for without a forger is for the seller's last offer.
 fn accepted(buyer: &[Seen], seller: &[Seen], forged: bool) -> Vec<Offer> {
-    let ordered = buyer.iter().any(
-        |it| matches!(it, Seen::Consent(statement, _) if statement.content.kind() == Kind::Order),
-    );
+    let ordered =
+        buyer.iter().any(|it| matches!(it, Seen::Consent(statement, _) if orders(statement)));
     if !ordered || forged {
         return Vec::new();
     }
@@ -418,8 +420,18 @@ fn accepted(buyer: &[Seen], seller: &[Seen], forged: bool) -> Vec<Offer> {
     offers.reduce(|_, newer| newer).into_iter().collect()
 }
 
+/// Whether whoever signs it is bound to pay.
+fn orders(statement: &Statement) -> bool {
+    statement.content.kind().binds() == Binds::Pay
+}
+
+/// Whether whoever has signed it is bound to deliver.
+fn offers(statement: &Statement) -> bool {
+    statement.content.kind().binds() == Binds::Deliver
+}
+
 fn is_offer(seen: &Seen) -> bool {
-    matches!(seen, Seen::Sent(item) if statement(item).is_some_and(|it| it.content.kind() == Kind::Offer))
+    matches!(seen, Seen::Sent(item) if statement(item).is_some_and(|it| offers(&it)))
 }
 
 /// Whether an offer is among the first messages of the seller.

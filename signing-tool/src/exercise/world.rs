@@ -7,7 +7,7 @@ use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use semper_base::{Amount, Currency, DealId, Digest};
 use semper_items::Statement;
-use semper_items::statement::{Kind, PaymentOrder};
+use semper_items::statement::{Binds, PaymentOrder};
 use semper_runtime::business::{Article, Business, Query};
 use semper_stage::Script;
 use semper_tinguin::Answer;
@@ -23,8 +23,8 @@ pub enum Mood {
     Buys,
     /// Looks around and leaves at some question.
     Leaves(u32),
-    /// Declines the first statement of this kind, and every one after it.
-    Declines(Kind),
+    /// Declines the first statement that binds so, and every one after it.
+    Declines(Binds),
     /// Has no money.
     Poor,
     /// Wants out at some wait.
@@ -61,8 +61,8 @@ impl Person {
         match rng.random_range(0..100) {
             0..55 => Mood::Buys,
             55..68 => Mood::Leaves(rng.random_range(1..9)),
-            68..78 => Mood::Declines(Kind::Order),
-            78..84 => Mood::Declines(Kind::PaymentOrder),
+            68..78 => Mood::Declines(Binds::Pay),
+            78..84 => Mood::Declines(Binds::Spend),
             84..90 => Mood::Poor,
             _ => Mood::Cancels(rng.random_range(1..6)),
         }
@@ -105,7 +105,7 @@ impl Script for Person {
 
     fn consent(&mut self, statement: &Statement) -> Result<(), String> {
         match self.mood {
-            Mood::Declines(kind) if statement.content.kind() == kind => Err("no".into()),
+            Mood::Declines(binds) if statement.content.kind().binds() == binds => Err("no".into()),
             _ => Ok(()),
         }
     }

@@ -126,3 +126,23 @@ fn line_out(line: &Line) -> wit::Line {
 fn fault(error: &impl ToString) -> Stop {
     Stop::service(error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use semper_items::Kind;
+
+    use super::{content_in, content_out};
+
+    #[test]
+    fn services_meet_just_the_kinds_that_the_table_says_they_make() {
+        for kind in Kind::ALL {
+            let content = kind.example();
+            let made = content_out(&content);
+            assert_eq!(made.is_ok(), kind.entry().by.is_service(), "the conversion of a {kind}");
+            if let Ok(made) = made {
+                let account = content.payee().unwrap_or_default();
+                assert_eq!(content_in(made, account).unwrap(), content);
+            }
+        }
+    }
+}

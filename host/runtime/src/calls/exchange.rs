@@ -12,7 +12,6 @@ use semper_exchange::package::{self, Enclosed, Part, Talk, Wanted, deal_name};
 use semper_exchange::standard::Standard;
 use semper_exchange::{Agreed, Fairness};
 use semper_items::Item;
-use semper_items::statement::Content;
 use wasmtime::component::Resource;
 
 use super::v1_1::semper::deal::waiting;
@@ -20,7 +19,8 @@ use super::v1_2::semper::exchange::exchange as wit;
 use super::waiting::{Ended, Heard};
 use crate::context::{Context, Received};
 use crate::exchange::{
-    Begun, Give, Package, Proposal, Till, ToDraw, answered, moved, proposed, receipts_match, wanted,
+    Begun, Declared, Give, Package, Proposal, Till, ToDraw, answered, moved, proposed,
+    receipts_match, wanted,
 };
 use crate::flow::Moving;
 use crate::stop::Stop;
@@ -59,10 +59,8 @@ impl Context {
 
     /// The account that this deal's offer names.
     pub(crate) fn payee(&self) -> Option<String> {
-        self.statements.iter().find_map(|it| match &it.statement().content {
-            Content::Offer(offer) => Some(offer.account.clone()),
-            _ => None,
-        })
+        let payee = |it: &Declared| it.statement().content.payee().map(str::to_owned);
+        self.statements.iter().find_map(payee)
     }
 
     /// Sends something about an exchange.

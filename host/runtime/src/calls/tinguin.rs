@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use semper_items::statement::{Content, Kind, Statement};
+use semper_items::statement::{Content, Statement};
 use semper_payment::Intent;
 use semper_tinguin::Answer;
 use semper_tinguin::screen::Question;
@@ -116,7 +116,7 @@ impl Context {
         self.within_grant(amount, amount.minor())?;
         let not_ordered = |why| Stop::from(Verdict::new(Cause::NotOrdered(why)));
         let payee = self.payee().ok_or_else(|| not_ordered("there is no offer to pay for"))?;
-        if self.monitor.stated(Kind::Order) != Some(purpose) {
+        if !self.monitor.owed(&purpose) {
             return Err(not_ordered("only this deal's order can be paid for"));
         }
         let made = self.now()?;

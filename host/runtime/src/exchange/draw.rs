@@ -184,8 +184,9 @@ fn leaf(
         Give::Statement(content) => {
             let statement = Statement { deal: terms.deal, made: at, content: (**content).clone() };
             let bytes = statement.encode().map_err(|error| NotDrawn::Service(error.to_string()))?;
+            let affidavit = content.kind().entry().affidavit;
             let statement = Digest::of(&bytes);
-            let item = Item::Statement { statement, signer: terms.keys.sign, affidavit: true };
+            let item = Item::Statement { statement, signer: terms.keys.sign, affidavit };
             Ok((vec![item], Enclosed::Statement(bytes.into())))
         }
         Give::Money(amount, purpose) => {

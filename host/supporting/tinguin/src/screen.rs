@@ -3,7 +3,6 @@
 pub mod exchange;
 
 use semper_base::{Amount, Digest};
-use semper_items::statement::{Content, HoldKind, Offer};
 use semper_items::{Agreement, Side, Statement};
 use serde::{Deserialize, Serialize};
 
@@ -198,138 +197,17 @@ pub fn statement(
     refers: &[(Digest, Statement)],
 ) -> Consent {
     let content = &statement.content;
-    let find = |digest: &Digest| refers.iter().find(|it| it.0 == *digest).map(|it| &it.1);
-    let refer = |digest: &Digest| {
-        find(digest).map_or_else(|| format!("{digest} — UNKNOWN TO YOUR HOST"), summary)
-    };
-    let (title, rows, means) = match content {
-        Content::Offer(offer) => (
-            format!("Offer {} to {peer}", offer.number),
-            offer_rows(offer),
-            "You are bound to deliver at this price until the offer ends.".to_owned(),
-        ),
-        Content::Order(order) => {
-            let to = &order.ship_to;
-            let address =
-                format!("{}, {}, {} {}, {}", to.name, to.street, to.postcode, to.city, to.country);
-            let mut rows = vec![("offer".into(), refer(&order.offer))];
-            if let Some(Content::Offer(offer)) = find(&order.offer).map(|it| &it.content) {
-                rows.extend(offer_rows(offer));
-            }
-            rows.push(("to pay".into(), order.total.to_string()));
-            rows.push(("deliver to".into(), address));
-            (
-                format!("Order from {peer}"),
-                rows,
-                format!("You buy for {}; the order binds you.", order.total),
-            )
-        }
-        Content::PaymentOrder(order) => {
-            let rows = vec![
-                ("amount".into(), order.amount.to_string()),
-                ("from account".into(), format!("{} at {}", order.from, order.bank)),
-                ("to account".into(), order.to.clone()),
-                ("for".into(), refer(&order.purpose)),
-            ];
-            (
-                format!("Pay {} to {peer}", order.amount),
-                rows,
-                "The money leaves your account at once and cannot be called back.".to_owned(),
-            )
-        }
-        Content::HoldOrder(order) => {
-            let (title, means) = match order.kind {
-                HoldKind::Lock => (
-                    format!("Lock {} for {peer}", order.amount),
-                    "The money leaves your account and is locked at your bank. It goes to the \
-                     other side when you let it go or the third party decides so, and comes \
-                     back to you otherwise.",
-                ),
-                HoldKind::Provisional => (
-                    format!("Pay {} to {peer}, provisionally", order.amount),
-                    "The money leaves your account. The third party can take it back if the \
-                     exchange fails.",
-                ),
-                HoldKind::Final => (
-                    format!("Pay {} to {peer}", order.amount),
-                    "The money leaves your account at once and cannot be called back.",
-                ),
-            };
-            let rows = vec![
-                ("amount".into(), order.amount.to_string()),
-                ("from account".into(), format!("{} at {}", order.from, order.bank)),
-                ("to account".into(), order.to.clone()),
-                ("until".into(), order.until.to_string()),
-                ("exchange".into(), order.exchange.to_string()),
-                ("third party".into(), order.third_party.id().to_string()),
-            ];
-            (title, rows, means.to_owned())
-        }
-        Content::PaymentConfirmation(done) => {
-            let rows = vec![("amount".into(), done.amount.to_string())];
-            ("Confirm a payment".into(), rows, "You confirm that money was moved.".to_owned())
-        }
-        Content::Receipt(receipt) => (
-            format!("Receipt for {} to {peer}", receipt.amount),
-            vec![
-                ("for".into(), refer(&receipt.order)),
-                ("amount".into(), receipt.amount.to_string()),
-            ],
-            "You confirm that you have the money.".to_owned(),
-        ),
-        Content::ShippingNote(note) => (
-            format!("Shipping note to {peer}"),
-            vec![
-                ("for".into(), refer(&note.order)),
-                ("parcel".into(), note.parcel.clone()),
-                ("arrives by".into(), note.arrives_by.date()),
-            ],
-            "You confirm that the goods are on their way.".to_owned(),
-        ),
-        Content::Completion(done) => (
-            format!("Complete the deal with {peer}"),
-            vec![("order".into(), refer(&done.order))],
-            "You confirm that the deal is done; nothing more is owed by it.".to_owned(),
-        ),
-        Content::Withdrawal(withdrawal) => (
-            format!("Withdraw from the deal with {peer}"),
-            vec![("reason".into(), withdrawal.reason.clone())],
-            "You leave; nothing was ordered.".to_owned(),
-        ),
-    };
-    let topic = content.kind().name().to_owned();
-    Consent { topic, title, rows, means, amount: content.amount(), digest }
+    Consent {
+        topic: content.kind().name().to_owned(),
+        title: content.title(peer),
+        rows: content.drawn(refers),
+        means: content.means(),
+        amount: content.amount(),
+        digest,
+    }
 }
 
 /// One line about a statement, for referring to it later.
 pub fn summary(statement: &Statement) -> String {
-    let made = statement.made.date();
-    match &statement.content {
-        Content::Offer(offer) => {
-            let first = offer.lines.first().map_or("", |line| line.title.as_str());
-            format!("offer {} of {made}: {first} …, {} in total", offer.number, offer.total)
-        }
-        other => match other.amount() {
-            Some(amount) => format!("{} of {made} over {amount}", other.kind().name()),
-            None => format!("{} of {made}", other.kind().name()),
-        },
-    }
-}
-
-fn offer_rows(offer: &Offer) -> Vec<(String, String)> {
-    let mut rows: Vec<(String, String)> = offer
-        .lines
-        .iter()
-        .map(|line| {
-            let what = format!("{} × {} {}", line.quantity, line.title, line.variant);
-            (what.trim_end().to_owned(), format!("{} each", line.unit))
-        })
-        .collect();
-    rows.push((
-        "delivery".into(),
-        format!("{}, within {} days", offer.delivery, offer.delivery_days),
-    ));
-    rows.push(("total".into(), offer.total.to_string()));
-    rows.push(("valid until".into(), offer.valid_until.to_string()));
-    rows
+    statement.summary()
 }

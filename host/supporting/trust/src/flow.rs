@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use semper_items::agreement::Side;
-use semper_items::statement::Kind;
+use semper_items::statement::{Binds, Kind};
 use serde::{Deserialize, Serialize};
 
 /// The beginning of the names of the host's own information; no flow may enable such.
@@ -108,6 +108,19 @@ impl ItemKind {
     pub fn moves(&self, item: &Self) -> bool {
         self.parts().any(|part| part == item)
     }
+
+    /// Whether a statement of such a kind moves with it.
+    pub fn states(&self, such: impl Fn(Kind) -> bool) -> bool {
+        self.kinds().any(such)
+    }
+
+    /// The kinds of the statements that move with it.
+    pub fn kinds(&self) -> impl Iterator<Item = Kind> {
+        self.parts().filter_map(|part| match part {
+            Self::Statement(kind) => Some(*kind),
+            _ => None,
+        })
+    }
 }
 
 fn names(items: &[ItemKind]) -> String {
@@ -166,7 +179,7 @@ impl Flow {
         }
         faults.extend(exchange_faults(&what, &action.item));
         let money = action.item.moves(&ItemKind::Money);
-        let order = action.item.moves(&ItemKind::Statement(Kind::Order));
+        let order = action.item.states(|kind| kind.binds() == Binds::Pay);
         if (money || order) && !action.consent {
             faults.push(format!("{what} does not want the person's consent"));
         }
@@ -179,34 +192,31 @@ impl Flow {
     /// Faults that show only along paths.
     fn path_faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
-        // What has certainly been stated on every path to a state: a shrinking intersection.
-        let mut known: BTreeMap<&str, BTreeSet<Kind>> = BTreeMap::new();
-        let mut queue: Vec<(&str, BTreeSet<Kind>)> = vec![(&self.start, BTreeSet::new())];
-        while let Some((name, stated)) = queue.pop() {
+        // What somebody is certainly bound to on every path to a state: a shrinking intersection.
+        let mut known: BTreeMap<&str, BTreeSet<Binds>> = BTreeMap::new();
+        let mut queue: Vec<(&str, BTreeSet<Binds>)> = vec![(&self.start, BTreeSet::new())];
+        while let Some((name, bound)) = queue.pop() {
             let next = match known.get(name) {
-                Some(before) if before.is_subset(&stated) => continue,
-                Some(before) => before.intersection(&stated).copied().collect(),
-                None => stated,
+                Some(before) if before.is_subset(&bound) => continue,
+                Some(before) => before.intersection(&bound).copied().collect(),
+                None => bound,
             };
             known.insert(name, next.clone());
             for action in &self.states[name].actions {
                 let mut after = next.clone();
-                after.extend(action.item.parts().filter_map(|part| match part {
-                    ItemKind::Statement(kind) => Some(*kind),
-                    _ => None,
-                }));
+                after.extend(action.item.kinds().map(Kind::binds));
                 queue.push((&action.to, after));
             }
         }
         for (name, state) in &self.states {
-            let Some(stated) = known.get(name.as_str()) else {
+            let Some(bound) = known.get(name.as_str()) else {
                 faults.push(format!("state “{name}” cannot be reached"));
                 continue;
             };
             let pays = state.actions.iter().any(|action| action.item.moves(&ItemKind::Money));
-            for kind in [Kind::Offer, Kind::Order] {
-                if pays && !stated.contains(&kind) {
-                    let kind = kind.name();
+            for binds in [Binds::Deliver, Binds::Pay] {
+                if pays && !bound.contains(&binds) {
+                    let kind = binds.kind().name();
                     faults.push(format!("state “{name}” enables payment before a signed {kind}"));
                 }
             }

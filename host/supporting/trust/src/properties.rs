@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use semper_items::Side;
-use semper_items::statement::Kind;
+use semper_items::statement::{Binds, Kind, Says};
 use serde::Serialize;
 
 use crate::flow::{Action, End, Flow, ItemKind};
@@ -52,7 +52,9 @@ impl Property {
 /// The past of a path, as far as the properties care.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Past {
+    /// Somebody is bound to deliver.
     offered: bool,
+    /// Somebody is bound to pay.
     ordered: bool,
     /// Payments, counted to two.
     paid: u8,
@@ -67,13 +69,10 @@ impl Past {
             self.paid = (self.paid + 1).min(2);
             self.answered = false;
         }
-        for part in action.item.parts() {
-            match part {
-                ItemKind::Statement(Kind::Offer) => self.offered = true,
-                ItemKind::Statement(Kind::Order) => self.ordered = true,
-                ItemKind::Statement(Kind::Receipt | Kind::ShippingNote) => self.answered = true,
-                _ => {}
-            }
+        for kind in action.item.kinds() {
+            self.offered |= kind.binds() == Binds::Deliver;
+            self.ordered |= kind.binds() == Binds::Pay;
+            self.answered |= kind.says().answers_payment();
         }
         self
     }
@@ -149,13 +148,19 @@ impl<'a> Reached<'a> {
 pub fn examine(flow: &Flow) -> Vec<Property> {
     let reached = Reached::of(flow);
     let money = |it: &Action| it.item.moves(&ItemKind::Money);
-    let statement = |it: &Action, kind: Kind| it.item.moves(&ItemKind::Statement(kind));
+    let orders = |kind: Kind| kind.binds() == Binds::Pay;
+    let receipts = |kind: Kind| kind.says() == Says::Received;
+    let leaves = |it: &Action| it.item.states(|kind| kind.says() == Says::Left);
+    // A statement of such a kind over another amount than its kind must have.
+    let other_amount = |it: &Action, such: fn(Kind) -> bool| {
+        it.item.kinds().any(|kind| such(kind) && !kind.entry().amount.is_of(it.amount))
+    };
     let ends = |state: &str| flow.states.get(state).and_then(|it| it.end);
     let endless = endless(flow);
     let buyer_stuck = |state: &str, past: &Past| {
         let actions = reached.actions(state);
         let own = || actions.iter().filter(|it| it.by == Side::Buyer);
-        !past.ordered && own().next().is_some() && !own().any(|it| statement(it, Kind::Withdrawal))
+        !past.ordered && own().next().is_some() && !own().any(leaves)
     };
     let property = |name, says, counterexample| Property { name, says, counterexample };
     vec![
@@ -172,21 +177,17 @@ pub fn examine(flow: &Flow) -> Vec<Property> {
         property(
             "order-as-offered",
             "an order is for exactly the amount that was offered",
-            reached
-                .wrong_action(|_, it| statement(it, Kind::Order) && it.amount != Some(Kind::Offer)),
+            reached.wrong_action(|_, it| other_amount(it, orders)),
         ),
         property(
             "receipt-as-paid",
             "a receipt is for exactly the amount of the order",
-            reached.wrong_action(|_, it| {
-                statement(it, Kind::Receipt)
-                    && !matches!(it.amount, Some(Kind::Order | Kind::Offer))
-            }),
+            reached.wrong_action(|_, it| other_amount(it, receipts)),
         ),
         property(
             "consent",
             "orders and payments want the person's consent",
-            reached.wrong_action(|_, it| (money(it) || statement(it, Kind::Order)) && !it.consent),
+            reached.wrong_action(|_, it| (money(it) || it.item.states(orders)) && !it.consent),
         ),
         property(
             "payment-answered",
@@ -199,9 +200,7 @@ pub fn examine(flow: &Flow) -> Vec<Property> {
         property(
             "seller-bound",
             "the seller cannot leave with the money",
-            reached.wrong_action(|past, it| {
-                past.paid > 0 && it.by == Side::Seller && statement(it, Kind::Withdrawal)
-            }),
+            reached.wrong_action(|past, it| past.paid > 0 && it.by == Side::Seller && leaves(it)),
         ),
         property(
             "free-to-leave",

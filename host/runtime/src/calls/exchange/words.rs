@@ -88,7 +88,7 @@ pub(super) fn wants_in(wants: Vec<wit::Wanted>) -> Result<Vec<Wanted>, Stop> {
         Ok(match wanted {
             wit::Wanted::Statement(name) => {
                 let named = |kind: &Kind| kind.name() == name;
-                let kind = KINDS.into_iter().find(named);
+                let kind = Kind::of_services().find(named);
                 let unknown = || Stop::service(format!("“{name}” is no kind of statement"));
                 Wanted::Statement(kind.ok_or_else(unknown)?)
             }
@@ -98,16 +98,6 @@ pub(super) fn wants_in(wants: Vec<wit::Wanted>) -> Result<Vec<Wanted>, Stop> {
     };
     wants.into_iter().map(one).collect()
 }
-
-/// The statements that services make.
-const KINDS: [Kind; 6] = [
-    Kind::Offer,
-    Kind::Order,
-    Kind::Receipt,
-    Kind::ShippingNote,
-    Kind::Completion,
-    Kind::Withdrawal,
-];
 
 pub(super) fn wants_out(wants: &[Wanted]) -> Vec<wit::Wanted> {
     let one = |wanted: &Wanted| match wanted {

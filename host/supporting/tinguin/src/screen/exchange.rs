@@ -5,6 +5,7 @@ use semper_exchange::package::Part;
 use semper_exchange::standard::Standard;
 use semper_exchange::{Agreed, Fairness, Protocol};
 use semper_items::Statement;
+use semper_items::statement::referred;
 
 use super::{Consent, statement, summary};
 
@@ -109,11 +110,6 @@ pub fn name(part: &Part) -> String {
     }
 }
 
-fn refer(it: &Exchanged<'_>, digest: &Digest) -> String {
-    let found = it.refers.iter().find(|(other, _)| other == digest);
-    found.map_or_else(|| format!("{digest} — UNKNOWN TO YOUR HOST"), |(_, it)| summary(it))
-}
-
 fn gives(it: &Exchanged<'_>, part: &Part, amount: &mut Option<Amount>) -> Vec<(String, String)> {
     match part {
         Part::Statement { statement: ours, digest } => {
@@ -128,7 +124,7 @@ fn gives(it: &Exchanged<'_>, part: &Part, amount: &mut Option<Amount>) -> Vec<(S
                 ("you pay".into(), money.amount.to_string()),
                 ("from account".into(), it.account.to_owned()),
                 ("to account".into(), money.payee.clone()),
-                ("for".into(), refer(it, purpose)),
+                ("for".into(), referred(purpose, it.refers)),
                 ("locked until at most".into(), it.agreement.lock_until.to_string()),
             ]
         }
@@ -148,7 +144,7 @@ fn gets(it: &Exchanged<'_>, part: &Part) -> Vec<(String, String)> {
         Part::Money { money, purpose } => vec![
             ("you get".into(), money.amount.to_string()),
             ("into account".into(), money.payee.clone()),
-            ("for".into(), refer(it, purpose)),
+            ("for".into(), referred(purpose, it.refers)),
         ],
         Part::Information { .. } => vec![("you get".into(), name(part))],
     }

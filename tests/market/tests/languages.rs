@@ -20,6 +20,19 @@ topic  = "inquiry"
 fields = { article = "ARTICLE", quantity = "2" }
 "#;
 
+/// Rules of a buyer who leaves when she is asked what she wants.
+const LEAVING: &str = r#"
+[[rule]]
+topic  = "agreement"
+answer = "yes"
+[[rule]]
+topic  = "inquiry"
+answer = "leave"
+[[rule]]
+topic  = "withdrawal"
+answer = "yes"
+"#;
+
 /// An article that there are enough of, and its price in minor units.
 fn article(market: &Market) -> (String, i64) {
     let connection =
@@ -34,7 +47,6 @@ fn a_quotation_is_signed_whatever_the_two_halves_are_written_in() {
     let binaries = binaries();
     let texts = binaries.repository.join("guest-services/quotation/terms");
     let (number, price) = article(&market);
-    market.restart_buyer_tinguin(&RULES.replace("ARTICLE", &number)).unwrap();
     for (buyer, seller) in [("py", "js"), ("js", "py")] {
         let name = format!("quotation-{buyer}-{seller}");
         let buyer = binaries.languages.join(format!("buyer-{buyer}.wasm"));
@@ -42,6 +54,7 @@ fn a_quotation_is_signed_whatever_the_two_halves_are_written_in() {
         market
             .publish(&name, &Published { texts: &texts, buyer: &buyer, seller: &seller })
             .unwrap();
+        market.restart_buyer_tinguin(&RULES.replace("ARTICLE", &number)).unwrap();
 
         let mut buying = market.start_buying().unwrap();
         let code = buying.wait(Duration::from_secs(400));
@@ -64,6 +77,14 @@ fn a_quotation_is_signed_whatever_the_two_halves_are_written_in() {
             let line = "the component ends the deal as completed";
             assert!(replayed.out.contains(line), "{}", replayed.out);
         }
+
+        // Whoever leaves says so, signed.
+        market.restart_buyer_tinguin(LEAVING).unwrap();
+        let mut leaving = market.start_buying().unwrap();
+        let code = leaving.wait(Duration::from_secs(200));
+        assert_eq!(code, Some(1), "{name}: {}", leaving.log_text());
+        assert_eq!(newest(&market, "anna").0, "withdrawn", "{name}");
+        assert_eq!(ended(&market, "otto"), "withdrawn", "{name}");
     }
     let offers = ask(
         market.folder.join("anna/archive.sqlite"),

@@ -1,6 +1,6 @@
 //! `semper:archive/preferences`: what the person tells merchants by default.
 
-use super::v1_0::semper::archive::preferences;
+use super::v1_2::semper::archive::preferences;
 use crate::context::Context;
 use crate::outside::Outside;
 

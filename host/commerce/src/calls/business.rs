@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::convert::amount_out;
-use super::v1_0::semper::business::{catalogue, fulfilment};
+use super::v1_2::semper::business::{catalogue, fulfilment};
 use crate::business::{Article, Business, Query};
 use crate::context::Context;
 use crate::outside::Outside;

@@ -16,7 +16,7 @@ use semper_items::Item;
 use semper_items::statement::Content;
 use wasmtime::component::Resource;
 
-use super::v1_1::semper::deal::waiting;
+use super::v1_2::semper::deal::waiting;
 use super::v1_2::semper::exchange::exchange as wit;
 use super::waiting::{Ended, Heard};
 use crate::context::{Context, Received};

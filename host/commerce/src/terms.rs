@@ -11,7 +11,7 @@ use semper_distribution::{Fetcher, MoveError, Options, Place};
 use semper_items::{Agreement, Side};
 use semper_net::Client;
 use semper_trust::verify::Described;
-use semper_trust::{Layout, TrustError, TrustFile, VerifiedTerms};
+use semper_trust::{Layout, Refusal, TrustError, TrustFile, VerifiedTerms};
 
 use crate::context::Deal;
 use crate::lists::{self, Lists};
@@ -174,10 +174,13 @@ impl Shelf {
     pub fn deal(&self, row: &DealRow) -> Result<Deal, Stop> {
         let agreement =
             Agreement::decode(&row.agreement).map_err(|error| Stop::Service(error.to_string()))?;
-        // Terms that cannot be read now are this home's trouble; the deal is not harmed by it.
-        let terms = self.get(row.terms, row.opened).map_err(|error| Stop::Later {
-            what: error.to_string(),
-            after: Duration::from_secs(5),
+        let terms = self.get(row.terms, row.opened).map_err(|error| match error {
+            // Its world cannot be served tomorrow either: trying again is pointless.
+            TermsError::Trust(TrustError::Refused(refusal @ Refusal::World(_))) => {
+                Stop::Refused(refusal)
+            }
+            // Terms that cannot be read now are this home's trouble; the deal is not harmed by it.
+            error => Stop::Later { what: error.to_string(), after: Duration::from_secs(5) },
         })?;
         let side = if row.side == Side::Buyer.name() { Side::Buyer } else { Side::Seller };
         Ok(Deal { id: row.id, side, agreement, terms, opened: row.opened })

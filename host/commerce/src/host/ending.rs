@@ -61,9 +61,7 @@ impl Host {
         let id = row.id;
         match outcome {
             Ok((state, note)) => {
-                if let Some((deal, _)) = ran {
-                    self.put_back(deal)?;
-                }
+                self.put_back(row)?;
                 self.end(row, state, note, Vec::new())
             }
             Err(Stop::Wait(waiting)) => self.sleep(row, waiting),
@@ -81,15 +79,13 @@ impl Host {
             // The journal is evidence: nothing is decided on top of a doubtful one.
             Err(stop) if stop.is_doubt() => self.note(row, format!("stopped: {stop}")),
             Err(stop) => {
+                self.put_back(row)?;
                 let mut writes = Vec::new();
                 let mut context = None;
-                if let Some((deal, ran)) = ran {
-                    self.put_back(deal)?;
-                    if let Some(ran) = ran {
-                        writes = ran.journal.take_pending();
-                        writes.extend(self.farewell(deal, ran, &stop));
-                        context = Some(&*ran);
-                    }
+                if let Some((deal, Some(ran))) = ran {
+                    writes = ran.journal.take_pending();
+                    writes.extend(self.farewell(deal, ran, &stop));
+                    context = Some(&*ran);
                 }
                 writes.push(incident(id, context, &stop));
                 let mend = stop.mend();
@@ -148,11 +144,11 @@ impl Host {
     }
 
     /// A seller's deal that ends leaves no goods reserved, whatever its component did.
-    fn put_back(&self, deal: &Deal) -> Result<(), Stop> {
-        let Some(business) = self.business().filter(|_| deal.side == Side::Seller) else {
+    fn put_back(&self, row: &DealRow) -> Result<(), Stop> {
+        let Some(business) = self.business().filter(|_| row.side == Side::Seller.name()) else {
             return Ok(());
         };
-        let id = deal.id;
+        let id = row.id;
         let key = Digest::of_parts(&[b"semper/end/v1", id.digest().as_bytes()]);
         business
             .release(id, key)

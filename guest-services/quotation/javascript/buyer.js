@@ -35,6 +35,7 @@ export function run() {
   }
   const { lines, total } = content.val;
   if (lines.length !== 1 || lines[0].article !== article) throw "it is for something else";
+  tell("taken", new Uint8Array());
   const price = `${total.minor / 100n}.${String(total.minor % 100n).padStart(2, "0")}`;
   inform("quoted", `${quotation.signer()} asks ${price} ${total.currency} for “${lines[0].title}”.`);
 }

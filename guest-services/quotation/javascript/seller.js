@@ -24,6 +24,8 @@ export function run() {
   console.log(`asked for ${quantity} of ${article}`);
   if (!found || found.stock < quantity) return say({ tag: "withdrawal", val: "not in stock" });
   say({ tag: "offer", val: quotation(found, quantity) });
+  // The buyer has taken it, or has left while it was under way.
+  receive();
 }
 
 function quotation(article, quantity) {

@@ -32,6 +32,7 @@ class WitWorld(wit_world.WitWorld):
                 line = offer.lines[0]
                 if len(offer.lines) != 1 or line.article != article:
                     raise Err("it is for something else")
+                information.send("taken", b"")
                 price = f"{offer.total.minor / 100:.2f} {offer.total.currency}"
                 says = f"{statement.signer()} asks {price} for “{line.title}”."
                 display.inform("quoted", says)

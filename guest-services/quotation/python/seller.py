@@ -25,6 +25,8 @@ class WitWorld(wit_world.WitWorld):
             say(types.Content_Withdrawal("not in stock"))
         else:
             say(types.Content_Offer(quotation(found, quantity)))
+            # The buyer has taken it, or has left while it was under way.
+            inbox.receive()
 
 
 def quotation(article: catalogue.Article, quantity: int) -> types.Offer:

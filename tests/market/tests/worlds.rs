@@ -6,9 +6,9 @@
 mod common;
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use common::{asked, binaries, books, ended, market, newest, small};
+use common::{asked, binaries, books, ended, market, newest, small, waits_for};
 use semper_testkit::market::BUYER_RULES;
 use semper_testkit::{Market, Part, Published, Running};
 
@@ -38,19 +38,6 @@ fn about_to_order(market: &mut Market) -> Running {
     let buying = market.start_buying().unwrap();
     waits_for(market, "your decision");
     buying
-}
-
-/// Waits until the buyer's deal has left memory over this note.
-fn waits_for(market: &Market, words: &str) {
-    let until = Instant::now() + Duration::from_secs(30);
-    loop {
-        let (_, note) = newest(market, "anna");
-        if note.contains(words) {
-            return;
-        }
-        assert!(Instant::now() < until, "still: {note}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use semper_base::{Report, Timestamp};
-use semper_trust::capability::Capability;
+use semper_trust::capability::{Capability, World};
 use semper_trust::revocation::Listed;
 use semper_trust::{Knowledge, VerifiedTerms, verify as trust};
 use serde_json::{Value, json};
@@ -50,6 +50,9 @@ pub fn inspect(bundle: &Path) -> Result<Said, Report> {
         service.flow.states.len(),
         service.flow.start,
     );
+    if let Err(world) = service.world.parse::<World>() {
+        text += &format!("         FAULT: it is written for {world}\n");
+    }
     for fault in &faults {
         text += &format!("         FAULT: {fault}\n");
     }

@@ -11,14 +11,15 @@ use crate::files;
 use crate::say::Said;
 
 /// The newest world and its packages, as the languages' tools want them: one folder.
-const WIT: [(&str, &str); 7] = [
-    ("wit/commerce.wit", include_str!("../../wit/v1.1/commerce/commerce.wit")),
-    ("wit/deps/items/items.wit", include_str!("../../wit/items/items.wit")),
-    ("wit/deps/tinguin/tinguin.wit", include_str!("../../wit/tinguin/tinguin.wit")),
-    ("wit/deps/transfer/transfer.wit", include_str!("../../wit/transfer/transfer.wit")),
-    ("wit/deps/archive/archive.wit", include_str!("../../wit/archive/archive.wit")),
-    ("wit/deps/business/business.wit", include_str!("../../wit/business/business.wit")),
-    ("wit/deps/deal/deal.wit", include_str!("../../wit/v1.1/deal/deal.wit")),
+const WIT: [(&str, &str); 8] = [
+    ("wit/commerce.wit", include_str!("../../wit/commerce/1.2.0/commerce.wit")),
+    ("wit/deps/items/items.wit", include_str!("../../wit/items/1.0.0/items.wit")),
+    ("wit/deps/tinguin/tinguin.wit", include_str!("../../wit/tinguin/1.0.0/tinguin.wit")),
+    ("wit/deps/transfer/transfer.wit", include_str!("../../wit/transfer/1.0.0/transfer.wit")),
+    ("wit/deps/archive/archive.wit", include_str!("../../wit/archive/1.0.0/archive.wit")),
+    ("wit/deps/business/business.wit", include_str!("../../wit/business/1.0.0/business.wit")),
+    ("wit/deps/deal/deal.wit", include_str!("../../wit/deal/1.1.0/deal.wit")),
+    ("wit/deps/exchange/exchange.wit", include_str!("../../wit/exchange/1.0.0/exchange.wit")),
 ];
 
 const RUST: [(&str, &str); 5] = [

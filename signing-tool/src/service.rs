@@ -5,7 +5,7 @@ use std::path::Path;
 
 use semper_base::{Amount, Digest, Report, Timestamp};
 use semper_trust::bundle;
-use semper_trust::capability::{Capability, World};
+use semper_trust::capability::{Capability, UnservedWorld, World};
 use semper_trust::describe::{Bounds, Parameter, ServiceDescription};
 use semper_trust::limits::SomeLimits;
 use semper_trust::{Flow, Layout, verify};
@@ -27,8 +27,7 @@ struct ServiceFile {
     #[serde(default)]
     parameters: BTreeMap<String, ParameterFile>,
     /// The world version that the components are built for.
-    #[serde(default)]
-    world: World,
+    world: Option<String>,
     #[serde(default)]
     limits: SomeLimits,
 }
@@ -103,11 +102,21 @@ fn signed(layout: &mut Layout, service: &ServiceDescription, keys: &Keys) -> Res
     Ok(bundle::author(layout, &signer, Timestamp::now())?)
 }
 
+/// The world that a description names.
+fn world(named: Option<&str>) -> Result<World, Report> {
+    let mend = format!("world = \"{}\" in the description", World::default().name());
+    let named = named.ok_or_else(|| Report::input("the description names no world", &mend))?;
+    named.parse().map_err(|error: UnservedWorld| {
+        Report::input(format!("the service is written for {error}"), &mend)
+    })
+}
+
 fn packed(
     arguments: &PackArguments,
     author: &str,
 ) -> Result<(Layout, ServiceDescription, Digest), Report> {
     let file: ServiceFile = files::parse(&arguments.description)?;
+    let world = world(file.world.as_deref())?;
     let buyer = files::bytes(&arguments.buyer)?;
     let seller = files::bytes(&arguments.seller)?;
     for component in [&buyer, &seller] {
@@ -116,9 +125,9 @@ fn packed(
             import.parse::<Capability>().map_err(|error| {
                 Report::input(error, "the worlds in wit/ have all there is; build it for one")
             })?;
-            if !file.world.offers(&import) {
-                let what = format!("“{import}” is not in world {}", file.world.name());
-                return Err(Report::input(what, "set world = \"…\" in the description"));
+            if !world.offers(&import) {
+                let what = format!("“{import}” is not in world {}", world.name());
+                return Err(Report::input(what, "build it for that world; wit/README.md lists it"));
             }
         }
     }
@@ -137,7 +146,7 @@ fn packed(
         summary: file.summary,
         buyer: Digest::of(&buyer),
         seller: Digest::of(&seller),
-        world: file.world.name().into(),
+        world: world.name().into(),
         flow: file.flow,
         parameters,
         limits: file.limits,

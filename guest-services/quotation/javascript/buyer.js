@@ -1,23 +1,46 @@
 // A signed quotation: the buyer's half, in JavaScript.
+import { firstOf } from "semper:deal/waiting@1.1.0";
+import { sign } from "semper:tinguin/consent@1.0.0";
 import { form, inform } from "semper:tinguin/display@1.0.0";
-import { send } from "semper:transfer/information@1.0.0";
-import { receive } from "semper:transfer/inbox@1.0.0";
+import { send as tell } from "semper:transfer/information@1.0.0";
+import { send } from "semper:transfer/statements@1.0.0";
+
+// componentize-js 0.23 forgets to define the class of a resource that has no methods, such as
+// `consent`, and misses it when one is made. Its bindings live in a global scope of their own,
+// which is reached through one of their functions.
+const bindings = sign.constructor("return globalThis")();
+bindings.import_consent_1_0_0$Consent = class Consent {};
 
 export function run() {
   const fields = [["article", ""], ["quantity", "1"]];
-  const [article, quantity] = form("inquiry", "Which article, and how many?", fields);
+  let filled;
+  try {
+    filled = form("inquiry", "Which article, and how many?", fields);
+  } catch {
+    return withdraw("the buyer has left");
+  }
+  const [article, quantity] = filled;
   const inquiry = { article, quantity: Number.parseInt(quantity, 10) || 1 };
-  send("inquiry", new TextEncoder().encode(JSON.stringify(inquiry)));
+  tell("inquiry", new TextEncoder().encode(JSON.stringify(inquiry)));
 
-  const came = receive();
-  if (came.tag !== "statement") throw "something else came than a quotation";
-  const content = came.val.content();
+  // The merchant may take days to answer. At a `firstOf` the person can leave meanwhile.
+  const came = firstOf({ message: true, until: undefined, answer: undefined });
+  if (came.tag === "cancelled") return withdraw(came.val);
+  if (came.val.tag !== "statement") throw "something else came than a quotation";
+  const quotation = came.val.val;
+  const content = quotation.content();
   if (content.tag === "withdrawal") {
     inform("declined", `No quotation: ${content.val}`);
     return;
   }
   const { lines, total } = content.val;
   if (lines.length !== 1 || lines[0].article !== article) throw "it is for something else";
+  tell("taken", new Uint8Array());
   const price = `${total.minor / 100n}.${String(total.minor % 100n).padStart(2, "0")}`;
-  inform("quoted", `${came.val.signer()} asks ${price} ${total.currency} for “${lines[0].title}”.`);
+  inform("quoted", `${quotation.signer()} asks ${price} ${total.currency} for “${lines[0].title}”.`);
+}
+
+// Leaving is signed, too.
+function withdraw(reason) {
+  send(sign({ tag: "withdrawal", val: reason }));
 }

@@ -15,6 +15,8 @@ const DAY_MS = 86_400_000n;
 
 export function run() {
   const came = receive();
+  // A statement before the inquiry: the buyer has left.
+  if (came.tag === "statement") return;
   if (came.tag !== "information") throw "something else came than an inquiry";
   const { article, quantity } = JSON.parse(new TextDecoder().decode(came.val[1]));
   const found = lookup(article);
@@ -22,6 +24,8 @@ export function run() {
   console.log(`asked for ${quantity} of ${article}`);
   if (!found || found.stock < quantity) return say({ tag: "withdrawal", val: "not in stock" });
   say({ tag: "offer", val: quotation(found, quantity) });
+  // The buyer has taken it, or has left while it was under way.
+  receive();
 }
 
 function quotation(article, quantity) {

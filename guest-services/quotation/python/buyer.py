@@ -4,18 +4,24 @@ import json
 
 import wit_world
 from componentize_py_types import Err
-from wit_world.imports import display, inbox, information, types
+from wit_world.imports import consent, display, inbox, information, statements, types, waiting
 
 
 class WitWorld(wit_world.WitWorld):
     def run(self) -> None:
         fields = [("article", ""), ("quantity", "1")]
-        article, quantity = display.form("inquiry", "Which article, and how many?", fields)
+        try:
+            article, quantity = display.form("inquiry", "Which article, and how many?", fields)
+        except Err:
+            return withdraw("the buyer has left")
         inquiry = {"article": article, "quantity": int(quantity or "1")}
         information.send("inquiry", json.dumps(inquiry).encode())
 
-        match inbox.receive():
-            case inbox.Received_Statement(statement):
+        # The merchant may take days to answer. At a `first_of` the person can leave meanwhile.
+        match waiting.first_of(waiting.Wanted(message=True, until=None, answer=None)):
+            case waiting.Event_Cancelled(reason):
+                return withdraw(reason)
+            case waiting.Event_Message(inbox.Received_Statement(statement)):
                 content = statement.content()
             case _:
                 raise Err("something else came than a quotation")
@@ -26,8 +32,14 @@ class WitWorld(wit_world.WitWorld):
                 line = offer.lines[0]
                 if len(offer.lines) != 1 or line.article != article:
                     raise Err("it is for something else")
+                information.send("taken", b"")
                 price = f"{offer.total.minor / 100:.2f} {offer.total.currency}"
                 says = f"{statement.signer()} asks {price} for “{line.title}”."
                 display.inform("quoted", says)
             case _:
                 raise Err("the merchant sent another statement")
+
+
+def withdraw(reason: str) -> None:
+    """Leaving is signed, too."""
+    statements.send(consent.sign(types.Content_Withdrawal(reason)))

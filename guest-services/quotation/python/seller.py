@@ -14,6 +14,9 @@ class WitWorld(wit_world.WitWorld):
         match inbox.receive():
             case inbox.Received_Information((_, body)):
                 inquiry = json.loads(body)
+            case inbox.Received_Statement(_):
+                # Before the inquiry: the buyer has left.
+                return
             case _:
                 raise Err("something else came than an inquiry")
         article, quantity = inquiry["article"], inquiry["quantity"]
@@ -22,6 +25,8 @@ class WitWorld(wit_world.WitWorld):
             say(types.Content_Withdrawal("not in stock"))
         else:
             say(types.Content_Offer(quotation(found, quantity)))
+            # The buyer has taken it, or has left while it was under way.
+            inbox.receive()
 
 
 def quotation(article: catalogue.Article, quantity: int) -> types.Offer:

@@ -1,4 +1,4 @@
-//! What a guest service is written with.
+//! What a guest service of world `semper:commerce@1.2.0` is written with.
 //!
 //! A service is two components, one for each side, written as straight-line code: ask, send,
 //! receive, decide. The host keeps the journal, so the code may wait for a year in the middle
@@ -34,9 +34,9 @@ pub mod bindings {
     wit_bindgen::generate!({
         world: "semper:commerce/buyer-service",
         path: [
-            "../../wit/items", "../../wit/tinguin", "../../wit/transfer", "../../wit/archive",
-            "../../wit/business", "../../wit/v1.1/deal", "../../wit/v1.2/exchange",
-            "../../wit/v1.2/commerce",
+            "../../wit/items/1.0.0", "../../wit/tinguin/1.0.0", "../../wit/transfer/1.0.0",
+            "../../wit/archive/1.0.0", "../../wit/business/1.0.0", "../../wit/deal/1.1.0",
+            "../../wit/exchange/1.0.0", "../../wit/commerce/1.2.0",
         ],
         generate_all,
         pub_export_macro: true,
@@ -50,9 +50,9 @@ pub mod bindings {
     wit_bindgen::generate!({
         world: "semper:commerce/seller-service",
         path: [
-            "../../wit/items", "../../wit/tinguin", "../../wit/transfer", "../../wit/archive",
-            "../../wit/business", "../../wit/v1.1/deal", "../../wit/v1.2/exchange",
-            "../../wit/v1.2/commerce",
+            "../../wit/items/1.0.0", "../../wit/tinguin/1.0.0", "../../wit/transfer/1.0.0",
+            "../../wit/archive/1.0.0", "../../wit/business/1.0.0", "../../wit/deal/1.1.0",
+            "../../wit/exchange/1.0.0", "../../wit/commerce/1.2.0",
         ],
         generate_all,
         pub_export_macro: true,
@@ -152,7 +152,7 @@ pub mod wish {
         }
 
         /// The other side's next message, which may be a proposal of an exchange. For services
-        /// of world 1.2 that wait for one.
+        /// that wait for one: it makes the component import `semper:exchange`.
         pub fn receive_proposal(&mut self) -> Proposed {
             let wanted = || Wanted { message: true, until: None, answer: None };
             loop {

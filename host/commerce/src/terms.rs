@@ -10,7 +10,7 @@ use semper_distribution::{Fetcher, MoveError, Options, Place};
 use semper_items::{Agreement, Side};
 use semper_net::Client;
 use semper_trust::verify::Described;
-use semper_trust::{Layout, TrustError, TrustFile, VerifiedTerms};
+use semper_trust::{Layout, Refusal, TrustError, TrustFile, VerifiedTerms};
 
 use semper_runtime::context::Deal;
 use semper_runtime::stop::{Needed, Stop};
@@ -190,9 +190,14 @@ impl Shelf {
         let agreement = Agreement::decode(&row.agreement)
             .map_err(|error| Stop::broken(format!("the stored agreement: {error}")))?;
         // Terms that cannot be read now are this home's trouble; the deal is not harmed by it.
-        let terms = self
-            .judged(row.terms, row.opened, trust, row.basis)
-            .map_err(|error| Stop::away(Needed::Terms, error))?;
+        let terms =
+            self.judged(row.terms, row.opened, trust, row.basis).map_err(|error| match error {
+                // Its world cannot be served tomorrow either: trying again is pointless.
+                TermsError::Trust(TrustError::Refused(refusal @ Refusal::World(_))) => {
+                    Stop::from(refusal)
+                }
+                error => Stop::away(Needed::Terms, error),
+            })?;
         let side = if row.side == Side::Buyer.name() { Side::Buyer } else { Side::Seller };
         Ok(Deal { id: row.id, side, agreement, terms, opened: row.opened })
     }

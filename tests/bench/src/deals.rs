@@ -21,9 +21,11 @@ pub fn run(binaries: &Binaries) -> Outcome {
     let options = MarketOptions { funds: "900000.00 EUR".into(), ..MarketOptions::default() };
     let mut market = Market::build(folder.path(), binaries, &options, &|_| {})?;
     let party = Party::open(&market.folder.join("anna"))?;
-    // The frozen service of world 1.1 pays by a transfer and waits for the receipt.
-    let texts = binaries.repository.join("tests/market/conformance/v1.1");
-    let (buyer, seller) = (texts.join("buyer.wasm"), texts.join("seller.wasm"));
+    // The crook's mail-order, honest as its terms are here, pays by a transfer and waits for the
+    // receipt.
+    let texts = binaries.repository.join("tests/trust/unfair");
+    let guest = |name: &str| binaries.guests.join(name);
+    let (buyer, seller) = (guest("unfair_buyer.wasm"), guest("unfair_seller.wasm"));
     market.publish("plain", &Published { texts: &texts, buyer: &buyer, seller: &seller })?;
     let plain = rates(&market, &party, binaries, "by two transfers")?;
     market.offer("bundle")?;

@@ -218,7 +218,6 @@ fn shop(world: &World) -> Result<Layout, Box<dyn Error>> {
     let service = ServiceDescription {
         buyer: Digest::of(&buyer),
         seller: Digest::of(&seller),
-        world: "1.1.0".into(),
         ..world.service()
     };
     let before = ago(world.now, HOUR);

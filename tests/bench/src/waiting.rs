@@ -42,8 +42,7 @@ const RECEIVE: &str = r#"(component
 pub fn run() -> Outcome {
     let bench = Workbench::new(Options { grace: Duration::ZERO, ..Options::default() });
     let component = wat::parse_str(RECEIVE)?;
-    let mut offered = Offered::new(&component);
-    offered.world = "1.0.0".into();
+    let offered = Offered::new(&component);
     let terms = bench.terms(&offered);
     let id = bench.open(&terms);
     bench.asleep(id);
@@ -138,8 +137,7 @@ fn compiling(bench: &Workbench) -> Outcome {
 /// A hundred thousand deals that wait in one host process.
 fn many(bench: Workbench) -> Outcome {
     let component = wat::parse_str(RECEIVE)?;
-    let mut offered = Offered::new(&component);
-    offered.world = "1.0.0".into();
+    let offered = Offered::new(&component);
     let terms = bench.terms(&offered);
     let disk = disk(&bench);
     let start = Instant::now();
@@ -224,7 +222,7 @@ fn insert(bench: &Workbench, terms: &Arc<VerifiedTerms>) -> Result<Vec<DealId>, 
 
 fn row(bench: &Workbench, terms: &VerifiedTerms, keys: DealKeys) -> DealRow {
     let nonce = Digest::from_bytes(semper_base::keys::random());
-    let agreement = bench.agreement(terms, keys, nonce);
+    let agreement = bench.agreement(terms.digest(), keys, nonce);
     let now = Timestamp::now();
     DealRow::opened(
         agreement.id(),

@@ -5,25 +5,10 @@
 
 mod common;
 
-use common::wat::parse;
+use common::wat::importing;
 use semper_trust::policy::{Capability, World};
 use semper_trust::verify::imports;
 use semper_workbench::{Offered, Options, Workbench};
-
-/// A component that imports an interface and returns well.
-fn importing(interface: &str) -> Vec<u8> {
-    parse(&format!(
-        r#"(component
-            (import "{interface}" (instance))
-            (core module $m
-                (memory (export "memory") 1)
-                (func (export "run") (result i32) (i32.const 16)))
-            (core instance $i (instantiate $m))
-            (func $run (result (result (error string)))
-                (canon lift (core func $i "run") (memory (core memory $i "memory"))))
-            (export "run" (func $run)))"#
-    ))
-}
 
 #[test]
 fn an_uncertified_service_gets_no_import_that_could_do_harm() {
@@ -33,15 +18,10 @@ fn an_uncertified_service_gets_no_import_that_could_do_harm() {
         if capability == Capability::Wasi {
             continue;
         }
-        let (version, world) = match capability {
-            Capability::Waiting | Capability::Continuation => ("1.1.0", World::V1_1),
-            Capability::Exchange => ("1.0.0", World::V1_2),
-            _ => ("1.0.0", World::V1_0),
-        };
+        let version = World::default().version(capability);
         let component = importing(&format!("{}@{version}", capability.name()));
         let mut offered = Offered::new(&component);
         offered.certified = false;
-        offered.world = world.name().into();
         let terms = bench.verify(&offered).unwrap();
         assert!(!terms.grants().certified && terms.grants().most.is_none());
         let admitted = terms.grants().admit(&imports(&component).unwrap());

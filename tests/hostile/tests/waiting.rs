@@ -158,7 +158,7 @@ fn the_person_leaves_at_any_wait_and_the_service_tidies_up() {
         assert_eq!(bench.notes(id), [note], "{script}");
         assert_eq!(bench.row(id).waits.cancel, None);
     }
-    // A wait for a message of version 1.0 cannot be told: the host ends the deal, and the
+    // A plain wait for a message cannot be told: the host ends the deal, and the
     // other side hears of it.
     let id = bench.open(&bench.terms(&probe("receive\nwithdraw")));
     bench.asleep(id);

@@ -4,11 +4,11 @@
 
 mod common;
 
-use common::{asked, books, ended, market, newest, small};
+use common::{asked, binaries, books, ended, market, newest, small};
 use semper_archive::DealState;
 use semper_roles::party::Party;
-use semper_testkit::MarketOptions;
 use semper_testkit::market::BUYER_RULES;
+use semper_testkit::{MarketOptions, Published};
 
 #[test]
 fn a_buyer_buys_a_scarf_and_both_sides_can_prove_it() {
@@ -30,6 +30,37 @@ fn a_buyer_buys_a_scarf_and_both_sides_can_prove_it() {
     }
     for topic in ["agreement", "order", "exchange", "completion"] {
         assert_eq!(asked(&market, topic), 1, "{topic}");
+    }
+}
+
+#[test]
+fn a_service_may_have_its_order_paid_by_a_transfer_and_give_the_receipt_afterwards() {
+    let (mut market, _folder) = market(&small());
+    // The crook's mail-order, honest as its terms are here.
+    let binaries = binaries();
+    let texts = binaries.repository.join("tests/trust/unfair");
+    let buyer = binaries.guests.join("unfair_buyer.wasm");
+    let seller = binaries.guests.join("unfair_seller.wasm");
+    market
+        .publish("transfers", &Published { texts: &texts, buyer: &buyer, seller: &seller })
+        .unwrap();
+
+    let output = market.semper(&["buy", "--home", "anna", &market.merchant_url()]).unwrap();
+
+    assert_eq!(output.code, 0, "{}{}", output.out, output.err);
+    let after = books(&market);
+    assert_eq!((after.payments, after.parcels, after.sum), (1, 1, 0));
+    for home in ["anna", "otto"] {
+        assert_eq!(ended(&market, home), "completed");
+        let verified = market.semper(&["archive", "verify", "--home", home]).unwrap();
+        assert_eq!(verified.code, 0, "{}{}", verified.out, verified.err);
+        let deals = market.semper(&["deals", "--home", home, "--json"]).unwrap().json();
+        let id = deals[0]["id"].as_str().unwrap();
+        let replayed = market.semper(&["replay", "--home", home, id]).unwrap();
+        assert_eq!(replayed.code, 0, "{home}: {}", replayed.err);
+    }
+    for (topic, times) in [("order", 1), ("payment-order", 1), ("completion", 1), ("exchange", 0)] {
+        assert_eq!(asked(&market, topic), times, "{topic}");
     }
 }
 

@@ -17,7 +17,7 @@ fn seeds() -> std::ops::Range<u64> {
 fn flow() -> semper_trust::Flow {
     let manifest = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap());
     let repository = manifest.ancestors().nth(2).unwrap();
-    let file = repository.join("tests/market/conformance/v1.1/service.toml");
+    let file = repository.join("tests/trust/unfair/service.toml");
     mail_order(&std::fs::read_to_string(file).unwrap())
 }
 

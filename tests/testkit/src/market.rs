@@ -282,6 +282,13 @@ impl Market {
         Ok(())
     }
 
+    /// Starts the merchant's TINGUIN with other rules.
+    pub fn restart_merchant_tinguin(&mut self, rules: &str) -> Result<()> {
+        self.merchant_tinguin.kill();
+        self.merchant_tinguin = tinguin(&self.folder, &self.binaries, "otto", rules, &[])?;
+        Ok(())
+    }
+
     /// Starts a part again, with these variables in its environment.
     pub fn restart(&mut self, part: Part, env: Env<'_>) -> Result<()> {
         let (folder, binaries) = (self.folder.clone(), self.binaries.clone());

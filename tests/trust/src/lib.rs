@@ -168,7 +168,7 @@ impl World {
             summary: "sells".into(),
             buyer: Digest::of(COMPONENT),
             seller: Digest::of(&other_component()),
-            world: "1.0.0".into(),
+            world: semper_trust::capability::World::default().name().into(),
             flow: flow(),
             parameters: [("days".to_owned(), days)].into(),
             limits: BTreeMap::new(),

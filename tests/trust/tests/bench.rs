@@ -301,7 +301,7 @@ fn a_new_service_in_rust_builds_and_plays_at_once() {
     let desk = Desk::new();
     desk.done(&["new", "--language", "rust", "--name", "my-quotation", "--out", "mine"]);
     desk.done(&["build", "--folder", "mine"]);
-    desk.done(&[
+    let packing = [
         "pack",
         "--author",
         "Ada Author",
@@ -313,7 +313,8 @@ fn a_new_service_in_rust_builds_and_plays_at_once() {
         "mine/seller.wasm",
         "--out",
         "mine-bundle",
-    ]);
+    ];
+    desk.done(&packing);
     let unsigned = desk.done(&["inspect", "--bundle", "mine-bundle"]);
     assert!(!unsigned.out.contains("claims"), "{}", unsigned.out);
     desk.done(&[
@@ -329,6 +330,22 @@ fn a_new_service_in_rust_builds_and_plays_at_once() {
     let (code, found) = desk.json(&["exercise", "--bundle", "mine-bundle", "--runs", "200"]);
     assert_eq!(code, 0, "{found:#}");
     assert!(found["signed"]["offer"].as_u64().unwrap() > 50, "{found:#}");
+
+    // A world that is not served is not packed, nor a service that names none.
+    let file = desk.folder.path().join("mine/service.toml");
+    let described = std::fs::read_to_string(&file).unwrap();
+    for (instead, says) in [
+        ("world   = \"1.1.0\"", "semper:commerce@1.1.0, which this host does not serve"),
+        ("", "names no world"),
+    ] {
+        let other = described.replace("world   = \"1.2.0\"", instead);
+        assert_ne!(other, described);
+        std::fs::write(&file, other).unwrap();
+        let refused = desk.sign(&packing);
+        assert_eq!(refused.code, 2, "{}", refused.err);
+        assert!(refused.err.contains(says), "{}", refused.err);
+        assert!(refused.err.contains("world = \"1.2.0\" in the description"), "{}", refused.err);
+    }
 
     // A second beginning in the same folder is refused, and so is an unknown language.
     let again = desk.sign(&["new", "--language", "rust", "--name", "x", "--out", "mine"]);

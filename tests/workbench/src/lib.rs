@@ -36,9 +36,11 @@ use semper_tinguin::memory::Memory;
 use semper_tinguin::scripted::Scripted;
 use semper_tinguin::{DealContext, Request, SOCKET, Service};
 use semper_trust::bundle::{self, Signer};
-use semper_trust::describe::{Bounds, Parameter, ServiceDescription, TermsDescription, Value};
+use semper_trust::describe::{
+    Bounds, Parameter, ServiceDescription, TERMS, TermsDescription, Value,
+};
 use semper_trust::limits::SomeLimits;
-use semper_trust::policy::{Capability, CertificateOf, Scope};
+use semper_trust::policy::{Capability, CertificateOf, Scope, World};
 use semper_trust::trustfile::{About, Evaluator, Requirement};
 use semper_trust::{Flow, Layout, TrustError, TrustFile, VerifiedTerms};
 
@@ -96,7 +98,7 @@ impl Offered {
         Self {
             component: component.to_vec(),
             flow: flow(),
-            world: "1.1.0".into(),
+            world: World::default().name().into(),
             certified: true,
             limits: SomeLimits::new(),
             certified_limits: SomeLimits::new(),
@@ -301,12 +303,12 @@ impl Workbench {
     }
 
     /// The agreement of a deal under these terms.
-    pub fn agreement(&self, terms: &VerifiedTerms, keys: DealKeys, nonce: Digest) -> Agreement {
+    pub fn agreement(&self, terms: Digest, keys: DealKeys, nonce: Digest) -> Agreement {
         let now = Timestamp::now();
         Agreement {
             hello: Hello {
                 nonce,
-                terms: terms.digest(),
+                terms,
                 merchant: "Otto Versand".into(),
                 buyer: "Anna Berg".into(),
                 keys,
@@ -324,6 +326,21 @@ impl Workbench {
 
     /// Opens a deal and lets its component run.
     pub fn open(&self, terms: &VerifiedTerms) -> DealId {
+        self.open_under(terms.digest())
+    }
+
+    /// Opens a deal under terms that lie in the home without having been verified by this host:
+    /// one of another version has left both.
+    pub fn open_left(&self, offered: &Offered) -> DealId {
+        let layout = self.bundle(offered);
+        let digest = layout.artifacts(TERMS).next().unwrap().digest;
+        let home = Home::open(&self.home).unwrap();
+        let folder = home.folder(&format!("terms/{}", digest.hex())).unwrap();
+        layout.write(&folder).unwrap();
+        self.open_under(digest)
+    }
+
+    fn open_under(&self, terms: Digest) -> DealId {
         let nonce = Digest::from_bytes(keys::random());
         let keys = self.host.tinguin().deal_keys(nonce).unwrap();
         let agreement = self.agreement(terms, keys, nonce);

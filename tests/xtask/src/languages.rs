@@ -7,14 +7,17 @@ use std::process::{Command, Stdio};
 
 use crate::build;
 
-/// Packages of the WIT worlds, and where they lie in `wit/`.
-const PACKAGES: [(&str, &str); 6] = [
-    ("items", "items"),
-    ("tinguin", "tinguin"),
-    ("transfer", "transfer"),
-    ("archive", "archive"),
-    ("business", "business"),
-    ("deal", "v1.1/deal"),
+/// The world that the services are written for.
+const WORLD: &str = "commerce/1.2.0";
+/// The packages that it imports.
+const PACKAGES: [(&str, &str); 7] = [
+    ("items", "1.0.0"),
+    ("tinguin", "1.0.0"),
+    ("transfer", "1.0.0"),
+    ("archive", "1.0.0"),
+    ("business", "1.0.0"),
+    ("deal", "1.1.0"),
+    ("exchange", "1.0.0"),
 ];
 
 /// Builds both halves in both languages; the folder with `buyer-js.wasm` and its like.
@@ -52,14 +55,14 @@ fn stamp(sources: &Path) -> Result<String, String> {
     Ok(all)
 }
 
-/// The newest world with its packages, as the languages' tools want it: one folder.
+/// The world with its packages, as the languages' tools want it: one folder.
 fn worlds(folder: &Path) -> Result<PathBuf, String> {
     let wit = folder.join("wit");
     let _ = fs::remove_dir_all(&wit);
     let source = build::repository().join("wit");
-    copy(&source.join("v1.1/commerce"), &wit)?;
-    for (name, place) in PACKAGES {
-        copy(&source.join(place), &wit.join("deps").join(name))?;
+    copy(&source.join(WORLD), &wit)?;
+    for (name, version) in PACKAGES {
+        copy(&source.join(name).join(version), &wit.join("deps").join(name))?;
     }
     Ok(wit)
 }

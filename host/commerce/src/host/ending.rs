@@ -27,9 +27,7 @@ impl Host {
     ) -> Result<(), Stop> {
         match outcome {
             Ok((state, note)) => {
-                if let Some((deal, _)) = ran {
-                    self.put_back(deal)?;
-                }
+                self.put_back(row)?;
                 self.schedule.steady(row.id);
                 self.end(row, state, note, Vec::new())
             }
@@ -97,13 +95,11 @@ impl Host {
     fn fail(self: &Arc<Self>, row: &DealRow, ran: Ran<'_>, verdict: &Verdict) -> Result<(), Stop> {
         let (id, at) = (row.id, Timestamp::now());
         let (mut writes, mut flow, mut records) = (Vec::new(), String::new(), 0);
-        if let Some((deal, ran)) = ran {
-            self.put_back(deal)?;
-            if let Some(ran) = ran {
-                writes = ran.journal.take_pending();
-                writes.extend(self.farewell(deal, ran, verdict));
-                (flow, records) = (ran.monitor.state().to_owned(), ran.journal.len());
-            }
+        self.put_back(row)?;
+        if let Some((deal, Some(ran))) = ran {
+            writes = ran.journal.take_pending();
+            writes.extend(self.farewell(deal, ran, verdict));
+            (flow, records) = (ran.monitor.state().to_owned(), ran.journal.len());
         }
         let incident = Incident::of(verdict, id, at, &flow, records);
         tracing::info!(
@@ -169,11 +165,11 @@ impl Host {
     }
 
     /// A seller's deal that ends leaves no goods reserved, whatever its component did.
-    fn put_back(&self, deal: &Deal) -> Result<(), Stop> {
-        let Some(business) = self.business().filter(|_| deal.side == Side::Seller) else {
+    fn put_back(&self, row: &DealRow) -> Result<(), Stop> {
+        let Some(business) = self.business().filter(|_| row.side == Side::Seller.name()) else {
             return Ok(());
         };
-        let id = deal.id;
+        let id = row.id;
         let key = Digest::of_parts(&[b"semper/end/v1", id.digest().as_bytes()]);
         business.release(id, key).map_err(|what| Stop::away(Needed::Application, what))
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::v1_0::semper::archive::preferences;
+use super::v1_2::semper::archive::preferences;
 use crate::context::Context;
 
 impl preferences::Host for Context {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::convert::amount_out;
-use super::v1_0::semper::business::{catalogue, fulfilment};
+use super::v1_2::semper::business::{catalogue, fulfilment};
 use crate::business::{Article, Business, Query};
 use crate::context::Context;
 use crate::stop::{Needed, Stop};

@@ -5,7 +5,7 @@ use semper_items::statement::{
     Address, Completion, Content, Line, Offer, Order, Receipt, ShippingNote, Withdrawal,
 };
 
-use super::v1_0::semper::items::types as wit;
+use super::v1_2::semper::items::types as wit;
 use crate::stop::Stop;
 
 pub(super) fn amount_in(amount: &wit::Amount) -> Result<Amount, Stop> {

@@ -14,7 +14,7 @@ use semper_exchange::{Agreed, Fairness};
 use semper_items::Item;
 use wasmtime::component::Resource;
 
-use super::v1_1::semper::deal::waiting;
+use super::v1_2::semper::deal::waiting;
 use super::v1_2::semper::exchange::exchange as wit;
 use super::waiting::{Ended, Heard};
 use crate::context::{Context, Received};

@@ -9,8 +9,8 @@ use semper_tinguin::screen::Question;
 use wasmtime::component::Resource;
 
 use super::convert::{amount_in, content_in, digest_in};
-use super::v1_0::semper::items::types as items;
-use super::v1_0::semper::tinguin::{consent, display};
+use super::v1_2::semper::items::types as items;
+use super::v1_2::semper::tinguin::{consent, display};
 use crate::context::{ConsentHandle, Context, PaymentConsentHandle};
 use crate::exchange::receipt_names;
 use crate::stop::{Cause, Stop, Verdict};

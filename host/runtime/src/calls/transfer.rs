@@ -8,8 +8,8 @@ use semper_trust::Limit;
 use wasmtime::component::Resource;
 
 use super::convert::{amount_out, content_out};
-use super::v1_0::semper::items::types as items;
-use super::v1_0::semper::transfer::{inbox, information, payments, statements};
+use super::v1_2::semper::items::types as items;
+use super::v1_2::semper::transfer::{inbox, information, payments, statements};
 use crate::context::{
     ConsentHandle, Context, PaymentConsentHandle, PaymentHandle, Received, StatementHandle,
 };

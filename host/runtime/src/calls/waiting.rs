@@ -7,7 +7,7 @@ use semper_tinguin::Answer;
 use semper_tinguin::screen::Question;
 use serde::{Deserialize, Serialize};
 
-use super::v1_1::semper::deal::{continuation, waiting};
+use super::v1_2::semper::deal::{continuation, waiting};
 use crate::context::{Context, Received, Taken};
 use crate::stop::Stop;
 use crate::verified::take;

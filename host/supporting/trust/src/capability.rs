@@ -4,6 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use semper_base::Mend;
 use serde::{Deserialize, Serialize};
 
 /// A capability: one WIT interface that a component may import.
@@ -100,7 +101,7 @@ impl fmt::Display for Capability {
 impl FromStr for Capability {
     type Err = String;
 
-    /// Parses an interface name with or without `@1.0.0`.
+    /// Parses an interface name with or without its version.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let name = text.split_once('@').map_or(text, |(name, _)| name);
         if WASI.contains(&name) {
@@ -135,57 +136,89 @@ const WASI: [&str; 20] = [
     "wasi:random/random",
 ];
 
-/// A version of the worlds in `wit/` that this host serves.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+/// A version of the world `semper:commerce` that this host serves. A version that was once
+/// published stays here for good.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum World {
-    /// The first.
+    /// The first that was published.
     #[default]
-    #[serde(rename = "1.0.0")]
-    V1_0,
-    /// With waiting for the first of several, checkpoints, and a deal's expiry.
-    #[serde(rename = "1.1.0")]
-    V1_1,
-    /// With fair exchanges.
     #[serde(rename = "1.2.0")]
     V1_2,
 }
 
 impl World {
     /// All there are, oldest first.
-    pub const ALL: [(Self, &'static str); 3] =
-        [(Self::V1_0, "1.0.0"), (Self::V1_1, "1.1.0"), (Self::V1_2, "1.2.0")];
+    pub const ALL: [Self; 1] = [Self::V1_2];
+
+    /// Its text form.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::V1_2 => "1.2.0",
+        }
+    }
+
+    /// The version under which a component of this world imports an interface; of WASI every
+    /// patch of it.
+    pub fn version(self, capability: Capability) -> &'static str {
+        match (self, capability) {
+            (_, Capability::Wasi) => "0.2",
+            (Self::V1_2, Capability::Deal | Capability::Waiting | Capability::Continuation) => {
+                "1.1.0"
+            }
+            (Self::V1_2, _) => "1.0.0",
+        }
+    }
 
     /// Whether a component of this world may import this interface (`semper:deal/deal@1.1.0`).
     pub fn offers(self, import: &str) -> bool {
         let Some((name, version)) = import.split_once('@') else { return false };
-        if name.starts_with("wasi:") {
-            return WASI.contains(&name) && version.starts_with("0.2.");
+        match name.parse::<Capability>() {
+            Ok(Capability::Wasi) => WASI.contains(&name) && version.starts_with("0.2."),
+            Ok(capability) => version == self.version(capability),
+            Err(_) => false,
         }
-        let versions: &[&str] = match name {
-            "semper:deal/waiting" | "semper:deal/continuation" => {
-                return self >= Self::V1_1 && version == "1.1.0";
-            }
-            "semper:exchange/exchange" => return self >= Self::V1_2 && version == "1.0.0",
-            "semper:deal/deal" if self >= Self::V1_1 => &["1.0.0", "1.1.0"],
-            _ => &["1.0.0"],
-        };
-        versions.contains(&version)
     }
 
-    /// Its text form.
-    pub fn name(self) -> &'static str {
-        Self::ALL[self as usize].1
+    /// The text forms of all, for messages.
+    fn served() -> String {
+        Self::ALL.map(Self::name).join(", ")
     }
 }
 
 impl FromStr for World {
-    type Err = String;
+    type Err = UnservedWorld;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let found = Self::ALL.iter().find(|row| row.1 == text).map(|row| row.0);
-        found.ok_or_else(|| {
-            let known: Vec<&str> = Self::ALL.iter().map(|row| row.1).collect();
-            format!("world version {text} is not known here ({})", known.join(", "))
-        })
+        let found = Self::ALL.into_iter().find(|world| world.name() == text);
+        found.ok_or_else(|| UnservedWorld { version: text.to_owned() })
     }
+}
+
+/// A version of the world that this host does not serve.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "world semper:commerce@{version}, which this host does not serve; it serves {}",
+    World::served()
+)]
+pub struct UnservedWorld {
+    /// The version that is not served.
+    pub version: String,
+}
+
+impl Mend for UnservedWorld {
+    fn mend(&self) -> String {
+        let newest = World::default().name();
+        if numbers(&self.version) > numbers(newest) {
+            return "a newer semper may serve it".into();
+        }
+        format!(
+            "its author must build the service for world {newest}, and the merchant sign new \
+             terms; what was signed before stays in the archive"
+        )
+    }
+}
+
+/// The numbers of a version, if it is one.
+fn numbers(version: &str) -> Option<Vec<u32>> {
+    version.split('.').map(|part| part.parse().ok()).collect()
 }

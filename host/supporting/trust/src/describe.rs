@@ -39,7 +39,7 @@ pub struct ServiceDescription {
     pub buyer: Digest,
     /// The digest of the seller's component.
     pub seller: Digest,
-    /// The world version that both are written for, such as `1.0.0`.
+    /// The world version that both are written for, such as `1.2.0`.
     pub world: String,
     /// The declared flow, which both hosts enforce.
     pub flow: Flow,

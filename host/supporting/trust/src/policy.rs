@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use semper_base::{Amount, Mend};
 use serde::{Deserialize, Serialize};
 
-pub use crate::capability::{Capability, World};
+pub use crate::capability::{Capability, UnservedWorld, World};
 pub use crate::certificate::{CertificateOf, Scope};
 use crate::limits::{Limit, Limits, SomeLimits};
 
@@ -50,6 +50,9 @@ pub enum Refusal {
     /// It imports something that no host offers.
     #[error("the service cannot be linked: {0}")]
     Unknown(String),
+    /// It is written for a world that this host does not serve.
+    #[error("the service is written for {0}")]
+    World(#[from] UnservedWorld),
     /// It imports a version that its world does not have.
     #[error("the service imports “{import}”, which its world, version {}, does not have", world.name())]
     Version {
@@ -94,6 +97,7 @@ impl Mend for Refusal {
                  file, for certified services",
                 limit.name()
             ),
+            Self::World(world) => world.mend(),
             Self::Version { .. } => {
                 "the author must name the world version that the components were built for".into()
             }

@@ -25,7 +25,7 @@ use crate::describe::{ServiceDescription, TermsDescription};
 use crate::flow::Flow;
 use crate::layout::Layout;
 use crate::policies::{Decided, Facts};
-use crate::policy::Grants;
+use crate::policy::{Grants, Refusal};
 use crate::revocation::Knowledge;
 use crate::trustfile::TrustFile;
 
@@ -178,7 +178,7 @@ impl Certified {
         let grants = Grants { lacks, ..grants };
         let asked = &self.described.service.limits;
         let mut grants = grants.with_limits(asked, &trust.limits, &counted)?;
-        grants.world = self.described.service.world.parse().map_err(TrustError::Inconsistent)?;
+        grants.world = self.described.service.world.parse().map_err(Refusal::World)?;
         let Self { described, merchant, author, log, warnings, certificates, .. } = self;
         Ok(VerifiedTerms {
             flow: Arc::new(described.service.flow.clone()),

@@ -90,7 +90,7 @@ impl World {
             summary: "sells".into(),
             buyer: Digest::of(COMPONENT),
             seller: Digest::of(COMPONENT),
-            world: "1.0.0".into(),
+            world: "1.2.0".into(),
             flow: flow(),
             parameters,
             limits: BTreeMap::new(),

@@ -87,7 +87,7 @@ fn calling_after(run: &str, libc: &str, post: &str) -> Vec<u8> {
     (import "semper:transfer/information@1.0.0" (instance $information
         (export "send" (func (param "kind" string) (param "body" (list u8))))
         (export "receive" (func (result (tuple string (list u8)))))))
-    (import "semper:deal/deal@1.0.0" (instance $deal
+    (import "semper:deal/deal@1.1.0" (instance $deal
         (export "log" (func (param "text" string)))
         (export "id" (func (result string)))))
     {libc}
@@ -125,6 +125,21 @@ fn calling_after(run: &str, libc: &str, post: &str) -> Vec<u8> {
         (export "signer" (func $signer)) (export "drop" (func $drop))
         (export "drop-paying" (func $drop-paying))))))
     {lift})"#
+    ))
+}
+
+/// A component that imports an interface and returns well.
+pub fn importing(interface: &str) -> Vec<u8> {
+    parse(&format!(
+        r#"(component
+            (import "{interface}" (instance))
+            (core module $m
+                (memory (export "memory") 1)
+                (func (export "run") (result i32) (i32.const 16)))
+            (core instance $i (instantiate $m))
+            (func $run (result (result (error string)))
+                (canon lift (core func $i "run") (memory (core memory $i "memory"))))
+            (export "run" (func $run)))"#
     ))
 }
 

@@ -116,6 +116,19 @@ pub fn ended(market: &Market, home: &str) -> String {
     }
 }
 
+/// Waits until the buyer's deal has left memory over this note.
+pub fn waits_for(market: &Market, words: &str) {
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    loop {
+        let (_, note) = newest(market, "anna");
+        if note.contains(words) {
+            return;
+        }
+        assert!(std::time::Instant::now() < until, "still: {note}");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+}
+
 /// How often a person was asked about each topic, from the TINGUIN's transcript.
 pub fn asked(market: &Market, topic: &str) -> usize {
     let text = std::fs::read_to_string(market.folder.join("anna-transcript.jsonl")).unwrap();

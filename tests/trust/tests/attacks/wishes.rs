@@ -43,7 +43,7 @@ fn parameters_wishes_and_names() {
             bundle::terms(&mut layout, &terms, &[], &w.merchant.signer(), ago(w.now, HOUR));
             w.verify(&layout).into()
         }),
-        ("a world that there is not", "is not known here", |w| {
+        ("a world that there is not", "semper:commerce@9.0.0, which this host does not", |w| {
             let mut service = w.service();
             service.world = "9.0.0".into();
             let (mut layout, digest) = w.service_bundle(&service);

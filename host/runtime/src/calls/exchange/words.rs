@@ -52,11 +52,11 @@ impl Context {
 
     fn stated(
         &self,
-        content: super::super::v1_0::semper::items::types::Content,
+        content: super::super::v1_2::semper::items::types::Content,
         account: &str,
         gets_money_for: &[Digest],
     ) -> Result<Content, Stop> {
-        use super::super::v1_0::semper::items::types::Content as Given;
+        use super::super::v1_2::semper::items::types::Content as Given;
         let content = match content {
             Given::Receipt(mut receipt) if receipt.payment.is_empty() => {
                 let order = digest_in(&receipt.order)?;

@@ -125,7 +125,7 @@ fn texts(
     Ok(texts)
 }
 
-/// Parameters within bounds, a sound flow, a world that exists.
+/// Parameters within bounds, a sound flow, a world that is served.
 fn check(terms: &TermsDescription, service: &ServiceDescription) -> Result<(), TrustError> {
     let wrong = |why: String| Err(TrustError::Inconsistent(why));
     if let Some(fault) = service.flow.faults().into_iter().next() {
@@ -143,5 +143,6 @@ fn check(terms: &TermsDescription, service: &ServiceDescription) -> Result<(), T
     if let Some(name) = terms.parameters.keys().find(|it| !service.parameters.contains_key(*it)) {
         return wrong(format!("the service has no parameter “{name}”"));
     }
-    service.world.parse::<World>().map(drop).map_err(TrustError::Inconsistent)
+    service.world.parse::<World>().map_err(Refusal::World)?;
+    Ok(())
 }

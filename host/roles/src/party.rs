@@ -131,7 +131,7 @@ impl Party {
         let parts = HostParts {
             home: Arc::clone(&self.home),
             archive: self.archive.clone(),
-            tinguin: semper_tinguin::Client::new(self.home.path()),
+            tinguin: semper_tinguin_protocol::Client::new(self.home.path()),
             net,
             trust: self.trust.clone(),
             payments: Manager::new(modules),

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use semper_archive::Home;
 use semper_base::Report;
+use semper_face_scripted::Scripted;
+use semper_face_terminal::TerminalFace;
 use semper_roles::party;
+use semper_tinguin::Service;
 use semper_tinguin::keystore::{self, Keystore, KeystoreError};
 use semper_tinguin::memory::{self, Memory};
-use semper_tinguin::scripted::Scripted;
-use semper_tinguin::terminal::TerminalFace;
-use semper_tinguin::{Face, SOCKET, Service};
+use semper_tinguin_protocol::{Face, SOCKET};
 
 use crate::arguments::TinguinArguments;
 use crate::print;

@@ -11,8 +11,8 @@ const LAYERS: [&[&str]; 11] = [
     &["semper-base"],
     &["semper-items", "semper-keeper", "semper-tlog"],
     &["semper-exchange"],
-    &["semper-archive", "semper-net", "semper-tinguin", "semper-trust"],
-    &["semper-distribution"],
+    &["semper-archive", "semper-net", "semper-tinguin-protocol", "semper-trust"],
+    &["semper-distribution", "semper-face-scripted", "semper-face-terminal", "semper-tinguin"],
     &["semper-transfer", "semper-payment", "semper-ledger"],
     &["semper-purse"],
     &["semper-commerce"],
@@ -36,15 +36,33 @@ const APART: [&str; 11] = [
     "xtask",
 ];
 
-fn packages() -> BTreeMap<String, Vec<String>> {
+fn metadata() -> Vec<serde_json::Value> {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
         .output()
         .unwrap();
-    let value: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    let packages = value["packages"].as_array().unwrap();
-    let name = |value: &serde_json::Value| value["name"].as_str().unwrap().to_owned();
+    let mut value: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let serde_json::Value::Array(packages) = value["packages"].take() else {
+        panic!("no packages")
+    };
     packages
+}
+
+fn name(value: &serde_json::Value) -> String {
+    value["name"].as_str().unwrap().to_owned()
+}
+
+/// Everything that a crate names among its dependencies, ours and others'.
+fn all_dependencies(of: &str) -> Vec<String> {
+    let packages = metadata();
+    let package = packages.iter().find(|it| it["name"] == of).unwrap();
+    let uses = package["dependencies"].as_array().unwrap().iter();
+    uses.filter(|it| it["kind"].is_null()).map(name).collect()
+}
+
+/// The crates of this workspace, and which of each other they use.
+fn packages() -> BTreeMap<String, Vec<String>> {
+    metadata()
         .iter()
         .map(|package| {
             let uses = package["dependencies"].as_array().unwrap().iter();
@@ -96,6 +114,24 @@ fn every_crate_has_its_place() {
             || APART.contains(&name.as_str())
             || tests.contains(&name.as_str());
         assert!(placed, "{name} stands in no layer");
+    }
+}
+
+#[test]
+fn speaking_to_a_tinguin_or_drawing_for_one_brings_no_keys() {
+    let packages = packages();
+    let heavy = ["argon2", "chacha20poly1305", "rusqlite", "semper-tinguin"];
+    for name in ["semper-tinguin-protocol", "semper-face-scripted", "semper-face-terminal"] {
+        let uses = all_dependencies(name);
+        for heavy in heavy {
+            assert!(!uses.iter().any(|it| it == heavy), "{name} uses {heavy}");
+        }
+    }
+    // Whoever only speaks to a TINGUIN says so.
+    for name in ["semper-roles", "semper-exchange-tests"] {
+        let uses = &packages[name];
+        assert!(uses.iter().any(|it| it == "semper-tinguin-protocol"), "{name}");
+        assert!(!uses.iter().any(|it| it == "semper-tinguin"), "{name} uses semper-tinguin");
     }
 }
 

@@ -23,6 +23,7 @@ use semper_commerce::compile::Compiler;
 use semper_commerce::host::{Accepted, MessageRefusal};
 use semper_commerce::runtime::Runtime;
 use semper_commerce::{Host, HostParts};
+use semper_face_scripted::Scripted;
 use semper_items::agreement::Attributes;
 use semper_items::{
     Agreement, Container, DealKeys, Header, Hello, Item, Message, Side, SignedStatement, Statement,
@@ -30,10 +31,10 @@ use semper_items::{
 use semper_net::Client;
 use semper_payment::Manager;
 use semper_testkit::Binaries;
+use semper_tinguin::Service;
 use semper_tinguin::keystore::Keystore;
 use semper_tinguin::memory::Memory;
-use semper_tinguin::scripted::Scripted;
-use semper_tinguin::{DealContext, Request, SOCKET, Service};
+use semper_tinguin_protocol::{DealContext, Request, SOCKET};
 use semper_trust::bundle::{self, Signer};
 use semper_trust::describe::{Bounds, Parameter, ServiceDescription, TermsDescription, Value};
 use semper_trust::limits::SomeLimits;
@@ -468,7 +469,7 @@ fn host(home: &std::path::Path, trust: &TrustFile, options: &Options) -> Arc<Hos
         let parts = HostParts {
             home: Arc::clone(&home),
             archive: Archive::open(&home).unwrap(),
-            tinguin: semper_tinguin::Client::new(home.path()),
+            tinguin: semper_tinguin_protocol::Client::new(home.path()),
             net: Client::new(&trust.authorities),
             trust: trust.clone(),
             payments: Manager::new(Vec::new()),

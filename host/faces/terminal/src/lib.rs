@@ -4,6 +4,7 @@
 //! can be tested without a terminal. The user's name, personal phrase and the status are
 //! always there; a service's words stand in a box that says so; a decision needs the word
 //! `yes`, typed, after the whole of it has been on the screen.
+#![forbid(unsafe_code)]
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,8 +24,8 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Paragraph, Wrap};
 
-use crate::screen::{Answer, Consent, Frame, Question, Screen};
-use crate::service::Face;
+use semper_tinguin_protocol::Face;
+use semper_tinguin_protocol::screen::{Answer, Consent, Frame, Question, Screen};
 
 /// What the person has typed and chosen so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

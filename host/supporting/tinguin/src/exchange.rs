@@ -17,12 +17,12 @@ use semper_exchange::verdict::{Abort, Complaint, Deposit, Resolve};
 use semper_exchange::{Agreed, Crypto, Party, Protocol, Role};
 use semper_items::statement::{Content, HoldOrder, Statement};
 use semper_items::{DealKeys, SignedStatement};
+use semper_tinguin_protocol::protocol::{ExchangeQuestion, MAX_FRAME, Reply};
+use semper_tinguin_protocol::screen::{Answer, Screen, exchange as shown};
 use serde::de::DeserializeOwned;
 use serde_bytes::ByteBuf;
 
 use crate::memory::{KnownDeal, KnownExchange, Phase};
-use crate::protocol::{ExchangeQuestion, MAX_FRAME, Reply};
-use crate::screen::{Answer, Screen, exchange as shown};
 use crate::service::{Failure, Service, broken, malformed, reason};
 
 impl Service {

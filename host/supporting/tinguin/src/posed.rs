@@ -8,8 +8,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use semper_base::{Digest, keys};
-
-use crate::protocol::{News, Reply, Request};
+use semper_tinguin_protocol::protocol::{News, Reply, Request};
 
 /// Questions in line at most.
 const LINE: usize = 200_000;

@@ -14,30 +14,22 @@ use semper_base::{Certificate, DealId, Digest, cbor};
 use semper_exchange::standard;
 use semper_items::agreement::{Agreement, Side};
 use semper_items::{DealKeys, Message, SignedStatement, Statement};
+use semper_tinguin_protocol::Face;
+use semper_tinguin_protocol::protocol::{
+    self, ACCOUNT_DOMAIN, AccountRequest, DealContext, MAX_POSE_MS, Reply, Request,
+};
+use semper_tinguin_protocol::screen::{self, Answer, Frame, Screen};
 use serde_bytes::ByteBuf;
 
 use crate::keystore::Keystore;
 use crate::memory::{KnownDeal, Memory};
 use crate::posed::Posed;
-use crate::protocol::{
-    self, ACCOUNT_DOMAIN, AccountRequest, DealContext, MAX_POSE_MS, Reply, Request,
-};
-use crate::screen::{self, Answer, Frame, Screen};
 
 /// Connections served at once.
 const MAX_CONNECTIONS: usize = 256;
 /// How long a watch for answers is held.
 const HOLD: Duration = Duration::from_secs(20);
 const CHAIN: &str = "chain";
-
-/// What draws frames and brings answers back.
-pub trait Face: Send + Sync {
-    /// Shows a frame that asks something; the answer. One at a time. A question that is
-    /// withdrawn meanwhile may be answered in any way.
-    fn ask(&self, frame: &Frame, withdrawn: &dyn Fn() -> bool) -> Answer;
-    /// Shows a frame that asks nothing.
-    fn show(&self, frame: &Frame);
-}
 
 /// The running TINGUIN.
 pub struct Service {

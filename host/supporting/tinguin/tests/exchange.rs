@@ -21,8 +21,8 @@ use semper_exchange::{
 };
 use semper_items::statement::{Content, HoldOrder, Receipt, Statement};
 use semper_items::{DealKeys, SignedStatement};
-use semper_tinguin::protocol::ExchangeQuestion;
-use semper_tinguin::{Reply, Request, Screen};
+use semper_tinguin_protocol::protocol::ExchangeQuestion;
+use semper_tinguin_protocol::{Reply, Request, Screen};
 
 const PRICE: i64 = 4_488;
 

@@ -11,10 +11,11 @@ use semper_base::cert::Authority;
 use semper_base::{DealId, Digest, Role, SealSecret, SigningKey, Timestamp};
 use semper_items::agreement::Attributes;
 use semper_items::{Agreement, DealKeys, Hello};
+use semper_tinguin::Service;
 use semper_tinguin::keystore::Keystore;
 use semper_tinguin::memory::Memory;
-use semper_tinguin::screen::Question;
-use semper_tinguin::{Answer, Client, DealContext, Face, Frame, Request, SOCKET, Screen, Service};
+use semper_tinguin_protocol::screen::Question;
+use semper_tinguin_protocol::{Answer, Client, DealContext, Face, Frame, Request, SOCKET, Screen};
 
 /// A person who answers a service's question when the test says so.
 #[derive(Clone, Default)]

@@ -5,19 +5,13 @@
 mod common;
 
 use common::{anna, time};
-use ratatui::Terminal;
-use ratatui::backend::TestBackend;
-use ratatui::crossterm::event::KeyCode;
 use semper_base::{Amount, DealId, Digest, Role, cbor};
 use semper_items::statement::*;
 use semper_items::{
     Container, Header, Item, Message, Side, SignedAgreement, SignedStatement, Statement,
 };
 use semper_tinguin::keystore::{Keystore, KeystoreError};
-use semper_tinguin::screen::Question;
-use semper_tinguin::scripted::Scripted;
-use semper_tinguin::terminal::{Input, draw, press};
-use semper_tinguin::{Answer, Face, Frame, Reply, Request, Screen};
+use semper_tinguin_protocol::{Reply, Request, Screen};
 
 fn order(deal: DealId, offer: Digest) -> Statement {
     let ship_to = Address {
@@ -174,117 +168,4 @@ fn a_key_store_opens_with_its_pass_phrase_alone() {
     let greedy = text.replace("\"memory_kib\": 65536", "\"memory_kib\": 4000000000");
     assert!(matches!(Keystore::open(&greedy, "x"), Err(KeystoreError::Damaged(_))));
     assert!(!text.contains("correct"));
-}
-
-#[test]
-fn standing_consents_hold_within_their_limits_and_decline_the_rest() {
-    let rules = "[[rule]]\ntopic = \"order\"\nmost = \"50.00 EUR\"\ntimes = 1\nanswer = \"yes\"\n";
-    let face = Scripted::new(rules, Box::new(std::io::sink())).unwrap();
-    let frame = |amount: &str| Frame {
-        user: "Anna".into(),
-        phrase: "owls".into(),
-        peer: "Otto".into(),
-        service: String::new(),
-        status: String::new(),
-        screen: Screen::Consent(semper_tinguin::screen::Consent {
-            topic: "order".into(),
-            title: "Order".into(),
-            rows: vec![],
-            means: String::new(),
-            amount: Some(amount.parse().unwrap()),
-            digest: Digest::ZERO,
-        }),
-    };
-
-    assert!(matches!(face.ask(&frame("50.01 EUR"), &|| false), Answer::No(_)));
-    assert!(matches!(face.ask(&frame("5 JPY"), &|| false), Answer::No(_)));
-    assert_eq!(face.ask(&frame("50.00 EUR"), &|| false), Answer::Yes);
-    assert!(matches!(face.ask(&frame("1.00 EUR"), &|| false), Answer::No(_)), "once is once");
-    for wrong in
-        ["[[rule]]\ntopic = \"x\"", "[[rule]]\ntopic = \"x\"\nanswer = \"maybe\"", "rule = 1"]
-    {
-        assert!(Scripted::new(wrong, Box::new(std::io::sink())).is_err(), "{wrong}");
-    }
-}
-
-/// What a person sees, as text.
-fn picture(frame: &Frame, input: &Input) -> String {
-    let mut terminal = Terminal::new(TestBackend::new(84, 26)).unwrap();
-    terminal.draw(|out| draw(out, frame, input)).unwrap();
-    terminal.backend().to_string()
-}
-
-fn order_frame() -> Frame {
-    let deal = DealId::new(Digest::of(b"deal"));
-    let offer = offer(deal);
-    let digest = Digest::of(&cbor::encode(&offer));
-    let order = order(deal, digest);
-    let consent = semper_tinguin::screen::statement(
-        &order,
-        Digest::of(&cbor::encode(&order)),
-        "Otto Versand",
-        &[(digest, offer)],
-    );
-    Frame {
-        user: "Anna Berg".into(),
-        phrase: "two owls in a pear tree".into(),
-        peer: "Otto Versand".into(),
-        service: "mail-order 1.0.0 — certified by Verbraucherbund".into(),
-        status: "deciding whether to sign: Order from Otto Versand".into(),
-        screen: Screen::Consent(consent),
-    }
-}
-
-#[test]
-fn the_terminal_shows_a_decision_from_the_signed_bytes() {
-    insta::assert_snapshot!(picture(&order_frame(), &Input { read: true, ..Input::default() }));
-}
-
-#[test]
-fn a_decision_longer_than_the_window_is_read_to_its_end_first() {
-    let mut frame = order_frame();
-    let Screen::Consent(consent) = &mut frame.screen else { panic!() };
-    for number in 0..40 {
-        consent.rows.push((format!("line {number}"), "19.99 EUR each".into()));
-    }
-    let window = ratatui::layout::Rect::new(0, 0, 84, 26);
-
-    let top = picture(&frame, &Input::default());
-    assert!(top.contains("▼ more below: Page Down"), "{top}");
-    assert!(top.contains("Read to the end first"), "{top}");
-    assert!(!top.contains("line 39"), "{top}");
-    let depth = semper_tinguin::terminal::depth(&frame, &Input::default(), window);
-    let bottom = picture(&frame, &Input { scroll: depth, read: true, ..Input::default() });
-    assert!(bottom.contains("line 39") && bottom.contains("Type yes to sign"), "{bottom}");
-
-    let mut hasty = Input { text: "yes".into(), ..Input::default() };
-    assert_eq!(press(&frame.screen, &mut hasty, KeyCode::Enter), None);
-}
-
-#[test]
-fn the_terminal_shows_a_services_words_as_the_services() {
-    let question = Question::Choose {
-        topic: "article".into(),
-        says: "2 of 2 articles".into(),
-        options: vec!["A1 · woollen scarf · 19.99 EUR".into(), "search again".into()],
-    };
-    let frame = Frame { screen: Screen::Question(question), ..order_frame() };
-
-    insta::assert_snapshot!(picture(&frame, &Input { current: 1, ..Input::default() }));
-}
-
-#[test]
-fn a_yes_has_to_be_typed_whole() {
-    let screen = order_frame().screen;
-    let mut input = Input { read: true, ..Input::default() };
-    assert_eq!(press(&screen, &mut input, KeyCode::Enter), None);
-    for letter in "ye".chars() {
-        assert_eq!(press(&screen, &mut input, KeyCode::Char(letter)), None);
-    }
-    assert_eq!(press(&screen, &mut input, KeyCode::Enter), None, "ye is not yes");
-    for letter in "yes".chars() {
-        press(&screen, &mut input, KeyCode::Char(letter));
-    }
-    assert_eq!(press(&screen, &mut input, KeyCode::Enter), Some(Answer::Yes));
-    assert_eq!(press(&screen, &mut input, KeyCode::Esc), Some(Answer::No(String::new())));
 }

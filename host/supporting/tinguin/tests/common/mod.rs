@@ -9,9 +9,10 @@ use std::time::Duration;
 use semper_base::cert::{Authority, Request as CertificateRequest, Roots};
 use semper_base::{DealId, Digest, Role, SealSecret, SigningKey, Timestamp};
 use semper_items::{Agreement, Attributes, DealKeys, Hello};
+use semper_tinguin::Service;
 use semper_tinguin::keystore::Keystore;
 use semper_tinguin::memory::Memory;
-use semper_tinguin::{Answer, DealContext, Face, Frame, Reply, Request, Screen, Service};
+use semper_tinguin_protocol::{Answer, DealContext, Face, Frame, Reply, Request, Screen};
 
 /// A face that remembers what it showed and answers yes.
 #[derive(Clone, Default)]

@@ -1,0 +1,39 @@
+//! Standing consents answer what they cover, and nothing else.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use semper_base::Digest;
+use semper_face_scripted::Scripted;
+use semper_tinguin_protocol::screen::Consent;
+use semper_tinguin_protocol::{Answer, Face, Frame, Screen};
+
+#[test]
+fn standing_consents_hold_within_their_limits_and_decline_the_rest() {
+    let rules = "[[rule]]\ntopic = \"order\"\nmost = \"50.00 EUR\"\ntimes = 1\nanswer = \"yes\"\n";
+    let face = Scripted::new(rules, Box::new(std::io::sink())).unwrap();
+    let frame = |amount: &str| Frame {
+        user: "Anna".into(),
+        phrase: "owls".into(),
+        peer: "Otto".into(),
+        service: String::new(),
+        status: String::new(),
+        screen: Screen::Consent(Consent {
+            topic: "order".into(),
+            title: "Order".into(),
+            rows: vec![],
+            means: String::new(),
+            amount: Some(amount.parse().unwrap()),
+            digest: Digest::ZERO,
+        }),
+    };
+
+    assert!(matches!(face.ask(&frame("50.01 EUR"), &|| false), Answer::No(_)));
+    assert!(matches!(face.ask(&frame("5 JPY"), &|| false), Answer::No(_)));
+    assert_eq!(face.ask(&frame("50.00 EUR"), &|| false), Answer::Yes);
+    assert!(matches!(face.ask(&frame("1.00 EUR"), &|| false), Answer::No(_)), "once is once");
+    for wrong in
+        ["[[rule]]\ntopic = \"x\"", "[[rule]]\ntopic = \"x\"\nanswer = \"maybe\"", "rule = 1"]
+    {
+        assert!(Scripted::new(wrong, Box::new(std::io::sink())).is_err(), "{wrong}");
+    }
+}

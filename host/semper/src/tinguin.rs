@@ -31,9 +31,7 @@ pub fn run(arguments: &TinguinArguments) -> Result<(), Report> {
         None => None,
     };
     let keys = unlock(&stored, arguments)?;
-    let memory = Memory::open(&home.path().join(memory::FILE)).map_err(|error| {
-        Report::refusal(format!("the TINGUIN's store cannot be used: {error}"), "check the disk")
-    })?;
+    let memory = Memory::open(&home.path().join(memory::FILE))?;
     let face: Box<dyn Face> = match rules {
         Some(scripted) => Box::new(scripted),
         None => Box::new(TerminalFace::new().map_err(|error| {

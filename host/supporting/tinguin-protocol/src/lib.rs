@@ -7,17 +7,20 @@
 //! |---|---|
 //! | [`protocol`] | what a host may ask over the socket, and what it gets back |
 //! | [`screen`] | the typed model of everything that is shown; faces only draw it |
+//! | [`failure`] | why a request was not carried out, and whose trouble that is |
 //! | [`face`] | what draws screens and brings answers back |
-//! | [`client`] | the host's end of the socket |
+//! | [`client`] | the host's end, and how a request gets to the other |
 #![forbid(unsafe_code)]
 
 pub mod client;
 pub mod face;
+pub mod failure;
 pub mod protocol;
 pub mod screen;
 
-pub use client::{Client, ClientError};
+pub use client::{Ask, Client, ClientError};
 pub use face::Face;
+pub use failure::{Cause, Failure};
 pub use protocol::{DealContext, Reply, Request};
 pub use screen::{Answer, Frame, Screen};
 

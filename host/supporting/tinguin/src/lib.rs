@@ -15,10 +15,12 @@
 #![forbid(unsafe_code)]
 
 mod exchange;
+mod failure;
 pub mod keystore;
 pub mod memory;
 mod posed;
 pub mod service;
+mod signing;
 
 pub use service::Service;
 

@@ -11,7 +11,7 @@ use semper_items::{
     Container, Header, Item, Message, Side, SignedAgreement, SignedStatement, Statement,
 };
 use semper_tinguin::keystore::{Keystore, KeystoreError};
-use semper_tinguin_protocol::{Reply, Request, Screen};
+use semper_tinguin_protocol::{Cause, Reply, Request, Screen};
 
 fn order(deal: DealId, offer: Digest) -> Statement {
     let ship_to = Address {
@@ -96,8 +96,9 @@ fn a_question_is_put_once_and_another_under_its_id_is_refused() {
     assert_eq!(first, again);
     assert_eq!(anna.seen.0.lock().unwrap().len(), 2, "the agreement and the order, once each");
     let other = order(deal, Digest::of(b"another offer"));
-    let (what, _) = sign(&other).unwrap_err();
-    assert!(what.contains("asked before, in other words"), "{what}");
+    let refused = sign(&other).unwrap_err();
+    assert_eq!(refused.cause, Cause::Rule);
+    assert!(refused.what.contains("asked before, in other words"), "{refused}");
     let Reply::Signed(bytes) = first else { panic!() };
     SignedStatement::verify(&bytes, &anna.roots, Role::Buyer, anna.now).unwrap();
     drop(anna.folder);
@@ -134,8 +135,9 @@ fn nothing_is_signed_for_a_deal_that_was_not_opened_here_or_for_the_other_side()
     let statement = cbor::encode(&order(strange, Digest::of(b"offer")));
     let id = Digest::of(b"q");
     let request = Request::SignStatement { id, statement: statement.into(), refers: vec![] };
-    let (what, _) = anna.service.answer(request).unwrap_err();
-    assert!(what.contains("you have not opened"), "{what}");
+    let refused = anna.service.answer(request).unwrap_err();
+    assert_eq!(refused.cause, Cause::Rule);
+    assert!(refused.what.contains("you have not opened"), "{refused}");
 
     let deal = anna.open_deal();
     let message = |from| {
@@ -151,8 +153,10 @@ fn nothing_is_signed_for_a_deal_that_was_not_opened_here_or_for_the_other_side()
         Request::SignMessage(cbor::encode(&Message { header, container }).into())
     };
     assert!(anna.service.answer(message(Side::Buyer)).is_ok());
-    assert!(anna.service.answer(message(Side::Seller)).is_err());
-    assert!(anna.service.answer(Request::SignMessage(vec![1, 2, 3].into())).is_err());
+    let refused = anna.service.answer(message(Side::Seller)).unwrap_err();
+    assert_eq!(refused.cause, Cause::Rule);
+    let request = Request::SignMessage(vec![1, 2, 3].into());
+    assert_eq!(anna.service.answer(request).unwrap_err().cause, Cause::Malformed);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use semper_items::{Agreement, Attributes, DealKeys, Hello};
 use semper_tinguin::Service;
 use semper_tinguin::keystore::Keystore;
 use semper_tinguin::memory::Memory;
-use semper_tinguin_protocol::{Answer, DealContext, Face, Frame, Reply, Request, Screen};
+use semper_tinguin_protocol::{Answer, DealContext, Face, Failure, Frame, Reply, Request, Screen};
 
 /// A face that remembers what it showed and answers yes.
 #[derive(Clone, Default)]
@@ -91,7 +91,7 @@ impl Anna {
         }
     }
 
-    pub fn sign_agreement(&self, agreement: &Agreement) -> Result<Reply, (String, String)> {
+    pub fn sign_agreement(&self, agreement: &Agreement) -> Result<Reply, Failure> {
         self.service.answer(Request::SignAgreement {
             id: Digest::of(b"question"),
             agreement: agreement.encode().into(),

@@ -1,4 +1,4 @@
-//! The TINGUIN's process.
+//! The TINGUIN's process: the service and its face put together.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -9,15 +9,19 @@ use semper_archive::Home;
 use semper_base::Report;
 use semper_face_scripted::Scripted;
 use semper_face_terminal::TerminalFace;
+use semper_keeper::Keeper;
 use semper_roles::party;
 use semper_tinguin::Service;
 use semper_tinguin::keystore::{self, Keystore, KeystoreError};
 use semper_tinguin::memory::{self, Memory};
 use semper_tinguin_protocol::{Face, SOCKET};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::arguments::TinguinArguments;
 use crate::print;
 
+/// How long threads have to end before the process does.
+const LAST: Duration = Duration::from_millis(500);
 /// Tries at the terminal before the TINGUIN gives up.
 const TRIES: u32 = 5;
 
@@ -32,16 +36,46 @@ pub fn run(arguments: &TinguinArguments) -> Result<(), Report> {
     };
     let keys = unlock(&stored, arguments)?;
     let memory = Memory::open(&home.path().join(memory::FILE))?;
+    let keeper = Keeper::new("semper");
+    end_by_signal(&keeper)?;
     let face: Box<dyn Face> = match rules {
         Some(scripted) => Box::new(scripted),
-        None => Box::new(TerminalFace::new().map_err(|error| {
+        None => Box::new(TerminalFace::new(&keeper).map_err(|error| {
             Report::input(format!("there is no terminal: {error}"), "give --rules on a server")
         })?),
     };
     let service = Service::new(keys, memory, face, config.user, config.phrase);
-    let served = service.serve(&home.path().join(SOCKET));
+    let served = service.serve(&home.path().join(SOCKET), &keeper);
+    // A face that has not heard of the end yet may still draw.
+    keeper.end();
+    keeper.join(LAST);
     TerminalFace::restore();
     served.map_err(|error| Report::input(error, "stop the other one first"))
+}
+
+/// SIGTERM and SIGINT end the keeper, and with it everything that it keeps.
+fn end_by_signal(keeper: &Keeper) -> Result<(), Report> {
+    let wrong = |error: std::io::Error| {
+        Report::refusal(format!("signals cannot be heard of: {error}"), "start it again")
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(wrong)?;
+    let entered = runtime.enter();
+    let mut terminate = signal(SignalKind::terminate()).map_err(wrong)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(wrong)?;
+    drop(entered);
+    let own = keeper.clone();
+    let heard = keeper.job("signals", move |post| {
+        runtime.block_on(async {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+                () = post.ending().over() => {}
+            }
+        });
+        own.end();
+    });
+    heard.map(drop).map_err(wrong)
 }
 
 fn scripted(rules: &str, arguments: &TinguinArguments) -> Result<Scripted, Report> {

@@ -28,6 +28,7 @@ use semper_items::agreement::Attributes;
 use semper_items::{
     Agreement, Container, DealKeys, Header, Hello, Item, Message, Side, SignedStatement, Statement,
 };
+use semper_keeper::Keeper;
 use semper_net::Client;
 use semper_payment::Manager;
 use semper_testkit::Binaries;
@@ -453,7 +454,7 @@ fn tinguin(home: &std::path::Path, market: &Authority, rules: &str) {
     let path = socket.clone();
     std::thread::spawn(move || {
         // It ends with the process.
-        if let Err(error) = service.serve(&path) {
+        if let Err(error) = service.serve(&path, &Keeper::new("workbench")) {
             let _ = writeln!(std::io::stderr(), "the TINGUIN has ended: {error}");
         }
     });

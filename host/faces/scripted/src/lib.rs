@@ -191,7 +191,12 @@ impl Face for Scripted {
     fn ask(&self, frame: &Frame, withdrawn: &dyn Fn() -> bool) -> Answer {
         let (answer, time) = self.decide(frame);
         let until = Instant::now() + time;
-        while Instant::now() < until && !withdrawn() {
+        while Instant::now() < until {
+            if withdrawn() {
+                // Nothing is answered in the person's name to a question that is taken back.
+                self.write(frame, None);
+                return Answer::Leave;
+            }
             std::thread::sleep(Duration::from_millis(10));
         }
         self.write(frame, Some(&answer));

@@ -8,7 +8,11 @@
 //! |---|---|
 //! | [`keystore`] | the master secret, encrypted under a pass-phrase (Argon2id) |
 //! | [`memory`] | what was asked and answered: no question is put twice |
-//! | [`service`] | the process: socket, requests, keys |
+//! | [`service`] | one request in, one reply out |
+//! | [`in_process`] | a TINGUIN that is asked by a call, for simulations |
+//!
+//! Beside these, `posed` is the line of questions that wait for the person, `signing` and
+//! `exchange` parse what is to be signed, `socket` lets hosts in and ends when its keeper does.
 //!
 //! Rules (`design/tinguin.md`): it parses the very bytes that it is asked to sign; what a
 //! service says is shown as such, never near a decision; keys never leave.
@@ -16,12 +20,15 @@
 
 mod exchange;
 mod failure;
+pub mod in_process;
 pub mod keystore;
 pub mod memory;
 mod posed;
 pub mod service;
 mod signing;
+mod socket;
 
+pub use in_process::InProcess;
 pub use service::Service;
 
 // These go as soon as `host/commerce` and `signing-tool` use `semper-tinguin-protocol` themselves.

@@ -1,10 +1,5 @@
-//! The TINGUIN's process: a socket that only its user can open, and the keys behind it.
+//! The TINGUIN itself: one request in, one reply out, and the keys behind it.
 
-use std::io;
-use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,6 +8,7 @@ use semper_base::cose::{self, Signatory};
 use semper_base::{Certificate, DealId, Digest, cbor};
 use semper_exchange::standard;
 use semper_items::DealKeys;
+use semper_keeper::{Panicked, Post, Spawn, Turn};
 use semper_tinguin_protocol::protocol::{
     self, ACCOUNT_DOMAIN, AccountRequest, MAX_POSE_MS, Reply, Request,
 };
@@ -25,8 +21,8 @@ use crate::keystore::Keystore;
 use crate::memory::{KnownDeal, Memory};
 use crate::posed::Posed;
 
-/// Connections served at once.
-const MAX_CONNECTIONS: usize = 256;
+/// How long the asker sleeps where nobody rings.
+const IDLE: Duration = Duration::from_secs(3_600);
 /// How long a watch for answers is held.
 const HOLD: Duration = Duration::from_secs(20);
 const CHAIN: &str = "chain";
@@ -61,58 +57,30 @@ impl Service {
         Self { keys, memory, face, asking: Mutex::new(()), posed: Posed::default(), user, phrase }
     }
 
-    /// Serves the socket until the process ends. A socket that a dead TINGUIN left behind is
-    /// replaced; one that answers is another TINGUIN of this home, and an error.
-    pub fn serve(self, socket: &Path) -> io::Result<()> {
-        if UnixStream::connect(socket).is_ok() {
-            let what = "another TINGUIN of this home is running";
-            return Err(io::Error::new(io::ErrorKind::AddrInUse, what));
-        }
-        match std::fs::remove_file(socket) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let listener = UnixListener::bind(socket)?;
-        std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o600))?;
-        let me = rustix::process::geteuid();
-        let open = Arc::new(AtomicUsize::new(0));
-        let service = Arc::new(self);
-        service.face.show(&service.frame(None, Screen::Idle, "waiting for your host".into()));
-        let asker = Arc::clone(&service);
-        std::thread::spawn(move || {
-            loop {
-                let (id, request) = asker.posed.next();
-                let reply = asker.answer(request).unwrap_or_else(Reply::NotDone);
-                let failure = matches!(reply, Reply::NotDone(_)).then_some(reply);
-                asker.posed.done(id, failure);
-            }
-        });
-        for stream in listener.incoming() {
-            let stream = stream?;
-            // The directory is 0700 and the socket 0600; whoever connects is also asked of the kernel.
-            let peer = rustix::net::sockopt::socket_peercred(&stream)?;
-            let full = open.fetch_add(1, Ordering::SeqCst) >= MAX_CONNECTIONS;
-            if peer.uid != me || full {
-                open.fetch_sub(1, Ordering::SeqCst);
-                continue;
-            }
-            let (service, open) = (Arc::clone(&service), Arc::clone(&open));
-            std::thread::spawn(move || {
-                if let Err(error) = service.converse(stream) {
-                    tracing::debug!(%error, "a host's connection ended");
-                }
-                open.fetch_sub(1, Ordering::SeqCst);
-            });
-        }
-        Ok(())
+    /// Puts posed questions to the person, one after the other. To be called once: there is one
+    /// person.
+    pub fn keep_asking(self: &Arc<Self>, spawn: &dyn Spawn) {
+        let asker = Arc::clone(self);
+        let turn = move |_: &Post| asker.ask_next();
+        spawn.keep("asker", self.posed.bell(), Box::new(turn));
     }
 
-    fn converse(&self, mut stream: UnixStream) -> io::Result<()> {
-        while let Some(request) = protocol::read::<Request>(&mut stream)? {
-            let reply = self.answer(request).unwrap_or_else(Reply::NotDone);
-            protocol::write(&mut stream, &reply)?;
-        }
-        Ok(())
+    fn ask_next(&self) -> Turn {
+        let Some((id, request)) = self.posed.next() else { return Turn::Wait(IDLE) };
+        let reply = self.answer(request).unwrap_or_else(Reply::NotDone);
+        let failure = matches!(reply, Reply::NotDone(_)).then_some(reply);
+        self.posed.done(id, failure);
+        Turn::Again
+    }
+
+    /// What has been answered after this number, without waiting for more.
+    pub(crate) fn news(&self, epoch: Digest, after: u64) -> Reply {
+        Reply::News(self.posed.watch(epoch, after, Duration::ZERO))
+    }
+
+    /// The TINGUIN ends: nobody is asked any more, and whoever waits for an answer hears so now.
+    pub fn end(&self) {
+        self.posed.end();
     }
 
     /// Carries out one request.
@@ -286,11 +254,18 @@ impl Service {
         screen: Screen,
         status: String,
     ) -> Result<Answer, Failure> {
-        let withdrawn = || self.posed.is_withdrawn(id);
+        let withdrawn = || self.posed.is_withdrawn(id) || self.posed.is_over();
+        if self.posed.is_over() {
+            return Err(ending());
+        }
         let answer = self.face.ask(&self.frame(Some(known), screen, status), &withdrawn);
         // What nobody wants to know any more is not an answer, and is not kept as one.
-        if withdrawn() {
+        if self.posed.is_withdrawn(id) {
             return Err(Failure::new(Cause::Busy, "the question has been withdrawn", ""));
+        }
+        // Nor is what a face says because it has to end.
+        if self.posed.is_over() {
+            return Err(ending());
         }
         Ok(answer)
     }
@@ -326,4 +301,14 @@ impl Service {
             refused(what, "use the TINGUIN that signed the deal's agreement")
         })
     }
+}
+
+/// A panic over a request costs that request.
+pub(crate) fn panicked(panic: &Panicked) -> Failure {
+    let mend = "it can be asked again; report this to the project";
+    Failure::new(Cause::Busy, format!("the TINGUIN has failed over this: {panic}"), mend)
+}
+
+fn ending() -> Failure {
+    Failure::new(Cause::Busy, "the TINGUIN ends", "start it again")
 }

@@ -38,6 +38,7 @@ pub fn run(arguments: &TinguinArguments) -> Result<(), Report> {
     let memory = Memory::open(&home.path().join(memory::FILE))?;
     let keeper = Keeper::new("semper");
     end_by_signal(&keeper)?;
+    let terminal = rules.is_none();
     let face: Box<dyn Face> = match rules {
         Some(scripted) => Box::new(scripted),
         None => Box::new(TerminalFace::new(&keeper).map_err(|error| {
@@ -46,10 +47,12 @@ pub fn run(arguments: &TinguinArguments) -> Result<(), Report> {
     };
     let service = Service::new(keys, memory, face, config.user, config.phrase);
     let served = service.serve(&home.path().join(SOCKET), &keeper);
-    // A face that has not heard of the end yet may still draw.
     keeper.end();
     keeper.join(LAST);
-    TerminalFace::restore();
+    if terminal {
+        // A thread that has not heard of the end yet may still have the face.
+        TerminalFace::restore();
+    }
     served.map_err(|error| Report::input(error, "stop the other one first"))
 }
 

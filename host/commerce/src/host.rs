@@ -20,7 +20,8 @@ use semper_items::{Agreement, Kind, Side, Statement};
 use semper_keeper::{Job, Keeper};
 use semper_net::Client;
 use semper_payment::{Confirmed, Manager, PaymentError};
-use semper_tinguin::ClientError;
+use semper_tinguin_protocol::ClientError;
+use semper_tinguin_protocol::failure::{Cause, Failure};
 use semper_trust::VerifiedTerms;
 
 use semper_runtime::business::Business;
@@ -64,7 +65,7 @@ pub struct HostParts {
     /// Its archive.
     pub archive: Archive,
     /// Its TINGUIN.
-    pub tinguin: semper_tinguin::Client,
+    pub tinguin: semper_tinguin_protocol::Client,
     /// Whom it believes, how it pays, how it reaches others: for deals that begin now.
     pub means: Means,
     /// Makes the means of deals that began under another configuration.
@@ -87,7 +88,7 @@ pub struct HostParts {
 struct Parts {
     home: Arc<Home>,
     archive: Archive,
-    tinguin: semper_tinguin::Client,
+    tinguin: semper_tinguin_protocol::Client,
     business: Option<Arc<dyn Business>>,
     grace: Duration,
     notice: Notice,
@@ -217,7 +218,7 @@ impl Host {
     }
 
     /// The TINGUIN.
-    pub fn tinguin(&self) -> &semper_tinguin::Client {
+    pub fn tinguin(&self) -> &semper_tinguin_protocol::Client {
         &self.parts.tinguin
     }
 
@@ -283,10 +284,9 @@ impl Host {
         }
         let identity = self.tinguin().who()?;
         if identity.0.is_empty() {
-            return Err(ClientError::Failed {
-                what: "this home has not been registered with an authority".into(),
-                mend: "semper register --help".into(),
-            });
+            let what = "this home has not been registered with an authority";
+            let mend = "semper register --help";
+            return Err(ClientError::NotDone(Failure::new(Cause::Trouble, what, mend)));
         }
         Ok(self.identity.get_or_init(|| identity).clone())
     }
@@ -447,7 +447,7 @@ impl Host {
     pub(crate) fn evidence_of(&self, statement: &Statement, signed: &[u8]) -> Vec<Write> {
         let signer = self.identity().map(|it| it.0).unwrap_or_default();
         let kind = statement.content.kind().name();
-        let summary = semper_tinguin::screen::summary(statement);
+        let summary = semper_tinguin_protocol::screen::summary(statement);
         vec![evidence(Some(statement.deal), kind, &signer, &summary, signed, statement.made)]
     }
 
@@ -464,7 +464,7 @@ impl Host {
             Received::Information(..) | Received::Talk(_) => Vec::new(),
             Received::Statement(signed) => {
                 let kind = signed.statement().content.kind().name();
-                let summary = semper_tinguin::screen::summary(signed.statement());
+                let summary = semper_tinguin_protocol::screen::summary(signed.statement());
                 vec![evidence(id, kind, &signed.signer().name, &summary, signed.bytes(), at)]
             }
             Received::Money(payment) => {

@@ -9,7 +9,7 @@ use semper_base::{DealId, Digest, Mend, Timestamp, keys};
 use semper_items::agreement::{AgreementError, Attributes, MAX_SIGNED};
 use semper_items::{Agreement, Hello, Side, SignedAgreement};
 use semper_net::NetError;
-use semper_tinguin::{ClientError, DealContext};
+use semper_tinguin_protocol::{ClientError, DealContext};
 use semper_transfer::opening::{Buyer, Effect, Event, Merchant, Refusal};
 use semper_trust::VerifiedTerms;
 

@@ -22,8 +22,9 @@ use semper_runtime::journal::{Call, Journal};
 use semper_runtime::stop::{Doubt, Needed, Stop};
 use semper_runtime::verified::message_of_peer;
 use semper_runtime::world::{Accepted, Came, Done, Paid, Wanted, World};
-use semper_tinguin::screen::Question;
-use semper_tinguin::{Answer, ClientError};
+use semper_tinguin_protocol::failure::{Cause, Failure};
+use semper_tinguin_protocol::screen::Question;
+use semper_tinguin_protocol::{Answer, ClientError};
 
 use crate::exchange::DealHolder;
 use crate::host::{Host, Own, Undecided};
@@ -102,8 +103,14 @@ impl World for Running {
         message_of_peer(&self.deal, seq, &row.ok_or_else(missing)?.bytes, digest)
     }
 
-    fn open(&self, sealed: &[u8]) -> Result<Vec<u8>, String> {
-        self.host.tinguin().open(self.deal.id, sealed).map_err(|error| error.to_string())
+    fn open(&self, sealed: &[u8]) -> Result<Result<Vec<u8>, String>, Stop> {
+        match self.host.tinguin().open(self.deal.id, sealed) {
+            Ok(plain) => Ok(Ok(plain)),
+            Err(error @ ClientError::NotDone(Failure { cause: Cause::Sealed, .. })) => {
+                Ok(Err(error.to_string()))
+            }
+            Err(other) => Err(other.into()),
+        }
     }
 
     fn account(&self, _journal: &Journal) -> Result<String, Stop> {

@@ -61,8 +61,8 @@ impl World for Record {
         message_of_peer(&self.deal, seq, bytes, digest)
     }
 
-    fn open(&self, _sealed: &[u8]) -> Result<Vec<u8>, String> {
-        Err("it is sealed".into())
+    fn open(&self, _sealed: &[u8]) -> Result<Result<Vec<u8>, String>, Stop> {
+        Ok(Err("it is sealed".into()))
     }
 
     fn account(&self, journal: &Journal) -> Result<String, Stop> {

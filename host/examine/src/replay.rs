@@ -184,7 +184,7 @@ fn asked(function: &str, request: &[u8]) -> String {
     if function.starts_with("tinguin/consent.")
         && let Ok(statement) = Statement::decode(request)
     {
-        return semper_tinguin::screen::summary(&statement);
+        return semper_tinguin_protocol::screen::summary(&statement);
     }
     if function == CONSENT
         && let Ok(subject) = cbor::decode::<Digest>(request, 64)
@@ -249,7 +249,7 @@ fn describe(item: &Item) -> String {
                 .and_then(|parsed| Statement::decode(parsed.peek()).ok());
             payload.map_or_else(
                 || "a statement".into(),
-                |statement| semper_tinguin::screen::summary(&statement),
+                |statement| semper_tinguin_protocol::screen::summary(&statement),
             )
         }
         Item::Money(_) => "the payment's confirmation".into(),

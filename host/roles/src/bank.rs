@@ -19,7 +19,7 @@ use semper_items::SignedStatement;
 use semper_items::statement::{Content, PaymentConfirmation, Statement};
 use semper_ledger::{Account, Entry, Ledger, LedgerError, Movement};
 use semper_purse::{ACCOUNTS, BANK, BankRefusal, CBOR, CLAIMS, COSE, HOLDS, PAYMENTS};
-use semper_tinguin::protocol::{ACCOUNT_DOMAIN, AccountAction, AccountRequest};
+use semper_tinguin_protocol::protocol::{ACCOUNT_DOMAIN, AccountAction, AccountRequest};
 use serde::{Deserialize, Serialize};
 
 use crate::holds::{Holds, HoldsError, MAX_CLAIM};

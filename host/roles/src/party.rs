@@ -141,7 +141,7 @@ impl Party {
         let parts = HostParts {
             home: Arc::clone(&self.home),
             archive: self.archive.clone(),
-            tinguin: semper_tinguin::Client::new(self.home.path()),
+            tinguin: semper_tinguin_protocol::Client::new(self.home.path()),
             means: means(&self.trust, &self.config.payment, self.basis.clone()),
             equip: Box::new(equip),
             business,

@@ -14,7 +14,8 @@ mod verdict;
 use semper_archive::ArchiveError;
 use semper_archive::chain::Damaged;
 use semper_base::Mend;
-use semper_tinguin::ClientError;
+use semper_tinguin_protocol::ClientError;
+use semper_tinguin_protocol::failure::{Cause as Whose, Failure};
 use semper_trust::{Limit, Refusal};
 
 pub use doubt::Doubt;
@@ -138,7 +139,9 @@ impl From<Damaged> for Stop {
 impl From<ClientError> for Stop {
     fn from(error: ClientError) -> Self {
         match error {
-            ClientError::Away { .. } => Self::away(Needed::Tinguin, error),
+            ClientError::Away { .. } | ClientError::NotDone(Failure { cause: Whose::Busy, .. }) => {
+                Self::away(Needed::Tinguin, error)
+            }
             // A refusal of its rules, a full disk, a person's no where none can be given: nothing
             // of that is the component's doing, or the other side's.
             other => Doubt::Tinguin(other).into(),

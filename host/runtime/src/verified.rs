@@ -1,5 +1,7 @@
 //! Signed things of a deal, verified: whose they are, and that they belong here.
 
+use std::cell::RefCell;
+
 use semper_base::{Digest, KeyId, Role, Timestamp, cbor};
 use semper_exchange::package::MAX_TALK;
 use semper_items::message::MAX_MESSAGE;
@@ -154,8 +156,13 @@ pub(crate) fn unpack(
 
 /// The one item of a message. Messages of this version carry one each.
 fn single_item(world: &dyn World, deal: &Deal, message: &SignedMessage) -> Result<Item, Stop> {
-    let keys = PeerKeys { world, deal };
-    let mut leaves = message.message.container.open(&keys).map_err(Stop::peer)?;
+    let keys = PeerKeys { world, deal, trouble: RefCell::default() };
+    let opened = message.message.container.open(&keys);
+    // That our own keys are away says nothing about the message.
+    if let Some(trouble) = keys.trouble.into_inner() {
+        return Err(trouble);
+    }
+    let mut leaves = opened.map_err(Stop::peer)?;
     match (leaves.pop(), leaves.len()) {
         (Some(leaf), 0) => Ok(leaf.item),
         (_, more) => Err(Stop::peer(format!("a message with {} items", more + 1))),
@@ -166,6 +173,8 @@ fn single_item(world: &dyn World, deal: &Deal, message: &SignedMessage) -> Resul
 struct PeerKeys<'a> {
     world: &'a dyn World,
     deal: &'a Deal,
+    /// Why our own key could not be used, if that is the reason for a failure.
+    trouble: RefCell<Option<Stop>>,
 }
 
 impl Keys for PeerKeys<'_> {
@@ -182,6 +191,10 @@ impl Keys for PeerKeys<'_> {
     }
 
     fn open(&self, _to: KeyId, sealed: &[u8]) -> Result<Vec<u8>, String> {
-        self.world.open(sealed)
+        self.world.open(sealed).unwrap_or_else(|stop| {
+            let words = stop.to_string();
+            self.trouble.replace(Some(stop));
+            Err(words)
+        })
     }
 }

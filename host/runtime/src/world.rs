@@ -20,8 +20,8 @@ use semper_exchange::standard::Standard;
 use semper_items::statement::PaymentOrder;
 use semper_items::{Item, Message, SignedMessage, Statement};
 use semper_payment::Intent;
-use semper_tinguin::Answer;
-use semper_tinguin::screen::Question;
+use semper_tinguin_protocol::Answer;
+use semper_tinguin_protocol::screen::Question;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
@@ -107,8 +107,9 @@ pub trait World: Send + Sync + std::fmt::Debug {
     /// A message of the peer's by its number; it must be the one with this digest.
     fn message(&self, seq: u64, digest: Digest) -> Result<SignedMessage, Stop>;
 
-    /// Opens what was sealed to this side's deal key; why it cannot be opened.
-    fn open(&self, sealed: &[u8]) -> Result<Vec<u8>, String>;
+    /// Opens what was sealed to this side's deal key. `Err` inside is why it cannot be opened by
+    /// anybody; a stop says that it cannot be opened now.
+    fn open(&self, sealed: &[u8]) -> Result<Result<Vec<u8>, String>, Stop>;
 
     /// The account that payments to this side go to; `journal` stands before the call in which
     /// the person is asked to sign a statement with it.

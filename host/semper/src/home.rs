@@ -13,7 +13,7 @@ use semper_roles::ca::{REGISTER, Registered, Registration};
 use semper_roles::party::{self, Party, PartyConfig, PaymentConfig};
 use semper_roles::web::WebRefusal;
 use semper_tinguin::keystore::{self, Keystore};
-use semper_tinguin::protocol::{AccountAction, AccountRequest};
+use semper_tinguin_protocol::protocol::{AccountAction, AccountRequest};
 use semper_trust::TrustFile;
 
 use crate::arguments::{AccountArguments, InitArguments, RegisterArguments};
@@ -153,7 +153,7 @@ fn register_request(arguments: &RegisterArguments, request: &Path) -> Result<(),
 fn register_home(arguments: &RegisterArguments, home: &Path) -> Result<(), Report> {
     let party = Party::open(home)?;
     let name = arguments.name.as_deref().unwrap_or_default();
-    let tinguin = semper_tinguin::Client::new(party.home.path());
+    let tinguin = semper_tinguin_protocol::Client::new(party.home.path());
     let request = tinguin.request_certificate(name)?;
     let chain = ask_authority(&party.net(), arguments, request)?;
     let Some(leaf) = chain.first() else {
@@ -279,7 +279,7 @@ fn ask_bank(
         nonce: Digest::from_bytes(keys::random()),
         what,
     };
-    let tinguin = semper_tinguin::Client::new(party.home.path());
+    let tinguin = semper_tinguin_protocol::Client::new(party.home.path());
     let signed = tinguin.sign_account_request(&request)?;
     let response = party.net().post(&format!("{bank}{ACCOUNTS}"), COSE, signed, MAX_ANSWER)?;
     if response.status == 200 {

@@ -1,4 +1,4 @@
-//! The TINGUIN's process.
+//! The TINGUIN's process: the service and its face put together.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -7,16 +7,21 @@ use std::time::Duration;
 
 use semper_archive::Home;
 use semper_base::Report;
+use semper_face_scripted::Scripted;
+use semper_face_terminal::TerminalFace;
+use semper_keeper::Keeper;
 use semper_roles::party;
+use semper_tinguin::Service;
 use semper_tinguin::keystore::{self, Keystore, KeystoreError};
 use semper_tinguin::memory::{self, Memory};
-use semper_tinguin::scripted::Scripted;
-use semper_tinguin::terminal::TerminalFace;
-use semper_tinguin::{Face, SOCKET, Service};
+use semper_tinguin_protocol::{Face, SOCKET};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::arguments::TinguinArguments;
 use crate::print;
 
+/// How long threads have to end before the process does.
+const LAST: Duration = Duration::from_millis(500);
 /// Tries at the terminal before the TINGUIN gives up.
 const TRIES: u32 = 5;
 
@@ -30,19 +35,50 @@ pub fn run(arguments: &TinguinArguments) -> Result<(), Report> {
         None => None,
     };
     let keys = unlock(&stored, arguments)?;
-    let memory = Memory::open(&home.path().join(memory::FILE)).map_err(|error| {
-        Report::refusal(format!("the TINGUIN's store cannot be used: {error}"), "check the disk")
-    })?;
+    let memory = Memory::open(&home.path().join(memory::FILE))?;
+    let keeper = Keeper::new("semper");
+    end_by_signal(&keeper)?;
+    let terminal = rules.is_none();
     let face: Box<dyn Face> = match rules {
         Some(scripted) => Box::new(scripted),
-        None => Box::new(TerminalFace::new().map_err(|error| {
+        None => Box::new(TerminalFace::new(&keeper).map_err(|error| {
             Report::input(format!("there is no terminal: {error}"), "give --rules on a server")
         })?),
     };
     let service = Service::new(keys, memory, face, config.user, config.phrase);
-    let served = service.serve(&home.path().join(SOCKET));
-    TerminalFace::restore();
+    let served = service.serve(&home.path().join(SOCKET), &keeper);
+    keeper.end();
+    keeper.join(LAST);
+    if terminal {
+        // A thread that has not heard of the end yet may still have the face.
+        TerminalFace::restore();
+    }
     served.map_err(|error| Report::input(error, "stop the other one first"))
+}
+
+/// SIGTERM and SIGINT end the keeper, and with it everything that it keeps.
+fn end_by_signal(keeper: &Keeper) -> Result<(), Report> {
+    let wrong = |error: std::io::Error| {
+        Report::refusal(format!("signals cannot be heard of: {error}"), "start it again")
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(wrong)?;
+    let entered = runtime.enter();
+    let mut terminate = signal(SignalKind::terminate()).map_err(wrong)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(wrong)?;
+    drop(entered);
+    let own = keeper.clone();
+    let heard = keeper.job("signals", move |post| {
+        runtime.block_on(async {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+                () = post.ending().over() => {}
+            }
+        });
+        own.end();
+    });
+    heard.map(drop).map_err(wrong)
 }
 
 fn scripted(rules: &str, arguments: &TinguinArguments) -> Result<Scripted, Report> {

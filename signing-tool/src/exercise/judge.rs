@@ -8,8 +8,8 @@ use semper_items::{Item, Side, Statement};
 use semper_runtime::flow::Violation;
 use semper_runtime::stop::Cause;
 use semper_stage::Seen;
-use semper_tinguin::Answer;
-use semper_tinguin::screen::Question;
+use semper_tinguin_protocol::Answer;
+use semper_tinguin_protocol::screen::Question;
 use semper_trust::describe::Value;
 
 use super::bench::Bench;

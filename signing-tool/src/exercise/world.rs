@@ -10,8 +10,8 @@ use semper_items::Statement;
 use semper_items::statement::{Binds, PaymentOrder};
 use semper_runtime::business::{Article, Business, Query};
 use semper_stage::Script;
-use semper_tinguin::Answer;
-use semper_tinguin::screen::Question;
+use semper_tinguin_protocol::Answer;
+use semper_tinguin_protocol::screen::Question;
 
 /// Most questions that a person answers before she has had enough.
 pub const PATIENCE: u32 = 60;

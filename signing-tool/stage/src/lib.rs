@@ -20,8 +20,8 @@ use semper_base::{Certificate, DealId, Digest, Role, SealSecret, SigningKey, Tim
 use semper_items::agreement::{Attributes, DealKeys, Hello};
 use semper_items::statement::{Content, PaymentOrder};
 use semper_items::{Agreement, Container, Header, Item, Message, Side, SignedStatement, Statement};
-use semper_tinguin::Answer;
-use semper_tinguin::screen::Question;
+use semper_tinguin_protocol::Answer;
+use semper_tinguin_protocol::screen::Question;
 use semper_trust::VerifiedTerms;
 use serde_bytes::ByteBuf;
 

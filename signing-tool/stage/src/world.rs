@@ -19,8 +19,8 @@ use semper_runtime::journal::{Call, Journal};
 use semper_runtime::stop::{Doubt, Stop, Waiting};
 use semper_runtime::verified::confirmed_payment;
 use semper_runtime::world::{Accepted, Came, Done, Paid, Wanted, World};
-use semper_tinguin::Answer;
-use semper_tinguin::screen::Question;
+use semper_tinguin_protocol::Answer;
+use semper_tinguin_protocol::screen::Question;
 use semper_trust::trustfile::ExchangeRules;
 
 use super::{BANK, Inner, Seen, Stage};
@@ -72,8 +72,8 @@ impl World for Stage {
             .map_err(|error| wrong(error.to_string()))
     }
 
-    fn open(&self, _sealed: &[u8]) -> Result<Vec<u8>, String> {
-        Err("it is sealed".into())
+    fn open(&self, _sealed: &[u8]) -> Result<Result<Vec<u8>, String>, Stop> {
+        Ok(Err("it is sealed".into()))
     }
 
     fn account(&self, _journal: &Journal) -> Result<String, Stop> {

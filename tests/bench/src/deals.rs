@@ -55,7 +55,7 @@ fn host(
     let parts = || HostParts {
         home: Arc::clone(&party.home),
         archive: party.archive.clone(),
-        tinguin: semper_tinguin::Client::new(party.home.path()),
+        tinguin: semper_tinguin_protocol::Client::new(party.home.path()),
         means: Means {
             trust: party.trust.clone(),
             payments: Manager::new(vec![Arc::clone(&purse)]),

@@ -14,7 +14,7 @@ use semper_items::statement::{Content, Statement};
 use semper_net::Client;
 use semper_purse::{ACCOUNTS, BankRefusal, CBOR, CLAIMS, COSE, HOLDS};
 use semper_roles::third_party::{MAX_ANSWER, PARTY, REQUESTS};
-use semper_tinguin::protocol::{ACCOUNT_DOMAIN, AccountAction, AccountRequest};
+use semper_tinguin_protocol::protocol::{ACCOUNT_DOMAIN, AccountAction, AccountRequest};
 use serde::{Deserialize, Serialize};
 
 use crate::services::{Services, SignedFact};

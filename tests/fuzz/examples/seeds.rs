@@ -8,8 +8,8 @@ use semper_archive::chain::{Class, Record, salted};
 use semper_base::{Amount, Currency, DealId, Digest, SigningKey, Timestamp, cbor};
 use semper_items::statement::{Completion, Content, Offer, Withdrawal};
 use semper_items::{Container, Header, Item, Message, Side, Statement};
-use semper_tinguin::screen::Question;
-use semper_tinguin::{Request, protocol};
+use semper_tinguin_protocol::screen::Question;
+use semper_tinguin_protocol::{Request, protocol};
 
 fn write(target: &str, name: &str, bytes: &[u8]) {
     let folder = Path::new("corpus").join(target);

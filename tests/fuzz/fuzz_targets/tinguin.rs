@@ -7,7 +7,8 @@ use std::cell::OnceCell;
 use libfuzzer_sys::fuzz_target;
 use semper_tinguin::keystore::Keystore;
 use semper_tinguin::memory::Memory;
-use semper_tinguin::{Answer, Face, Frame, Request, Screen, Service, protocol};
+use semper_tinguin::Service;
+use semper_tinguin_protocol::{Answer, Face, Frame, Request, Screen, protocol};
 
 struct Yes;
 

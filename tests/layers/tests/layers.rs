@@ -113,8 +113,14 @@ fn the_signing_tool_is_no_server_and_no_buyer() {
         }
     }
     for heavy in [
-        "semper", "semper-commerce", "semper-face-scripted", "semper-face-terminal",
-        "semper-ledger", "semper-purse", "semper-roles", "semper-tinguin",
+        "semper",
+        "semper-commerce",
+        "semper-face-scripted",
+        "semper-face-terminal",
+        "semper-ledger",
+        "semper-purse",
+        "semper-roles",
+        "semper-tinguin",
     ] {
         assert!(!reached.contains(heavy), "semper-sign reaches {heavy}: {reached:?}");
     }

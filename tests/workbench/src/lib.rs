@@ -21,6 +21,7 @@ use semper_base::{
 };
 use semper_commerce::host::{Accepted, MessageRefusal};
 use semper_commerce::{Host, HostParts, Means};
+use semper_face_scripted::Scripted;
 use semper_items::agreement::Attributes;
 use semper_items::{
     Agreement, Container, DealKeys, Header, Hello, Item, Message, Side, SignedStatement, Statement,
@@ -31,10 +32,10 @@ use semper_payment::Manager;
 use semper_runtime::Runtime;
 use semper_runtime::compile::Compiler;
 use semper_testkit::Binaries;
+use semper_tinguin::Service;
 use semper_tinguin::keystore::Keystore;
 use semper_tinguin::memory::Memory;
-use semper_tinguin::scripted::Scripted;
-use semper_tinguin::{DealContext, Request, SOCKET, Service};
+use semper_tinguin_protocol::{DealContext, Request, SOCKET};
 use semper_trust::bundle::{self, Signer};
 use semper_trust::describe::{
     Bounds, Parameter, ServiceDescription, TERMS, TermsDescription, Value,
@@ -470,7 +471,7 @@ fn tinguin(home: &std::path::Path, market: &Authority, rules: &str) {
     let path = socket.clone();
     std::thread::spawn(move || {
         // It ends with the process.
-        if let Err(error) = service.serve(&path) {
+        if let Err(error) = service.serve(&path, &Keeper::new("workbench")) {
             let _ = writeln!(std::io::stderr(), "the TINGUIN has ended: {error}");
         }
     });
@@ -486,7 +487,7 @@ fn host(home: &std::path::Path, trust: &TrustFile, options: &Options) -> Arc<Hos
         let parts = HostParts {
             home: Arc::clone(&home),
             archive: Archive::open(&home).unwrap(),
-            tinguin: semper_tinguin::Client::new(home.path()),
+            tinguin: semper_tinguin_protocol::Client::new(home.path()),
             means: Means {
                 trust: trust.clone(),
                 payments: Manager::new(Vec::new()),

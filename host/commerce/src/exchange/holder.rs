@@ -9,7 +9,7 @@ use semper_exchange::information::{self, CHUNK, InformationError, Proof, TAG};
 use semper_exchange::item::Information;
 use semper_exchange::package::Enclosed;
 use semper_exchange::standard::{Sealed, Share, Signature, Standard};
-use semper_tinguin::Client;
+use semper_tinguin_protocol::Client;
 use serde_bytes::ByteBuf;
 
 /// Information that was opened: its encrypted root, and what it says.

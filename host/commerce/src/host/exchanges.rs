@@ -30,8 +30,8 @@ use semper_keeper::{Bell, Post, Spawn as _, Turn};
 use semper_runtime::context::Deal;
 use semper_runtime::exchange::{Begun, Got, Outcome, Package};
 use semper_runtime::stop::{Needed, Stop, Waiting};
-use semper_tinguin::protocol::ExchangeQuestion;
-use semper_tinguin::screen;
+use semper_tinguin_protocol::protocol::ExchangeQuestion;
+use semper_tinguin_protocol::screen;
 use serde_bytes::ByteBuf;
 
 use super::schedule::lock;

@@ -6,6 +6,8 @@ use semper_archive::{MessageRow, Write};
 use semper_base::{DealId, Digest, Timestamp, cbor, fault};
 use semper_items::message::{MAX_MESSAGE, SEAL_INFO};
 use semper_items::{Container, Header, Item, Message, Side, SignedMessage};
+use semper_tinguin_protocol::ClientError;
+use semper_tinguin_protocol::failure::{Cause, Failure};
 use semper_transfer::Channel;
 use semper_transfer::channel::{Chain, Effect, Event, Refusal};
 use serde::{Deserialize, Serialize};
@@ -234,9 +236,13 @@ impl Host {
         if !deal.agreement.hello.attributes.confidential {
             return Ok(wire.to_vec());
         }
-        self.tinguin().open(deal.id, wire).map_err(|error| match error {
-            semper_tinguin::ClientError::Away { .. } => MessageRefusal::Later(error.to_string()),
-            other => MessageRefusal::Unreadable(other.to_string()),
+        self.tinguin().open(deal.id, wire).map_err(|error| match &error {
+            // Sealed to another key, or not whole: that is the sender's doing.
+            ClientError::NotDone(Failure { cause: Cause::Sealed, .. }) => {
+                MessageRefusal::Unreadable(error.to_string())
+            }
+            // Everything else is ours: it is sent again.
+            _ => MessageRefusal::Later(error.to_string()),
         })
     }
 

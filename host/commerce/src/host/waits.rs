@@ -14,7 +14,7 @@ use semper_keeper::Turn;
 use semper_runtime::context::Deal;
 use semper_runtime::stop::{Cause, Stop, Verdict, Waiting};
 use semper_runtime::world::{Came, Wanted, farewell};
-use semper_tinguin::ClientError;
+use semper_tinguin_protocol::ClientError;
 
 use super::Host;
 use crate::errands::{Awaited, FEW};

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use semper_items::statement::{Content, Statement};
 use semper_payment::Intent;
-use semper_tinguin::Answer;
-use semper_tinguin::screen::Question;
+use semper_tinguin_protocol::Answer;
+use semper_tinguin_protocol::screen::Question;
 use wasmtime::component::Resource;
 
 use super::convert::{amount_in, content_in, digest_in};

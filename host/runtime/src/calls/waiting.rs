@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use semper_base::Timestamp;
-use semper_tinguin::Answer;
-use semper_tinguin::screen::Question;
+use semper_tinguin_protocol::Answer;
+use semper_tinguin_protocol::screen::Question;
 use serde::{Deserialize, Serialize};
 
 use super::v1_2::semper::deal::{continuation, waiting};

@@ -32,7 +32,7 @@ impl Outcome {
             Self::Got(got) => {
                 let one = |got: &Got| match got {
                     Got::Statement(stated) => match Statement::decode(&stated.statement) {
-                        Ok(statement) => semper_tinguin::screen::summary(&statement),
+                        Ok(statement) => semper_tinguin_protocol::screen::summary(&statement),
                         Err(_) => "a statement that cannot be read".into(),
                     },
                     Got::Signed(_) => "a signed statement".into(),

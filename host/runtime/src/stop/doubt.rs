@@ -5,7 +5,8 @@ use std::time::Duration;
 use semper_archive::ArchiveError;
 use semper_base::{Digest, Mend};
 use semper_items::Side;
-use semper_tinguin::ClientError;
+use semper_tinguin_protocol::ClientError;
+use semper_tinguin_protocol::failure::{Cause, Failure};
 
 /// A failure of this host, or a record that does not fit.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -64,12 +65,18 @@ impl Doubt {
     /// The first and the longest pause before it is tried again; `None` where trying again, as
     /// long as nobody mends anything, comes to the same. The next start of the host tries in any
     /// case.
-    pub const fn pauses(&self) -> Option<(Duration, Duration)> {
+    pub fn pauses(&self) -> Option<(Duration, Duration)> {
         const PAUSES: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(300));
         match self {
             // Room on a disk, and the lock of another process, come back.
-            Self::Archive(ArchiveError::Full(_) | ArchiveError::Sqlite { .. })
-            | Self::Tinguin(_) => Some(PAUSES),
+            Self::Archive(ArchiveError::Full(_) | ArchiveError::Sqlite { .. }) => Some(PAUSES),
+            // Its disk or its key; what it refuses by a rule, it refuses for ever.
+            Self::Tinguin(
+                ClientError::NotDone(Failure { cause: Cause::Trouble | Cause::Busy, .. })
+                | ClientError::Away { .. }
+                | ClientError::Failed { .. },
+            ) => Some(PAUSES),
+            Self::Tinguin(ClientError::NotDone(_) | ClientError::Declined(_)) => None,
             Self::Archive(
                 ArchiveError::Corrupt { .. }
                 | ArchiveError::Newer { .. }

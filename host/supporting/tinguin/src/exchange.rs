@@ -17,13 +17,16 @@ use semper_exchange::verdict::{Abort, Complaint, Deposit, Resolve};
 use semper_exchange::{Agreed, Crypto, Party, Protocol, Role};
 use semper_items::statement::{Content, HoldOrder, Statement};
 use semper_items::{DealKeys, SignedStatement};
+use semper_tinguin_protocol::Failure;
+use semper_tinguin_protocol::protocol::{ExchangeQuestion, MAX_FRAME, Reply};
+use semper_tinguin_protocol::screen::{Answer, Screen, exchange as shown};
 use serde::de::DeserializeOwned;
 use serde_bytes::ByteBuf;
 
+use crate::failure::{broken, damaged, host_at_fault, malformed, refused, unlike};
 use crate::memory::{KnownDeal, KnownExchange, Phase};
-use crate::protocol::{ExchangeQuestion, MAX_FRAME, Reply};
-use crate::screen::{Answer, Screen, exchange as shown};
-use crate::service::{Failure, Service, broken, malformed, reason};
+use crate::service::Service;
+use crate::signing::reason;
 
 impl Service {
     /// Puts an exchange to the person.
@@ -86,21 +89,18 @@ impl Service {
         deal: DealId,
         known: &KnownDeal,
     ) -> Result<Role, Failure> {
-        let at_fault = |what: &str| {
-            (what.to_owned(), "the host is at fault; do not go on with this deal".to_owned())
-        };
         if agreement.deal != deal_name(deal) {
-            return Err(at_fault("the exchange belongs to another deal"));
+            return Err(host_at_fault("the exchange belongs to another deal"));
         }
         let DealKeys { sign, seal } = self.deal_keys(&known.nonce);
         let ours = Party { sign, seal };
         let mut roles = [Role::Originator, Role::Responder].into_iter();
         let role = roles.find(|role| *agreement.party(*role) == ours);
-        let role = role.ok_or_else(|| at_fault("the exchange does not name your own keys"))?;
+        let role = role.ok_or_else(|| host_at_fault("the exchange does not name your own keys"))?;
         let peer = self.memory.peer(&deal).map_err(|error| broken(&error))?;
         let peer = peer.and_then(|bytes| PublicKey::from_bytes(bytes).ok());
         if peer != Some(agreement.party(role.other()).sign) {
-            return Err(at_fault("the exchange is not with the other side of this deal"));
+            return Err(host_at_fault("the exchange is not with the other side of this deal"));
         }
         Ok(role)
     }
@@ -150,7 +150,7 @@ impl Service {
             wishes.deal == subject && wishes.party == Party { sign, seal }
         };
         if subject != deal_name(deal) || !wishes.as_ref().is_none_or(ours) {
-            return Err(malformed(&"it belongs to another deal, or names other keys"));
+            return Err(unlike(&"it belongs to another deal, or names other keys"));
         }
         Ok(Some(digest))
     }
@@ -170,7 +170,7 @@ impl Service {
             <Promise<Standard> as Body>::KIND => {
                 let (digest, promise) = parse::<Promise<Standard>>(body)?;
                 if promise.agreement != agreement {
-                    return Err(malformed(&"it promises something else than was agreed to"));
+                    return Err(unlike(&"it promises something else than was agreed to"));
                 }
                 digest
             }
@@ -184,7 +184,7 @@ impl Service {
                         && stated(&leaf.item) == Some(item.statement)
                 });
                 if !ours {
-                    return Err(malformed(&"that statement is none of yours in this exchange"));
+                    return Err(unlike(&"that statement is none of yours in this exchange"));
                 }
                 digest
             }
@@ -220,7 +220,7 @@ impl Service {
             Phase::Delivering => "this exchange was given up before, and nothing is delivered now",
             Phase::Aborting => "this exchange was delivered before, and cannot be given up now",
         };
-        Err((what.to_owned(), "the host is at fault: its store may have been put back".to_owned()))
+        Err(refused(what, "the host is at fault: its store may have been put back"))
     }
 
     fn exchange(
@@ -230,11 +230,10 @@ impl Service {
     ) -> Result<(Agreed<Standard>, KnownExchange), Failure> {
         let known = self.memory.exchange(&subject).map_err(|error| broken(&error))?;
         let known = known.filter(|it| it.deal == deal).ok_or_else(|| {
-            let what = "you have not agreed to this exchange".to_owned();
-            (what, "the host must ask first".to_owned())
+            refused("you have not agreed to this exchange", "the host must ask first")
         })?;
         let agreement =
-            cbor::decode(&known.agreement, MAX_FRAME).map_err(|error| broken(&error))?;
+            cbor::decode(&known.agreement, MAX_FRAME).map_err(|error| damaged(&error))?;
         Ok((agreement, known))
     }
 
@@ -252,7 +251,7 @@ impl Service {
         let same = order_for(&agreement, role) == Some(Order::of(order))
             && kept.account == format!("{from} at {bank}");
         if !same {
-            return Err(malformed(&"it is not the payment that was agreed to"));
+            return Err(unlike(&"it is not the payment that was agreed to"));
         }
         let signed = SignedStatement::sign(&statement, &self.keys.identity(), self.chain()?)
             .map_err(|error| malformed(&error))?;

@@ -7,10 +7,13 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension as _, params};
-use semper_base::{DealId, Digest, fault};
+use semper_base::{DealId, Digest, Mend, fault};
 
 /// The file's name in a home.
 pub const FILE: &str = "tinguin.sqlite";
+
+/// The version of the store, SQLite's `user_version`.
+const VERSION: u32 = 0;
 
 const SCHEMA: &str = "
     PRAGMA journal_mode = WAL;
@@ -69,13 +72,37 @@ pub enum Phase {
     Aborting,
 }
 
+/// Why the store cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum MemoryError {
+    /// It cannot be read or written.
+    #[error("the TINGUIN's store cannot be used: {0}")]
+    Store(#[from] rusqlite::Error),
+    /// A newer program has written it.
+    #[error("the TINGUIN's store is of version {0}, this program knows versions up to {VERSION}")]
+    Newer(u32),
+}
+
+impl Mend for MemoryError {
+    fn mend(&self) -> String {
+        match self {
+            Self::Store(_) => "check the disk".into(),
+            Self::Newer(_) => "use the newer program; this one would spoil the store".into(),
+        }
+    }
+}
+
 type Result<T> = std::result::Result<T, rusqlite::Error>;
 
 impl Memory {
     /// Opens or makes the store in this file.
-    pub fn open(path: &Path) -> Result<Self> {
+    pub fn open(path: &Path) -> std::result::Result<Self, MemoryError> {
         let connection = Connection::open(path)?;
         connection.busy_timeout(std::time::Duration::from_secs(10))?;
+        let version = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        if version > VERSION {
+            return Err(MemoryError::Newer(version));
+        }
         connection.execute_batch(SCHEMA)?;
         Ok(Self { connection: Mutex::new(connection) })
     }

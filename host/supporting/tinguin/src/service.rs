@@ -1,10 +1,5 @@
-//! The TINGUIN's process: a socket that only its user can open, and the keys behind it.
+//! The TINGUIN itself: one request in, one reply out, and the keys behind it.
 
-use std::io;
-use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,38 +7,31 @@ use semper_base::cert::Request as CertificateRequest;
 use semper_base::cose::{self, Signatory};
 use semper_base::{Certificate, DealId, Digest, cbor};
 use semper_exchange::standard;
-use semper_items::agreement::{Agreement, Side};
-use semper_items::{DealKeys, Message, SignedStatement, Statement};
+use semper_items::DealKeys;
+use semper_keeper::{Panicked, Post, Spawn, Turn};
+use semper_tinguin_protocol::protocol::{
+    self, ACCOUNT_DOMAIN, AccountRequest, MAX_POSE_MS, Reply, Request,
+};
+use semper_tinguin_protocol::screen::{Answer, Frame, Screen};
+use semper_tinguin_protocol::{Cause, Face, Failure};
 use serde_bytes::ByteBuf;
 
+use crate::failure::{broken, damaged, host_at_fault, malformed, refused};
 use crate::keystore::Keystore;
 use crate::memory::{KnownDeal, Memory};
 use crate::posed::Posed;
-use crate::protocol::{
-    self, ACCOUNT_DOMAIN, AccountRequest, DealContext, MAX_POSE_MS, Reply, Request,
-};
-use crate::screen::{self, Answer, Frame, Screen};
 
-/// Connections served at once.
-const MAX_CONNECTIONS: usize = 256;
+/// How long the asker sleeps where nobody rings.
+const IDLE: Duration = Duration::from_secs(3_600);
 /// How long a watch for answers is held.
 const HOLD: Duration = Duration::from_secs(20);
 const CHAIN: &str = "chain";
-
-/// What draws frames and brings answers back.
-pub trait Face: Send + Sync {
-    /// Shows a frame that asks something; the answer. One at a time. A question that is
-    /// withdrawn meanwhile may be answered in any way.
-    fn ask(&self, frame: &Frame, withdrawn: &dyn Fn() -> bool) -> Answer;
-    /// Shows a frame that asks nothing.
-    fn show(&self, frame: &Frame);
-}
 
 /// The running TINGUIN.
 pub struct Service {
     pub(crate) keys: Keystore,
     pub(crate) memory: Memory,
-    face: Box<dyn Face>,
+    pub(crate) face: Box<dyn Face>,
     /// One question at a time, whatever asks.
     asking: Mutex<()>,
     posed: Posed,
@@ -57,9 +45,6 @@ impl std::fmt::Debug for Service {
     }
 }
 
-/// What a failed request says: what and mend.
-pub(crate) type Failure = (String, String);
-
 impl Service {
     /// A TINGUIN of this user, with this personal phrase.
     pub fn new(
@@ -72,58 +57,30 @@ impl Service {
         Self { keys, memory, face, asking: Mutex::new(()), posed: Posed::default(), user, phrase }
     }
 
-    /// Serves the socket until the process ends. A socket that a dead TINGUIN left behind is
-    /// replaced; one that answers is another TINGUIN of this home, and an error.
-    pub fn serve(self, socket: &Path) -> io::Result<()> {
-        if UnixStream::connect(socket).is_ok() {
-            let what = "another TINGUIN of this home is running";
-            return Err(io::Error::new(io::ErrorKind::AddrInUse, what));
-        }
-        match std::fs::remove_file(socket) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let listener = UnixListener::bind(socket)?;
-        std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o600))?;
-        let me = rustix::process::geteuid();
-        let open = Arc::new(AtomicUsize::new(0));
-        let service = Arc::new(self);
-        service.face.show(&service.frame(None, Screen::Idle, "waiting for your host".into()));
-        let asker = Arc::clone(&service);
-        std::thread::spawn(move || {
-            loop {
-                let (id, request) = asker.posed.next();
-                let reply = asker.answer(request).unwrap_or_else(failed);
-                let failure = matches!(reply, Reply::Failed { .. }).then_some(reply);
-                asker.posed.done(id, failure);
-            }
-        });
-        for stream in listener.incoming() {
-            let stream = stream?;
-            // The directory is 0700 and the socket 0600; whoever connects is also asked of the kernel.
-            let peer = rustix::net::sockopt::socket_peercred(&stream)?;
-            let full = open.fetch_add(1, Ordering::SeqCst) >= MAX_CONNECTIONS;
-            if peer.uid != me || full {
-                open.fetch_sub(1, Ordering::SeqCst);
-                continue;
-            }
-            let (service, open) = (Arc::clone(&service), Arc::clone(&open));
-            std::thread::spawn(move || {
-                if let Err(error) = service.converse(stream) {
-                    tracing::debug!(%error, "a host's connection ended");
-                }
-                open.fetch_sub(1, Ordering::SeqCst);
-            });
-        }
-        Ok(())
+    /// Puts posed questions to the person, one after the other. To be called once: there is one
+    /// person.
+    pub fn keep_asking(self: &Arc<Self>, spawn: &dyn Spawn) {
+        let asker = Arc::clone(self);
+        let turn = move |_: &Post| asker.ask_next();
+        spawn.keep("asker", self.posed.bell(), Box::new(turn));
     }
 
-    fn converse(&self, mut stream: UnixStream) -> io::Result<()> {
-        while let Some(request) = protocol::read::<Request>(&mut stream)? {
-            let reply = self.answer(request).unwrap_or_else(failed);
-            protocol::write(&mut stream, &reply)?;
-        }
-        Ok(())
+    fn ask_next(&self) -> Turn {
+        let Some((id, request)) = self.posed.next() else { return Turn::Wait(IDLE) };
+        let reply = self.answer(request).unwrap_or_else(Reply::NotDone);
+        let failure = matches!(reply, Reply::NotDone(_)).then_some(reply);
+        self.posed.done(id, failure);
+        Turn::Again
+    }
+
+    /// What has been answered after this number, without waiting for more.
+    pub(crate) fn news(&self, epoch: Digest, after: u64) -> Reply {
+        Reply::News(self.posed.watch(epoch, after, Duration::ZERO))
+    }
+
+    /// The TINGUIN ends: nobody is asked any more, and whoever waits for an answer hears so now.
+    pub fn end(&self) {
+        self.posed.end();
     }
 
     /// Carries out one request.
@@ -149,7 +106,10 @@ impl Service {
                     .keys
                     .deal_seal(&known.nonce)
                     .open(info, deal.digest().as_bytes(), &sealed)
-                    .map_err(|error| refused(error, "the message is lost or not for you"))?;
+                    .map_err(|error| {
+                        let mend = "the message is lost or not for you";
+                        Failure::new(Cause::Sealed, error.to_string(), mend)
+                    })?;
                 Ok(Reply::Opened(ByteBuf::from(plain)))
             }
             Request::SignAccountRequest(bytes) => {
@@ -162,7 +122,8 @@ impl Service {
             }
             Request::Ask { id, deal, question } => {
                 if let Some(fault) = question.fault() {
-                    return Err((fault, "the service must be mended by its author".into()));
+                    let mend = "the service must be mended by its author";
+                    return Err(Failure::new(Cause::Malformed, fault, mend));
                 }
                 let asked = cbor::encode(&question);
                 self.once(&id, &asked, |this| {
@@ -224,8 +185,8 @@ impl Service {
         let wait = Duration::from_millis(wait_ms.min(MAX_POSE_MS));
         if self.memory.answer(&id).map_err(|error| broken(&error))?.is_none() {
             if !self.posed.put(id, request.clone()) {
-                let what = "too many questions wait for the person".to_owned();
-                return Err((what, "answer some, or leave some deals".into()));
+                let what = "too many questions wait for the person";
+                return Err(Failure::new(Cause::Busy, what, "answer some, or leave some deals"));
             }
             match self.posed.wait(id, wait) {
                 None => return Ok(Reply::Pending),
@@ -266,105 +227,21 @@ impl Service {
         match self.memory.answer(id).map_err(|error| broken(&error))? {
             None => Ok(None),
             Some((before, _)) if before != asked => {
-                let what = "a question with this id was asked before, in other words".to_owned();
-                Err((what, "the host is at fault; do not go on with this deal".into()))
+                let what = "a question with this id was asked before, in other words";
+                Err(host_at_fault(what))
             }
             Some((_, reply)) => {
-                cbor::decode(&reply, protocol::MAX_FRAME).map(Some).map_err(|error| broken(&error))
+                cbor::decode(&reply, protocol::MAX_FRAME).map(Some).map_err(|error| damaged(&error))
             }
         }
-    }
-
-    fn sign_agreement(
-        &self,
-        id: &Digest,
-        bytes: &[u8],
-        context: &DealContext,
-    ) -> Result<Reply, Failure> {
-        let agreement = Agreement::decode(bytes).map_err(|error| malformed(&error))?;
-        let chain = self.chain()?;
-        let name = chain.first().map(Certificate::subject).unwrap_or_default();
-        // Which side are we? Ours is the side whose keys we can make from the buyer's nonce.
-        let side = [Side::Buyer, Side::Seller].into_iter().find(|side| {
-            agreement.name(*side) == name
-                && *agreement.keys(*side) == self.deal_keys(&self.nonce(&agreement, *side))
-        });
-        let Some(side) = side else {
-            let what = format!("the agreement does not name you, “{name}”, with your own keys");
-            return Err((what, "the host is at fault; do not go on with this deal".into()));
-        };
-        let known = KnownDeal {
-            nonce: self.nonce(&agreement, side),
-            side: side.name().into(),
-            peer: agreement.name(side.other()).into(),
-            service: screen::service_line(context),
-        };
-        let consent = screen::agreement(&agreement, side, context);
-        let status = format!("deciding whether to open a deal with {}", known.peer);
-        match self.ask(id, &known, Screen::Consent(consent), status)? {
-            Answer::Yes => {
-                let peer = agreement.keys(side.other()).sign;
-                let kept = self.memory.keep_deal(&agreement.id(), &known);
-                kept.and_then(|()| self.memory.keep_peer(&agreement.id(), peer.as_bytes()))
-                    .map_err(|error| broken(&error))?;
-                Ok(Reply::Signed(ByteBuf::from(agreement.sign(&self.keys.identity(), chain))))
-            }
-            other => Ok(Reply::Declined(reason(other))),
-        }
-    }
-
-    fn nonce(&self, agreement: &Agreement, side: Side) -> Digest {
-        match side {
-            Side::Buyer => agreement.hello.nonce,
-            Side::Seller => agreement.nonce,
-        }
-    }
-
-    fn sign_statement(
-        &self,
-        id: &Digest,
-        bytes: &[u8],
-        refers: &[ByteBuf],
-    ) -> Result<Reply, Failure> {
-        let parsed = Statement::decode(bytes).map_err(|error| malformed(&error))?;
-        let known = self.known(&parsed.deal)?;
-        let mut earlier = Vec::new();
-        for bytes in refers {
-            let statement = Statement::decode(bytes).map_err(|error| malformed(&error))?;
-            earlier.push((Digest::of(bytes), statement));
-        }
-        let digest = Digest::of(bytes);
-        let consent = screen::statement(&parsed, digest, &known.peer, &earlier);
-        let status = format!("deciding whether to sign: {}", consent.title);
-        match self.ask(id, &known, Screen::Consent(consent), status)? {
-            Answer::Yes => {
-                let signed = SignedStatement::sign(&parsed, &self.keys.identity(), self.chain()?)
-                    .map_err(|error| malformed(&error))?;
-                Ok(Reply::Signed(ByteBuf::from(signed)))
-            }
-            other => Ok(Reply::Declined(reason(other))),
-        }
-    }
-
-    fn sign_message(&self, bytes: &[u8]) -> Result<Reply, Failure> {
-        let message = Message::decode(bytes).map_err(|error| malformed(&error))?;
-        let known = self.known(&message.header.deal)?;
-        if message.header.from.name() != known.side {
-            let what = format!("the message is not from the {}, which you are", known.side);
-            return Err((what, "the host is at fault".into()));
-        }
-        let signed = message.sign(&self.keys.deal_sign(&known.nonce));
-        let status = format!("message {} signed and on its way", message.header.seq);
-        self.face.show(&self.frame(Some(&known), Screen::Idle, status));
-        Ok(Reply::Signed(ByteBuf::from(signed)))
     }
 
     fn install(&self, chain: &[Certificate]) -> Result<Reply, Failure> {
         let ours = self.keys.identity().public();
         let leaf = chain.first().and_then(|leaf| leaf.key().ok());
         if leaf != Some(ours) {
-            let what = "the certificate is for another key".to_owned();
-            return Err((what, "register again with the key that this TINGUIN made".into()));
+            let what = "the certificate is for another key";
+            return Err(refused(what, "register again with the key that this TINGUIN made"));
         }
         self.memory.keep_fact(CHAIN, &cbor::encode(chain)).map_err(|error| broken(&error))?;
         Ok(Reply::Done)
@@ -377,16 +254,23 @@ impl Service {
         screen: Screen,
         status: String,
     ) -> Result<Answer, Failure> {
-        let withdrawn = || self.posed.is_withdrawn(id);
+        let withdrawn = || self.posed.is_withdrawn(id) || self.posed.is_over();
+        if self.posed.is_over() {
+            return Err(ending());
+        }
         let answer = self.face.ask(&self.frame(Some(known), screen, status), &withdrawn);
         // What nobody wants to know any more is not an answer, and is not kept as one.
-        if withdrawn() {
-            return Err(("the question has been withdrawn".into(), String::new()));
+        if self.posed.is_withdrawn(id) {
+            return Err(Failure::new(Cause::Busy, "the question has been withdrawn", ""));
+        }
+        // Nor is what a face says because it has to end.
+        if self.posed.is_over() {
+            return Err(ending());
         }
         Ok(answer)
     }
 
-    fn frame(&self, known: Option<&KnownDeal>, screen: Screen, status: String) -> Frame {
+    pub(crate) fn frame(&self, known: Option<&KnownDeal>, screen: Screen, status: String) -> Frame {
         Frame {
             user: self.user.clone(),
             phrase: self.phrase.clone(),
@@ -399,7 +283,7 @@ impl Service {
 
     pub(crate) fn chain(&self) -> Result<Vec<Certificate>, Failure> {
         match self.memory.fact(CHAIN).map_err(|error| broken(&error))? {
-            Some(bytes) => cbor::decode(&bytes, 64 * 1024).map_err(|error| broken(&error)),
+            Some(bytes) => cbor::decode(&bytes, 64 * 1024).map_err(|error| damaged(&error)),
             None => Ok(Vec::new()),
         }
     }
@@ -414,33 +298,17 @@ impl Service {
     pub(crate) fn known(&self, deal: &DealId) -> Result<KnownDeal, Failure> {
         self.memory.deal(deal).map_err(|error| broken(&error))?.ok_or_else(|| {
             let what = format!("you have not opened {deal} with this TINGUIN");
-            (what, "use the TINGUIN that signed the deal's agreement".into())
+            refused(what, "use the TINGUIN that signed the deal's agreement")
         })
     }
 }
 
-pub(crate) fn reason(answer: Answer) -> String {
-    match answer {
-        Answer::No(reason) if !reason.is_empty() => reason,
-        Answer::Leave => "the person left the deal".into(),
-        _ => "the person said no".into(),
-    }
+/// A panic over a request costs that request.
+pub(crate) fn panicked(panic: &Panicked) -> Failure {
+    let mend = "it can be asked again; report this to the project";
+    Failure::new(Cause::Busy, format!("the TINGUIN has failed over this: {panic}"), mend)
 }
 
-fn failed((what, mend): Failure) -> Reply {
-    Reply::Failed { what, mend }
-}
-
-pub(crate) fn malformed(error: &impl ToString) -> Failure {
-    let what = format!("will not be signed, it cannot be read: {}", error.to_string());
-    (what, "the host or the service is at fault".into())
-}
-
-pub(crate) fn refused(error: impl ToString, mend: &str) -> Failure {
-    (error.to_string(), mend.to_owned())
-}
-
-pub(crate) fn broken(error: &impl ToString) -> Failure {
-    let what = format!("the TINGUIN's own store cannot be used: {}", error.to_string());
-    (what, "check the disk, then start the TINGUIN again".into())
+fn ending() -> Failure {
+    Failure::new(Cause::Busy, "the TINGUIN ends", "start it again")
 }

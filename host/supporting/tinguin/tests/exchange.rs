@@ -21,8 +21,8 @@ use semper_exchange::{
 };
 use semper_items::statement::{Content, HoldOrder, Receipt, Statement};
 use semper_items::{DealKeys, SignedStatement};
-use semper_tinguin::protocol::ExchangeQuestion;
-use semper_tinguin::{Reply, Request, Screen};
+use semper_tinguin_protocol::protocol::ExchangeQuestion;
+use semper_tinguin_protocol::{Cause, Failure, Reply, Request, Screen};
 
 const PRICE: i64 = 4_488;
 
@@ -34,7 +34,7 @@ struct Scene {
     order: Digest,
 }
 
-type Answered = Result<Reply, (String, String)>;
+type Answered = Result<Reply, Failure>;
 
 fn scene() -> Scene {
     let anna = anna();
@@ -142,9 +142,9 @@ impl Scene {
         self.anna.service.answer(Request::SignExchange { deal, subject, kind, body })
     }
 
-    /// The error with which something is refused.
+    /// The words with which something is refused.
     fn refused(&self, answer: Answered) -> String {
-        answer.unwrap_err().0
+        answer.unwrap_err().what
     }
 }
 
@@ -275,8 +275,9 @@ fn an_originator_delivers_or_aborts_and_never_both() {
 
         if delivers {
             scene.sign(subject, &deliver).unwrap();
-            let refused = scene.refused(scene.sign(subject, &abort));
-            assert!(refused.contains("cannot be given up now"), "{refused}");
+            let refused = scene.sign(subject, &abort).unwrap_err();
+            assert_eq!(refused.cause, Cause::Rule, "nobody has lied, and it stays refused");
+            assert!(refused.what.contains("cannot be given up now"), "{refused}");
             scene.sign(subject, &deliver).unwrap();
         } else {
             scene.sign(subject, &abort).unwrap();

@@ -3,18 +3,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod common;
+
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use semper_base::cert::Authority;
-use semper_base::{DealId, Digest, Role, SealSecret, SigningKey, Timestamp};
-use semper_items::agreement::Attributes;
-use semper_items::{Agreement, DealKeys, Hello};
-use semper_tinguin::keystore::Keystore;
-use semper_tinguin::memory::Memory;
-use semper_tinguin::screen::Question;
-use semper_tinguin::{Answer, Client, DealContext, Face, Frame, Request, SOCKET, Screen, Service};
+use common::{question, serve};
+use semper_base::{DealId, Digest};
+use semper_keeper::Keeper;
+use semper_tinguin_protocol::{Answer, Client, Face, Frame, Screen};
 
 /// A person who answers a service's question when the test says so.
 #[derive(Clone, Default)]
@@ -55,57 +53,10 @@ impl Face for Person {
     fn show(&self, _frame: &Frame) {}
 }
 
-fn keys() -> DealKeys {
-    DealKeys {
-        sign: SigningKey::from_seed(&[9; 32]).public(),
-        seal: SealSecret::from_seed(&[9; 32]).public(),
-    }
-}
-
 /// A TINGUIN in a thread, with one deal that it knows.
 fn tinguin(home: &Path, person: &Person) -> (Client, DealId) {
-    let now = Timestamp::now();
-    let (store, _) = Keystore::create("correct horse battery").unwrap();
-    let authority = Authority::new("Market CA", SigningKey::generate(), now).unwrap();
-    let until = now.after(Duration::from_secs(86_400));
-    let key = store.identity().public();
-    let leaf = authority.issue("Anna Berg", &key, Role::Buyer, &[], now, until).unwrap();
-    let memory = Memory::open(&home.join("tinguin.sqlite")).unwrap();
-    let face = Box::new(person.clone());
-    let service = Service::new(store, memory, face, "Anna Berg".into(), "two owls".into());
-    service.answer(Request::InstallCertificate(vec![leaf])).unwrap();
-    let socket = home.join(SOCKET);
-    let path = socket.clone();
-    std::thread::spawn(move || service.serve(&path));
-    while !socket.exists() {
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    let client = Client::new(home);
-    let nonce = Digest::of(b"fresh");
-    let agreement = Agreement {
-        hello: Hello {
-            nonce,
-            terms: Digest::of(b"terms"),
-            merchant: "Otto Versand".into(),
-            buyer: "Anna Berg".into(),
-            keys: client.deal_keys(nonce).unwrap(),
-            attributes: Attributes::default(),
-            payment: vec![],
-            made: now,
-        },
-        nonce: Digest::of(b"theirs"),
-        keys: keys(),
-        payment: "purse".into(),
-        countersign_by: until,
-        expires: until,
-    };
-    client.sign_agreement(nonce, &agreement, DealContext::default()).unwrap();
-    (client, agreement.id())
-}
-
-fn question(topic: &str) -> Question {
-    let options = vec!["one".into(), "two".into()];
-    Question::Choose { topic: topic.into(), says: "Which?".into(), options }
+    let served = serve(home, person.clone(), &Keeper::new("test"));
+    (served.client, served.deal)
 }
 
 fn until(what: impl Fn() -> bool) {

@@ -21,7 +21,7 @@ use semper_net::Client;
 use semper_payment::{Module, PaymentError};
 use semper_runtime::Stop;
 use semper_runtime::context::Deal;
-use semper_tinguin::screen;
+use semper_tinguin_protocol::screen;
 
 use super::desk::{Desk, Letter};
 use super::later;

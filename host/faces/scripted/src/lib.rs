@@ -3,16 +3,16 @@
 //! Rules are tried from the top; the first that fits answers. What no rule fits is declined.
 //! Each screen and its answer go to a transcript, one JSON object a line, so that a person can
 //! read afterwards what was consented to in her name.
+#![forbid(unsafe_code)]
 
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use semper_base::{Amount, Mend};
+use semper_tinguin_protocol::Face;
+use semper_tinguin_protocol::screen::{Answer, Frame, Question, Screen};
 use serde::{Deserialize, Serialize};
-
-use crate::screen::{Answer, Frame, Question, Screen};
-use crate::service::Face;
 
 /// The rules of a file.
 #[derive(Debug, Deserialize)]
@@ -191,7 +191,12 @@ impl Face for Scripted {
     fn ask(&self, frame: &Frame, withdrawn: &dyn Fn() -> bool) -> Answer {
         let (answer, time) = self.decide(frame);
         let until = Instant::now() + time;
-        while Instant::now() < until && !withdrawn() {
+        while Instant::now() < until {
+            if withdrawn() {
+                // Nothing is answered in the person's name to a question that is taken back.
+                self.write(frame, None);
+                return Answer::Leave;
+            }
             std::thread::sleep(Duration::from_millis(10));
         }
         self.write(frame, Some(&answer));

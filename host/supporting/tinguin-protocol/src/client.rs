@@ -1,76 +1,74 @@
-//! The host's end of the TINGUIN's socket.
+//! The host's end: each thing that a host may want of its TINGUIN is a method of [`Client`].
+//!
+//! How a request gets there is behind [`Ask`]: a shipped host uses the [`Socket`] of its home, a
+//! simulation puts a TINGUIN into its own process.
+//!
+//! ```
+//! use semper_tinguin_protocol::{Ask, Client, ClientError, Reply, Request};
+//!
+//! /// A TINGUIN that belongs to nobody yet.
+//! #[derive(Debug)]
+//! struct Unregistered;
+//!
+//! impl Ask for Unregistered {
+//!     fn ask(&self, request: &Request) -> Result<Reply, ClientError> {
+//!         match request {
+//!             Request::Who => Ok(Reply::Who { name: String::new(), chain: Vec::new() }),
+//!             _ => Ok(Reply::Declined("not today".into())),
+//!         }
+//!     }
+//! }
+//!
+//! let client = Client::through(Unregistered);
+//! assert_eq!(client.who(), Ok((String::new(), Vec::new())));
+//! ```
 
-use std::io;
-use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+mod error;
+mod socket;
+
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use semper_base::cert::Certificate;
-use semper_base::{DealId, Digest, Mend, cbor};
+use semper_base::{DealId, Digest, cbor};
 use semper_exchange::Half;
 use semper_items::{Agreement, DealKeys, Message, Statement};
 use serde_bytes::ByteBuf;
 
-use crate::protocol::{self, AccountRequest, DealContext, ExchangeQuestion, News, Reply, Request};
+use crate::protocol::{AccountRequest, DealContext, ExchangeQuestion, News, Reply, Request};
 use crate::screen::{Answer, Question};
 
-/// Idle connections kept for the next request.
-const IDLE: usize = 16;
+pub use error::ClientError;
+pub use socket::Socket;
 
-/// A TINGUIN that this host may ask. Cloning shares the connections.
+/// Where requests are carried out.
+pub trait Ask: std::fmt::Debug + Send + Sync {
+    /// Has one request carried out. What is not posed takes as long as the person does.
+    fn ask(&self, request: &Request) -> Result<Reply, ClientError>;
+
+    /// Which posed questions have been answered after this number. It may be held until there is
+    /// an answer, and may come back without any: it is then asked again.
+    fn watch(&self, epoch: Digest, after: u64) -> Result<Reply, ClientError> {
+        self.ask(&Request::Watch { epoch, after })
+    }
+}
+
+/// A TINGUIN that this host may ask. Cloning shares the way there.
 #[derive(Clone, Debug)]
 pub struct Client {
-    inner: Arc<Inner>,
-}
-
-#[derive(Debug)]
-struct Inner {
-    socket: PathBuf,
-    idle: Mutex<Vec<UnixStream>>,
-}
-
-/// Why the TINGUIN did not do what it was asked.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ClientError {
-    /// It is not there.
-    #[error("the TINGUIN of {} does not answer: {detail}", home.display())]
-    Away {
-        /// Whose home.
-        home: PathBuf,
-        /// What the socket said.
-        detail: String,
-    },
-    /// It refuses, and says what to do.
-    #[error("the TINGUIN refuses: {what}")]
-    Failed {
-        /// Why.
-        what: String,
-        /// What to do about it.
-        mend: String,
-    },
-    /// The person, or a rule of hers, said no.
-    #[error("declined: {0}")]
-    Declined(String),
-}
-
-impl Mend for ClientError {
-    fn mend(&self) -> String {
-        match self {
-            Self::Away { home, .. } => {
-                format!("start it in another terminal: semper tinguin --home {}", home.display())
-            }
-            Self::Failed { mend, .. } => mend.clone(),
-            Self::Declined(_) => String::new(),
-        }
-    }
+    way: Arc<dyn Ask>,
 }
 
 impl Client {
     /// The TINGUIN of a home. Connects when it is first asked.
     pub fn new(home: &Path) -> Self {
-        let socket = home.join(crate::SOCKET);
-        Self { inner: Arc::new(Inner { socket, idle: Mutex::new(Vec::new()) }) }
+        Self::through(Socket::of(home))
+    }
+
+    /// A TINGUIN that is reached in this way.
+    pub fn through(way: impl Ask + 'static) -> Self {
+        Self { way: Arc::new(way) }
     }
 
     /// The certified name and chain; empty before registration.
@@ -223,7 +221,7 @@ impl Client {
 
     /// Which posed questions have been answered since; held until there is one.
     pub fn watch(&self, epoch: Digest, after: u64) -> Result<News, ClientError> {
-        match self.request(&Request::Watch { epoch, after })? {
+        match done(self.way.watch(epoch, after)?)? {
             Reply::News(news) => Ok(news),
             other => Err(unexpected(&other)),
         }
@@ -264,41 +262,20 @@ impl Client {
     }
 
     fn request(&self, request: &Request) -> Result<Reply, ClientError> {
-        let idle = self.inner.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        // A kept connection may belong to a TINGUIN that has been restarted: try a fresh one.
-        let kept = idle.and_then(|mut stream| Some((exchange(&mut stream, request).ok()?, stream)));
-        let (reply, stream) = match kept {
-            Some(done) => done,
-            None => {
-                let mut fresh =
-                    UnixStream::connect(&self.inner.socket).map_err(|error| self.away(&error))?;
-                (exchange(&mut fresh, request).map_err(|error| self.away(&error))?, fresh)
-            }
-        };
-        let mut idle = self.inner.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < IDLE {
-            idle.push(stream);
-        }
-        match reply {
-            Reply::Failed { what, mend } => Err(ClientError::Failed { what, mend }),
-            reply => Ok(reply),
-        }
-    }
-
-    fn away(&self, error: &io::Error) -> ClientError {
-        let home = self.inner.socket.parent().unwrap_or(Path::new(".")).to_owned();
-        ClientError::Away { home, detail: error.to_string() }
+        done(self.way.ask(request)?)
     }
 }
 
-fn exchange(stream: &mut UnixStream, request: &Request) -> io::Result<Reply> {
-    protocol::write(stream, request)?;
-    protocol::read(stream)?.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+/// The reply, if the request was carried out.
+fn done(reply: Reply) -> Result<Reply, ClientError> {
+    match reply {
+        Reply::NotDone(failure) => Err(ClientError::NotDone(failure)),
+        Reply::Failed { what, mend } => Err(ClientError::Failed { what, mend }),
+        reply => Ok(reply),
+    }
 }
 
 fn unexpected(reply: &Reply) -> ClientError {
-    ClientError::Failed {
-        what: format!("it answered something else: {reply:?}").chars().take(200).collect(),
-        mend: "host and TINGUIN must be of one version".into(),
-    }
+    let what = format!("it answered something else: {reply:?}");
+    ClientError::unreadable(what.chars().take(200).collect::<String>())
 }

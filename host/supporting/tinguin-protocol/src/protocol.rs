@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
+use crate::failure::Failure;
 use crate::screen::{Answer, Question};
 
 /// Largest request or reply, in bytes.
@@ -201,7 +202,9 @@ pub enum Reply {
     CertificateRequest(String),
     /// Done; nothing to say.
     Done,
-    /// The request was not carried out, with what to do about it.
+    /// The request was not carried out, and whose trouble that is.
+    NotDone(Failure),
+    /// What TINGUINs before [`Reply::NotDone`] said when a request was not carried out.
     Failed {
         /// What went wrong.
         what: String,
@@ -223,34 +226,48 @@ pub struct News {
     pub answered: Option<Vec<Digest>>,
 }
 
-/// Writes one frame.
+/// Writes one frame. One that is too large is an error of the kind `InvalidInput`, and nothing of
+/// it is written.
 pub fn write<T: Serialize>(stream: &mut impl Write, value: &T) -> io::Result<()> {
     let bytes = cbor::encode(value);
     let length = u32::try_from(bytes.len())
         .ok()
         .filter(|length| *length as usize <= MAX_FRAME)
-        .ok_or_else(|| io::Error::other("the request is too large for the TINGUIN"))?;
+        .ok_or_else(|| {
+            let what = "the request is too large for the TINGUIN";
+            io::Error::new(io::ErrorKind::InvalidInput, what)
+        })?;
     let mut frame = length.to_be_bytes().to_vec();
     frame.extend_from_slice(&bytes);
     stream.write_all(&frame)?;
     stream.flush()
 }
 
-/// Reads one frame; `None` at the end of the stream.
+/// Reads one frame; `None` at the end of the stream. One that is too large or cannot be read is
+/// an error of the kind `InvalidData`.
 pub fn read<T: Serialize + DeserializeOwned>(stream: &mut impl Read) -> io::Result<Option<T>> {
+    let Some(bytes) = read_bytes(stream)? else { return Ok(None) };
+    cbor::decode(&bytes, MAX_FRAME).map(Some).map_err(|error| invalid(&error))
+}
+
+/// Reads the bytes of one frame, as they are; `None` at the end of the stream.
+pub fn read_bytes(stream: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
     let mut length = [0; 4];
     match stream.read_exact(&mut length) {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
         other => other?,
     }
     let length = u32::from_be_bytes(length) as usize;
-    let invalid = |error: CborError| io::Error::new(io::ErrorKind::InvalidData, error.to_string());
     if length > MAX_FRAME {
-        return Err(invalid(CborError::TooLong { got: length, most: MAX_FRAME }));
+        return Err(invalid(&CborError::TooLong { got: length, most: MAX_FRAME }));
     }
     let mut bytes = vec![0; length];
     stream.read_exact(&mut bytes)?;
-    cbor::decode(&bytes, MAX_FRAME).map(Some).map_err(invalid)
+    Ok(Some(bytes))
+}
+
+fn invalid(error: &CborError) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error.to_string())
 }
 
 /// The domain that requests to a bank about one's own account are signed in.

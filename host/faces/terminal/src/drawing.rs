@@ -1,0 +1,168 @@
+//! What a person sees: a pure function of a frame and of what was typed so far.
+
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::{Color, Modifier, Style};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, Borders, Paragraph, Wrap};
+use semper_tinguin_protocol::screen::{Consent, Frame, Question, Screen};
+
+use crate::input::Input;
+
+/// The window's parts: head, middle, what to type, status.
+fn areas(window: Rect) -> [Rect; 4] {
+    Layout::vertical([
+        Constraint::Length(5),
+        Constraint::Min(6),
+        Constraint::Length(3),
+        Constraint::Length(2),
+    ])
+    .areas(window)
+}
+
+/// How far the middle can be scrolled; 0 when all of it is on the screen.
+pub fn depth(frame: &Frame, input: &Input, window: Rect) -> usize {
+    let middle = areas(window)[1];
+    let width = usize::from(middle.width.saturating_sub(2));
+    let height = usize::from(middle.height.saturating_sub(2));
+    lines(&frame.screen, input, width).len().saturating_sub(height)
+}
+
+/// Draws a frame.
+pub fn draw(out: &mut ratatui::Frame<'_>, frame: &Frame, input: &Input) {
+    let window = out.area();
+    let [head, body, help, foot] = areas(window);
+    let bold = Style::new().add_modifier(Modifier::BOLD);
+    let whose = Line::from(vec![
+        Span::styled(format!("{} ", frame.user), bold),
+        Span::styled(format!("“{}”", frame.phrase), Style::new().fg(Color::Green)),
+    ]);
+    let with =
+        if frame.peer.is_empty() { "no deal on".into() } else { format!("with {}", frame.peer) };
+    let head_text = vec![whose, Line::from(with), Line::from(frame.service.clone())];
+    let title = " semper TINGUIN — only your own host draws here ";
+    out.render_widget(Paragraph::new(head_text).block(Block::bordered().title(title)), head);
+
+    let block = match &frame.screen {
+        Screen::Idle => Block::bordered(),
+        Screen::Consent(_) => {
+            Block::bordered().title(" your decision ").border_style(Style::new().fg(Color::Yellow))
+        }
+        Screen::Question(_) => Block::bordered()
+            .title(" the service says (not checked by anyone) ")
+            .border_style(Style::new().fg(Color::Blue)),
+    };
+    let width = usize::from(body.width.saturating_sub(2));
+    let depth = depth(frame, input, window);
+    let scroll = input.scroll.min(depth);
+    let shown: Vec<Line<'_>> =
+        lines(&frame.screen, input, width).into_iter().skip(scroll).collect();
+    let block =
+        if scroll < depth { block.title_bottom(" ▼ more below: Page Down ") } else { block };
+    out.render_widget(Paragraph::new(shown).block(block), body);
+
+    let help_text =
+        vec![Line::styled(prompt(&frame.screen, input), bold), Line::from(keys(&frame.screen))];
+    out.render_widget(Paragraph::new(help_text).wrap(Wrap { trim: true }), help);
+    let status = Paragraph::new(frame.status.clone())
+        .block(Block::new().borders(Borders::TOP).title(" status "));
+    out.render_widget(status, foot);
+}
+
+fn prompt(screen: &Screen, input: &Input) -> String {
+    match screen {
+        Screen::Consent(_) if !input.read => "Read to the end first: Page Down".into(),
+        Screen::Consent(_) => format!("Type yes to sign, no to decline: {}▏", input.text),
+        _ => String::new(),
+    }
+}
+
+/// The middle, wrapped to a width: nothing is ever cut off at the side.
+fn lines(screen: &Screen, input: &Input, width: usize) -> Vec<Line<'static>> {
+    match screen {
+        Screen::Idle => vec![Line::from("Nothing is asked of you.")],
+        Screen::Consent(consent) => consent_lines(consent, width),
+        Screen::Question(question) => question_lines(question, input, width),
+    }
+}
+
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let letters: Vec<char> = text.chars().collect();
+    if letters.is_empty() {
+        return vec![String::new()];
+    }
+    letters.chunks(width.max(1)).map(|part| part.iter().collect()).collect()
+}
+
+fn styled(text: &str, width: usize, style: Style) -> Vec<Line<'static>> {
+    wrap(text, width).into_iter().map(|line| Line::styled(line, style)).collect()
+}
+
+fn consent_lines(consent: &Consent, width: usize) -> Vec<Line<'static>> {
+    let mut all = styled(&consent.title, width, Style::new().add_modifier(Modifier::BOLD));
+    all.push(Line::default());
+    let longest = consent.rows.iter().map(|row| row.0.chars().count()).max().unwrap_or(0);
+    let label_width = longest.min(width / 2);
+    for (label, value) in &consent.rows {
+        let labels = wrap(label, label_width);
+        let values = wrap(value, width.saturating_sub(label_width + 2));
+        for index in 0..labels.len().max(values.len()) {
+            let part = |list: &[String]| list.get(index).cloned().unwrap_or_default();
+            all.push(Line::from(vec![
+                Span::styled(
+                    format!("{:label_width$}  ", part(&labels)),
+                    Style::new().fg(Color::Cyan),
+                ),
+                Span::raw(part(&values)),
+            ]));
+        }
+    }
+    all.push(Line::default());
+    all.extend(styled(&consent.means, width, Style::new()));
+    let bytes = format!("signs exactly these bytes: {}", consent.digest);
+    all.extend(styled(&bytes, width, Style::new().fg(Color::DarkGray)));
+    all
+}
+
+fn question_lines(question: &Question, input: &Input, width: usize) -> Vec<Line<'static>> {
+    let mut all: Vec<Line<'static>> =
+        question.says().lines().flat_map(|line| styled(line, width, Style::new())).collect();
+    all.push(Line::default());
+    let mark = |here: bool| if here { "▶ " } else { "  " };
+    match question {
+        Question::Inform { .. } => {}
+        Question::Choose { options, .. } => {
+            for (index, option) in options.iter().enumerate() {
+                let text = format!("{}{option}", mark(index == input.current));
+                all.extend(styled(&text, width, Style::new()));
+            }
+        }
+        Question::Form { fields, .. } => {
+            for (index, (name, _)) in fields.iter().enumerate() {
+                let here = index == input.current;
+                let empty = String::new();
+                let value =
+                    if here { &input.text } else { input.fields.get(index).unwrap_or(&empty) };
+                let cursor = if here { "▏" } else { "" };
+                let text = format!("{}{name}: {value}{cursor}", mark(here));
+                all.extend(styled(&text, width, Style::new()));
+            }
+        }
+    }
+    all
+}
+
+fn keys(screen: &Screen) -> &'static str {
+    match screen {
+        Screen::Idle => "q: close the TINGUIN",
+        Screen::Consent(_) => {
+            "Enter: answer   Esc: decline   A signature here binds you as one on paper."
+        }
+        Screen::Question(Question::Inform { .. }) => "Enter: go on",
+        Screen::Question(Question::Choose { .. }) => {
+            "↑ ↓: choose   Enter: take it   Esc: leave the deal"
+        }
+        Screen::Question(Question::Form { .. }) => {
+            "type   Enter or ↓: next field, after the last: done   Esc: leave the deal"
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! The face for terminals, drawn with ratatui.
+//!
+//! [`draw`] is a pure function of a [`Frame`] and the input state, so that what a person sees
+//! can be tested without a terminal. The user's name, personal phrase and the status are
+//! always there; a service's words stand in a box that says so; a decision needs the word
+//! `yes`, typed, after the whole of it has been on the screen.
+//!
+//! [`Frame`]: semper_tinguin_protocol::Frame
+#![forbid(unsafe_code)]
+
+mod drawing;
+mod input;
+
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
+use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use ratatui::crossterm::execute;
+use ratatui::crossterm::terminal::{
+    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+};
+use ratatui::layout::Rect;
+use semper_keeper::{Bell, Keeper, Turn};
+use semper_tinguin_protocol::Face;
+use semper_tinguin_protocol::screen::{Answer, Frame, Screen};
+
+pub use drawing::{depth, draw};
+pub use input::{Input, press};
+
+/// How often the keyboard's thread looks whether the TINGUIN ends.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// The face.
+pub struct TerminalFace {
+    terminal: Mutex<Terminal<CrosstermBackend<io::Stdout>>>,
+    /// Keys pressed while a question is on the screen.
+    keys: Mutex<Receiver<KeyEvent>>,
+    /// Keeps `keys` open: a keyboard that has ended is no answer.
+    _press: SyncSender<KeyEvent>,
+    asking: Arc<AtomicBool>,
+}
+
+/// A question is on the screen: keys belong to it, and nothing is painted over it.
+struct Asking<'a>(&'a AtomicBool);
+
+impl std::fmt::Debug for TerminalFace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TerminalFace")
+    }
+}
+
+impl TerminalFace {
+    /// Takes over the terminal. The keeper reads its keyboard, and ends when the person closes
+    /// the TINGUIN or the terminal has gone away.
+    pub fn new(keeper: &Keeper) -> io::Result<Self> {
+        enable_raw_mode()?;
+        execute!(io::stdout(), EnterAlternateScreen)?;
+        let terminal = Terminal::new(CrosstermBackend::new(io::stdout()))?;
+        let asking = Arc::new(AtomicBool::new(false));
+        let (press, keys) = sync_channel(64);
+        let _press = press.clone();
+        let keyboard = Keyboard { press, asking: Arc::clone(&asking), keeper: keeper.clone() };
+        keeper.thread("keyboard", &Bell::new(), Box::new(move |_| keyboard.turn()));
+        Ok(Self { terminal: Mutex::new(terminal), keys: Mutex::new(keys), _press, asking })
+    }
+
+    /// Paints, and marks the question as read once its end is on the screen.
+    fn paint(&self, frame: &Frame, input: &mut Input) {
+        let mut terminal = self.terminal.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Ok(size) = terminal.size() {
+            let depth = depth(frame, input, Rect::new(0, 0, size.width, size.height));
+            input.scroll = input.scroll.min(depth);
+            input.read |= input.scroll == depth;
+        }
+        if let Err(error) = terminal.draw(|out| draw(out, frame, input)) {
+            tracing::warn!(%error, "the terminal cannot be drawn on");
+        }
+    }
+
+    /// Gives the terminal back; also done when the face is dropped.
+    pub fn restore() {
+        let _ = disable_raw_mode();
+        let _ = execute!(io::stdout(), LeaveAlternateScreen);
+    }
+}
+
+/// Reads the keyboard: for the question on the screen, or, when there is none, for the keys
+/// that end the TINGUIN.
+struct Keyboard {
+    press: SyncSender<KeyEvent>,
+    asking: Arc<AtomicBool>,
+    keeper: Keeper,
+}
+
+impl Keyboard {
+    fn turn(&self) -> Turn {
+        let key = match event::poll(LOOK).and_then(|ready| ready.then(event::read).transpose()) {
+            Ok(Some(Event::Key(key))) if key.kind == KeyEventKind::Press => key,
+            Ok(_) => return Turn::Again,
+            Err(error) => {
+                tracing::warn!(%error, "the terminal has gone away");
+                self.keeper.end();
+                return Turn::End;
+            }
+        };
+        if self.asking.load(Ordering::SeqCst) {
+            // Full when somebody leans on the keyboard; what does not fit is not an answer.
+            let _ = self.press.try_send(key);
+        } else if key.code == KeyCode::Char('q') || is_interrupt(&key) {
+            self.keeper.end();
+        }
+        Turn::Again
+    }
+}
+
+fn is_interrupt(key: &KeyEvent) -> bool {
+    key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL)
+}
+
+impl<'a> Asking<'a> {
+    fn begin(asking: &'a AtomicBool) -> Self {
+        asking.store(true, Ordering::SeqCst);
+        Self(asking)
+    }
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::SeqCst);
+    }
+}
+
+impl Drop for TerminalFace {
+    fn drop(&mut self) {
+        Self::restore();
+    }
+}
+
+impl Face for TerminalFace {
+    fn ask(&self, frame: &Frame, withdrawn: &dyn Fn() -> bool) -> Answer {
+        let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        // What was typed before the question was there is no answer to it.
+        while keys.try_recv().is_ok() {}
+        let asking = Asking::begin(&self.asking);
+        let mut input = Input::for_screen(&frame.screen);
+        let answer = loop {
+            self.paint(frame, &mut input);
+            let key = match keys.recv_timeout(Duration::from_millis(250)) {
+                Ok(key) => key,
+                Err(_) if withdrawn() => break Answer::Leave,
+                Err(_) => continue,
+            };
+            if is_interrupt(&key) {
+                break match frame.screen {
+                    Screen::Question(_) => Answer::Leave,
+                    _ => Answer::No(String::new()),
+                };
+            }
+            if let Some(answer) = press(&frame.screen, &mut input, key.code) {
+                break answer;
+            }
+        };
+        drop(asking);
+        self.paint(&Frame { screen: Screen::Idle, ..frame.clone() }, &mut Input::default());
+        answer
+    }
+
+    fn show(&self, frame: &Frame) {
+        // Progress of one deal must not paint over another's question.
+        if !self.asking.load(Ordering::SeqCst) {
+            self.paint(frame, &mut Input::default());
+        }
+    }
+}

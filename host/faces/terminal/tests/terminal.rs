@@ -1,0 +1,135 @@
+//! What a person sees in a terminal, and what it takes to say yes.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::crossterm::event::KeyCode;
+use semper_base::{Amount, DealId, Digest, Timestamp, cbor};
+use semper_face_terminal::{Input, depth, draw, press};
+use semper_items::Statement;
+use semper_items::statement::*;
+use semper_tinguin_protocol::screen::{self, Question};
+use semper_tinguin_protocol::{Answer, Frame, Screen};
+
+fn time(millis: u64) -> Timestamp {
+    Timestamp::from_millis(millis).unwrap()
+}
+
+fn order(deal: DealId, offer: Digest) -> Statement {
+    let ship_to = Address {
+        name: "Anna Berg".into(),
+        street: "Lindenweg 4".into(),
+        postcode: "22765".into(),
+        city: "Hamburg".into(),
+        country: "DE".into(),
+    };
+    let total: Amount = "44.88 EUR".parse().unwrap();
+    Statement {
+        deal,
+        made: time(1_790_000_000_000),
+        content: Content::Order(Order { offer, total, ship_to }),
+    }
+}
+
+fn offer(deal: DealId) -> Statement {
+    let line = Line {
+        article: "A0000001".into(),
+        title: "woollen scarf".into(),
+        variant: "(L, red)".into(),
+        quantity: 2,
+        unit: "19.99 EUR".parse().unwrap(),
+    };
+    let offer = Offer {
+        number: "A-1".into(),
+        lines: vec![line],
+        delivery: "4.90 EUR".parse().unwrap(),
+        total: "44.88 EUR".parse().unwrap(),
+        delivery_days: 3,
+        valid_until: time(1_800_000_000_000),
+        account: "acct:0123456789abcdef".into(),
+    };
+    Statement { deal, made: time(1_790_000_000_000), content: Content::Offer(offer) }
+}
+
+/// What a person sees, as text.
+fn picture(frame: &Frame, input: &Input) -> String {
+    let mut terminal = Terminal::new(TestBackend::new(84, 26)).unwrap();
+    terminal.draw(|out| draw(out, frame, input)).unwrap();
+    terminal.backend().to_string()
+}
+
+fn order_frame() -> Frame {
+    let deal = DealId::new(Digest::of(b"deal"));
+    let offer = offer(deal);
+    let digest = Digest::of(&cbor::encode(&offer));
+    let order = order(deal, digest);
+    let consent = screen::statement(
+        &order,
+        Digest::of(&cbor::encode(&order)),
+        "Otto Versand",
+        &[(digest, offer)],
+    );
+    Frame {
+        user: "Anna Berg".into(),
+        phrase: "two owls in a pear tree".into(),
+        peer: "Otto Versand".into(),
+        service: "mail-order 1.0.0 — certified by Verbraucherbund".into(),
+        status: "deciding whether to sign: Order from Otto Versand".into(),
+        screen: Screen::Consent(consent),
+    }
+}
+
+#[test]
+fn the_terminal_shows_a_decision_from_the_signed_bytes() {
+    insta::assert_snapshot!(picture(&order_frame(), &Input { read: true, ..Input::default() }));
+}
+
+#[test]
+fn a_decision_longer_than_the_window_is_read_to_its_end_first() {
+    let mut frame = order_frame();
+    let Screen::Consent(consent) = &mut frame.screen else { panic!() };
+    for number in 0..40 {
+        consent.rows.push((format!("line {number}"), "19.99 EUR each".into()));
+    }
+    let window = ratatui::layout::Rect::new(0, 0, 84, 26);
+
+    let top = picture(&frame, &Input::default());
+    assert!(top.contains("▼ more below: Page Down"), "{top}");
+    assert!(top.contains("Read to the end first"), "{top}");
+    assert!(!top.contains("line 39"), "{top}");
+    let end = depth(&frame, &Input::default(), window);
+    let bottom = picture(&frame, &Input { scroll: end, read: true, ..Input::default() });
+    assert!(bottom.contains("line 39") && bottom.contains("Type yes to sign"), "{bottom}");
+
+    let mut hasty = Input { text: "yes".into(), ..Input::default() };
+    assert_eq!(press(&frame.screen, &mut hasty, KeyCode::Enter), None);
+}
+
+#[test]
+fn the_terminal_shows_a_services_words_as_the_services() {
+    let question = Question::Choose {
+        topic: "article".into(),
+        says: "2 of 2 articles".into(),
+        options: vec!["A1 · woollen scarf · 19.99 EUR".into(), "search again".into()],
+    };
+    let frame = Frame { screen: Screen::Question(question), ..order_frame() };
+
+    insta::assert_snapshot!(picture(&frame, &Input { current: 1, ..Input::default() }));
+}
+
+#[test]
+fn a_yes_has_to_be_typed_whole() {
+    let screen = order_frame().screen;
+    let mut input = Input { read: true, ..Input::default() };
+    assert_eq!(press(&screen, &mut input, KeyCode::Enter), None);
+    for letter in "ye".chars() {
+        assert_eq!(press(&screen, &mut input, KeyCode::Char(letter)), None);
+    }
+    assert_eq!(press(&screen, &mut input, KeyCode::Enter), None, "ye is not yes");
+    for letter in "yes".chars() {
+        press(&screen, &mut input, KeyCode::Char(letter));
+    }
+    assert_eq!(press(&screen, &mut input, KeyCode::Enter), Some(Answer::Yes));
+    assert_eq!(press(&screen, &mut input, KeyCode::Esc), Some(Answer::No(String::new())));
+}

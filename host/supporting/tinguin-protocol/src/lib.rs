@@ -1,0 +1,28 @@
+//! What a host and a TINGUIN say to each other.
+//!
+//! Whoever speaks to a TINGUIN, or draws for one, uses this crate; the keys, their store and the
+//! process that holds them are in `semper-tinguin`.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | [`protocol`] | what a host may ask over the socket, and what it gets back |
+//! | [`screen`] | the typed model of everything that is shown; faces only draw it |
+//! | [`failure`] | why a request was not carried out, and whose trouble that is |
+//! | [`face`] | what draws screens and brings answers back |
+//! | [`client`] | the host's end, and how a request gets to the other |
+#![forbid(unsafe_code)]
+
+pub mod client;
+pub mod face;
+pub mod failure;
+pub mod protocol;
+pub mod screen;
+
+pub use client::{Ask, Client, ClientError};
+pub use face::Face;
+pub use failure::{Cause, Failure};
+pub use protocol::{DealContext, Reply, Request};
+pub use screen::{Answer, Frame, Screen};
+
+/// The socket's name in a home.
+pub const SOCKET: &str = "tinguin.sock";

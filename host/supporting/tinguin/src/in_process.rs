@@ -1,0 +1,43 @@
+//! A TINGUIN in the host's own process: for simulations, and for tests that need no socket.
+
+use std::sync::Arc;
+
+use semper_base::Digest;
+use semper_keeper::Keeper;
+use semper_tinguin_protocol::protocol::{Reply, Request};
+use semper_tinguin_protocol::{Ask, ClientError};
+
+use crate::service::{Service, panicked};
+
+/// A TINGUIN that is asked by a call instead of over its socket. It never waits: a posed question
+/// is pending until somebody has taken the asker's turn ([`Service::keep_asking`]), and a watch
+/// tells of what has been answered so far.
+#[derive(Clone, Debug)]
+pub struct InProcess {
+    service: Arc<Service>,
+    keeper: Keeper,
+}
+
+impl InProcess {
+    /// Asks this service; panics are caught and counted by the keeper.
+    pub const fn new(service: Arc<Service>, keeper: Keeper) -> Self {
+        Self { service, keeper }
+    }
+}
+
+impl Ask for InProcess {
+    fn ask(&self, request: &Request) -> Result<Reply, ClientError> {
+        let request = match request.clone() {
+            Request::Pose { request, .. } => Request::Pose { request, wait_ms: 0 },
+            Request::Watch { epoch, after } => return self.watch(epoch, after),
+            other => other,
+        };
+        let answered = self.keeper.caught("a request", || self.service.answer(request));
+        let reply = answered.unwrap_or_else(|panic| Err(panicked(&panic)));
+        Ok(reply.unwrap_or_else(Reply::NotDone))
+    }
+
+    fn watch(&self, epoch: Digest, after: u64) -> Result<Reply, ClientError> {
+        Ok(self.service.news(epoch, after))
+    }
+}

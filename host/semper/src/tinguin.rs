@@ -68,7 +68,7 @@ fn end_by_signal(keeper: &Keeper) -> Result<(), Report> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(wrong)?;
     drop(entered);
     let own = keeper.clone();
-    let heard = keeper.job("signals", move |post| {
+    drop(keeper.job("signals", move |post| {
         runtime.block_on(async {
             tokio::select! {
                 _ = terminate.recv() => {}
@@ -77,8 +77,8 @@ fn end_by_signal(keeper: &Keeper) -> Result<(), Report> {
             }
         });
         own.end();
-    });
-    heard.map(drop).map_err(wrong)
+    }));
+    Ok(())
 }
 
 fn scripted(rules: &str, arguments: &TinguinArguments) -> Result<Scripted, Report> {

@@ -12,6 +12,7 @@ use semper_base::{Digest, SigningKey};
 use semper_commerce::compile::Compiler;
 use semper_commerce::runtime::Runtime;
 use semper_items::Side;
+use semper_keeper::Keeper;
 use semper_roles::log::{Log, LogConfig};
 use semper_testkit::Binaries;
 use semper_tlog::tree::{self, Tree};
@@ -155,7 +156,8 @@ fn logs() -> Result<(), Box<dyn Error>> {
     let home = folder.path().join("log");
     Log::create(&home, "log.example/terms")?;
     let config = LogConfig { home, authorities: vec![root], witness: Vec::new(), quorum: 0 };
-    let log = Log::open(&config)?;
+    let keeper = Keeper::new("bench");
+    let log = Log::open(&config, &keeper)?;
     let (layout, _) = world.service_bundle(&world.service());
     let entries: Vec<Vec<u8>> = (0..ENTRIES)
         .map(|level| {

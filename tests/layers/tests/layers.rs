@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 use std::process::Command;
 
 /// Layers from the bottom up; crates of one layer do not use each other.
-const LAYERS: [&[&str]; 11] = [
+const LAYERS: [&[&str]; 12] = [
     &["semper-base"],
     &["semper-items", "semper-keeper", "semper-tlog"],
     &["semper-exchange"],
+    &["semper-bank-protocol"],
     &["semper-archive", "semper-net", "semper-tinguin", "semper-trust"],
     &["semper-distribution"],
     &["semper-transfer", "semper-payment", "semper-ledger"],

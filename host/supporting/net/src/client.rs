@@ -19,7 +19,7 @@ use crate::{provider, runtime};
 
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(10);
-/// How long a whole request may take; long polls are shorter.
+/// How long a whole request may take, unless a client says otherwise; long polls are shorter.
 const WHOLE: Duration = Duration::from_secs(90);
 /// How long a stream may pause, and how long it may take in all: whoever sends a byte a minute
 /// holds nobody up.
@@ -31,6 +31,8 @@ type Connector = HttpsConnector<HttpConnector>;
 /// A client; cloning shares its connections.
 #[derive(Clone, Debug)]
 pub struct Client {
+    /// How long a whole request may take.
+    whole: Duration,
     inner: hyper_util::client::legacy::Client<Connector, Full<Bytes>>,
 }
 
@@ -163,7 +165,14 @@ impl Client {
             .wrap_connector(http);
         let inner =
             hyper_util::client::legacy::Client::builder(TokioExecutor::new()).build(connector);
-        Self { inner }
+        Self { whole: WHOLE, inner }
+    }
+
+    /// The same client, whose requests take no longer than this: for those who ask somebody that
+    /// may not keep them waiting.
+    #[must_use]
+    pub fn within(&self, whole: Duration) -> Self {
+        Self { whole, inner: self.inner.clone() }
     }
 
     /// GET, with at most `most` bytes in answer.
@@ -227,7 +236,7 @@ impl Client {
         runtime().block_on(async {
             let until = Instant::now() + STREAM;
             let late = |_| NetError::Timeout(url.clone());
-            let response = tokio::time::timeout(WHOLE, self.inner.request(request)).await;
+            let response = tokio::time::timeout(self.whole, self.inner.request(request)).await;
             let response = response.map_err(late)?.map_err(|error| failed(url, &error))?;
             let status = response.status().as_u16();
             let text = |value: &header::HeaderValue| value.to_str().ok().map(str::to_owned);
@@ -259,7 +268,7 @@ impl Client {
         runtime().block_on(self.work(method, url, media_type, body, most)?)
     }
 
-    /// The request, not yet begun; it ends within [`WHOLE`].
+    /// The request, not yet begun; it ends within the time that this client allows.
     fn work(
         &self,
         method: HttpMethod,
@@ -278,7 +287,7 @@ impl Client {
             request = request.header(header::CONTENT_TYPE, media_type);
         }
         let request = request.body(Full::new(Bytes::from(body))).map_err(|_| address())?;
-        let (client, url) = (self.inner.clone(), url.to_owned());
+        let (client, whole, url) = (self.inner.clone(), self.whole, url.to_owned());
         let exchange = {
             let url = url.clone();
             async move {
@@ -291,7 +300,7 @@ impl Client {
             }
         };
         Ok(async move {
-            let done = tokio::time::timeout(WHOLE, exchange).await;
+            let done = tokio::time::timeout(whole, exchange).await;
             done.unwrap_or(Err(NetError::Timeout(url)))
         })
     }

@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use semper_bank_protocol::AccountRequest;
 use semper_base::cert::Certificate;
 use semper_base::{DealId, Digest, Mend, cbor};
 use semper_exchange::Half;
 use semper_items::{Agreement, DealKeys, Message, Statement};
 use serde_bytes::ByteBuf;
 
-use crate::protocol::{self, AccountRequest, DealContext, ExchangeQuestion, News, Reply, Request};
+use crate::protocol::{self, DealContext, ExchangeQuestion, News, Reply, Request};
 use crate::screen::{Answer, Question};
 
 /// Idle connections kept for the next request.

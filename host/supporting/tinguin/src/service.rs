@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use semper_bank_protocol::{ACCOUNT_DOMAIN, AccountRequest};
 use semper_base::cert::Request as CertificateRequest;
 use semper_base::cose::{self, Signatory};
 use semper_base::{Certificate, DealId, Digest, cbor};
@@ -19,9 +20,7 @@ use serde_bytes::ByteBuf;
 use crate::keystore::Keystore;
 use crate::memory::{KnownDeal, Memory};
 use crate::posed::Posed;
-use crate::protocol::{
-    self, ACCOUNT_DOMAIN, AccountRequest, DealContext, MAX_POSE_MS, Reply, Request,
-};
+use crate::protocol::{self, DealContext, MAX_POSE_MS, Reply, Request};
 use crate::screen::{self, Answer, Frame, Screen};
 
 /// Connections served at once.

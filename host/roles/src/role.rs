@@ -113,12 +113,15 @@ pub trait Role: Send + Sync + 'static {
     }
 }
 
+/// A role with its configuration, if the file has its section.
+type Found = Result<Option<Box<dyn Configured>>, toml::de::Error>;
+
 /// An entry of the list of roles.
 #[derive(Clone, Copy, Debug)]
 pub struct Section {
     /// The section's name.
     pub name: &'static str,
-    read: fn(&str, &Path) -> Result<Option<Box<dyn Configured>>, toml::de::Error>,
+    read: fn(&str, &Path) -> Found,
 }
 
 impl Section {
@@ -128,11 +131,7 @@ impl Section {
     }
 
     /// This role's section of a server's file, if the file has one.
-    pub(crate) fn read(
-        &self,
-        text: &str,
-        base: &Path,
-    ) -> Result<Option<Box<dyn Configured>>, toml::de::Error> {
+    pub(crate) fn read(&self, text: &str, base: &Path) -> Found {
         (self.read)(text, base)
     }
 }
@@ -199,10 +198,7 @@ impl<K: RoleKind> Configured for Filled<K> {
     }
 }
 
-fn read<K: RoleKind>(
-    text: &str,
-    base: &Path,
-) -> Result<Option<Box<dyn Configured>>, toml::de::Error> {
+fn read<K: RoleKind>(text: &str, base: &Path) -> Found {
     // From the text itself, so that a mistake is shown with its line and column.
     let only: Only<K> = toml::from_str(text)?;
     Ok(only.0.map(|mut config| {

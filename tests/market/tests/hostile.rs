@@ -163,7 +163,7 @@ fn a_server_that_is_told_to_stop_finishes_and_exits_cleanly() {
     let (mut market, _folder) = market(&small());
     let id = market.merchant.id().to_string();
     Command::new("kill").args(["-TERM", &id]).status().unwrap();
-    let code = market.merchant.wait(std::time::Duration::from_secs(15));
+    let code = market.merchant.wait(Duration::from_secs(15));
     assert_eq!(code, Some(0), "{}", market.merchant.log_text());
 }
 

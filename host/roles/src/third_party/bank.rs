@@ -69,3 +69,23 @@ impl Drop for Asking<'_> {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use super::{AT_ONCE, Asking};
+
+    #[test]
+    fn a_payment_system_is_asked_so_many_things_at_a_time() {
+        let asked = AtomicUsize::new(0);
+
+        let mut asking: Vec<_> = (0..AT_ONCE).filter_map(|_| Asking::begin(&asked)).collect();
+        assert_eq!(asking.len(), AT_ONCE);
+        assert!(Asking::begin(&asked).is_none());
+
+        // Who was turned away has taken no place.
+        asking.pop();
+        assert!(Asking::begin(&asked).is_some());
+    }
+}

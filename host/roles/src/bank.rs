@@ -1,14 +1,20 @@
 //! The test bank: accounts, payments by signed orders, statements of account.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{get, post};
 use semper_archive::{Home, HomeError};
+use semper_bank_protocol::{
+    ACCOUNT_DOMAIN, AccountAction, AccountRequest, AccountView, BANK, BankRefusal, CBOR, EntryView,
+    MAX_CLAIM, Refusal, Request,
+};
 use semper_base::cert::{CertError, Roots};
 use semper_base::cose;
 use semper_base::keys::KeyError;
@@ -17,20 +23,21 @@ use semper_exchange::bank::ClaimError;
 use semper_exchange::standard::{Keys, NoGoods};
 use semper_items::SignedStatement;
 use semper_items::statement::{Content, PaymentConfirmation, Statement};
+use semper_keeper::{Bell, Post, Spawn as _, Turn};
 use semper_ledger::{Account, Entry, Ledger, LedgerError, Movement};
-use semper_purse::{ACCOUNTS, BANK, BankRefusal, CBOR, CLAIMS, COSE, HOLDS, PAYMENTS};
-use semper_tinguin_protocol::protocol::{ACCOUNT_DOMAIN, AccountAction, AccountRequest};
-use serde::{Deserialize, Serialize};
 
-use crate::holds::{Holds, HoldsError, MAX_CLAIM};
-use crate::web::{self, Metrics};
+use crate::config::HomeConfig;
+use crate::holds::{Holds, HoldsError};
+use crate::role::{Role as ServerRole, RoleKind};
+use crate::surroundings::{Desk, Surroundings};
+use crate::web;
 
 /// The ledger's file in a bank's home.
 pub const LEDGER: &str = "ledger.sqlite";
 /// How old a request about an account may be.
 const FRESH_MS: u64 = 5 * 60 * 1000;
 /// How often dates of holds are looked after.
-const LAPSE: std::time::Duration = std::time::Duration::from_secs(10);
+const LAPSE: Duration = Duration::from_secs(10);
 /// Entries in a statement of account.
 const ENTRIES: u32 = 50;
 
@@ -70,36 +77,6 @@ impl Mend for BankError {
     fn is_input(&self) -> bool {
         true
     }
-}
-
-/// What a holder sees of an account.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct AccountView {
-    /// The bank's name.
-    pub bank: String,
-    /// The account's number.
-    pub account: String,
-    /// Who holds it.
-    pub holder: String,
-    /// What is in it, such as `19.99 EUR`.
-    pub balance: String,
-    /// The newest entries, newest first.
-    pub entries: Vec<EntryView>,
-}
-
-/// A line of it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct EntryView {
-    /// The ledger's number.
-    pub number: u64,
-    /// Positive when the account was paid.
-    pub change: String,
-    /// The other account.
-    pub other: String,
-    /// What for.
-    pub text: String,
-    /// When.
-    pub booked: String,
 }
 
 /// A running bank.
@@ -145,22 +122,20 @@ impl Bank {
     /// Carries a signed payment order out, once; the signed confirmation.
     fn pay(&self, body: &[u8]) -> Result<Vec<u8>, BankRefusal> {
         let now = Timestamp::now();
-        let refuse = |code: &str, words: String| BankRefusal { code: code.into(), words };
-        let malformed = |words: String| refuse("malformed", words);
         let signed = self.signed_by_holder(body, now)?;
         let statement = signed.statement();
         let Content::PaymentOrder(order) = &statement.content else {
-            return Err(malformed("this is not a payment order".into()));
+            return Err(BankRefusal::malformed("this is not a payment order"));
         };
         if order.bank != self.name {
-            return Err(malformed(format!("the order is for “{}”", order.bank)));
+            return Err(BankRefusal::malformed(format!("the order is for “{}”", order.bank)));
         }
         let owner = self
             .ledger
             .is_owner(&order.from, signed.signer().key.id())
             .map_err(|error| ledger_refusal(&error))?;
         if !owner {
-            return Err(refuse("not-yours", format!("account {} is not yours", order.from)));
+            return Err(not_yours(&order.from));
         }
         let movement = Movement {
             reference: Digest::of_parts(&[order.from.as_bytes(), order.reference.as_bytes()]),
@@ -192,17 +167,16 @@ impl Bank {
     /// Holds money under the conditions of an exchange, once; the signed fact.
     fn hold(&self, body: &[u8]) -> Result<Vec<u8>, BankRefusal> {
         let now = Timestamp::now();
-        let refuse = |code: &str, words: String| BankRefusal { code: code.into(), words };
         let signed = self.signed_by_holder(body, now)?;
         let Content::HoldOrder(order) = &signed.statement().content else {
-            return Err(refuse("malformed", "this is not a hold order".into()));
+            return Err(BankRefusal::malformed("this is not a hold order"));
         };
         if order.bank != self.name {
-            return Err(refuse("malformed", format!("the order is for “{}”", order.bank)));
+            return Err(BankRefusal::malformed(format!("the order is for “{}”", order.bank)));
         }
         let owner = self.ledger.is_owner(&order.from, signed.signer().key.id());
         if !owner.map_err(|error| ledger_refusal(&error))? {
-            return Err(refuse("not-yours", format!("account {} is not yours", order.from)));
+            return Err(not_yours(&order.from));
         }
         let fact = self.holds().order(order, now).map_err(|error| holds_refusal(&error))?;
         tracing::info!(exchange = order.exchange.short(), "money held");
@@ -211,8 +185,7 @@ impl Bank {
 
     /// Follows a claim about a hold; the signed fact.
     fn claim(&self, body: &[u8]) -> Result<Vec<u8>, BankRefusal> {
-        let request = cbor::decode(body, MAX_CLAIM)
-            .map_err(|error| BankRefusal { code: "malformed".into(), words: error.to_string() })?;
+        let request = cbor::decode(body, MAX_CLAIM).map_err(BankRefusal::malformed)?;
         let fact = self.holds().claim(&request, Timestamp::now());
         Ok(cbor::encode(&fact.map_err(|error| holds_refusal(&error))?))
     }
@@ -230,26 +203,25 @@ impl Bank {
         // Merchants pay too (refunds), so either role may hold an account.
         SignedStatement::verify(body, &self.roots, Role::Buyer, now)
             .or_else(|_| SignedStatement::verify(body, &self.roots, Role::Merchant, now))
-            .map_err(|error| BankRefusal { code: "malformed".into(), words: error.to_string() })
+            .map_err(BankRefusal::malformed)
     }
 
     /// Opens or shows an account of whoever signs.
     fn account(&self, body: &[u8]) -> Result<AccountView, BankRefusal> {
         let now = Timestamp::now();
-        let refuse = |code: &str, words: String| BankRefusal { code: code.into(), words };
         let (request, holder) = self.account_request(body, now)?;
         if request.bank != self.name {
-            return Err(refuse("malformed", format!("the request is for “{}”", request.bank)));
+            return Err(BankRefusal::malformed(format!("the request is for “{}”", request.bank)));
         }
         if request.made.millis().abs_diff(now.millis()) > FRESH_MS {
-            return Err(refuse("malformed", "the request is not of now; set the clock".into()));
+            return Err(BankRefusal::malformed("the request is not of now; set the clock"));
         }
         let key = holder.key.id();
         let account = match &request.what {
             AccountAction::Open(currency) => self.ledger.open_account(key, &holder.name, *currency),
             AccountAction::Show(id) => match self.ledger.is_owner(id, key) {
                 Ok(true) => self.ledger.account(id),
-                Ok(false) => return Err(refuse("not-yours", format!("account {id} is not yours"))),
+                Ok(false) => return Err(not_yours(id)),
                 Err(error) => Err(error),
             },
         };
@@ -264,20 +236,16 @@ impl Bank {
         body: &[u8],
         now: Timestamp,
     ) -> Result<(AccountRequest, Identity), BankRefusal> {
-        let malformed = |error: &dyn ToString| BankRefusal {
-            code: "malformed".into(),
-            words: error.to_string(),
-        };
         let parse = || cose::parse(body, ACCOUNT_DOMAIN, 32 * 1024);
-        let unverified = parse().map_err(|error| malformed(&error))?;
+        let unverified = parse().map_err(BankRefusal::malformed)?;
         let verified = unverified.verify_identity(&self.roots, Role::Buyer, now);
         let (payload, holder) = match verified {
             Ok(done) => done,
             Err(_) => parse()
                 .and_then(|it| it.verify_identity(&self.roots, Role::Merchant, now))
-                .map_err(|error| malformed(&error))?,
+                .map_err(BankRefusal::malformed)?,
         };
-        let request = cbor::decode(&payload, 4096).map_err(|error| malformed(&error))?;
+        let request = cbor::decode(&payload, 4096).map_err(BankRefusal::malformed)?;
         Ok((request, holder))
     }
 }
@@ -301,78 +269,115 @@ fn view(bank: &str, account: Account, entries: Vec<Entry>) -> AccountView {
     }
 }
 
+fn not_yours(account: &str) -> BankRefusal {
+    BankRefusal::new(Refusal::NotYours, format!("account {account} is not yours"))
+}
+
 fn ledger_refusal(error: &LedgerError) -> BankRefusal {
     let code = match error {
-        LedgerError::NoFunds { .. } => "no-funds",
-        LedgerError::UnknownAccount(_) => "unknown-account",
-        LedgerError::Conflict | LedgerError::Hold(_) => "conflict",
-        LedgerError::Currency { .. } | LedgerError::Amount(_) => "malformed",
-        LedgerError::Audit(_) | LedgerError::Sqlite(_) => "away",
+        LedgerError::NoFunds { .. } => Refusal::NoFunds,
+        LedgerError::UnknownAccount(_) => Refusal::UnknownAccount,
+        LedgerError::Conflict | LedgerError::Hold(_) => Refusal::Conflict,
+        LedgerError::Currency { .. } | LedgerError::Amount(_) => Refusal::Malformed,
+        LedgerError::Audit(_) | LedgerError::Sqlite(_) => Refusal::Away,
     };
-    BankRefusal { code: code.into(), words: error.to_string() }
+    BankRefusal::new(code, error)
 }
 
 fn holds_refusal(error: &HoldsError) -> BankRefusal {
-    match error {
-        HoldsError::Ledger(error) => ledger_refusal(error),
-        HoldsError::Claim(ClaimError::Absent) => {
-            BankRefusal { code: "unknown-hold".into(), words: error.to_string() }
-        }
-        HoldsError::Claim(_) => BankRefusal { code: "not-yours".into(), words: error.to_string() },
-        HoldsError::Damaged => BankRefusal { code: "away".into(), words: error.to_string() },
+    let code = match error {
+        HoldsError::Ledger(error) => return ledger_refusal(error),
+        HoldsError::Claim(ClaimError::Absent) => Refusal::UnknownHold,
+        HoldsError::Claim(_) => Refusal::NotYours,
+        HoldsError::Damaged => Refusal::Away,
+    };
+    BankRefusal::new(code, error)
+}
+
+impl RoleKind for Bank {
+    const SECTION: &'static str = "bank";
+    type Config = HomeConfig;
+    type Error = BankError;
+
+    fn place(config: &mut HomeConfig, base: &Path) {
+        config.home = base.join(&config.home);
+    }
+
+    fn check(config: &HomeConfig) -> Result<(), BankError> {
+        Self::open(&config.home).map(drop)
+    }
+
+    fn open(config: &HomeConfig, around: &Surroundings) -> Result<Arc<dyn ServerRole>, BankError> {
+        let bank = Arc::new(Self::open(&config.home)?);
+        let weak = Arc::downgrade(&bank);
+        around.keeper.keep("lapse", &Bell::new(), Box::new(move |post| lapse(&weak, post)));
+        Ok(bank)
     }
 }
 
-/// What the bank does with a body, as bytes.
-type Deed = fn(&Bank, &[u8]) -> Result<Response, BankRefusal>;
-
-/// The bank's routes. Dates of holds are looked after as long as they stand.
-pub fn routes(bank: Arc<Bank>, metrics: Arc<Metrics>) -> Router {
-    let lapsing = Arc::downgrade(&bank);
-    std::thread::spawn(move || {
-        while let Some(bank) = lapsing.upgrade() {
-            if let Err(error) = bank.ledger.lapse(Timestamp::now()) {
-                tracing::error!(%error, "holds whose date has come cannot be looked after");
-            }
-            drop(bank);
-            std::thread::sleep(LAPSE);
+/// Dates of holds are looked after as long as the bank stands.
+fn lapse(bank: &Weak<Bank>, post: &Post) -> Turn {
+    let Some(bank) = bank.upgrade() else { return Turn::End };
+    match bank.ledger.lapse(Timestamp::now()) {
+        Ok(_) => post.well(),
+        Err(error) => {
+            tracing::error!(%error, "holds whose date has come cannot be looked after");
+            post.ill("holds whose date has come cannot be looked after");
         }
-    });
-    let deeds: [(&str, &'static str, Deed); 4] = [
-        (PAYMENTS, "pay", |bank, body| bank.pay(body).map(|it| web::bytes(COSE, it))),
-        (ACCOUNTS, "account", |bank, body| {
-            bank.account(body).map(|view| web::json(StatusCode::OK, &view))
-        }),
-        (HOLDS, "hold", |bank, body| bank.hold(body).map(|it| web::bytes(CBOR, it))),
-        (CLAIMS, "claim", |bank, body| bank.claim(body).map(|it| web::bytes(CBOR, it))),
-    ];
-    let shown = cbor::encode(&bank.chain);
-    let show = move || async move { web::bytes(CBOR, shown) };
-    let router = Router::new().route(BANK, get(show));
-    deeds.into_iter().fold(router, |router, (path, name, deed)| {
-        let (bank, metrics) = (Arc::clone(&bank), Arc::clone(&metrics));
-        let serve = move |body: Bytes| {
-            let (bank, metrics) = (Arc::clone(&bank), Arc::clone(&metrics));
-            async move {
-                let answer = move || respond(deed(&bank, &body));
-                metrics.outcome("bank", name, web::blocking(answer).await)
-            }
-        };
-        router.route(path, post(serve))
-    })
+    }
+    Turn::Wait(LAPSE)
 }
 
-fn respond(answer: Result<Response, BankRefusal>) -> Response {
+impl ServerRole for Bank {
+    fn routes(self: Arc<Self>, around: &Surroundings) -> Router {
+        Router::new()
+            .route(BANK, get(show))
+            .route(Request::Payment.path(), post(pay))
+            .route(Request::Account.path(), post(account))
+            .route(Request::Hold.path(), post(hold))
+            .route(Request::Claim.path(), post(claim))
+            .with_state(around.desk(self))
+    }
+}
+
+async fn show(State(desk): State<Desk<Bank>>) -> Response {
+    web::bytes(CBOR, cbor::encode(&desk.chain))
+}
+
+async fn pay(State(desk): State<Desk<Bank>>, body: Bytes) -> Response {
+    let paid = move |bank: &Bank| respond(Request::Payment, bank.pay(&body));
+    desk.answer("pay", paid).await
+}
+
+async fn account(State(desk): State<Desk<Bank>>, body: Bytes) -> Response {
+    let shown = move |bank: &Bank| match bank.account(&body) {
+        Ok(view) => web::json(StatusCode::OK, &view),
+        Err(refusal) => refused(&refusal),
+    };
+    desk.answer("account", shown).await
+}
+
+async fn hold(State(desk): State<Desk<Bank>>, body: Bytes) -> Response {
+    desk.answer("hold", move |bank| respond(Request::Hold, bank.hold(&body))).await
+}
+
+async fn claim(State(desk): State<Desk<Bank>>, body: Bytes) -> Response {
+    desk.answer("claim", move |bank| respond(Request::Claim, bank.claim(&body))).await
+}
+
+fn respond(request: Request, answer: Result<Vec<u8>, BankRefusal>) -> Response {
     match answer {
-        Ok(response) => response,
-        // The bank's own trouble is passing: the payer asks again.
-        Err(refusal) if refusal.code == "away" => {
-            tracing::error!(words = refusal.words, "the ledger does not answer");
-            web::json(StatusCode::SERVICE_UNAVAILABLE, &refusal)
-        }
-        Err(refusal) => {
-            tracing::warn!(code = refusal.code, "payment or account request refused");
-            web::json(StatusCode::UNPROCESSABLE_ENTITY, &refusal)
-        }
+        Ok(body) => web::bytes(request.answer_type(), body),
+        Err(refusal) => refused(&refusal),
     }
+}
+
+fn refused(refusal: &BankRefusal) -> Response {
+    if refusal.code.is_passing() {
+        // The bank's own trouble: the payer asks again.
+        tracing::error!(words = refusal.words, "the ledger does not answer");
+        return web::json(StatusCode::SERVICE_UNAVAILABLE, refusal);
+    }
+    tracing::warn!(code = %refusal.code, "payment or account request refused");
+    web::json(StatusCode::UNPROCESSABLE_ENTITY, refusal)
 }

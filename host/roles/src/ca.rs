@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{get, post};
@@ -17,7 +18,10 @@ use semper_base::cert::{Authority, CertError, Crl, Request, Withdrawn};
 use semper_base::{Certificate, Digest, Mend, Role, SigningKey, Timestamp, keys};
 use serde::{Deserialize, Serialize};
 
-use crate::web::{self, Metrics};
+use crate::config::HomeConfig;
+use crate::role::{Role as ServerRole, RoleKind};
+use crate::surroundings::{Desk, Surroundings};
+use crate::web;
 
 /// Where requests are posted.
 pub const REGISTER: &str = "/semper/v1/register";
@@ -258,27 +262,44 @@ fn hash(key: &str) -> Digest {
     Digest::of_parts(&[b"semper/registration-key/v1", key.as_bytes()])
 }
 
-/// The authority's routes.
-pub fn routes(ca: Arc<Ca>, metrics: Arc<Metrics>) -> Router {
-    let other = Arc::clone(&ca);
-    let list = move || {
-        let ca = Arc::clone(&other);
-        web::blocking(move || match ca.list() {
-            Ok(list) => web::bytes("application/pkix-crl", list.der().to_vec()),
-            Err(error) => {
-                tracing::error!(%error, "the revocation list cannot be made");
-                web::refuse(StatusCode::SERVICE_UNAVAILABLE, "not now", "try again later")
-            }
-        })
-    };
-    let register = move |body: Bytes| {
-        let (ca, metrics) = (Arc::clone(&ca), Arc::clone(&metrics));
-        async move {
-            let response = web::blocking(move || answer(&ca, &body)).await;
-            metrics.outcome("ca", "register", response)
+impl RoleKind for Ca {
+    const SECTION: &'static str = "ca";
+    type Config = HomeConfig;
+    type Error = CaError;
+
+    fn place(config: &mut HomeConfig, base: &Path) {
+        config.home = base.join(&config.home);
+    }
+
+    fn check(config: &HomeConfig) -> Result<(), CaError> {
+        Self::open(&config.home).map(drop)
+    }
+
+    fn open(config: &HomeConfig, _: &Surroundings) -> Result<Arc<dyn ServerRole>, CaError> {
+        Ok(Arc::new(Self::open(&config.home)?))
+    }
+}
+
+impl ServerRole for Ca {
+    fn routes(self: Arc<Self>, around: &Surroundings) -> Router {
+        let desk = around.desk(self);
+        Router::new().route(REGISTER, post(register)).route(CRL, get(list)).with_state(desk)
+    }
+}
+
+async fn list(State(desk): State<Desk<Ca>>) -> Response {
+    let made = |ca: &Ca| match ca.list() {
+        Ok(list) => web::bytes("application/pkix-crl", list.der().to_vec()),
+        Err(error) => {
+            tracing::error!(%error, "the revocation list cannot be made");
+            web::refuse(StatusCode::SERVICE_UNAVAILABLE, "not now", "try again later")
         }
     };
-    Router::new().route(REGISTER, post(register)).route(CRL, get(list))
+    desk.answer("list", made).await
+}
+
+async fn register(State(desk): State<Desk<Ca>>, body: Bytes) -> Response {
+    desk.answer("register", move |ca| answer(ca, &body)).await
 }
 
 fn answer(ca: &Ca, body: &[u8]) -> Response {

@@ -1,50 +1,28 @@
 //! The server's configuration: one TOML file, checked as a whole before anything starts.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use axum::Router;
 use semper_base::cert::CertError;
 use semper_base::{Certificate, Mend};
 use semper_net::{ServeError, TlsIdentity};
 use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 
-use crate::bank::{self, Bank, BankError};
-use crate::ca::{self, Ca, CaError};
-use crate::files::{self, FilesConfig};
-use crate::log::{self, Log, LogConfig, LogError};
-use crate::merchant::{self, Merchant, MerchantError};
-use crate::third_party::{self, ThirdParty, ThirdPartyConfig, ThirdPartyError};
-use crate::web::{self, Metrics};
-use crate::witness::{self, WitnessConfig, WitnessRole, WitnessRoleError};
+use crate::list::ROLES;
+use crate::role::{Configured, RoleError, Section};
 
-/// A server's configuration. Paths are relative to the file.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// A server's configuration. Paths in the file are relative to it.
+#[derive(Debug)]
 pub struct ServerConfig {
     /// Address and port, such as `127.0.0.1:8443`.
     pub listen: SocketAddr,
     /// How to log: `text` or `json`.
-    #[serde(default)]
     pub log: LogFormat,
     /// The server's TLS certificate and key.
     pub tls: TlsConfig,
-    /// The certification authority, if this server is one.
-    pub ca: Option<HomeConfig>,
-    /// The bank, if this server is one.
-    pub bank: Option<HomeConfig>,
-    /// The merchant, if this server is one.
-    pub merchant: Option<MerchantConfig>,
-    /// The transparency log, if this server is one.
-    pub tlog: Option<LogConfig>,
-    /// The witness, if this server is one.
-    pub witness: Option<WitnessConfig>,
-    /// The third party of fair exchanges, if this server is one.
-    #[serde(rename = "third-party")]
-    pub third_party: Option<ThirdPartyConfig>,
-    /// A folder of files, if this server shows one.
-    pub files: Option<FilesConfig>,
+    roles: Vec<Box<dyn Configured>>,
 }
 
 /// How to log.
@@ -76,25 +54,13 @@ pub struct HomeConfig {
     pub home: PathBuf,
 }
 
-/// The merchant's.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MerchantConfig {
-    /// The home.
-    pub home: PathBuf,
-    /// The folder of the current terms, an OCI image layout.
-    pub terms: PathBuf,
-    /// The merchant's own revocation list (semper-sign revoke), if it has one.
-    pub revocations: Option<PathBuf>,
-}
-
 /// Why a server does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
     #[error("{}: {detail}", file.display())]
     Read {
-        /// Which.
+        /// The file.
         file: PathBuf,
         /// Why.
         detail: String,
@@ -102,18 +68,23 @@ pub enum ConfigError {
     /// It is not valid; with line and column.
     #[error("{} is not valid: {detail}", file.display())]
     Form {
-        /// Which.
+        /// The file.
         file: PathBuf,
         /// What is wrong.
         detail: String,
     },
     /// There is nothing to serve.
-    #[error("{} names no role", .0.display())]
-    NoRole(PathBuf),
+    #[error("{} names no role", file.display())]
+    NoRole {
+        /// The file.
+        file: PathBuf,
+        /// The sections that it may have.
+        known: String,
+    },
     /// The TLS key is readable by others.
     #[error("{} is open to others (mode {mode:03o})", file.display())]
     Loose {
-        /// Which.
+        /// The key's file.
         file: PathBuf,
         /// Its mode.
         mode: u32,
@@ -121,24 +92,9 @@ pub enum ConfigError {
     /// The TLS certificate.
     #[error("[tls] certificate: {0}")]
     Certificate(#[from] CertError),
-    /// The authority.
-    #[error("[ca]: {0}")]
-    Ca(#[from] CaError),
-    /// The bank.
-    #[error("[bank]: {0}")]
-    Bank(#[from] BankError),
-    /// The merchant.
-    #[error("[merchant]: {0}")]
-    Merchant(#[from] MerchantError),
-    /// The log.
-    #[error("[tlog]: {0}")]
-    Log(#[from] LogError),
-    /// The witness.
-    #[error("[witness]: {0}")]
-    Witness(#[from] WitnessRoleError),
-    /// The third party.
-    #[error("[third-party]: {0}")]
-    ThirdParty(#[from] ThirdPartyError),
+    /// A role.
+    #[error(transparent)]
+    Role(#[from] RoleError),
     /// Serving.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -149,28 +105,17 @@ impl Mend for ConfigError {
         match self {
             Self::Read { .. } => "give the path of a server's TOML file".into(),
             Self::Form { .. } => "compare with the README; `semper serve --check` says more".into(),
-            Self::NoRole(_) => {
-                "add a [ca], [bank], [merchant], [tlog], [witness], [third-party] or [files] section"
-                    .into()
-            }
+            Self::NoRole { known, .. } => format!("add a {known} section"),
             Self::Loose { file, .. } => format!("chmod 600 {}", file.display()),
             Self::Certificate(_) => "register the server's key with the authority".into(),
-            Self::Ca(error) => error.mend(),
-            Self::Bank(error) => error.mend(),
-            Self::Merchant(error) => error.mend(),
-            Self::Log(error) => error.mend(),
-            Self::Witness(error) => error.mend(),
-            Self::ThirdParty(error) => error.mend(),
+            Self::Role(error) => error.mend(),
             Self::Serve(error) => error.mend(),
         }
     }
 
     fn is_input(&self) -> bool {
         match self {
-            Self::Merchant(error) => error.is_input(),
-            Self::Log(error) => error.is_input(),
-            Self::Witness(error) => error.is_input(),
-            Self::ThirdParty(error) => error.is_input(),
+            Self::Role(error) => error.is_input(),
             _ => true,
         }
     }
@@ -178,70 +123,57 @@ impl Mend for ConfigError {
 
 impl ServerConfig {
     /// Reads and parses the file.
+    ///
+    /// # Errors
+    /// When it cannot be read, is not valid, or has no section of a role.
     pub fn read(file: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(file).map_err(|error| ConfigError::Read {
-            file: file.to_owned(),
-            detail: error.to_string(),
-        })?;
-        let mut config: Self = toml::from_str(&text).map_err(|error| ConfigError::Form {
-            file: file.to_owned(),
-            detail: error.to_string(),
-        })?;
-        let roles = [
-            config.ca.is_some(),
-            config.bank.is_some(),
-            config.merchant.is_some(),
-            config.tlog.is_some(),
-            config.witness.is_some(),
-            config.third_party.is_some(),
-            config.files.is_some(),
-        ];
-        if !roles.contains(&true) {
-            return Err(ConfigError::NoRole(file.to_owned()));
-        }
-        let base = file.parent().unwrap_or(Path::new("."));
-        config.place(base);
-        Ok(config)
+        Self::read_with(file, ROLES)
     }
 
-    fn place(&mut self, base: &Path) {
-        let mut paths = vec![&mut self.tls.certificate, &mut self.tls.key];
-        for role in [&mut self.ca, &mut self.bank].into_iter().flatten() {
-            paths.push(&mut role.home);
-        }
-        if let Some(merchant) = &mut self.merchant {
-            paths.push(&mut merchant.home);
-            paths.push(&mut merchant.terms);
-            paths.extend(&mut merchant.revocations);
-        }
-        if let Some(log) = &mut self.tlog {
-            paths.push(&mut log.home);
-            paths.extend(&mut log.authorities);
-            paths.extend(log.witness.iter_mut().map(|it| &mut it.root));
-        }
-        paths.extend(self.witness.as_mut().map(|it| &mut it.home));
-        if let Some(third) = &mut self.third_party {
-            paths.push(&mut third.home);
-            paths.extend(third.witness.iter_mut().map(|it| &mut it.root));
-            for bank in &mut third.bank {
-                paths.extend([&mut bank.certificate, &mut bank.root]);
-            }
-        }
-        paths.extend(self.files.as_mut().map(|it| &mut it.folder));
-        for path in paths {
+    /// As [`ServerConfig::read`], with another list of roles.
+    ///
+    /// # Errors
+    /// As [`ServerConfig::read`].
+    pub fn read_with(file: &Path, known: &'static [Section]) -> Result<Self, ConfigError> {
+        let text = read(file)?;
+        let form = |error: toml::de::Error| ConfigError::Form {
+            file: file.to_owned(),
+            detail: error.to_string(),
+        };
+        let head = toml::Deserializer::parse(&text).and_then(|it| Head { known }.deserialize(it));
+        let mut head = head.map_err(form)?;
+        let base = file.parent().unwrap_or(Path::new("."));
+        for path in [&mut head.tls.certificate, &mut head.tls.key] {
             *path = base.join(&*path);
         }
+        let sections = known.iter().filter_map(|it| it.read(&text, base).transpose());
+        let roles = sections.collect::<Result<Vec<_>, _>>().map_err(form)?;
+        if roles.is_empty() {
+            return Err(ConfigError::NoRole { file: file.to_owned(), known: sections_of(known) });
+        }
+        Ok(Self { listen: head.listen, log: head.log, tls: head.tls, roles })
+    }
+
+    /// Looks whether everything that the file names is there and fits together. Nothing is
+    /// started, and nobody notices.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        self.tls()?;
+        Ok(self.roles.iter().try_for_each(|it| it.check())?)
+    }
+
+    pub(crate) fn roles(&self) -> impl Iterator<Item = &dyn Configured> {
+        self.roles.iter().map(|it| &**it)
     }
 
     /// The server's TLS identity.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or the key's can be read by others.
     pub fn tls(&self) -> Result<TlsIdentity, ConfigError> {
         use std::os::unix::fs::PermissionsExt as _;
-        let read = |file: &Path| {
-            std::fs::read_to_string(file).map_err(|error| ConfigError::Read {
-                file: file.to_owned(),
-                detail: error.to_string(),
-            })
-        };
         if let Ok(meta) = self.tls.key.metadata() {
             let mode = meta.permissions().mode() & 0o777;
             if mode & 0o077 != 0 {
@@ -251,42 +183,108 @@ impl ServerConfig {
         let chain = vec![Certificate::from_pem(&read(&self.tls.certificate)?)?];
         Ok(TlsIdentity { chain, key_pem: read(&self.tls.key)? })
     }
+}
 
-    /// Opens every role's home and puts their routes together.
-    pub fn roles(&self) -> Result<Router, ConfigError> {
-        let metrics = Arc::new(Metrics::default());
-        let mut router = web::routes(&metrics);
-        if let Some(config) = &self.ca {
-            let role = Arc::new(Ca::open(&config.home)?);
-            router = router.merge(ca::routes(role, Arc::clone(&metrics)));
+fn read(file: &Path) -> Result<String, ConfigError> {
+    let wrong = |error: std::io::Error| ConfigError::Read {
+        file: file.to_owned(),
+        detail: error.to_string(),
+    };
+    std::fs::read_to_string(file).map_err(wrong)
+}
+
+/// `[ca], [bank] or [files]`.
+fn sections_of(known: &[Section]) -> String {
+    let names: Vec<String> = known.iter().map(|it| format!("[{}]", it.name)).collect();
+    match names.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        _ => names.concat(),
+    }
+}
+
+/// What stands in the file besides the roles' sections. It refuses sections that are in no list.
+#[derive(Clone, Copy)]
+struct Head {
+    known: &'static [Section],
+}
+
+struct Filled {
+    listen: SocketAddr,
+    log: LogFormat,
+    tls: TlsConfig,
+}
+
+enum Key {
+    Listen,
+    Log,
+    Tls,
+    Role,
+}
+
+impl<'de> DeserializeSeed<'de> for Head {
+    type Value = Filled;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Filled, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Head {
+    type Value = Filled;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a server's configuration")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Filled, A::Error> {
+        let (mut listen, mut log, mut tls) = (None, None, None);
+        while let Some(key) = map.next_key_seed(KeyOf { known: self.known })? {
+            match key {
+                Key::Listen => listen = Some(map.next_value()?),
+                Key::Log => log = Some(map.next_value()?),
+                Key::Tls => tls = Some(map.next_value()?),
+                Key::Role => map.next_value::<IgnoredAny>().map(drop)?,
+            }
         }
-        if let Some(config) = &self.bank {
-            let role = Arc::new(Bank::open(&config.home)?);
-            router = router.merge(bank::routes(role, Arc::clone(&metrics)));
+        Ok(Filled {
+            listen: listen.ok_or_else(|| A::Error::missing_field("listen"))?,
+            log: log.unwrap_or_default(),
+            tls: tls.ok_or_else(|| A::Error::missing_field("tls"))?,
+        })
+    }
+}
+
+/// A key of the file; refused where nothing is known by that name.
+struct KeyOf {
+    known: &'static [Section],
+}
+
+impl<'de> DeserializeSeed<'de> for KeyOf {
+    type Value = Key;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Key, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for KeyOf {
+    type Value = Key;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("`listen`, `log`, `[tls]` or a role's section")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Key, E> {
+        match name {
+            "listen" => Ok(Key::Listen),
+            "log" => Ok(Key::Log),
+            "tls" => Ok(Key::Tls),
+            _ if self.known.iter().any(|it| it.name == name) => Ok(Key::Role),
+            _ => Err(E::custom(format!(
+                "unknown section or entry `{name}`: a server has `listen`, `log`, [tls], and for \
+                 its roles {}",
+                sections_of(self.known)
+            ))),
         }
-        if let Some(config) = &self.merchant {
-            let role = Arc::new(Merchant::open(config)?);
-            router = router.merge(merchant::routes(role, Arc::clone(&metrics)));
-        }
-        if let Some(config) = &self.tlog {
-            let role = Arc::new(Log::open(config)?);
-            router = router.merge(log::routes(role, Arc::clone(&metrics)));
-        }
-        if let Some(config) = &self.witness {
-            let role = Arc::new(WitnessRole::open(config)?);
-            router = router.merge(witness::routes(role, Arc::clone(&metrics)));
-        }
-        if let Some(config) = &self.third_party {
-            let role = ThirdParty::open(config)?;
-            router = router.merge(third_party::routes(role, Arc::clone(&metrics)));
-        }
-        if let Some(config) = &self.files {
-            let routes = files::routes(&config.folder).map_err(|error| ConfigError::Read {
-                file: config.folder.clone(),
-                detail: error.to_string(),
-            })?;
-            router = router.merge(routes);
-        }
-        Ok(router)
     }
 }

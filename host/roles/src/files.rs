@@ -5,14 +5,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::Path as UrlPath;
+use axum::extract::{Path as UrlPath, State};
 use axum::http::StatusCode;
-use axum::response::IntoResponse as _;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
+use semper_base::Mend;
 use serde::Deserialize;
 
+use crate::role::{Role, RoleKind};
+use crate::surroundings::{Desk, Surroundings};
 use crate::web;
 
 /// A folder to be shown.
@@ -23,24 +26,72 @@ pub struct FilesConfig {
     pub folder: PathBuf,
 }
 
-/// Opens the folder; its files under `/`. Names that lead out of it lead nowhere: the folder is
-/// opened as a capability.
-pub fn routes(folder: &Path) -> std::io::Result<Router> {
-    let dir = Arc::new(Dir::open_ambient_dir(folder, ambient_authority())?);
-    let file = move |UrlPath(name): UrlPath<String>| {
-        let dir = Arc::clone(&dir);
-        web::blocking(move || {
-            let kind = match name.rsplit('.').next() {
-                Some("json") => "application/json",
-                Some("html") => "text/html; charset=utf-8",
-                _ => "application/octet-stream",
-            };
-            let hidden = name.split('/').any(|part| part.starts_with('.'));
-            match dir.read(&name) {
-                Ok(bytes) if !hidden => web::bytes(kind, bytes),
-                _ => StatusCode::NOT_FOUND.into_response(),
-            }
-        })
-    };
-    Ok(Router::new().route("/files/{*name}", get(file)))
+/// Why a folder is not shown.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {source}", folder.display())]
+pub struct FilesError {
+    folder: PathBuf,
+    source: std::io::Error,
+}
+
+impl Mend for FilesError {
+    fn mend(&self) -> String {
+        "give the path of a folder under [files] folder".into()
+    }
+
+    fn is_input(&self) -> bool {
+        true
+    }
+}
+
+/// A folder that is shown. Names that lead out of it lead nowhere: it is opened as a capability.
+#[derive(Debug)]
+pub struct Files(Dir);
+
+impl Files {
+    fn open(folder: &Path) -> Result<Self, FilesError> {
+        let opened = Dir::open_ambient_dir(folder, ambient_authority());
+        opened.map(Self).map_err(|source| FilesError { folder: folder.to_owned(), source })
+    }
+
+    fn show(&self, name: &str) -> Response {
+        let kind = match name.rsplit('.').next() {
+            Some("json") => "application/json",
+            Some("html") => "text/html; charset=utf-8",
+            _ => "application/octet-stream",
+        };
+        let hidden = name.split('/').any(|part| part.starts_with('.'));
+        match self.0.read(name) {
+            Ok(bytes) if !hidden => web::bytes(kind, bytes),
+            _ => StatusCode::NOT_FOUND.into_response(),
+        }
+    }
+}
+
+impl RoleKind for Files {
+    const SECTION: &'static str = "files";
+    type Config = FilesConfig;
+    type Error = FilesError;
+
+    fn place(config: &mut FilesConfig, base: &Path) {
+        config.folder = base.join(&config.folder);
+    }
+
+    fn check(config: &FilesConfig) -> Result<(), FilesError> {
+        Self::open(&config.folder).map(drop)
+    }
+
+    fn open(config: &FilesConfig, _: &Surroundings) -> Result<Arc<dyn Role>, FilesError> {
+        Ok(Arc::new(Self::open(&config.folder)?))
+    }
+}
+
+impl Role for Files {
+    fn routes(self: Arc<Self>, around: &Surroundings) -> Router {
+        Router::new().route("/files/{*name}", get(show)).with_state(around.desk(self))
+    }
+}
+
+async fn show(State(desk): State<Desk<Files>>, UrlPath(name): UrlPath<String>) -> Response {
+    desk.answer("show", move |files| files.show(&name)).await
 }

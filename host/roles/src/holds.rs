@@ -4,18 +4,15 @@
 //! verdict. Every answer is a fact, signed by the bank: where the hold stands now. The life of a
 //! hold is the ledger's, who may do what the exchange layer's; here they meet, in one commit.
 
+use semper_bank_protocol::{Claim as ClaimRequest, HoldFact};
 use semper_base::{Digest, PublicKey, Timestamp, cbor};
-use semper_exchange::bank::{
-    Claim, ClaimError, ClaimRequest, Fact, Order, authorise, begin, hold_name,
-};
+use semper_exchange::bank::{Claim, ClaimError, Fact, Order, authorise, begin, hold_name};
 use semper_exchange::crypto::Signed;
 use semper_exchange::standard::{Keys, Share, Standard};
 use semper_exchange::{Body as _, Crypto as _};
 use semper_items::statement::HoldOrder;
 use semper_ledger::{HoldOrder as Held, HoldRow, Instruction, Ledger, LedgerError};
 
-/// Bytes of a claim at most: a verdict with its basis.
-pub const MAX_CLAIM: usize = 64 * 1024;
 /// Bytes of a stored order.
 const MAX_ORDER: usize = 8 * 1024;
 
@@ -33,9 +30,6 @@ pub enum HoldsError {
     Damaged,
 }
 
-/// A fact, signed.
-pub type SignedFact = Signed<Standard, Fact<Standard>>;
-
 /// The desk.
 #[derive(Debug)]
 pub struct Holds<'a> {
@@ -50,7 +44,7 @@ impl Holds<'_> {
     ///
     /// # Errors
     /// No funds, no such account, another order under this name: nothing was booked.
-    pub fn order(&self, order: &HoldOrder, now: Timestamp) -> Result<SignedFact, HoldsError> {
+    pub fn order(&self, order: &HoldOrder, now: Timestamp) -> Result<HoldFact, HoldsError> {
         let terms = Order::of(order);
         let name = hold_name::<Standard>(&terms.third_party, terms.leaf);
         let held = Held {
@@ -69,11 +63,7 @@ impl Holds<'_> {
     ///
     /// # Errors
     /// When nothing is held, or whoever claims has no right to: nothing has changed.
-    pub fn claim(
-        &self,
-        request: &ClaimRequest<Standard>,
-        now: Timestamp,
-    ) -> Result<SignedFact, HoldsError> {
+    pub fn claim(&self, request: &ClaimRequest, now: Timestamp) -> Result<HoldFact, HoldsError> {
         let name = hold_name::<Standard>(&request.third_party, request.leaf);
         let opened = match &request.claim {
             Claim::Open(share) => Some(share.as_bytes().to_vec()),
@@ -95,12 +85,7 @@ impl Holds<'_> {
         self.fact(request.leaf, request.exchange, &followed)
     }
 
-    fn fact(
-        &self,
-        leaf: Digest,
-        exchange: Digest,
-        row: &HoldRow,
-    ) -> Result<SignedFact, HoldsError> {
+    fn fact(&self, leaf: Digest, exchange: Digest, row: &HoldRow) -> Result<HoldFact, HoldsError> {
         let order = stored(row)?;
         let opened = row.opened.as_ref().and_then(|it| <[u8; 32]>::try_from(it.as_slice()).ok());
         let fact = Fact {
@@ -128,10 +113,7 @@ fn stored(row: &HoldRow) -> Result<Option<Order<Standard>>, HoldsError> {
 }
 
 /// What a claim does, once its right has been verified.
-fn decide(
-    request: &ClaimRequest<Standard>,
-    row: Option<&HoldRow>,
-) -> Result<Instruction, HoldsError> {
+fn decide(request: &ClaimRequest, row: Option<&HoldRow>) -> Result<Instruction, HoldsError> {
     let order = row.map(stored).transpose()?.flatten();
     match (order, row, &request.claim) {
         (Some(order), ..) if order.exchange != request.exchange => {

@@ -8,13 +8,13 @@
 mod writer;
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::Path as UrlPath;
+use axum::extract::{Path as UrlPath, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
@@ -22,6 +22,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 use semper_archive::{Home, HomeError};
 use semper_base::cert::{CertError, Roots};
 use semper_base::{Certificate, Digest, Mend, Role, SigningKey, Timestamp, keys};
+use semper_keeper::{Keeper, Spawn as _};
 use semper_net::Client;
 use semper_tlog::note::NoteError;
 use semper_tlog::tree::{self, Tree, TreeError};
@@ -29,7 +30,10 @@ use semper_tlog::{Checkpoint, Kind, Note, Proof, VerifierKey};
 use semper_trust::envelope;
 use serde::Deserialize;
 
-use crate::web::{self, Metrics};
+use crate::queue::{Queue, queue};
+use crate::role::{Role as ServerRole, RoleKind};
+use crate::surroundings::{Desk, Surroundings};
+use crate::web;
 use writer::Writer;
 
 /// Where statements are posted.
@@ -42,6 +46,8 @@ const KEY: &str = "log.key";
 const PUBLIC: &str = "public";
 const NEXT: &str = "checkpoint.next";
 const FILE: &str = "log.sqlite";
+/// How long a witness may take to answer: whoever waits for a batch waits for it.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 const SCHEMA: &str = "
     PRAGMA journal_mode = WAL;
@@ -156,14 +162,15 @@ pub struct Log {
     public: PathBuf,
     roots: Roots,
     store: Arc<Mutex<Connection>>,
-    queue: Sender<Pending>,
+    queue: Queue<Pending>,
     vkey: VerifierKey,
 }
 
 /// A statement on its way into the log, and who waits for it.
+#[derive(Debug)]
 struct Pending {
     entry: Vec<u8>,
-    done: Sender<Result<u64, String>>,
+    done: SyncSender<Result<u64, String>>,
 }
 
 impl Log {
@@ -179,47 +186,56 @@ impl Log {
         Ok(vkey)
     }
 
-    /// Opens a log's home, finishes what a crash has left, and publishes a first checkpoint.
-    pub fn open(config: &LogConfig) -> Result<Self, LogError> {
+    /// Opens a log's home, finishes what a crash has left, and publishes a first checkpoint. Its
+    /// writer runs under this keeper.
+    ///
+    /// # Errors
+    /// When something is missing or damaged, or too few witnesses cosign what a crash has left.
+    pub fn open(config: &LogConfig, keeper: &Keeper) -> Result<Self, LogError> {
+        let (mut writer, roots) = Self::parts(config)?;
+        writer.recover()?;
+        let (public, vkey) = (writer.public.clone(), writer.vkey.clone());
+        let store = Arc::clone(&writer.store);
+        let (queue, waiting, bell) = queue();
+        keeper.keep("writer", &bell, writer.turns(waiting));
+        Ok(Self { public, roots: Roots::new(roots), store, queue, vkey })
+    }
+
+    /// Looks whether the log could be opened: its files, its stored tree. Nothing is published,
+    /// and no witness is asked.
+    fn check(config: &LogConfig) -> Result<(), LogError> {
+        Self::parts(config)?.0.load().map(drop)
+    }
+
+    fn parts(config: &LogConfig) -> Result<(Writer, Vec<Certificate>), LogError> {
         let home = Home::open(&config.home)?;
         let key = SigningKey::from_pem(&home.read_secret(KEY)?)?;
         let origin = home.read("origin")?.trim().to_owned();
         let vkey = VerifierKey::new(&origin, Kind::Log, key.public())?;
-        let mut roots = Vec::new();
-        for file in &config.authorities {
-            roots.push(certificate(file)?);
-        }
+        let roots =
+            config.authorities.iter().map(|it| certificate(it)).collect::<Result<_, _>>()?;
         let store = Connection::open(home.path().join(FILE))?;
         store.busy_timeout(Duration::from_secs(10))?;
         store.execute_batch(SCHEMA)?;
-        let store = Arc::new(Mutex::new(store));
-        let public = home.path().join(PUBLIC);
-        let mut writer = Writer {
+        let witness = |it: &WitnessAddress| {
+            let net = Client::new(&Roots::new(vec![certificate(&it.root)?])).within(PATIENCE);
+            Ok((it.key.parse::<VerifierKey>()?, it.url.clone(), net))
+        };
+        let writer = Writer {
             next: home.path().join(NEXT),
-            public: public.clone(),
-            store: Arc::clone(&store),
+            public: home.path().join(PUBLIC),
+            store: Arc::new(Mutex::new(store)),
             key,
-            vkey: vkey.clone(),
-            witnesses: config
-                .witness
-                .iter()
-                .map(|it| {
-                    let net = Client::new(&Roots::new(vec![certificate(&it.root)?]));
-                    Ok((it.key.parse::<VerifierKey>()?, it.url.clone(), net))
-                })
-                .collect::<Result<_, LogError>>()?,
+            vkey,
+            witnesses: config.witness.iter().map(witness).collect::<Result<_, LogError>>()?,
             quorum: config.quorum,
             tree: Tree::new(),
             unfinished: Vec::new(),
             published: None,
+            whole: false,
+            owes: false,
         };
-        writer.recover()?;
-        let (queue, waiting) = channel();
-        std::thread::Builder::new()
-            .name("log".into())
-            .spawn(move || writer.run(&waiting))
-            .map_err(|source| LogError::Io { name: "a thread".into(), source })?;
-        Ok(Self { public, roots: Roots::new(roots), store, queue, vkey })
+        Ok((writer, roots))
     }
 
     /// The log's key, as it publishes it.
@@ -238,9 +254,9 @@ impl Log {
     }
 
     fn append(&self, entry: &[u8]) -> Result<Proof, LogError> {
-        let (done, outcome) = channel();
+        let (done, outcome) = sync_channel(1);
         let pending = Pending { entry: entry.to_vec(), done };
-        self.queue.send(pending).map_err(|_| LogError::Closed)?;
+        self.queue.put(pending).map_err(|_| LogError::Closed)?;
         let number = outcome.recv().map_err(|_| LogError::Closed)?.map_err(LogError::Refused)?;
         self.proof(number)
     }
@@ -250,8 +266,8 @@ impl Log {
     pub fn append_all(&self, entries: Vec<Vec<u8>>) -> Result<(), LogError> {
         let mut outcomes = Vec::with_capacity(entries.len());
         for entry in entries {
-            let (done, outcome) = channel();
-            self.queue.send(Pending { entry, done }).map_err(|_| LogError::Closed)?;
+            let (done, outcome) = sync_channel(1);
+            self.queue.put(Pending { entry, done }).map_err(|_| LogError::Closed)?;
             outcomes.push(outcome);
         }
         for outcome in outcomes {
@@ -343,46 +359,72 @@ fn lock(store: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
     store.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The log's routes.
-pub fn routes(log: Arc<Log>, metrics: Arc<Metrics>) -> Router {
-    let (a, b) = (Arc::clone(&log), log);
-    let add = move |body: Bytes| {
-        let (log, metrics) = (Arc::clone(&a), Arc::clone(&metrics));
-        async move {
-            let response = web::blocking(move || answer(log.add(&body))).await;
-            metrics.outcome("log", "add", response)
+impl RoleKind for Log {
+    const SECTION: &'static str = "tlog";
+    type Config = LogConfig;
+    type Error = LogError;
+
+    fn place(config: &mut LogConfig, base: &Path) {
+        let mut paths = vec![&mut config.home];
+        paths.extend(&mut config.authorities);
+        paths.extend(config.witness.iter_mut().map(|it| &mut it.root));
+        for path in paths {
+            *path = base.join(&*path);
         }
-    };
-    Router::new().route(ADD, post(add)).merge(public_routes(b))
+    }
+
+    fn check(config: &LogConfig) -> Result<(), LogError> {
+        Self::check(config)
+    }
+
+    fn open(config: &LogConfig, around: &Surroundings) -> Result<Arc<dyn ServerRole>, LogError> {
+        Ok(Arc::new(Self::open(config, &around.keeper)?))
+    }
+}
+
+impl ServerRole for Log {
+    fn routes(self: Arc<Self>, around: &Surroundings) -> Router {
+        let desk = around.desk(self);
+        Router::new().route(ADD, post(add)).with_state(desk.clone()).merge(public_routes(desk))
+    }
 }
 
 /// What anybody may read of a log.
-pub fn public_routes(log: Arc<Log>) -> Router {
-    let (b, c) = (Arc::clone(&log), log);
-    let proof = move |UrlPath(hex): UrlPath<String>| {
-        let log = Arc::clone(&b);
-        web::blocking(move || match Digest::from_hex(&hex).map(|it| log.number(&it)) {
-            Ok(Ok(Some(number))) => answer(log.proof(number)),
-            Ok(Err(error)) => answer(Err(error)),
-            _ => StatusCode::NOT_FOUND.into_response(),
-        })
-    };
-    let file = move |name: String| {
-        let log = Arc::clone(&c);
-        web::blocking(move || match log.file(&name) {
-            Some(bytes) => web::bytes("application/octet-stream", bytes),
-            None => StatusCode::NOT_FOUND.into_response(),
-        })
-    };
-    let head = {
-        let file = file.clone();
-        move || file("checkpoint".into())
-    };
-    let tile = move |UrlPath(name): UrlPath<String>| file(format!("tile/{name}"));
+pub(crate) fn public_routes(desk: Desk<Log>) -> Router {
     Router::new()
         .route(&format!("{PROOF}{{digest}}"), get(proof))
         .route("/checkpoint", get(head))
         .route("/tile/{*name}", get(tile))
+        .with_state(desk)
+}
+
+async fn add(State(desk): State<Desk<Log>>, body: Bytes) -> Response {
+    desk.answer("add", move |log| answer(log.add(&body))).await
+}
+
+async fn proof(State(desk): State<Desk<Log>>, UrlPath(hex): UrlPath<String>) -> Response {
+    let found = move |log: &Log| match Digest::from_hex(&hex).map(|it| log.number(&it)) {
+        Ok(Ok(Some(number))) => answer(log.proof(number)),
+        Ok(Err(error)) => answer(Err(error)),
+        _ => StatusCode::NOT_FOUND.into_response(),
+    };
+    desk.answer("proof", found).await
+}
+
+async fn head(State(desk): State<Desk<Log>>) -> Response {
+    file(desk, "checkpoint".into()).await
+}
+
+async fn tile(State(desk): State<Desk<Log>>, UrlPath(name): UrlPath<String>) -> Response {
+    file(desk, format!("tile/{name}")).await
+}
+
+async fn file(desk: Desk<Log>, name: String) -> Response {
+    let shown = move |log: &Log| match log.file(&name) {
+        Some(bytes) => web::bytes("application/octet-stream", bytes),
+        None => StatusCode::NOT_FOUND.into_response(),
+    };
+    desk.answer("file", shown).await
 }
 
 fn answer(outcome: Result<Proof, LogError>) -> Response {

@@ -1,38 +1,57 @@
 //! The merchant's server: its terms as files, openings, messages in, messages out.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{Path as UrlPath, Query as UrlQuery};
+use axum::extract::{Path as UrlPath, Query as UrlQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use semper_archive::ArchiveError;
-use semper_base::{DealId, Digest, Mend};
+use semper_base::{DealId, Digest, Mend, Timestamp};
 use semper_commerce::Host;
 use semper_commerce::host::{EXCHANGE, Ended, MessageRefusal};
 use semper_commerce::link::{HOLD_MS, MESSAGE};
 use semper_commerce::lists::WELL_KNOWN as REVOCATIONS;
 use semper_commerce::opening::{AGREEMENT, OpeningError};
-use semper_commerce::terms::{TermsError, WELL_KNOWN};
+use semper_commerce::terms::{Shelf, TermsError, WELL_KNOWN};
 use semper_items::Side;
+use semper_keeper::{Ending, Health, Keeper, State as Condition};
 use semper_runtime::business::Business;
 use semper_trust::layout::LayoutError;
+use semper_trust::verify::Described;
 use semper_trust::{Layout, VerifiedTerms};
 use serde::Deserialize;
+use tokio::sync::watch;
 
 use crate::catalogue::{self, Catalogue, CatalogueError};
-use crate::config::MerchantConfig;
 use crate::party::{Party, PartyError};
-use crate::web::{self, Metrics};
+use crate::role::{Role, RoleKind};
+use crate::room::NotDone;
+use crate::surroundings::{Desk, Surroundings};
+use crate::web;
 
 /// Activations of a merchant at once.
 const WORKERS: usize = 64;
+/// How long compiling a service may take before its being late is reported.
+const PREPARING: Duration = Duration::from_secs(300);
+
+/// The merchant's section of a server's file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MerchantConfig {
+    /// The home.
+    pub home: PathBuf,
+    /// The folder of the current terms, an OCI image layout.
+    pub terms: PathBuf,
+    /// The merchant's own revocation list (semper-sign revoke), if it has one.
+    pub revocations: Option<PathBuf>,
+}
 
 /// Why a merchant does not start.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +102,17 @@ pub struct Merchant {
     layout: Layout,
     terms: Arc<VerifiedTerms>,
     revocations: Option<PathBuf>,
+    /// When those who hold a poll answer at once.
+    requests: Ending,
+    service: Service,
+}
+
+/// Whether the service can be run.
+struct Service {
+    /// By this name it stands in the server's health.
+    name: String,
+    /// Why it cannot be run, once that is known.
+    trouble: Arc<OnceLock<&'static str>>,
 }
 
 impl std::fmt::Debug for Merchant {
@@ -93,31 +123,50 @@ impl std::fmt::Debug for Merchant {
 
 impl Merchant {
     /// Opens a merchant's home and its current terms; goes on with its deals.
-    pub fn open(config: &MerchantConfig) -> Result<Self, MerchantError> {
-        let (home, terms) = (&config.home, &config.terms);
-        let party = Party::open(home)?;
-        let wrong = |source| MerchantError::Layout { folder: terms.display().to_string(), source };
-        let dir = Dir::open_ambient_dir(terms, ambient_authority()).map_err(|error| {
-            wrong(LayoutError::Io { name: "the folder".into(), detail: error.to_string() })
-        })?;
-        let layout = Layout::read(&dir).map_err(wrong)?;
-        let catalogue = Catalogue::open(&party.home.path().join(catalogue::FILE))?;
-        if catalogue.is_empty()? {
-            tracing::warn!("the catalogue is empty; fill it with semper catalogue import");
-        }
+    ///
+    /// # Errors
+    /// Names what is missing or not acceptable.
+    pub fn open(config: &MerchantConfig, around: &Surroundings) -> Result<Self, MerchantError> {
+        let (mut party, layout, catalogue) = parts(config)?;
+        party.keeper = around.keeper.clone();
         let business: Arc<dyn Business> = Arc::new(catalogue);
         let host = party.host(Some(business), WORKERS, |deal, text| {
             tracing::debug!(deal = deal.short(), text, "deal");
         })?;
         let terms = host.shelf().take(&layout)?;
-        // Compiled before the first buyer comes, while the server already answers.
-        let preparing = host.prepare(&terms, Side::Seller);
-        std::thread::spawn(move || match preparing.join() {
-            Ok(Ok(())) => tracing::info!("the service is ready"),
-            Ok(Err(stop)) => tracing::error!(%stop, "the service cannot be run"),
-            Err(_) => tracing::error!("preparing the service has crashed"),
-        });
-        Ok(Self { host, layout, terms, revocations: config.revocations.clone() })
+        Ok(Self {
+            service: Service::prepare(&host, &terms, &around.keeper),
+            revocations: config.revocations.clone(),
+            requests: around.requests.clone(),
+            host,
+            layout,
+            terms,
+        })
+    }
+
+    /// Looks whether it could be opened. No deal goes on, and nothing is remembered of the terms.
+    fn check(config: &MerchantConfig) -> Result<(), MerchantError> {
+        let (party, layout, _) = parts(config)?;
+        let (home, archive) = (Arc::clone(&party.home), party.archive.clone());
+        let shelf = Shelf::new(home, archive, party.trust.clone());
+        let described = Described::parse(&layout).map_err(TermsError::from)?;
+        let (merchant, service) = (&described.terms.merchant, &described.service.name);
+        let knowledge = shelf.lists().knowledge(merchant, service).map_err(TermsError::from)?;
+        let now = Timestamp::now();
+        VerifiedTerms::verify(&layout, &party.trust, Some(&knowledge), now)
+            .map_err(TermsError::from)?;
+        Ok(())
+    }
+
+    /// Whether there is a change to look at; false when the time is over, or the server ends.
+    async fn held(&self, until: Instant, changes: &mut watch::Receiver<u64>) -> bool {
+        tokio::select! {
+            () = self.requests.over() => false,
+            // A signal that nobody keeps any more is no change; whoever asks comes again.
+            changed = tokio::time::timeout_at(until.into(), changes.changed()) => {
+                matches!(changed, Ok(Ok(())))
+            }
+        }
     }
 
     fn hello(&self, body: &[u8]) -> Response {
@@ -160,6 +209,201 @@ impl Merchant {
     }
 }
 
+/// What a merchant is opened from.
+fn parts(config: &MerchantConfig) -> Result<(Party, Layout, Catalogue), MerchantError> {
+    let party = Party::open(&config.home)?;
+    let folder = config.terms.display().to_string();
+    let wrong = |source| MerchantError::Layout { folder: folder.clone(), source };
+    let dir = Dir::open_ambient_dir(&config.terms, ambient_authority()).map_err(|error| {
+        wrong(LayoutError::Io { name: "the folder".into(), detail: error.to_string() })
+    })?;
+    let layout = Layout::read(&dir).map_err(wrong)?;
+    let catalogue = Catalogue::open(&party.home.path().join(catalogue::FILE))?;
+    if catalogue.is_empty()? {
+        tracing::warn!("the catalogue is empty; fill it with semper catalogue import");
+    }
+    Ok((party, layout, catalogue))
+}
+
+impl Service {
+    /// Has it compiled before the first buyer comes, while the server already answers.
+    fn prepare(host: &Arc<Host>, terms: &Arc<VerifiedTerms>, keeper: &Keeper) -> Self {
+        let trouble = Arc::new(OnceLock::new());
+        let this = Self { name: format!("{}/service", keeper.name()), trouble };
+        let (preparing, trouble) = (host.prepare(terms, Side::Seller), Arc::clone(&this.trouble));
+        drop(keeper.job("preparing", move |post| {
+            match post.within(PREPARING, "compiling the service", || preparing.join()) {
+                Ok(Ok(())) => tracing::info!("the service is ready"),
+                Ok(Err(stop)) => {
+                    tracing::error!(%stop, "the service cannot be run");
+                    let _ = trouble.set("it cannot be run; the server's log says why");
+                }
+                Err(_) => {
+                    tracing::error!("preparing the service has crashed");
+                    let _ = trouble.set("preparing it has crashed");
+                }
+            }
+        }));
+        this
+    }
+}
+
+impl RoleKind for Merchant {
+    const SECTION: &'static str = "merchant";
+    type Config = MerchantConfig;
+    type Error = MerchantError;
+
+    fn place(config: &mut MerchantConfig, base: &Path) {
+        let mut paths = vec![&mut config.home, &mut config.terms];
+        paths.extend(&mut config.revocations);
+        for path in paths {
+            *path = base.join(&*path);
+        }
+    }
+
+    fn check(config: &MerchantConfig) -> Result<(), MerchantError> {
+        Self::check(config)
+    }
+
+    fn open(
+        config: &MerchantConfig,
+        around: &Surroundings,
+    ) -> Result<Arc<dyn Role>, MerchantError> {
+        Ok(Arc::new(Self::open(config, around)?))
+    }
+}
+
+impl Role for Merchant {
+    fn routes(self: Arc<Self>, around: &Surroundings) -> Router {
+        // Conversations about exchanges may have to wait for banks: they take no places of deals.
+        let exchanges = around.desk_for("exchanges", Arc::clone(&self));
+        let exchanges = Router::new()
+            .route(&format!("/semper/v1/deals/{{deal}}/{EXCHANGE}"), post(exchange))
+            .with_state(exchanges);
+        Router::new()
+            .route(&format!("{WELL_KNOWN}{{*name}}"), get(file))
+            .route(REVOCATIONS, get(revocations))
+            .route("/semper/v1/deals", post(hello))
+            .route("/semper/v1/deals/{deal}", post(agreed))
+            .route("/semper/v1/deals/{deal}/messages", post(message).get(poll))
+            .with_state(around.desk(self))
+            .merge(exchanges)
+    }
+
+    fn health(&self) -> Vec<Health> {
+        let state = match self.service.trouble.get() {
+            Some(why) => Condition::Ill((*why).into()),
+            None => Condition::Well,
+        };
+        vec![Health { name: self.service.name.clone(), state, panics: 0 }]
+    }
+}
+
+type Shop = State<Desk<Merchant>>;
+
+async fn file(State(desk): Shop, UrlPath(name): UrlPath<String>) -> Response {
+    match desk.layout.file(&name) {
+        Some(bytes) => web::bytes("application/octet-stream", bytes),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+/// Read anew each time: the merchant replaces it while the server runs.
+async fn revocations(State(desk): Shop) -> Response {
+    let shown = |merchant: &Merchant| match merchant.revocations.as_ref().map(std::fs::read) {
+        Some(Ok(bytes)) => web::bytes("application/json", bytes),
+        _ => StatusCode::NOT_FOUND.into_response(),
+    };
+    desk.answer("revocations", shown).await
+}
+
+async fn hello(State(desk): Shop, body: Bytes) -> Response {
+    desk.answer("hello", move |merchant| merchant.hello(&body)).await
+}
+
+async fn agreed(State(desk): Shop, UrlPath(hex): UrlPath<String>, body: Bytes) -> Response {
+    let work = move |it: &Merchant| with_deal(&hex, |id| it.agreed(id, &body));
+    desk.answer("agreed", work).await
+}
+
+async fn message(State(desk): Shop, UrlPath(hex): UrlPath<String>, body: Bytes) -> Response {
+    let work = move |it: &Merchant| with_deal(&hex, |id| it.message(id, &body));
+    desk.answer("message", work).await
+}
+
+async fn poll(
+    State(desk): Shop,
+    UrlPath(hex): UrlPath<String>,
+    UrlQuery(poll): UrlQuery<Poll>,
+) -> Response {
+    let response = match parse_deal(&hex) {
+        Some(id) => long_poll(&desk, id, &poll).await.unwrap_or_else(NotDone::into_response),
+        None => message_refusal(&MessageRefusal::UnknownDeal),
+    };
+    desk.count("poll", response)
+}
+
+async fn exchange(
+    State(desk): Shop,
+    UrlPath(hex): UrlPath<String>,
+    UrlQuery(poll): UrlQuery<Poll>,
+    body: Bytes,
+) -> Response {
+    let response = match parse_deal(&hex) {
+        Some(id) => converse(&desk, id, &poll, body).await.unwrap_or_else(NotDone::into_response),
+        None => message_refusal(&MessageRefusal::UnknownDeal),
+    };
+    desk.count("exchange", response)
+}
+
+/// Takes what the buyer says about an exchange, and holds the answer until our side has
+/// something to say, the time is over, or the server ends. No thread is held meanwhile.
+async fn converse(
+    desk: &Desk<Merchant>,
+    id: DealId,
+    poll: &Poll,
+    body: Bytes,
+) -> Result<Response, NotDone> {
+    let until = poll.until();
+    let mut changes = desk.host.signal(id).subscribe();
+    let heard = match desk.work("exchange", move |it| it.host.hear(id, &body)).await? {
+        Ok(heard) => heard,
+        Err(refusal) => return Ok(message_refusal(&refusal)),
+    };
+    loop {
+        changes.mark_unchanged();
+        match desk.work("exchange", move |it| it.host.says(id, heard)).await? {
+            Ok(Some(wire)) => return Ok(web::bytes(MESSAGE, wire)),
+            Ok(None) => {}
+            Err(refusal) => return Ok(message_refusal(&refusal)),
+        }
+        if !desk.held(until, &mut changes).await {
+            return Ok(no_content());
+        }
+    }
+}
+
+/// Holds a poll until there is a message, the deal has ended, the time is over, or the server
+/// ends. No thread is held meanwhile.
+async fn long_poll(desk: &Desk<Merchant>, id: DealId, poll: &Poll) -> Result<Response, NotDone> {
+    let until = poll.until();
+    // Subscribed before looking, so that nothing in between is missed.
+    let mut changes = desk.host.signal(id).subscribe();
+    let after = poll.after;
+    loop {
+        changes.mark_unchanged();
+        match desk.work("poll", move |it| it.next(id, after)).await? {
+            Ok((Some(wire), _)) => return Ok(web::bytes(MESSAGE, wire)),
+            Ok((None, Some(ended))) => return Ok(web::json(StatusCode::GONE, &Ended { ended })),
+            Ok((None, None)) => {}
+            Err(refusal) => return Ok(message_refusal(&refusal)),
+        }
+        if !desk.held(until, &mut changes).await {
+            return Ok(no_content());
+        }
+    }
+}
+
 fn message_refusal(refusal: &MessageRefusal) -> Response {
     let status = match refusal {
         MessageRefusal::UnknownDeal => StatusCode::NOT_FOUND,
@@ -189,116 +433,10 @@ struct Poll {
     wait: u64,
 }
 
-/// The merchant's routes.
-pub fn routes(merchant: Arc<Merchant>, metrics: Arc<Metrics>) -> Router {
-    let shared = Arc::new((merchant, metrics));
-    let own = || Arc::clone(&shared);
-    let (a, b, c, d, e, f, g) = (own(), own(), own(), own(), own(), own(), own());
-    // Read anew each time: the merchant replaces it while the server runs.
-    let revocations = move || {
-        let file = f.0.revocations.clone();
-        web::blocking(move || match file.map(std::fs::read) {
-            Some(Ok(bytes)) => web::bytes("application/json", bytes),
-            _ => StatusCode::NOT_FOUND.into_response(),
-        })
-    };
-    let files = move |UrlPath(name): UrlPath<String>| async move {
-        match a.0.layout.file(&name) {
-            Some(bytes) => web::bytes("application/octet-stream", bytes),
-            None => StatusCode::NOT_FOUND.into_response(),
-        }
-    };
-    let hello = move |body: Bytes| async move {
-        let this = Arc::clone(&b.0);
-        let response = web::blocking(move || this.hello(&body)).await;
-        b.1.outcome("merchant", "hello", response)
-    };
-    let agreed = move |UrlPath(hex): UrlPath<String>, body: Bytes| async move {
-        let this = Arc::clone(&c.0);
-        let response = web::blocking(move || with_deal(&hex, |id| this.agreed(id, &body))).await;
-        c.1.outcome("merchant", "agreed", response)
-    };
-    let message = move |UrlPath(hex): UrlPath<String>, body: Bytes| async move {
-        let this = Arc::clone(&d.0);
-        let response = web::blocking(move || with_deal(&hex, |id| this.message(id, &body))).await;
-        d.1.outcome("merchant", "message", response)
-    };
-    let poll = move |UrlPath(hex): UrlPath<String>, UrlQuery(poll): UrlQuery<Poll>| async move {
-        let this = Arc::clone(&e.0);
-        let response = match parse_deal(&hex) {
-            Some(id) => long_poll(this, id, &poll).await,
-            None => message_refusal(&MessageRefusal::UnknownDeal),
-        };
-        e.1.outcome("merchant", "poll", response)
-    };
-    let exchange = move |UrlPath(hex): UrlPath<String>,
-                         UrlQuery(poll): UrlQuery<Poll>,
-                         body: Bytes| async move {
-        let this = Arc::clone(&g.0);
-        let response = match parse_deal(&hex) {
-            Some(id) => converse(this, id, &poll, body).await,
-            None => message_refusal(&MessageRefusal::UnknownDeal),
-        };
-        g.1.outcome("merchant", "exchange", response)
-    };
-    Router::new()
-        .route(&format!("{WELL_KNOWN}{{*name}}"), get(files))
-        .route(REVOCATIONS, get(revocations))
-        .route("/semper/v1/deals", post(hello))
-        .route("/semper/v1/deals/{deal}", post(agreed))
-        .route("/semper/v1/deals/{deal}/messages", post(message).get(poll))
-        .route(&format!("/semper/v1/deals/{{deal}}/{EXCHANGE}"), post(exchange))
-}
-
-/// Takes what the buyer says about an exchange, and holds the answer until our side has
-/// something to say, or the time is over. No thread is held meanwhile.
-async fn converse(merchant: Arc<Merchant>, id: DealId, poll: &Poll, body: Bytes) -> Response {
-    let until = Instant::now() + Duration::from_millis(poll.wait.min(HOLD_MS));
-    let mut changes = merchant.host.signal(id).subscribe();
-    let this = Arc::clone(&merchant);
-    let heard = match tokio::task::spawn_blocking(move || this.host.hear(id, &body)).await {
-        Ok(Ok(heard)) => heard,
-        Ok(Err(refusal)) => return message_refusal(&refusal),
-        Err(_) => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-    };
-    loop {
-        changes.mark_unchanged();
-        let this = Arc::clone(&merchant);
-        match tokio::task::spawn_blocking(move || this.host.says(id, heard)).await {
-            Ok(Ok(Some(wire))) => return web::bytes(MESSAGE, wire),
-            Ok(Ok(None)) => {}
-            Ok(Err(refusal)) => return message_refusal(&refusal),
-            Err(_) => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-        }
-        let left = until.saturating_duration_since(Instant::now());
-        if tokio::time::timeout(left, changes.changed()).await.is_err() {
-            return no_content();
-        }
-    }
-}
-
-/// Holds a poll until there is a message, the deal has ended, or the time is over. No thread
-/// is held meanwhile.
-async fn long_poll(merchant: Arc<Merchant>, id: DealId, poll: &Poll) -> Response {
-    let hold = Duration::from_millis(poll.wait.min(HOLD_MS));
-    let until = Instant::now() + hold;
-    // Subscribed before looking, so that nothing in between is missed.
-    let mut changes = merchant.host.signal(id).subscribe();
-    loop {
-        changes.mark_unchanged();
-        let (this, after) = (Arc::clone(&merchant), poll.after);
-        let looked = tokio::task::spawn_blocking(move || this.next(id, after)).await;
-        match looked {
-            Ok(Ok((Some(wire), _))) => return web::bytes(MESSAGE, wire),
-            Ok(Ok((None, Some(ended)))) => return web::json(StatusCode::GONE, &Ended { ended }),
-            Ok(Ok((None, None))) => {}
-            Ok(Err(refusal)) => return message_refusal(&refusal),
-            Err(_) => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-        }
-        let left = until.saturating_duration_since(Instant::now());
-        if tokio::time::timeout(left, changes.changed()).await.is_err() {
-            return no_content();
-        }
+impl Poll {
+    /// Until when it may be held.
+    fn until(&self) -> Instant {
+        Instant::now() + Duration::from_millis(self.wait.min(HOLD_MS))
     }
 }
 

@@ -6,6 +6,8 @@
 //! committed (a replica that takes over without having everything) is no store for this: the
 //! verdicts would contradict each other, and both would be signed.
 
+mod after;
+mod bank;
 pub mod cases;
 mod config;
 pub mod postgres;
@@ -17,25 +19,30 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Bytes;
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{get, post};
 use semper_archive::Home;
+use semper_bank_protocol::{CBOR, Claim as ClaimRequest, HoldFact};
 use semper_base::cert::{CertError, Roots};
 use semper_base::{Certificate, Digest, PublicKey, SigningKey, Timestamp, cbor};
-use semper_exchange::bank::{Claim, ClaimRequest, Fact};
+use semper_exchange::bank::Claim;
 use semper_exchange::crypto::{Body as _, Signed};
 use semper_exchange::standard::{Keys, NoGoods, Standard};
 use semper_exchange::third::{self, Case, DECIDE_MS, Effect, Event};
 use semper_exchange::verdict::{Answer, Rejection, Request, Submitted, Verdict};
 pub use semper_exchange::verdict::{MAX_ANSWER, REQUESTS};
 use semper_exchange::{Agreed, Away, Crypto as _, Role, ThirdParty as Named, party};
+use semper_keeper::Keeper;
 use semper_net::Client;
-use semper_purse::{CBOR, CLAIMS};
 use serde::{Deserialize, Serialize};
 
 use crate::log::{self, Log, LogConfig};
-use crate::web::{self, Metrics};
+use crate::role::{Role as ServerRole, RoleKind};
+use crate::surroundings::{Desk, Surroundings};
+use crate::web;
+use bank::BankLink;
 use cases::{Cases, CasesError, Change, FileCases, Row};
 pub use config::{BankAddress, ThirdPartyConfig, ThirdPartyError};
 use postgres::PostgresCases;
@@ -56,12 +63,8 @@ const LOG: &str = "verdicts";
 const CASES_A_MINUTE: u32 = 600;
 /// Originators that are counted at once.
 const COUNTED: usize = 100_000;
-/// Verdicts that are published together at most.
-const BATCH: u32 = 1_000;
 /// How often a step is taken again because another process was faster.
 const RACES: usize = 16;
-/// How often what was left is looked after.
-const LOOK: Duration = Duration::from_millis(200);
 
 /// A line of the public log: that there is a verdict, and which; nothing of what it is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,8 +76,8 @@ pub struct Logged {
     pub verdict: Digest,
 }
 
-/// Payment systems by the key that they sign facts with: address, and the way there.
-type Banks = HashMap<PublicKey, (String, Client)>;
+/// Payment systems by the key that they sign facts with.
+type Banks = HashMap<PublicKey, BankLink>;
 
 /// A running third party.
 #[derive(Debug)]
@@ -102,17 +105,17 @@ impl ThirdParty {
         Ok(named(&Keys::new(key, NoGoods), origin))
     }
 
-    /// Opens a home, and goes on with what a crash has left.
+    /// Opens a home, and goes on with what a crash has left; its threads run under this keeper.
     ///
     /// # Errors
     /// Names what is missing.
-    pub fn open(config: &ThirdPartyConfig) -> Result<Arc<Self>, ThirdPartyError> {
+    pub fn open(config: &ThirdPartyConfig, keeper: &Keeper) -> Result<Arc<Self>, ThirdPartyError> {
         let home = Home::open(&config.home)?;
         let cases: Box<dyn Cases> = match &config.store {
             Some(url) => Box::new(PostgresCases::open(url, config.publish)?),
-            None => Box::new(FileCases::open(&home.path().join(FILE))?),
+            None => Box::new(FileCases::open(&home.path().join(FILE), keeper)?),
         };
-        Self::with(config, cases)
+        Self::with(config, cases, keeper)
     }
 
     /// As [`ThirdParty::open`], with another store.
@@ -122,8 +125,38 @@ impl ThirdParty {
     pub fn with(
         config: &ThirdPartyConfig,
         cases: Box<dyn Cases>,
+        keeper: &Keeper,
     ) -> Result<Arc<Self>, ThirdPartyError> {
         let home = Home::open(&config.home)?;
+        let (keys, origin, banks) = Self::parts(config, &home)?;
+        let log = match config.publish {
+            true => Some(Arc::new(Log::open(&Self::log_config(config, &home), keeper)?)),
+            false => None,
+        };
+        let this = Arc::new(Self { keys, origin, cases, banks, log, counted: Mutex::default() });
+        after::keep(&this, keeper);
+        Ok(this)
+    }
+
+    /// Looks whether a home could be opened: keys, banks, store, log. Nothing is published, and
+    /// no bank is asked.
+    fn check(config: &ThirdPartyConfig) -> Result<(), ThirdPartyError> {
+        let home = Home::open(&config.home)?;
+        Self::parts(config, &home)?;
+        match &config.store {
+            Some(url) => PostgresCases::open(url, config.publish).map(drop)?,
+            None => FileCases::check(&home.path().join(FILE))?,
+        }
+        if config.publish {
+            Log::check(&Self::log_config(config, &home))?;
+        }
+        Ok(())
+    }
+
+    fn parts(
+        config: &ThirdPartyConfig,
+        home: &Home,
+    ) -> Result<(Keys, String, Banks), ThirdPartyError> {
         let key = SigningKey::from_pem(&home.read_secret(KEY)?)?;
         let origin = home.read(ORIGIN)?.trim().to_owned();
         let mut banks = Banks::new();
@@ -131,44 +164,23 @@ impl ThirdParty {
             let key = certificate(&bank.certificate)?.key();
             let key = key.map_err(|error| wrong(&bank.certificate, &error))?;
             let net = Client::new(&Roots::new(vec![certificate(&bank.root)?]));
-            banks.insert(key, (bank.url.clone(), net));
+            banks.insert(key, BankLink::new(bank.url.clone(), &net));
         }
-        let log = match config.publish {
-            true => Some(Arc::new(Log::open(&LogConfig {
-                home: home.path().join(LOG),
-                authorities: Vec::new(),
-                witness: config.witness.clone(),
-                quorum: config.quorum,
-            })?)),
-            false => None,
-        };
-        let this = Arc::new(Self {
-            keys: Keys::new(key, NoGoods),
-            origin,
-            cases,
-            banks,
-            log,
-            counted: Mutex::default(),
-        });
-        let weak = Arc::downgrade(&this);
-        std::thread::spawn(move || {
-            while let Some(this) = weak.upgrade() {
-                this.look_after();
-                drop(this);
-                std::thread::sleep(LOOK);
-            }
-        });
-        Ok(this)
+        Ok((Keys::new(key, NoGoods), origin, banks))
+    }
+
+    fn log_config(config: &ThirdPartyConfig, home: &Home) -> LogConfig {
+        LogConfig {
+            home: home.path().join(LOG),
+            authorities: Vec::new(),
+            witness: config.witness.clone(),
+            quorum: config.quorum,
+        }
     }
 
     /// Its name and keys, as exchanges pin them.
     pub fn named(&self) -> Named<Standard> {
         named(&self.keys, &self.origin)
-    }
-
-    /// The log of its verdicts, if this process publishes them.
-    pub const fn log(&self) -> Option<&Arc<Log>> {
-        self.log.as_ref()
     }
 
     /// Answers a request.
@@ -285,7 +297,7 @@ impl ThirdParty {
         &self,
         agreement: &Agreed<Standard>,
         asks: &[(Role, Claim<Standard>)],
-    ) -> Option<Vec<Signed<Standard, Fact<Standard>>>> {
+    ) -> Option<Vec<HoldFact>> {
         let ask = |(payer, claim): &(Role, Claim<Standard>)| self.claim(agreement, *payer, claim);
         asks.iter().map(ask).collect()
     }
@@ -295,31 +307,18 @@ impl ThirdParty {
         agreement: &Agreed<Standard>,
         payer: Role,
         claim: &Claim<Standard>,
-    ) -> Option<Signed<Standard, Fact<Standard>>> {
+    ) -> Option<HoldFact> {
         let (_, money) = agreement.money(payer)?;
-        let Some((url, net)) = self.banks.get(&money.bank) else {
+        let Some(bank) = self.banks.get(&money.bank) else {
             tracing::error!(bank = %money.bank.id(), "no address of this payment system is known");
             return None;
         };
-        let request = ClaimRequest {
+        bank.claim(&ClaimRequest {
             exchange: agreement.subject(),
             leaf: party::money_leaf(agreement, payer)?,
             third_party: self.keys.public(),
             claim: claim.clone(),
-        };
-        let url = format!("{url}{CLAIMS}");
-        let answer = net.post(&url, CBOR, cbor::encode(&request), MAX_ANSWER);
-        match answer {
-            Ok(response) if response.status == 200 => cbor::decode(&response.body, MAX_ANSWER).ok(),
-            Ok(response) => {
-                tracing::warn!(status = response.status, url, "a payment system refuses");
-                None
-            }
-            Err(error) => {
-                tracing::warn!(%error, url, "a payment system does not answer");
-                None
-            }
-        }
+        })
     }
 
     /// Whether this originator may begin another case now.
@@ -336,49 +335,6 @@ impl ThirdParty {
         }
         *count += 1;
         *count <= CASES_A_MINUTE
-    }
-
-    /// Publishes verdicts that are not published, and shows them to payment systems that wait.
-    fn look_after(&self) {
-        if let Err(error) = self.publish().and_then(|()| self.lodge()) {
-            tracing::error!(%error, "what is decided cannot be published now");
-        }
-    }
-
-    fn publish(&self) -> Result<(), CasesError> {
-        let Some(log) = &self.log else { return Ok(()) };
-        let (numbers, entries): (Vec<i64>, Vec<Vec<u8>>) =
-            self.cases.to_log(BATCH)?.into_iter().unzip();
-        if numbers.is_empty() {
-            return Ok(());
-        }
-        log.append_all(entries).map_err(|error| CasesError(error.to_string()))?;
-        self.cases.logged(&numbers)?;
-        Ok(())
-    }
-
-    /// Goes on with cases that payment systems kept from being decided, and shows verdicts to
-    /// those that wait for them.
-    fn lodge(&self) -> Result<(), CasesError> {
-        for (exchange, row) in self.cases.to_lodge(64)? {
-            let stored = match decode(&row)? {
-                Case::Decided(stored) => stored,
-                Case::Pending(pending) => {
-                    self.answer(&pending.request, Timestamp::now())?;
-                    continue;
-                }
-            };
-            let agreement = stored.promise.body().agreement.clone();
-            let verdict = Signed::new(&self.keys, exchange, stored.verdict.clone());
-            let verdict = verdict.map_err(|error| away(&error))?;
-            let claim = Claim::Verdict(Box::new(verdict));
-            let payers = [Role::Originator, Role::Responder];
-            let mut paying = payers.into_iter().filter(|it| agreement.protocol.pays(*it));
-            if paying.all(|payer| self.claim(&agreement, payer, &claim).is_some()) {
-                self.cases.lodged(&exchange)?;
-            }
-        }
-        Ok(())
     }
 }
 
@@ -404,23 +360,56 @@ fn certificate(file: &Path) -> Result<Certificate, ThirdPartyError> {
     Certificate::from_pem(&text).map_err(|error: CertError| wrong(file, &error))
 }
 
-/// The third party's routes.
-pub fn routes(third: Arc<ThirdParty>, metrics: Arc<Metrics>) -> Router {
-    let named = cbor::encode(&third.named());
-    let party = move || std::future::ready(web::bytes(CBOR, named.clone()));
-    let verdicts = third.log().cloned().map(log::public_routes);
-    let ask = move |body: Bytes| {
-        let (third, metrics) = (Arc::clone(&third), Arc::clone(&metrics));
-        async move {
-            let response = web::blocking(move || respond(&third, &body)).await;
-            metrics.outcome("third-party", "request", response)
+impl RoleKind for ThirdParty {
+    const SECTION: &'static str = "third-party";
+    type Config = ThirdPartyConfig;
+    type Error = ThirdPartyError;
+
+    fn place(config: &mut ThirdPartyConfig, base: &Path) {
+        let mut paths = vec![&mut config.home];
+        paths.extend(config.witness.iter_mut().map(|it| &mut it.root));
+        for bank in &mut config.bank {
+            paths.extend([&mut bank.certificate, &mut bank.root]);
         }
-    };
-    let router = Router::new().route(REQUESTS, post(ask)).route(PARTY, get(party));
-    match verdicts {
-        Some(verdicts) => router.nest(VERDICTS, verdicts),
-        None => router,
+        for path in paths {
+            *path = base.join(&*path);
+        }
     }
+
+    fn check(config: &ThirdPartyConfig) -> Result<(), ThirdPartyError> {
+        Self::check(config)
+    }
+
+    fn open(
+        config: &ThirdPartyConfig,
+        around: &Surroundings,
+    ) -> Result<Arc<dyn ServerRole>, ThirdPartyError> {
+        Ok(Self::open(config, &around.keeper)?)
+    }
+}
+
+impl ServerRole for ThirdParty {
+    fn routes(self: Arc<Self>, around: &Surroundings) -> Router {
+        let log = self.log.clone();
+        let router = Router::new()
+            .route(REQUESTS, post(ask))
+            .route(PARTY, get(party))
+            .with_state(around.desk(self));
+        match log {
+            Some(log) => {
+                router.nest(VERDICTS, log::public_routes(around.desk_for("verdicts", log)))
+            }
+            None => router,
+        }
+    }
+}
+
+async fn party(State(desk): State<Desk<ThirdParty>>) -> Response {
+    web::bytes(CBOR, cbor::encode(&desk.named()))
+}
+
+async fn ask(State(desk): State<Desk<ThirdParty>>, body: Bytes) -> Response {
+    desk.answer("request", move |third| respond(third, &body)).await
 }
 
 fn respond(third: &ThirdParty, body: &[u8]) -> Response {

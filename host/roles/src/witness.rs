@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
+use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
@@ -19,7 +20,9 @@ use semper_tlog::witness::{Asked, WitnessError};
 use semper_tlog::{Checkpoint, Kind, Note, VerifierKey, Witness};
 use serde::Deserialize;
 
-use crate::web::{self, Metrics};
+use crate::role::{Role, RoleKind};
+use crate::surroundings::{Desk, Surroundings};
+use crate::web;
 
 const KEY: &str = "witness.key";
 const FILE: &str = "witness.sqlite";
@@ -165,24 +168,43 @@ impl WitnessRole {
     }
 }
 
-/// The witness's routes.
-pub fn routes(witness: Arc<WitnessRole>, metrics: Arc<Metrics>) -> Router {
-    let other = Arc::clone(&witness);
-    let cosign = move |body: Bytes| {
-        let (witness, metrics) = (Arc::clone(&witness), Arc::clone(&metrics));
-        async move {
-            let response = web::blocking(move || answer(witness.cosign(&body))).await;
-            metrics.outcome("witness", "cosign", response)
-        }
+impl RoleKind for WitnessRole {
+    const SECTION: &'static str = "witness";
+    type Config = WitnessConfig;
+    type Error = WitnessRoleError;
+
+    fn place(config: &mut WitnessConfig, base: &Path) {
+        config.home = base.join(&config.home);
+    }
+
+    fn check(config: &WitnessConfig) -> Result<(), WitnessRoleError> {
+        Self::open(config).map(drop)
+    }
+
+    fn open(config: &WitnessConfig, _: &Surroundings) -> Result<Arc<dyn Role>, WitnessRoleError> {
+        Ok(Arc::new(Self::open(config)?))
+    }
+}
+
+impl Role for WitnessRole {
+    fn routes(self: Arc<Self>, around: &Surroundings) -> Router {
+        Router::new()
+            .route("/add-checkpoint", post(cosign))
+            .route("/forks", get(forks))
+            .with_state(around.desk(self))
+    }
+}
+
+async fn cosign(State(desk): State<Desk<WitnessRole>>, body: Bytes) -> Response {
+    desk.answer("cosign", move |witness| answer(witness.cosign(&body))).await
+}
+
+async fn forks(State(desk): State<Desk<WitnessRole>>) -> Response {
+    let shown = |witness: &WitnessRole| match witness.forks() {
+        Ok(forks) => web::json(StatusCode::OK, &forks),
+        Err(error) => web::refuse(StatusCode::SERVICE_UNAVAILABLE, &error, error.mend()),
     };
-    let forks = move || {
-        let witness = Arc::clone(&other);
-        web::blocking(move || match witness.forks() {
-            Ok(forks) => web::json(StatusCode::OK, &forks),
-            Err(error) => web::refuse(StatusCode::SERVICE_UNAVAILABLE, &error, error.mend()),
-        })
-    };
-    Router::new().route("/add-checkpoint", post(cosign)).route("/forks", get(forks))
+    desk.answer("forks", shown).await
 }
 
 /// Statuses as c2sp.org/tlog-witness has them.

@@ -3,17 +3,18 @@
 use std::path::Path;
 
 use semper_archive::{Archive, Home, Write};
+use semper_bank_protocol::{
+    self as bank_protocol, AccountAction, AccountRequest, AccountView, Answer,
+};
 use semper_base::cert::Roots;
 use semper_base::{Certificate, Currency, Digest, Report, Timestamp, keys};
 use semper_commerce::host::evidence;
 use semper_net::Client;
-use semper_purse::{ACCOUNTS, BankRefusal, COSE, PurseConfig};
-use semper_roles::bank::AccountView;
+use semper_purse::PurseConfig;
 use semper_roles::ca::{REGISTER, Registered, Registration};
 use semper_roles::party::{self, Party, PartyConfig, PaymentConfig};
 use semper_roles::web::WebRefusal;
 use semper_tinguin::keystore::{self, Keystore};
-use semper_tinguin_protocol::protocol::{AccountAction, AccountRequest};
 use semper_trust::TrustFile;
 
 use crate::arguments::{AccountArguments, InitArguments, RegisterArguments};
@@ -281,21 +282,21 @@ fn ask_bank(
     };
     let tinguin = semper_tinguin_protocol::Client::new(party.home.path());
     let signed = tinguin.sign_account_request(&request)?;
-    let response = party.net().post(&format!("{bank}{ACCOUNTS}"), COSE, signed, MAX_ANSWER)?;
-    if response.status == 200 {
-        return serde_json::from_slice(&response.body).map_err(|error| {
+    let (ask, net) = (bank_protocol::Request::Account, party.net());
+    let response = net.post(&ask.url(bank), ask.media_type(), signed, MAX_ANSWER)?;
+    match Answer::of(response.status, response.body) {
+        Answer::Done(body) => serde_json::from_slice(&body).map_err(|error| {
             Report::refusal(format!("the bank's answer is not valid: {error}"), "ask the bank")
-        });
-    }
-    Err(match serde_json::from_slice::<BankRefusal>(&response.body) {
-        Ok(refusal) => {
-            Report::refusal(format!("the bank refuses: {}", refusal.words), "ask the bank")
+        }),
+        Answer::Refused(refusal) | Answer::Away { refusal: Some(refusal), .. } => {
+            let what = format!("the bank refuses: {}", refusal.words);
+            Err(Report::refusal(what, "ask the bank"))
         }
-        Err(_) => Report::refusal(
-            format!("{bank} answers with status {}", response.status),
-            "check the address",
-        ),
-    })
+        Answer::Away { status, refusal: None } => {
+            let what = format!("{bank} answers with status {status}");
+            Err(Report::refusal(what, "check the address"))
+        }
+    }
 }
 
 fn show(view: &AccountView, json: bool) -> Result<(), Report> {

@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use indicatif::{ProgressBar, ProgressStyle};
 use semper_archive::Home;
 use semper_base::{Amount, Certificate, Report, Role, SigningKey, Timestamp};
-use semper_net::serve as serve_tls;
+use semper_keeper::Keeper;
 use semper_roles::bank::LEDGER;
 use semper_roles::ca::Ca;
 use semper_roles::catalogue::{self, Catalogue};
 use semper_roles::config::{LogFormat, ServerConfig};
 use semper_roles::log::Log;
+use semper_roles::server::Server;
 use semper_roles::third_party::ThirdParty;
 use semper_roles::witness::WitnessRole;
 use serde_json::json;
@@ -22,13 +23,14 @@ use crate::print;
 pub fn serve(file: &Path, check: bool) -> Result<(), Report> {
     let config = ServerConfig::read(file)?;
     log(config.log);
-    let identity = config.tls()?;
-    let router = config.roles()?;
     if check {
+        config.check()?;
         print::line(&format!("{} is right", file.display()));
         return Ok(());
     }
-    Ok(serve_tls(router, config.listen, &identity, |address| {
+    let identity = config.tls()?;
+    let server = Server::open(&config, &Keeper::new("semper"))?;
+    Ok(server.serve(config.listen, &identity, |address| {
         tracing::info!(%address, "serving");
     })?)
 }

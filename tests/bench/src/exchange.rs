@@ -17,6 +17,7 @@ use semper_exchange::{Crypto as _, Event, Half, Mode, Originator, Responder, Rol
 use semper_exchange_tests::goods::Prepared;
 use semper_exchange_tests::services::SignedFact;
 use semper_exchange_tests::{Kind, Local, Run, Services, Trader, agree};
+use semper_keeper::Keeper;
 use semper_roles::third_party::cases::{Cases, Change, FileCases};
 use semper_roles::third_party::postgres::PostgresCases;
 use semper_roles::third_party::{ThirdParty, ThirdPartyConfig};
@@ -233,8 +234,9 @@ fn verdicts() -> Result<(), Box<dyn Error>> {
     });
     super::note("verdicts without a store, one after the other", &format!("{cpu:.0}/s"));
 
-    let bare_sqlite = bare(&FileCases::open(&folder.path().join("bare.sqlite"))?, size);
-    let third = ThirdParty::open(&config(None, true))?;
+    let keeper = Keeper::new("bench");
+    let bare_sqlite = bare(&FileCases::open(&folder.path().join("bare.sqlite"), &keeper)?, size);
+    let third = ThirdParty::open(&config(None, true), &keeper)?;
     let ours = rate(THREADS, VERDICTS, |index| answer(&third, index));
     compare("verdicts on SQLite, 32 at once", ours, bare_sqlite);
     drop(third);
@@ -246,7 +248,7 @@ fn verdicts() -> Result<(), Box<dyn Error>> {
         // machine's two cores are what there is.
         let url = postgres.database(&format!("verdicts{processes}"))?;
         let all: Vec<Arc<ThirdParty>> = (0..processes)
-            .map(|index| ThirdParty::open(&config(Some(url.clone()), index == 0)))
+            .map(|index| ThirdParty::open(&config(Some(url.clone()), index == 0), &keeper))
             .collect::<Result<_, _>>()?;
         let ours = rate(THREADS, VERDICTS, |index| answer(&all[index % processes], index));
         compare(&format!("verdicts on PostgreSQL, {processes} third parties"), ours, bare_postgres);

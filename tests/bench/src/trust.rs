@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use semper_archive::Home;
 use semper_base::{Digest, SigningKey};
 use semper_items::Side;
+use semper_keeper::Keeper;
 use semper_roles::log::{Log, LogConfig};
 use semper_runtime::Runtime;
 use semper_runtime::compile::Compiler;
@@ -155,7 +156,8 @@ fn logs() -> Result<(), Box<dyn Error>> {
     let home = folder.path().join("log");
     Log::create(&home, "log.example/terms")?;
     let config = LogConfig { home, authorities: vec![root], witness: Vec::new(), quorum: 0 };
-    let log = Log::open(&config)?;
+    let keeper = Keeper::new("bench");
+    let log = Log::open(&config, &keeper)?;
     let (layout, _) = world.service_bundle(&world.service());
     let entries: Vec<Vec<u8>> = (0..ENTRIES)
         .map(|level| {
@@ -245,7 +247,7 @@ fn click() -> Result<(), Box<dyn Error>> {
     for way in ["cold", "warm (fetched, code in the cache)"] {
         let runtime = Runtime::new(
             Compiler::new(Arc::clone(&home), program.clone())?,
-            &semper_keeper::Keeper::new("bench"),
+            &Keeper::new("bench"),
         )?;
         let start = Instant::now();
         let layout = yard.pull(&place)?;

@@ -2,6 +2,10 @@
 
 use std::path::Path;
 
+use semper_bank_protocol::{
+    ACCOUNT_DOMAIN, AccountAction, AccountRequest, Answer as BankAnswer, CBOR,
+    Request as BankRequest,
+};
 use semper_base::cert::Roots;
 use semper_base::cose::{self, Signatory};
 use semper_base::{Certificate, DealId, Digest, PublicKey, SigningKey, Timestamp, cbor, keys};
@@ -12,9 +16,7 @@ use semper_exchange::verdict::{Answer, Request};
 use semper_items::SignedStatement;
 use semper_items::statement::{Content, Statement};
 use semper_net::Client;
-use semper_purse::{ACCOUNTS, BankRefusal, CBOR, CLAIMS, COSE, HOLDS};
 use semper_roles::third_party::{MAX_ANSWER, PARTY, REQUESTS};
-use semper_tinguin_protocol::protocol::{ACCOUNT_DOMAIN, AccountAction, AccountRequest};
 use serde::{Deserialize, Serialize};
 
 use crate::services::{Services, SignedFact};
@@ -103,10 +105,16 @@ impl Remote {
         };
         let signatory = Signatory::Chain(self.chain.clone());
         let body = cose::sign(&self.key, &signatory, ACCOUNT_DOMAIN, &cbor::encode(&request));
-        let url = format!("{}{ACCOUNTS}", self.places.bank);
-        let answer = self.net.post(&url, COSE, body, MAX_ANSWER).unwrap();
-        assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
-        serde_json::from_slice(&answer.body).unwrap()
+        match self.post_bank(BankRequest::Account, body) {
+            Some(BankAnswer::Done(body)) => serde_json::from_slice(&body).unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn post_bank(&self, request: BankRequest, body: Vec<u8>) -> Option<BankAnswer> {
+        let url = request.url(&self.places.bank);
+        let answer = self.net.post(&url, request.media_type(), body, MAX_ANSWER).ok()?;
+        Some(BankAnswer::of(answer.status, answer.body))
     }
 
     /// Posts a request as it is; status and answer.
@@ -125,22 +133,18 @@ impl Services for Remote {
             content: Content::HoldOrder(order.statement("Test Bank".into(), account.into())),
         };
         let body = SignedStatement::sign(&statement, &self.key, self.chain.clone()).unwrap();
-        let url = format!("{}{HOLDS}", self.places.bank);
-        let answer = self.net.post(&url, COSE, body, MAX_ANSWER).ok()?;
-        match answer.status {
-            200 => Some(Ok(cbor::decode(&answer.body, MAX_ANSWER).unwrap())),
-            400..=499 => {
-                let refusal: BankRefusal = serde_json::from_slice(&answer.body).unwrap();
-                Some(Err(refusal.words))
-            }
-            _ => None,
+        match self.post_bank(BankRequest::Hold, body)? {
+            BankAnswer::Done(fact) => Some(Ok(cbor::decode(&fact, MAX_ANSWER).unwrap())),
+            BankAnswer::Refused(refusal) => Some(Err(refusal.words)),
+            BankAnswer::Away { .. } => None,
         }
     }
 
     fn claim(&self, request: &ClaimRequest<Standard>) -> Option<SignedFact> {
-        let url = format!("{}{CLAIMS}", self.places.bank);
-        let answer = self.net.post(&url, CBOR, cbor::encode(request), MAX_ANSWER).ok()?;
-        (answer.status == 200).then(|| cbor::decode(&answer.body, MAX_ANSWER).unwrap())
+        match self.post_bank(BankRequest::Claim, cbor::encode(request))? {
+            BankAnswer::Done(fact) => Some(cbor::decode(&fact, MAX_ANSWER).unwrap()),
+            BankAnswer::Refused(_) | BankAnswer::Away { .. } => None,
+        }
     }
 
     fn ask(&self, request: &Request<Standard>) -> Option<Answer<Standard>> {

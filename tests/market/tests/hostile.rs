@@ -5,6 +5,7 @@
 mod common;
 
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use common::{books, market, small};
 use semper_archive::Archive;
@@ -15,6 +16,8 @@ use semper_net::{Client, NetError, Response};
 use semper_testkit::Market;
 
 const MOST: usize = 1024 * 1024;
+/// Longer than anything here takes; only a hang gets this far.
+const HANG: Duration = Duration::from_secs(60);
 
 fn client(market: &Market) -> Client {
     let root = std::fs::read_to_string(market.folder.join("ca/root.pem")).unwrap();
@@ -160,6 +163,43 @@ fn a_server_that_is_told_to_stop_finishes_and_exits_cleanly() {
     let (mut market, _folder) = market(&small());
     let id = market.merchant.id().to_string();
     Command::new("kill").args(["-TERM", &id]).status().unwrap();
-    let code = market.merchant.wait(std::time::Duration::from_secs(15));
+    let code = market.merchant.wait(Duration::from_secs(15));
     assert_eq!(code, Some(0), "{}", market.merchant.log_text());
+}
+
+#[test]
+fn polls_that_are_held_are_answered_as_soon_as_the_server_is_told_to_stop() {
+    let (mut market, _folder) = market(&small());
+    // A deal whose buyer has gone away: nothing more will be said in it.
+    let mut buying = market.start_buying().unwrap();
+    let archive = Archive::open_file(&market.folder.join("otto/archive.sqlite")).unwrap();
+    let begun = Instant::now();
+    let deal = loop {
+        if let Some(row) = archive.deals().unwrap().first() {
+            break row.id;
+        }
+        assert!(begun.elapsed() < HANG, "{}", buying.log_text());
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    buying.kill();
+    let net = client(&market);
+    let path = format!("/semper/v1/deals/{}/messages?after=1000&wait=20000", deal.hex());
+    let url = format!("{}{path}", market.merchant_url());
+    let polls: Vec<_> = (0..20)
+        .map(|_| {
+            let (net, url) = (net.clone(), url.clone());
+            std::thread::spawn(move || net.get(&url, MOST).unwrap().status)
+        })
+        .collect();
+    std::thread::sleep(Duration::from_secs(1));
+    assert!(polls.iter().all(|it| !it.is_finished()), "{}", market.merchant.log_text());
+
+    let id = market.merchant.id().to_string();
+    Command::new("kill").args(["-TERM", &id]).status().unwrap();
+    let code = market.merchant.wait(Duration::from_secs(2));
+
+    assert_eq!(code, Some(0), "{}", market.merchant.log_text());
+    for poll in polls {
+        assert_eq!(poll.join().unwrap(), 204);
+    }
 }

@@ -1,5 +1,6 @@
 //! A TLS server whose every answer the test decides.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -9,6 +10,7 @@ use axum::http::{HeaderMap, Method};
 use axum::response::Response;
 use semper_base::cert::{Authority, Roots};
 use semper_base::{Role, SigningKey, Timestamp};
+use semper_keeper::Keeper;
 use semper_net::TlsIdentity;
 
 /// What was asked.
@@ -52,8 +54,9 @@ pub fn serve(answer: impl Fn(&str, Asked) -> Response + Send + Sync + 'static) -
     });
     std::thread::spawn(move || {
         let address = "127.0.0.1:0".parse().unwrap();
-        semper_net::serve(router, address, &identity, |bound| tell.send(bound.port()).unwrap())
-            .unwrap();
+        let keeper = Keeper::new("test");
+        let ready = |bound: SocketAddr| tell.send(bound.port()).unwrap();
+        semper_net::serve(router, address, &identity, &keeper, ready).unwrap();
     });
     let name = format!("localhost:{}", told.recv().unwrap());
     host.set(name.clone()).unwrap();

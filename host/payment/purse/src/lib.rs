@@ -9,6 +9,7 @@
 
 use std::sync::OnceLock;
 
+use semper_bank_protocol::{Answer, BANK, MAX_ANSWER, Refusal, Request};
 use semper_base::cert::Roots;
 use semper_base::{Certificate, DealId, PublicKey, Role, Timestamp, cbor};
 use semper_items::SignedStatement;
@@ -16,23 +17,6 @@ use semper_items::statement::{Content, PaymentConfirmation, PaymentOrder};
 use semper_net::Client;
 use semper_payment::{Confirmed, Intent, Mode, Module, PaymentError};
 use serde::{Deserialize, Serialize};
-
-/// Where payment orders are posted at a bank.
-pub const PAYMENTS: &str = "/semper/v1/payments";
-/// Where requests about one's own account are posted.
-pub const ACCOUNTS: &str = "/semper/v1/accounts";
-/// Where hold orders are posted.
-pub const HOLDS: &str = "/semper/v1/holds";
-/// Where claims about holds are posted: by anybody who has the right signature.
-pub const CLAIMS: &str = "/semper/v1/claims";
-/// Where a bank shows its certificate: its key signs facts about holds.
-pub const BANK: &str = "/semper/v1/bank";
-/// Media type of canonical CBOR.
-pub const CBOR: &str = "application/cbor";
-/// Media type of signed structures.
-pub const COSE: &str = "application/cose";
-/// Largest answer of a bank, in bytes.
-const MAX_ANSWER: usize = 128 * 1024;
 
 /// The purse's part of a home's configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,15 +28,6 @@ pub struct PurseConfig {
     pub name: String,
     /// The number of our account there.
     pub account: String,
-}
-
-/// A bank's refusal, as it travels.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BankRefusal {
-    /// `no-funds`, `unknown-account`, `conflict`, `not-yours` or `malformed`.
-    pub code: String,
-    /// The reason in words, for people.
-    pub words: String,
 }
 
 /// The purse: one account at one bank.
@@ -71,21 +46,20 @@ impl Purse {
         Self { config, net, roots, bank: OnceLock::new() }
     }
 
-    /// Posts; what the bank answers, if it does not refuse.
-    fn post(&self, url: &str, media: &str, body: &[u8]) -> Result<Vec<u8>, PaymentError> {
+    /// Posts a request; what the bank answers, if it does not refuse.
+    fn post(&self, request: Request, body: &[u8]) -> Result<Vec<u8>, PaymentError> {
+        let url = request.url(&self.config.bank);
         let response = self
             .net
-            .post(url, media, body.to_vec(), MAX_ANSWER)
+            .post(&url, request.media_type(), body.to_vec(), MAX_ANSWER)
             .map_err(|error| PaymentError::Away(error.to_string()))?;
-        match response.status {
-            200 => Ok(response.body),
-            // The bank answers a refusal with 4xx and JSON; anything else is a passing fault.
-            400..=499 => match serde_json::from_slice::<BankRefusal>(&response.body) {
-                Ok(refusal) if refusal.code == "no-funds" => Err(PaymentError::NoFunds),
-                Ok(refusal) => Err(PaymentError::Refused(refusal.words)),
-                Err(_) => Err(PaymentError::Away(format!("status {}", response.status))),
-            },
-            status => Err(PaymentError::Away(format!("status {status}"))),
+        match Answer::of(response.status, response.body) {
+            Answer::Done(body) => Ok(body),
+            Answer::Refused(refusal) if refusal.code == Refusal::NoFunds => {
+                Err(PaymentError::NoFunds)
+            }
+            Answer::Refused(refusal) => Err(PaymentError::Refused(refusal.words)),
+            Answer::Away { status, .. } => Err(PaymentError::Away(format!("status {status}"))),
         }
     }
 
@@ -168,17 +142,16 @@ impl Module for Purse {
     }
 
     fn execute(&self, signed_order: &[u8], now: Timestamp) -> Result<Confirmed, PaymentError> {
-        let url = format!("{}{PAYMENTS}", self.config.bank);
-        let answer = self.post(&url, COSE, signed_order)?;
+        let answer = self.post(Request::Payment, signed_order)?;
         Ok(self.confirmed(&answer, now)?.0)
     }
 
     fn hold(&self, signed_order: &[u8]) -> Result<Vec<u8>, PaymentError> {
-        self.post(&format!("{}{HOLDS}", self.config.bank), COSE, signed_order)
+        self.post(Request::Hold, signed_order)
     }
 
     fn claim(&self, claim: &[u8]) -> Result<Vec<u8>, PaymentError> {
-        self.post(&format!("{}{CLAIMS}", self.config.bank), CBOR, claim)
+        self.post(Request::Claim, claim)
     }
 
     fn accept(&self, item: &[u8], deal: DealId, now: Timestamp) -> Result<Confirmed, PaymentError> {

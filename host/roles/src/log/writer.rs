@@ -1,11 +1,13 @@
 //! The one thread that grows a log's tree, and what a crash has left to it.
 
 use std::path::PathBuf;
-use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use rusqlite::{Connection, params};
 use semper_base::{Digest, SigningKey};
+use semper_keeper::spawn::Loop;
+use semper_keeper::{Post, Turn};
 use semper_net::Client;
 use semper_tlog::checkpoint::witnesses;
 use semper_tlog::tree::{self, Tree, TreeError, WIDTH};
@@ -13,9 +15,14 @@ use semper_tlog::witness::Asked;
 use semper_tlog::{Checkpoint, Note, VerifierKey};
 
 use super::{LogError, Pending, flat, lock, read, write};
+use crate::queue::Waiting;
 
 /// Statements of one batch at most.
 const BATCH: usize = 1_024;
+/// How often publishing is tried again while witnesses do not answer.
+const AGAIN: Duration = Duration::from_secs(5);
+/// How long the writer may sleep when there is nothing to log.
+const LONG: Duration = Duration::from_secs(3_600);
 
 /// The one thread that grows the tree.
 pub(super) struct Writer {
@@ -30,11 +37,29 @@ pub(super) struct Writer {
     /// Entries of the bundle at the right edge.
     pub unfinished: Vec<Vec<u8>>,
     pub published: Option<Note>,
+    /// Whether tree and files are what the last batch left: not after a panic amid one.
+    pub whole: bool,
+    /// Whether the last batch was not logged or not published.
+    pub owes: bool,
 }
 
 impl Writer {
-    /// Loads the tree of the newest checkpoint that anybody may have seen.
+    /// Loads the tree of the newest checkpoint that anybody may have seen, and publishes it.
     pub fn recover(&mut self) -> Result<(), LogError> {
+        if let Some(size) = self.load()? {
+            // Numbers that were given out for a tree that nobody has seen.
+            let size = i64::try_from(size).unwrap_or(i64::MAX);
+            lock(&self.store).execute("DELETE FROM entries WHERE number >= ?1", [size])?;
+        }
+        self.publish()?;
+        self.whole = true;
+        Ok(())
+    }
+
+    /// Loads that tree alone; its size, if there is one.
+    pub fn load(&mut self) -> Result<Option<u64>, LogError> {
+        (self.tree, self.published) = (Tree::new(), None);
+        self.unfinished.clear();
         let parse = |bytes: Option<Vec<u8>>| -> Result<Option<(Checkpoint, Note)>, LogError> {
             let Some(bytes) = bytes else { return Ok(None) };
             let note = Note::parse(&bytes)?;
@@ -46,7 +71,7 @@ impl Writer {
             (Some(next), Some(old)) if next.0.size >= old.0.size => next,
             (Some(next), None) => next,
             (_, Some(old)) => old,
-            (None, None) => return self.publish(),
+            (None, None) => return Ok(None),
         };
         let tile = |level, number, width| {
             let partial = read(&self.public, &tree::path(level, number, width));
@@ -67,43 +92,71 @@ impl Writer {
                 || TreeError::Tiles { size: head.size, why: "entries are missing".into() };
             self.unfinished = bytes.and_then(|it| tree::entries(&it)).ok_or_else(damaged)?;
         }
-        let size = i64::try_from(head.size).unwrap_or(i64::MAX);
-        // Numbers that were given out for a tree that nobody has seen.
-        lock(&self.store).execute("DELETE FROM entries WHERE number >= ?1", [size])?;
+        let size = head.size;
         self.published = published.map(|it| it.1);
-        self.publish()
+        Ok(Some(size))
     }
 
-    pub fn run(mut self, waiting: &Receiver<Pending>) {
-        while let Ok(first) = waiting.recv() {
-            let mut batch = vec![first];
-            while batch.len() < BATCH
-                && let Ok(more) = waiting.try_recv()
-            {
-                batch.push(more);
-            }
-            let entries: Vec<Vec<u8>> =
-                batch.iter_mut().map(|it| std::mem::take(&mut it.entry)).collect();
-            let before = (self.tree.clone(), self.unfinished.clone());
-            match self.grow(entries) {
-                Ok(numbers) => {
-                    for (pending, number) in batch.into_iter().zip(numbers) {
-                        let _ = pending.done.send(Ok(number));
-                    }
+    /// The writer's loop: takes what waits, and logs it in one batch.
+    pub fn turns(mut self, waiting: Waiting<Pending>) -> Loop {
+        Box::new(move |post| {
+            let Ok(batch) = waiting.take(BATCH) else { return Turn::End };
+            if batch.is_empty() { self.idle(post) } else { self.batch(batch, post) }
+        })
+    }
+
+    /// Nothing waits: what is not published yet is published, if witnesses answer now.
+    fn idle(&mut self, post: &Post) -> Turn {
+        if !self.owes {
+            return Turn::Wait(LONG);
+        }
+        if let Err(error) = self.publish() {
+            post.ill(reason(&error));
+            return Turn::Wait(AGAIN);
+        }
+        self.owes = false;
+        post.well();
+        Turn::Wait(LONG)
+    }
+
+    fn batch(&mut self, mut batch: Vec<Pending>, post: &Post) -> Turn {
+        let entries: Vec<Vec<u8>> =
+            batch.iter_mut().map(|it| std::mem::take(&mut it.entry)).collect();
+        let logged = self.log(entries);
+        self.owes = logged.is_err();
+        match logged {
+            Ok(numbers) => {
+                post.well();
+                for (pending, number) in batch.into_iter().zip(numbers) {
+                    // Whoever asked may have left.
+                    let _ = pending.done.send(Ok(number));
                 }
-                Err(error) => {
-                    tracing::error!(%error, "a batch was not logged");
-                    // Before the next checkpoint is signed nobody has seen anything; after it
-                    // the tree stays as it is, and is published when witnesses answer.
-                    if !self.next.exists() {
-                        (self.tree, self.unfinished) = before;
-                    }
-                    for pending in batch {
-                        let _ = pending.done.send(Err(error.to_string()));
-                    }
+            }
+            Err(error) => {
+                tracing::error!(%error, "a batch was not logged");
+                post.ill(reason(&error));
+                for pending in batch {
+                    let _ = pending.done.send(Err(error.to_string()));
                 }
             }
         }
+        Turn::Again
+    }
+
+    fn log(&mut self, entries: Vec<Vec<u8>>) -> Result<Vec<u64>, LogError> {
+        if !self.whole {
+            self.recover()?;
+        }
+        let before = (self.tree.clone(), self.unfinished.clone());
+        self.whole = false;
+        let grown = self.grow(entries);
+        // Before the next checkpoint is signed nobody has seen anything; after it the tree stays
+        // as it is, and is published when witnesses answer.
+        if grown.is_err() && !self.next.exists() {
+            (self.tree, self.unfinished) = before;
+        }
+        self.whole = true;
+        grown
     }
 
     /// Adds entries, each once, and publishes; their numbers.
@@ -207,5 +260,13 @@ impl Writer {
             }
         }
         Err("it knows ever other sizes".into())
+    }
+}
+
+/// Why statements are not logged now, in words that name no files.
+fn reason(error: &LogError) -> String {
+    match error {
+        LogError::Quorum { .. } => error.to_string(),
+        _ => "statements cannot be logged; the server's log says why".to_owned(),
     }
 }

@@ -5,15 +5,20 @@
 //! public log is written in the same commit; it is published from there, in its order.
 
 use std::path::Path;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 use semper_base::{Digest, Timestamp, fault};
+use semper_keeper::{Keeper, Post, Spawn as _, Turn};
+
+use crate::queue::{Queue, Waiting as Queued, queue};
 
 /// Stores of one commit at most.
 const BATCH: usize = 256;
+/// How long the writing thread may sleep when nothing waits.
+const LONG: Duration = Duration::from_secs(3_600);
 
 const SCHEMA: &str = "
     PRAGMA journal_mode = WAL;
@@ -82,12 +87,12 @@ pub trait Cases: Send + Sync + std::fmt::Debug {
     fn lodged(&self, exchange: &Digest) -> Result<()>;
 }
 
-type Waiting = (Change, Sender<Result<bool>>);
+type Waiting = (Change, SyncSender<Result<bool>>);
 
 /// Cases in a file. Stores that come at the same time share a commit.
 pub struct FileCases {
     reader: Mutex<Connection>,
-    queue: Sender<Waiting>,
+    queue: Queue<Waiting>,
 }
 
 impl std::fmt::Debug for FileCases {
@@ -110,18 +115,23 @@ fn open(path: &Path) -> Result<Connection> {
 }
 
 impl FileCases {
-    /// Opens or makes the file.
+    /// Opens or makes the file; the thread that writes runs under this keeper.
     ///
     /// # Errors
     /// When it cannot be.
-    pub fn open(path: &Path) -> Result<Self> {
-        let (writer, reader) = (open(path)?, open(path)?);
-        let (queue, waiting) = channel();
-        std::thread::Builder::new()
-            .name("cases".into())
-            .spawn(move || write(writer, &waiting))
-            .map_err(|error| CasesError(error.to_string()))?;
+    pub fn open(path: &Path, keeper: &Keeper) -> Result<Self> {
+        let (mut writer, reader) = (open(path)?, open(path)?);
+        let (queue, waiting, bell) = queue();
+        keeper.keep("cases", &bell, Box::new(move |post| write(&mut writer, &waiting, post)));
         Ok(Self { reader: Mutex::new(reader), queue })
+    }
+
+    /// Looks whether the file can be opened or made.
+    ///
+    /// # Errors
+    /// When it cannot be.
+    pub fn check(path: &Path) -> Result<()> {
+        open(path).map(drop)
     }
 
     fn reader(&self) -> MutexGuard<'_, Connection> {
@@ -129,25 +139,29 @@ impl FileCases {
     }
 }
 
-/// The one thread that writes: everything that waits goes into one commit.
-fn write(mut connection: Connection, waiting: &Receiver<Waiting>) {
-    while let Ok(first) = waiting.recv() {
-        let mut batch = vec![first];
-        while batch.len() < BATCH
-            && let Ok(more) = waiting.try_recv()
-        {
-            batch.push(more);
-        }
-        let stored = commit(&mut connection, &batch);
-        for (index, (_, done)) in batch.into_iter().enumerate() {
-            let outcome = match &stored {
-                Ok(stored) => Ok(stored.get(index).copied().unwrap_or(false)),
-                Err(error) => Err(CasesError(error.to_string())),
-            };
-            // Whoever asked may have left.
-            let _ = done.send(outcome);
+/// A turn of the one thread that writes: everything that waits goes into one commit.
+fn write(connection: &mut Connection, waiting: &Queued<Waiting>, post: &Post) -> Turn {
+    let Ok(batch) = waiting.take(BATCH) else { return Turn::End };
+    if batch.is_empty() {
+        return Turn::Wait(LONG);
+    }
+    let stored = commit(connection, &batch);
+    match &stored {
+        Ok(_) => post.well(),
+        Err(error) => {
+            tracing::error!(%error, "cases cannot be stored");
+            post.ill("cases cannot be stored; the server's log says why");
         }
     }
+    for (index, (_, done)) in batch.into_iter().enumerate() {
+        let outcome = match &stored {
+            Ok(stored) => Ok(stored.get(index).copied().unwrap_or(false)),
+            Err(error) => Err(CasesError(error.to_string())),
+        };
+        // Whoever asked may have left.
+        let _ = done.send(outcome);
+    }
+    Turn::Again
 }
 
 fn commit(
@@ -197,8 +211,8 @@ impl Cases for FileCases {
 
     fn store(&self, change: Change) -> Result<bool> {
         let closed = || CasesError("it has been closed".into());
-        let (done, outcome) = channel();
-        self.queue.send((change, done)).map_err(|_| closed())?;
+        let (done, outcome) = sync_channel(1);
+        self.queue.put((change, done)).map_err(|_| closed())?;
         outcome.recv().map_err(|_| closed())?
     }
 

@@ -83,6 +83,11 @@ impl Keeper {
         }))
     }
 
+    /// Its name, after its parents'.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
     /// A keeper for a part of what this one keeps; its threads are named `part/thread`.
     pub fn child(&self, name: &str) -> Self {
         let child = Self::named(self.path(name));

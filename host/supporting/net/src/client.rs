@@ -19,7 +19,7 @@ use crate::{provider, runtime};
 
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(10);
-/// How long a whole request may take; long polls are shorter.
+/// How long a whole request may take, unless a client says otherwise; long polls are shorter.
 const WHOLE: Duration = Duration::from_secs(90);
 /// How long a stream may pause, and how long it may take in all: whoever sends a byte a minute
 /// holds nobody up.
@@ -165,13 +165,14 @@ impl Client {
             .wrap_connector(http);
         let inner =
             hyper_util::client::legacy::Client::builder(TokioExecutor::new()).build(connector);
-        Self { inner, whole: WHOLE }
+        Self { whole: WHOLE, inner }
     }
 
-    /// The same client, whose requests may take no longer than this as a whole.
+    /// The same client, whose requests take no longer than this: for those who ask somebody that
+    /// may not keep them waiting.
     #[must_use]
     pub fn within(&self, whole: Duration) -> Self {
-        Self { inner: self.inner.clone(), whole }
+        Self { whole, inner: self.inner.clone() }
     }
 
     /// GET, with at most `most` bytes in answer.
@@ -267,7 +268,7 @@ impl Client {
         runtime().block_on(self.work(method, url, media_type, body, most)?)
     }
 
-    /// The request, not yet begun; it ends within the time that this client gives.
+    /// The request, not yet begun; it ends within the time that this client allows.
     fn work(
         &self,
         method: HttpMethod,
@@ -286,7 +287,7 @@ impl Client {
             request = request.header(header::CONTENT_TYPE, media_type);
         }
         let request = request.body(Full::new(Bytes::from(body))).map_err(|_| address())?;
-        let (client, url, whole) = (self.inner.clone(), url.to_owned(), self.whole);
+        let (client, whole, url) = (self.inner.clone(), self.whole, url.to_owned());
         let exchange = {
             let url = url.clone();
             async move {

@@ -4,12 +4,14 @@
 //! |---|---|
 //! | [`client`] | requests to a merchant, bank or authority: blocking, with timeouts and limits |
 //! | [`server`] | serving an axum router with TLS until SIGTERM, then letting requests finish |
+//! | `flight` | requests under way: how many there are, and what a panic in one costs |
 //!
 //! TLS protects the way; who speaks is settled by signatures above it. rustls is built without
 //! TLS 1.2, so there is nothing to be downgraded to.
 #![forbid(unsafe_code)]
 
 pub mod client;
+mod flight;
 pub mod server;
 
 use std::sync::{Arc, OnceLock};

@@ -10,11 +10,16 @@ use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 use semper_base::{Certificate, Mend};
+use semper_keeper::Keeper;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::flight::Flight;
 use crate::{provider, runtime};
 
 /// How long requests that are under way may take when the server stops.
 const GRACE: Duration = Duration::from_secs(10);
+/// How long connections stay open when no request is under way any more: answers are being read.
+const IDLE: Duration = Duration::from_millis(1_000);
 
 /// The certificate chain and key of a server.
 pub struct TlsIdentity {
@@ -65,11 +70,21 @@ impl Mend for ServeError {
     }
 }
 
-/// Serves until the process is told to stop; `ready` is called once the port is open.
+/// Serves until the process gets SIGTERM or SIGINT, or until `keeper` ends; `ready` is called once
+/// the port is open.
+///
+/// `keeper` is that of requests. It ends with the signal: a handler that holds a request listens
+/// to its [`Ending`](semper_keeper::Ending) and answers at once. Requests under way may finish,
+/// for ten seconds; then connections are closed, also those on which nobody asks anything. A
+/// panic in a request is counted with `keeper` and costs that request alone (status 500).
+///
+/// # Errors
+/// When the address cannot be listened on, or certificate and key cannot be used.
 pub fn serve(
     router: Router,
     address: SocketAddr,
     identity: &TlsIdentity,
+    keeper: &Keeper,
     ready: impl FnOnce(SocketAddr),
 ) -> Result<(), ServeError> {
     let config = RustlsConfig::from_config(Arc::new(tls(identity)?));
@@ -81,31 +96,43 @@ pub fn serve(
     listener.set_nonblocking(true).map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
     runtime().block_on(async move {
-        let handle = Handle::new();
-        tokio::spawn(stop(handle.clone()));
+        // Before anybody learns that it serves, so that no signal is missed.
+        let term = signal(SignalKind::terminate()).map_err(failed)?;
+        let (handle, flight) = (Handle::new(), Flight::new(keeper));
+        let stopped = stop(handle.clone(), flight.clone(), term);
+        let router =
+            router.layer(axum::middleware::from_fn_with_state(flight, crate::flight::watch));
         ready(bound);
         // Small answers go out at once: a delayed one costs 40 ms of every message.
         let acceptor = RustlsAcceptor::new(config).acceptor(NoDelayAcceptor::new());
-        axum_server::from_tcp(listener)
-            .map_err(failed)?
-            .acceptor(acceptor)
-            .handle(handle)
-            .serve(router.into_make_service())
-            .await
-            .map_err(failed)
+        let server = axum_server::from_tcp(listener).map_err(failed)?.acceptor(acceptor);
+        tokio::select! {
+            served = server.handle(handle).serve(router.into_make_service()) => {
+                served.map_err(failed)
+            }
+            // Connections that are still being made do not listen to the handle.
+            () = stopped => Ok(()),
+        }
     })
 }
 
-/// Waits for SIGTERM or SIGINT, then lets what is under way finish.
-async fn stop(handle: Handle<SocketAddr>) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut term) = signal(SignalKind::terminate()) else { return };
+/// Waits for a signal or the keeper's end, then lets what is under way finish.
+async fn stop(handle: Handle<SocketAddr>, flight: Flight, mut term: Signal) {
+    let keeper = flight.keeper();
     tokio::select! {
         _ = term.recv() => {}
         _ = tokio::signal::ctrl_c() => {}
+        () = keeper.ending().over() => {}
     }
     tracing::info!("stopping: no new connections, requests under way finish");
+    keeper.end();
     handle.graceful_shutdown(Some(GRACE));
+    flight.landed().await;
+    // Whoever has connected and asks nothing does not keep the process from ending.
+    tokio::time::sleep(IDLE).await;
+    // What has come in at the last moment may finish, too.
+    flight.landed().await;
+    handle.shutdown();
 }
 
 fn tls(identity: &TlsIdentity) -> Result<rustls::ServerConfig, ServeError> {

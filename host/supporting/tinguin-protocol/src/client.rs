@@ -30,13 +30,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use semper_bank_protocol::AccountRequest;
 use semper_base::cert::Certificate;
 use semper_base::{DealId, Digest, cbor};
 use semper_exchange::Half;
 use semper_items::{Agreement, DealKeys, Message, Statement};
 use serde_bytes::ByteBuf;
 
-use crate::protocol::{AccountRequest, DealContext, ExchangeQuestion, News, Reply, Request};
+use crate::protocol::{DealContext, ExchangeQuestion, News, Reply, Request};
 use crate::screen::{Answer, Question};
 
 pub use error::ClientError;

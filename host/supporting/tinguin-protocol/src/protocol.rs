@@ -269,30 +269,3 @@ pub fn read_bytes(stream: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
 fn invalid(error: &CborError) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error.to_string())
 }
-
-/// The domain that requests to a bank about one's own account are signed in.
-pub const ACCOUNT_DOMAIN: &str = "account-request";
-
-/// A request to a bank about one's own account.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AccountRequest {
-    /// The bank's certified name.
-    pub bank: String,
-    /// When it was made: a bank answers recent ones only.
-    pub made: semper_base::Timestamp,
-    /// Fresh: a bank answers each once.
-    pub nonce: Digest,
-    /// What is asked.
-    pub what: AccountAction,
-}
-
-/// What is asked of a bank.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum AccountAction {
-    /// Open an account in this currency; the one there is comes back if there is one.
-    Open(semper_base::Currency),
-    /// Balance and the newest entries of this account.
-    Show(String),
-}

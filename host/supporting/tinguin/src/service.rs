@@ -3,15 +3,14 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use semper_bank_protocol::{ACCOUNT_DOMAIN, AccountRequest};
 use semper_base::cert::Request as CertificateRequest;
 use semper_base::cose::{self, Signatory};
 use semper_base::{Certificate, DealId, Digest, cbor};
 use semper_exchange::standard;
 use semper_items::DealKeys;
 use semper_keeper::{Panicked, Post, Spawn, Turn};
-use semper_tinguin_protocol::protocol::{
-    self, ACCOUNT_DOMAIN, AccountRequest, MAX_POSE_MS, Reply, Request,
-};
+use semper_tinguin_protocol::protocol::{self, MAX_POSE_MS, Reply, Request};
 use semper_tinguin_protocol::screen::{Answer, Frame, Screen};
 use semper_tinguin_protocol::{Cause, Face, Failure};
 use serde_bytes::ByteBuf;

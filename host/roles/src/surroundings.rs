@@ -1,0 +1,120 @@
+//! What a server gives to each of its roles: a keeper for its threads, places for work that
+//! blocks, counters, and the word that the server is to end.
+
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::response::{IntoResponse as _, Response};
+use semper_keeper::{Ending, Health, Keeper};
+
+use crate::health::Metrics;
+use crate::room::{NotDone, Room};
+
+/// What a role finds around it.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    /// Keeps the role's threads and tasks.
+    pub keeper: Keeper,
+    /// The end of requests: whoever holds one answers at once. Threads end later, when no request
+    /// is under way any more.
+    pub requests: Ending,
+    section: &'static str,
+    metrics: Arc<Metrics>,
+    rooms: Arc<Mutex<Vec<Room>>>,
+}
+
+impl Surroundings {
+    /// What is around the roles of a server: `keeper` is the process's, `requests` ends first.
+    pub(crate) fn new(keeper: &Keeper, requests: &Keeper, metrics: &Arc<Metrics>) -> Self {
+        Self {
+            keeper: keeper.clone(),
+            requests: requests.ending().clone(),
+            section: "",
+            metrics: Arc::clone(metrics),
+            rooms: Arc::default(),
+        }
+    }
+
+    /// The same for the role with this section.
+    pub(crate) fn of(&self, section: &'static str) -> Self {
+        Self { keeper: self.keeper.child(section), section, ..self.clone() }
+    }
+
+    /// A role with places of its own for what its handlers do: the state that they get.
+    pub fn desk<R>(&self, role: Arc<R>) -> Desk<R> {
+        self.desk_for("requests", role)
+    }
+
+    /// One of several such desks of a role, so that one kind of requests cannot take the places
+    /// of another.
+    pub fn desk_for<R>(&self, name: &str, role: Arc<R>) -> Desk<R> {
+        let room = Room::new(&self.keeper, name);
+        self.rooms.lock().unwrap_or_else(PoisonError::into_inner).push(room.clone());
+        Desk { role, room, section: self.section, metrics: Arc::clone(&self.metrics) }
+    }
+
+    /// How the places for requests are.
+    pub(crate) fn rooms(&self) -> Vec<Health> {
+        let rooms = self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
+        rooms.iter().map(Room::health).collect()
+    }
+}
+
+/// A role as its handlers have it: what they do that blocks is done here, so much at a time, and
+/// counted.
+#[derive(Debug)]
+pub struct Desk<R> {
+    role: Arc<R>,
+    room: Room,
+    section: &'static str,
+    metrics: Arc<Metrics>,
+}
+
+impl<R> Clone for Desk<R> {
+    fn clone(&self) -> Self {
+        Self {
+            role: Arc::clone(&self.role),
+            room: self.room.clone(),
+            section: self.section,
+            metrics: Arc::clone(&self.metrics),
+        }
+    }
+}
+
+impl<R> Deref for Desk<R> {
+    type Target = R;
+
+    fn deref(&self) -> &R {
+        &self.role
+    }
+}
+
+impl<R: Send + Sync + 'static> Desk<R> {
+    /// Answers a request by work that blocks.
+    pub async fn answer(
+        &self,
+        action: &'static str,
+        work: impl FnOnce(&R) -> Response + Send + 'static,
+    ) -> Response {
+        let done = self.work(action, work).await;
+        self.count(action, done.unwrap_or_else(|why| why.into_response()))
+    }
+
+    /// Does a part of an answer that blocks; [`Desk::count`] counts the whole.
+    ///
+    /// # Errors
+    /// When all places are taken for long, or the work has panicked.
+    pub async fn work<T: Send + 'static>(
+        &self,
+        action: &'static str,
+        work: impl FnOnce(&R) -> T + Send + 'static,
+    ) -> Result<T, NotDone> {
+        let role = Arc::clone(&self.role);
+        self.room.work(action, move || work(&role)).await
+    }
+
+    /// Counts an answer.
+    pub fn count(&self, action: &'static str, response: Response) -> Response {
+        self.metrics.outcome(self.section, action, response)
+    }
+}

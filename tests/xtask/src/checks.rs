@@ -3,41 +3,47 @@
 use std::process::Command;
 
 use crate::build::{self, GUESTS};
+use crate::costs::Costs;
 use crate::{fuzz, languages, strangers};
 
-/// Everything; with a filter, only the tests whose names contain it.
+/// Everything; with a filter, only the tests whose names contain it. What each step and each suite
+/// has cost is printed at the end, whatever comes of it.
 pub fn run(filter: &[&str]) -> Result<(), String> {
+    let mut costs = Costs::default();
+    let done = steps(&mut costs, filter);
+    costs.print();
+    done
+}
+
+fn steps(costs: &mut Costs, filter: &[&str]) -> Result<(), String> {
     if filter.is_empty() {
-        step("formatter");
-        build::run("cargo", &["fmt", "--all", "--check"])?;
-        step("guests and host");
-        build::all()?;
-        step("clippy");
-        clippy()?;
-        step("licences, duplicates, sources");
-        deny()?;
-        step("documentation");
-        document()?;
+        costs.step("formatter", || build::run("cargo", &["fmt", "--all", "--check"]))?;
+        costs.step("guests", || build::guests().map(drop))?;
+        costs.step("clippy", clippy)?;
+        costs.step("licences, duplicates, sources", deny)?;
+        costs.step("documentation", document)?;
     } else {
-        build::all()?;
+        costs.step("guests", || build::guests().map(drop))?;
     }
-    step("services in other languages, tools of others");
-    packages()?;
-    languages::all()?;
-    strangers::all()?;
-    step("tests");
+    // Binaries and tests in one build, so that nothing is compiled twice with other features.
+    costs.step("building tests and binaries", || {
+        let mut arguments = vec!["test", "--workspace", "--no-run", "--quiet"];
+        arguments.extend(excluded());
+        build::run("cargo", &arguments)
+    })?;
+    costs.step("tools of others", packages)?;
+    costs.step("services in other languages", || languages::all().map(drop))?;
+    costs.step("Python libraries of others", || strangers::all().map(drop))?;
     let mut arguments = vec!["test", "--workspace"];
     arguments.extend(excluded());
     arguments.extend(filter);
-    build::run("cargo", &arguments)?;
+    costs.suites("tests", &arguments)?;
     if filter.is_empty() {
-        step("rules left out of fair exchange, one by one");
         let mut arguments = vec!["test", "--workspace"];
         arguments.extend(excluded());
         arguments.extend(["--features", "semper-model/mutations", "--test", "mutations"]);
-        build::run("cargo", &arguments)?;
-        step("fuzzing");
-        fuzz::run(FUZZED)?;
+        costs.suites("rules left out of fair exchange, one by one", &arguments)?;
+        costs.step("fuzzing", || fuzz::run(FUZZED))?;
     }
     Ok(())
 }

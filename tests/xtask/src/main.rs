@@ -9,10 +9,12 @@
 //! | `model` | the model of fair exchange, and its part of BENCHMARKS.md |
 //! | `fuzz` | the fuzz targets |
 //! | `checks` | everything that must pass |
+//! | `costs` | what each step and suite costs |
 #![forbid(unsafe_code)]
 
 mod build;
 mod checks;
+mod costs;
 mod demo;
 mod fuzz;
 mod languages;

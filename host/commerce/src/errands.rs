@@ -126,3 +126,56 @@ impl<T: Send + 'static> Awaited<T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Arc, mpsc};
+    use std::time::Duration;
+
+    use semper_keeper::Keeper;
+
+    use super::{Errands, FEW};
+
+    /// Longer than anything here takes; only a hang gets this far.
+    const HANG: Duration = Duration::from_secs(20);
+
+    #[test]
+    fn sixty_four_errands_to_a_bank_that_is_silent_keep_nobody_else_waiting() {
+        let keeper = Keeper::new("test");
+        let errands = Errands::new(Arc::new(keeper.clone()));
+        let (silence, bank) = (mpsc::channel::<()>(), Arc::new(AtomicUsize::new(0)));
+        let answers = Arc::new(std::sync::Mutex::new(silence.1));
+        for _ in 0..64 {
+            let (bank, answers) = (Arc::clone(&bank), Arc::clone(&answers));
+            errands.run("a silent bank", FEW, move || {
+                bank.fetch_add(1, Ordering::SeqCst);
+                let _ = answers.lock().unwrap().recv_timeout(HANG);
+            });
+        }
+
+        let (say, heard) = mpsc::channel();
+        errands.run("another bank", FEW, move || say.send(()).unwrap());
+
+        heard.recv_timeout(HANG).unwrap();
+        assert!(bank.load(Ordering::SeqCst) <= FEW, "more at once than the line allows");
+        // When it speaks again, all of them come to their end.
+        drop(silence.0);
+        keeper.end();
+        assert!(keeper.join(HANG).is_empty());
+        assert_eq!(bank.load(Ordering::SeqCst), 64);
+    }
+
+    #[test]
+    fn an_errand_that_panics_leaves_its_line_to_the_next() {
+        let keeper = Keeper::new("test");
+        let errands = Errands::new(Arc::new(keeper.clone()));
+        errands.run("a bank", 1, || panic!("the answer is nonsense"));
+        let (say, heard) = mpsc::channel();
+
+        errands.run("a bank", 1, move || say.send(()).unwrap());
+
+        heard.recv_timeout(HANG).unwrap();
+        assert_eq!(keeper.panics(), 1);
+    }
+}

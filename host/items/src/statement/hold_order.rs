@@ -10,7 +10,7 @@ use super::rows::{Row, Value};
 
 /// See [`Content::HoldOrder`](super::Content::HoldOrder). The keys are those of the exchange:
 /// whoever holds one of them, and nobody else, decides where the money goes
-/// (`design/exchange.md` §2.4).
+/// (`docs/exchange.md`, “Money”).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HoldOrder {

@@ -21,6 +21,9 @@ pub const MESSAGE: &str = "application/vnd.semper.message.v1";
 pub const HOLD_MS: u64 = 20_000;
 /// Longest pause between two tries.
 const LONGEST: Duration = Duration::from_secs(10);
+/// For how long an ended deal's last messages are offered to a merchant who is away, before that is
+/// left to the next time.
+const FAREWELL: Duration = Duration::from_secs(20);
 /// Largest answer to a posted message.
 const MAX_ANSWER: usize = 64 * 1024;
 
@@ -63,7 +66,8 @@ impl LinkError {
 
 impl Host {
     /// Keeps a deal linked in this thread until it has ended and everything is acknowledged,
-    /// or `until` has passed; the deal as it then is.
+    /// or `until` has passed; the deal as it then is. A merchant who stays away from an ended deal
+    /// is waited for only a while: [`Host::owes`] says what is still to be delivered then.
     pub fn link(
         self: &Arc<Self>,
         id: DealId,
@@ -71,6 +75,7 @@ impl Host {
     ) -> Result<DealRow, LinkError> {
         let mut pause = Duration::from_millis(50);
         let mut told = false;
+        let mut ended: Option<Instant> = None;
         loop {
             let row = self.archive().deal(id).map_err(Stop::from)?.ok_or(LinkError::NoDeal(id))?;
             let step = self
@@ -86,13 +91,19 @@ impl Host {
                 }
                 Ok(_) if row.state.is_final() => return Ok(row),
                 Ok(_) => pause = Duration::from_millis(50),
-                // What has ended is not worth waiting for somebody who is away.
-                Err(error) if row.state.is_final() || error.is_final() => {
+                Err(error) if error.is_final() => {
                     self.notice(id, &error.to_string());
-                    if row.state.is_final() {
+                    return if row.state.is_final() { Ok(row) } else { Err(error) };
+                }
+                // What was said last is still to be delivered.
+                Err(error) if row.state.is_final() => {
+                    if ended.get_or_insert_with(Instant::now).elapsed() > FAREWELL {
+                        let what = "the last message of this deal is still to be delivered";
+                        self.notice(id, &format!("{error}; {what}: semper deals --resume"));
                         return Ok(row);
                     }
-                    return Err(error);
+                    std::thread::sleep(pause);
+                    pause = (pause * 2).min(Duration::from_secs(1));
                 }
                 Err(error) => {
                     self.notice(id, &format!("{error}; trying again"));
@@ -104,6 +115,12 @@ impl Host {
                 return Ok(row);
             }
         }
+    }
+
+    /// How many messages of a deal the other side has not acknowledged.
+    pub fn owes(&self, id: DealId) -> Result<u64, Stop> {
+        let channel = self.channel(id)?;
+        Ok(channel.sent.last.saturating_sub(channel.acknowledged))
     }
 
     /// Sends every message that the merchant has not acknowledged, in order.

@@ -83,9 +83,12 @@ fn resume(home: &std::path::Path) -> Result<(), Report> {
     host.identity()?;
     host.resume_openings()?;
     let mut running: Vec<DealRow> = host.archive().running()?;
-    // Exchanges go on to their end, whatever the deal has come to.
+    // Exchanges go on to their end, and what was said last is delivered, whatever the deal has
+    // come to.
     for row in host.archive().deals()? {
-        if row.state.is_final() && host.has_open_exchanges(row.id).is_ok_and(|open| open) {
+        let open = || host.has_open_exchanges(row.id).is_ok_and(|open| open);
+        let owes = || host.owes(row.id).is_ok_and(|messages| messages > 0);
+        if row.state.is_final() && (open() || owes()) {
             running.push(row);
         }
     }

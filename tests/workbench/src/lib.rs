@@ -7,6 +7,8 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+pub mod trouble;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -61,6 +63,8 @@ pub struct Options {
     pub rules: String,
     /// How far limits may be raised.
     pub ceilings: SomeLimits,
+    /// What goes wrong between host and TINGUIN.
+    pub trouble: trouble::Trouble,
 }
 
 impl Default for Options {
@@ -70,6 +74,7 @@ impl Default for Options {
             grace: Duration::from_millis(20),
             rules: "[[rule]]\ntopic = \"*\"\nanswer = \"yes\"\n".into(),
             ceilings: SomeLimits::new(),
+            trouble: trouble::Trouble::default(),
         }
     }
 }
@@ -487,7 +492,10 @@ fn host(home: &std::path::Path, trust: &TrustFile, options: &Options) -> Arc<Hos
         let parts = HostParts {
             home: Arc::clone(&home),
             archive: Archive::open(&home).unwrap(),
-            tinguin: semper_tinguin_protocol::Client::new(home.path()),
+            tinguin: semper_tinguin_protocol::Client::through(trouble::Troubled::new(
+                home.path(),
+                options.trouble.clone(),
+            )),
             means: Means {
                 trust: trust.clone(),
                 payments: Manager::new(Vec::new()),

@@ -315,7 +315,7 @@ impl Host {
         let (id, now) = (agreement.id(), Timestamp::now());
         let peer = (agreement.name(side.other()), address);
         let (terms, bytes) = (agreement.hello.terms, agreement.encode());
-        let mut row = DealRow::opened(id, side.name(), peer, terms, bytes, now);
+        let mut row = DealRow::opened(id, side, peer, terms, bytes, now);
         let mut writes = with;
         if let Some((basis, keep)) = self.equipment.basis() {
             row.basis = Some(basis);

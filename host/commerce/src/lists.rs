@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use semper_archive::{Archive, ArchiveError, DealRow, Home, HomeError, Write};
 use semper_base::cert::{CertError, Crl, MAX_CRL, Roots};
 use semper_base::{Digest, Mend, Timestamp};
+use semper_items::Side;
 use semper_keeper::{Bell, Post, Spawn as _, Turn};
 use semper_net::{Client, NetError};
 use semper_trust::envelope::EnvelopeError;
@@ -324,7 +325,7 @@ fn look(host: &Host, told: &mut BTreeSet<(Digest, String)>) {
         tracing::info!(%error, "a revocation list was not fetched");
     }
     let merchants: BTreeSet<&str> =
-        running.iter().filter(|it| it.side == "buyer").map(|it| it.address.as_str()).collect();
+        running.iter().filter(|it| it.side == Side::Buyer).map(|it| it.address.as_str()).collect();
     for address in merchants {
         // Of no trust file's choosing; its failure harms nobody.
         let url = format!("{}{WELL_KNOWN}", address.trim_end_matches('/'));

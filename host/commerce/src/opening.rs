@@ -119,7 +119,7 @@ impl Host {
     pub fn resume_openings(self: &Arc<Self>) -> Result<Vec<DealId>, OpeningError> {
         let mut opened = Vec::new();
         for row in self.archive().openings()? {
-            if row.side != Side::Buyer.name() {
+            if row.side != Side::Buyer {
                 continue;
             }
             // An opening whose deal is there has no state of its own any more.
@@ -376,7 +376,7 @@ fn buyer_row(nonce: Digest, address: &str, machine: &Buyer) -> Write {
         Buyer::Asking(_) | Buyer::Refused(_) => None,
     };
     let state = cbor::encode(machine);
-    let (side, address) = (Side::Buyer.name().into(), address.into());
+    let (side, address) = (Side::Buyer, address.into());
     Write::Opening(OpeningRow { nonce, deal, side, address, state })
 }
 
@@ -386,7 +386,7 @@ fn merchant_row(nonce: Digest, machine: &Merchant) -> Write {
         Merchant::Refused(_) => None,
     };
     let state = cbor::encode(machine);
-    let (side, address) = (Side::Seller.name().into(), String::new());
+    let (side, address) = (Side::Seller, String::new());
     Write::Opening(OpeningRow { nonce, deal, side, address, state })
 }
 

@@ -198,7 +198,7 @@ impl Shelf {
                 }
                 error => Stop::away(Needed::Terms, error),
             })?;
-        let side = if row.side == Side::Buyer.name() { Side::Buyer } else { Side::Seller };
+        let side = row.side;
         Ok(Deal { id: row.id, side, agreement, terms, opened: row.opened })
     }
 

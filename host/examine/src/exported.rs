@@ -11,6 +11,7 @@ use semper_base::{DealId, Digest, Mend, Timestamp};
 use semper_exchange::judge::{Evidence, judge};
 use semper_exchange::package::deal_name;
 use semper_exchange::standard::Standard;
+use semper_items::agreement::NoSide;
 use semper_items::statement::{By, Kind};
 use semper_items::{Agreement, Side, SignedAgreement, SignedMessage};
 use semper_trust::layout::{LayoutError, Source};
@@ -146,8 +147,8 @@ fn read(
     trust: &TrustFile,
     found: &mut Findings,
 ) -> Result<Option<Case>, ExportError> {
-    let unknown = || ExportError::Form(format!("a side “{}”", file.deal.side));
-    let side = crate::record::side(&file.deal.side).ok_or_else(unknown)?;
+    let side: Side =
+        file.deal.side.parse().map_err(|error: NoSide| ExportError::Form(error.to_string()))?;
     let (id, at) = (file.deal.id, file.deal.opened);
     if opened.calls.len() != file.journal.len() {
         found.wrong.push(format!(

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use semper_base::cert::Roots;
 use semper_base::{Digest, Timestamp};
 use semper_items::statement::{Content, PaymentOrder};
-use semper_items::{Container, Header, Item, Message, Side, SignedMessage, Statement};
+use semper_items::{Container, Header, Item, Message, SignedMessage, Statement};
 use semper_payment::Intent;
 use semper_runtime::context::Deal;
 use semper_runtime::journal::{Call, Journal};
@@ -119,9 +119,4 @@ impl World for Record {
 fn journaled(journal: &Journal) -> Option<Statement> {
     // The time that it was made at is read before it.
     journal.upcoming(2).find_map(|bytes| Statement::decode(bytes).ok())
-}
-
-/// A side by the name that files give it.
-pub(crate) fn side(name: &str) -> Option<Side> {
-    [Side::Buyer, Side::Seller].into_iter().find(|side| side.name() == name)
 }

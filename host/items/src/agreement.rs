@@ -54,6 +54,26 @@ impl Side {
     }
 }
 
+impl std::fmt::Display for Side {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A word that names no side.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("“{0}” is no side of a deal: buyer or seller")]
+pub struct NoSide(String);
+
+impl std::str::FromStr for Side {
+    type Err = NoSide;
+
+    fn from_str(text: &str) -> Result<Self, NoSide> {
+        let side = [Self::Buyer, Self::Seller].into_iter().find(|side| side.name() == text);
+        side.ok_or_else(|| NoSide(text.chars().take(20).collect()))
+    }
+}
+
 /// The keys that a party uses in this deal and no other.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

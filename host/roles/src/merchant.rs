@@ -201,7 +201,7 @@ impl Merchant {
     fn next(&self, id: DealId, after: u64) -> Result<Next, MessageRefusal> {
         let later = |error: ArchiveError| MessageRefusal::Later(error.to_string());
         let row = self.host.archive().deal(id).map_err(later)?;
-        let row = row.filter(|row| row.side == Side::Seller.name());
+        let row = row.filter(|row| row.side == Side::Seller);
         let row = row.ok_or(MessageRefusal::UnknownDeal)?;
         let message = self.host.archive().message(id, true, after + 1).map_err(later)?;
         let ended = row.state.is_final().then(|| row.state.name().to_owned());

@@ -16,7 +16,7 @@ fn archive() -> (tempfile::TempDir, Archive, DealId) {
     let archive = Archive::open_file(&folder.path().join("archive.sqlite")).unwrap();
     let id = DealId::new(Digest::of(b"deal"));
     let now = Timestamp::from_millis(1_790_000_000_000).unwrap();
-    let row = DealRow::opened(id, "buyer", ("Otto", ""), Digest::ZERO, vec![], now);
+    let row = DealRow::opened(id, Side::Buyer, ("Otto", ""), Digest::ZERO, vec![], now);
     archive.commit(vec![Write::NewDeal(Box::new(row))]).unwrap();
     (folder, archive, id)
 }

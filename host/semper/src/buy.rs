@@ -93,7 +93,7 @@ fn resume(home: &std::path::Path) -> Result<(), Report> {
         }
     }
     let mut links = Vec::new();
-    for row in running.into_iter().filter(|row| row.side == "buyer") {
+    for row in running.into_iter().filter(|row| row.side == Side::Buyer) {
         let host = Arc::clone(&host);
         links.push(std::thread::spawn(move || host.link(row.id, None)));
     }
@@ -174,7 +174,7 @@ pub fn cancel(arguments: &CancelArguments) -> Result<(), Report> {
     }
     let (id, reason) = (row.id, arguments.reason.clone());
     party.archive.commit(vec![Write::Cancel(id, reason)])?;
-    if row.side != Side::Buyer.name() {
+    if row.side != Side::Buyer {
         print::line("noted; the merchant's host goes on with it, at once or when it is started");
         return Ok(());
     }

@@ -122,5 +122,5 @@ fn commits(archive: &Archive, deals: &[DealId]) -> Result<(), Box<dyn Error>> {
 
 fn row(id: DealId) -> DealRow {
     let now = Timestamp::now();
-    DealRow::opened(id, "buyer", ("Otto", ""), Digest::ZERO, Vec::new(), now)
+    DealRow::opened(id, Side::Buyer, ("Otto", ""), Digest::ZERO, Vec::new(), now)
 }

@@ -226,7 +226,7 @@ fn row(bench: &Workbench, terms: &VerifiedTerms, keys: DealKeys) -> DealRow {
     let now = Timestamp::now();
     DealRow::opened(
         agreement.id(),
-        "buyer",
+        Side::Buyer,
         ("Otto Versand", "https://127.0.0.1:1"),
         terms.digest(),
         agreement.encode(),

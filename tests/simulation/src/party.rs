@@ -102,7 +102,7 @@ impl Party {
         let now = Timestamp::from_millis(START).unwrap();
         let row = DealRow::opened(
             deal.id,
-            side.name(),
+            side,
             (side.other().name(), ""),
             Digest::ZERO,
             Vec::new(),

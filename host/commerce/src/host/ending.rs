@@ -132,7 +132,7 @@ impl Host {
         self.archive().commit(writes)?;
         self.progress(id, format!("the deal is {}: {note}", state.name()));
         self.signal(id).bump();
-        if said && row.side == Side::Buyer.name() {
+        if said && row.side == Side::Buyer {
             // What does not get through now is sent by the deal's link.
             if let Err(error) = self.flush(id) {
                 tracing::debug!(deal = id.short(), %error, "not sent at once");
@@ -166,7 +166,7 @@ impl Host {
 
     /// A seller's deal that ends leaves no goods reserved, whatever its component did.
     fn put_back(&self, row: &DealRow) -> Result<(), Stop> {
-        let Some(business) = self.business().filter(|_| row.side == Side::Seller.name()) else {
+        let Some(business) = self.business().filter(|_| row.side == Side::Seller) else {
             return Ok(());
         };
         let id = row.id;

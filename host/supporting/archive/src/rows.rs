@@ -1,6 +1,7 @@
 //! The rows of the archive, and the writes that change them.
 
 use semper_base::{DealId, Digest, ExchangeId, Timestamp};
+use semper_items::Side;
 use serde::Serialize;
 
 /// Where a deal stands.
@@ -49,8 +50,8 @@ impl DealState {
 pub struct DealRow {
     /// The deal's id: the digest of its agreement.
     pub id: DealId,
-    /// `buyer` or `seller`: which we are.
-    pub side: String,
+    /// The side that is ours.
+    pub side: Side,
     /// The peer's certified name.
     pub peer: String,
     /// Where the peer is reached; empty for a buyer, who always connects out.
@@ -79,7 +80,7 @@ impl DealRow {
     /// A deal that has just been opened; the other side's certified name and address.
     pub fn opened(
         id: DealId,
-        side: &str,
+        side: Side,
         (peer, address): (&str, &str),
         terms: Digest,
         agreement: Vec<u8>,
@@ -87,7 +88,7 @@ impl DealRow {
     ) -> Self {
         Self {
             id,
-            side: side.into(),
+            side,
             peer: peer.into(),
             address: address.into(),
             terms,
@@ -129,7 +130,7 @@ pub struct OpeningRow {
     /// The deal's id, once an agreement has been drawn up.
     pub deal: Option<DealId>,
     /// Our side: `buyer` or `seller`.
-    pub side: String,
+    pub side: Side,
     /// Where the peer is reached.
     pub address: String,
     /// The state of the opening's machine, encoded; empty once the deal is there.

@@ -9,12 +9,13 @@ use semper_archive::{
     Write,
 };
 use semper_base::{DealId, Digest, Mend as _, Timestamp};
+use semper_items::Side;
 
 fn deal(name: &str) -> DealRow {
     let now = Timestamp::from_millis(1_790_000_000_000).unwrap();
     DealRow::opened(
         DealId::new(Digest::of(name.as_bytes())),
-        "buyer",
+        Side::Buyer,
         ("Otto", "https://localhost"),
         Digest::of(b"terms"),
         vec![1],

@@ -3,6 +3,7 @@
 
 use rusqlite::{OptionalExtension as _, Params, Row, params};
 use semper_base::{DealId, Digest, ExchangeId, Timestamp};
+use semper_items::Side;
 
 use super::{Archive, ArchiveError};
 use crate::rows::{
@@ -249,6 +250,12 @@ impl Archive {
     }
 }
 
+fn side(row: &Row<'_>, column: usize) -> rusqlite::Result<Side> {
+    let word: String = row.get(column)?;
+    word.parse()
+        .map_err(|_| rusqlite::Error::InvalidColumnType(column, word, rusqlite::types::Type::Text))
+}
+
 fn digest(row: &Row<'_>, column: usize) -> rusqlite::Result<Digest> {
     Ok(Digest::from_bytes(row.get(column)?))
 }
@@ -272,7 +279,7 @@ fn deal(row: &Row<'_>) -> rusqlite::Result<DealRow> {
         .ok_or_else(|| rusqlite::Error::InvalidColumnType(6, state, rusqlite::types::Type::Text))?;
     Ok(DealRow {
         id: DealId::new(digest(row, 0)?),
-        side: row.get(1)?,
+        side: side(row, 1)?,
         peer: row.get(2)?,
         address: row.get(3)?,
         terms: digest(row, 4)?,
@@ -312,7 +319,7 @@ fn opening(row: &Row<'_>) -> rusqlite::Result<OpeningRow> {
     Ok(OpeningRow {
         nonce: digest(row, 0)?,
         deal: deal.map(|bytes| DealId::new(Digest::from_bytes(bytes))),
-        side: row.get(2)?,
+        side: side(row, 2)?,
         address: row.get(3)?,
         state: row.get(4)?,
     })

@@ -107,7 +107,7 @@ fn opening(connection: &Connection, row: &OpeningRow) -> rusqlite::Result<usize>
         .execute(params![
             row.nonce.as_bytes(),
             row.deal.as_ref().map(|id| id.digest().as_bytes().as_slice()),
-            row.side,
+            row.side.name(),
             row.address,
             row.state,
         ])
@@ -122,7 +122,7 @@ fn new_deal(connection: &Connection, row: &DealRow) -> rusqlite::Result<usize> {
         )?
         .execute(params![
             row.id.digest().as_bytes(),
-            row.side,
+            row.side.name(),
             row.peer,
             row.address,
             row.terms.as_bytes(),

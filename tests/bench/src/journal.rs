@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use semper_archive::{Archive, DealRow, JournalRow, Write};
 use semper_base::{DealId, Digest, Timestamp};
+use semper_items::Side;
 use semper_runtime::journal::Journal;
 use semper_trust::{Limit, Limits};
 

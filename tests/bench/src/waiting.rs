@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use semper_archive::{DealRow, Write};
 use semper_base::{DealId, Digest, Timestamp};
-use semper_items::DealKeys;
+use semper_items::{DealKeys, Side};
 use semper_runtime::Lane;
 use semper_testkit::Binaries;
 use semper_trust::{Limit, Limits, VerifiedTerms};

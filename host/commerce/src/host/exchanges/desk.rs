@@ -110,10 +110,9 @@ impl Host {
         let Some(live) = desk.put(letters) else { return Ok(()) };
         let mut guard = Guard { host: self, id: desk.id, done: false };
         let (mut taken, mut failed) = (Some(live), Ok(()));
-        let (mut closed, mut again, mut news) = (false, None, false);
+        let (mut closed, mut again) = (false, None);
         while let Some(live) = taken.as_mut() {
             closed = live.is_closed();
-            news = !live.unsent.is_empty();
             again = (!closed).then(|| live.next_look());
             let Some(letter) = desk.next(&mut taken) else { break };
             let Some(live) = taken.as_mut() else { break };
@@ -127,10 +126,8 @@ impl Host {
         if let Some(at) = again {
             self.exchanges.at(desk.id, at);
         }
-        if news {
-            // Whoever holds a question of the other side's answers it now.
-            self.signal(desk.deal).bump();
-        }
+        // Whoever holds a question of the other side's looks whether there is an answer now.
+        self.signal(desk.deal).bump();
         failed
     }
 

@@ -109,10 +109,11 @@ impl Live {
         }
     }
 
-    /// Whether there is nothing more to do.
+    /// Whether there is nothing more to do, and nobody is being asked any more.
     pub(super) fn is_closed(&self) -> bool {
         let machine = &self.stored.machine;
-        machine.end().is_some() && machine.kept().owed.is_none() && self.unsent.is_empty()
+        let idle = !self.asking && !self.conversing && self.at_the_bank.is_empty();
+        machine.end().is_some() && machine.kept().owed.is_none() && self.unsent.is_empty() && idle
     }
 
     /// Whether the other side is waited for, and no payment system and no third party.

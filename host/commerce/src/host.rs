@@ -3,6 +3,7 @@
 mod ending;
 mod exchanges;
 mod messages;
+mod notices;
 mod schedule;
 mod waits;
 
@@ -26,7 +27,8 @@ use semper_trust::VerifiedTerms;
 
 use semper_runtime::business::Business;
 use semper_runtime::compile::Compiler;
-use semper_runtime::context::{Context, Deal, Received};
+use semper_runtime::context::Context;
+use semper_runtime::handles::{Deal, Received};
 use semper_runtime::journal::Journal;
 use semper_runtime::stop::{Doubt, Pause, Stop};
 use semper_runtime::{Lane, Runtime};
@@ -203,7 +205,7 @@ impl Host {
             parts: Parts { home, archive, tinguin, business, grace, notice, keeper },
         });
         schedule::start(&host, workers);
-        crate::lists::watch(&host);
+        notices::watch(&host);
         exchanges::start(&host)?;
         // What sleeps is woken by what it waits for.
         for id in host.archive().awake().map_err(Stop::from)? {

@@ -4,20 +4,15 @@
 //! server cannot bring back an old list. Which lists there are is the trust file's business
 //! (authorities, evaluators) and the merchant's own (beside its terms).
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use semper_archive::{Archive, ArchiveError, DealRow, Home, HomeError, Write};
+use semper_archive::{Archive, ArchiveError, Home, HomeError, Write};
 use semper_base::cert::{CertError, Crl, MAX_CRL, Roots};
 use semper_base::{Digest, Mend, Timestamp};
-use semper_items::Side;
-use semper_keeper::{Bell, Post, Spawn as _, Turn};
 use semper_net::{Client, NetError};
 use semper_trust::envelope::EnvelopeError;
 use semper_trust::revocation::{Knowledge, Listed};
 use semper_trust::{TrustFile, VerifiedTerms};
-
-use crate::host::Host;
 
 /// Where a merchant publishes its own revocation list.
 pub const WELL_KNOWN: &str = "/.well-known/semper/revocations.json";
@@ -201,7 +196,7 @@ impl Lists {
         Ok(())
     }
 
-    fn fetch_list(
+    pub(crate) fn fetch_list(
         &self,
         net: &Client,
         trust: &TrustFile,
@@ -295,53 +290,6 @@ fn get(net: &Client, url: &str, most: usize) -> Result<Vec<u8>, ListError> {
     match response.status {
         200 => Ok(response.body),
         status => Err(ListError::Status { url: url.to_owned(), status }),
-    }
-}
-
-/// Looks after the running deals of a host: their lists are fetched again every while, and
-/// whoever has deals under something that no longer holds is told, once for each. The deals
-/// themselves go on: they end by their terms.
-pub(crate) fn watch(host: &Arc<Host>) {
-    let every = host.shelf().trust().freshness.refresh;
-    let weak: Weak<Host> = Arc::downgrade(host);
-    let (mut told, mut first) = (BTreeSet::new(), true);
-    let turns = move |_: &Post| {
-        let Some(host) = weak.upgrade() else { return Turn::End };
-        if !std::mem::replace(&mut first, false) {
-            look(&host, &mut told);
-        }
-        Turn::Wait(every)
-    };
-    host.keeper().keep("lists", &Bell::new(), Box::new(turns));
-}
-
-fn look(host: &Host, told: &mut BTreeSet<(Digest, String)>) {
-    let running: Vec<DealRow> = match host.archive().running() {
-        Ok(running) if !running.is_empty() => running,
-        _ => return,
-    };
-    let trust = host.shelf().trust();
-    for error in host.shelf().lists().refresh(host.net(), trust, None) {
-        tracing::info!(%error, "a revocation list was not fetched");
-    }
-    let merchants: BTreeSet<&str> =
-        running.iter().filter(|it| it.side == Side::Buyer).map(|it| it.address.as_str()).collect();
-    for address in merchants {
-        // Of no trust file's choosing; its failure harms nobody.
-        let url = format!("{}{WELL_KNOWN}", address.trim_end_matches('/'));
-        let _ = host.shelf().lists().fetch_list(host.net(), trust, &url, None);
-    }
-    // Once for each terms, however many deals there are under them.
-    let mut answers: HashMap<Digest, Option<String>> = HashMap::new();
-    for row in running {
-        let answer = answers.entry(row.terms).or_insert_with(|| host.shelf().no_longer(&row));
-        let Some(why) = answer.clone() else { continue };
-        if told.insert((*row.id.digest(), why.clone())) {
-            host.progress(
-                row.id,
-                format!("CAUTION: {why}. This deal goes on under its terms; new ones are refused."),
-            );
-        }
     }
 }
 

@@ -12,7 +12,7 @@ use semper_net::Client;
 use semper_trust::verify::Described;
 use semper_trust::{Layout, Refusal, TrustError, TrustFile, VerifiedTerms};
 
-use semper_runtime::context::Deal;
+use semper_runtime::Deal;
 use semper_runtime::stop::{Needed, Stop};
 
 use crate::lists::{self, Lists};

@@ -18,7 +18,7 @@ use semper_trust::layout::{LayoutError, Source};
 use semper_trust::{Layout, TrustFile, VerifiedTerms};
 use serde::Deserialize;
 
-use semper_runtime::context::Deal;
+use semper_runtime::Deal;
 use semper_runtime::world::farewell;
 use semper_runtime::{Runtime, Stop, journal};
 

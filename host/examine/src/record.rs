@@ -10,7 +10,7 @@ use semper_base::{Digest, Timestamp};
 use semper_items::statement::{Content, PaymentOrder};
 use semper_items::{Container, Header, Item, Message, SignedMessage, Statement};
 use semper_payment::Intent;
-use semper_runtime::context::Deal;
+use semper_runtime::Deal;
 use semper_runtime::journal::{Call, Journal};
 use semper_runtime::stop::{Doubt, Stop};
 use semper_runtime::verified::message_of_peer;

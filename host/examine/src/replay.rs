@@ -12,7 +12,8 @@ use semper_items::message::MAX_MESSAGE;
 use semper_items::{Item, Statement};
 use serde::Serialize;
 
-use semper_runtime::context::{Context, Deal};
+use semper_runtime::Deal;
+use semper_runtime::context::Context;
 use semper_runtime::exchange::{CONSENT, END_OF_EXCHANGE, Outcome};
 use semper_runtime::journal::{self, Class, Journal, Traced};
 use semper_runtime::stop::{Doubt, Pause, Stop};

@@ -26,9 +26,8 @@ use semper_items::statement::{Content, PaymentConfirmation, Statement};
 use semper_keeper::{Bell, Post, Spawn as _, Turn};
 use semper_ledger::{Account, Entry, Ledger, LedgerError, Movement};
 
-use crate::config::HomeConfig;
 use crate::holds::{Holds, HoldsError};
-use crate::role::{Role as ServerRole, RoleKind};
+use crate::role::{HomeConfig, Role as ServerRole, RoleKind};
 use crate::surroundings::{Desk, Surroundings};
 use crate::web;
 

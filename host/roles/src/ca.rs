@@ -18,8 +18,7 @@ use semper_base::cert::{Authority, CertError, Crl, Request, Withdrawn};
 use semper_base::{Certificate, Digest, Mend, Role, SigningKey, Timestamp, keys};
 use serde::{Deserialize, Serialize};
 
-use crate::config::HomeConfig;
-use crate::role::{Role as ServerRole, RoleKind};
+use crate::role::{HomeConfig, Role as ServerRole, RoleKind};
 use crate::surroundings::{Desk, Surroundings};
 use crate::web;
 

@@ -46,14 +46,6 @@ pub struct TlsConfig {
     pub key: PathBuf,
 }
 
-/// A role that has only a home.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct HomeConfig {
-    /// The home.
-    pub home: PathBuf,
-}
-
 /// Why a server does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {

@@ -62,12 +62,13 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::Router;
 use semper_base::Mend;
 use semper_keeper::Health;
+use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use crate::surroundings::Surroundings;
@@ -236,4 +237,12 @@ impl<'de, K: RoleKind> serde::Deserialize<'de> for Only<K> {
 
         deserializer.deserialize_map(Sections(PhantomData))
     }
+}
+
+/// The section of a role that has only a home.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HomeConfig {
+    /// The home.
+    pub home: PathBuf,
 }

@@ -23,7 +23,7 @@ use wasmparser::{Parser, Payload};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
-use crate::stop::{Cause, Needed, Stop, Verdict};
+use crate::stop::{Needed, Stop};
 
 /// The hidden command of a worker process: `PROGRAM compile-component MS`, a component on
 /// standard input, machine code on standard output.
@@ -198,7 +198,7 @@ impl Compiler {
         match (ended, code) {
             (Some(status), Ok(Ok(code))) if status.success() => Ok(code),
             (Some(status), _) if status.code() == Some(REFUSED) => {
-                Err(unfit(format!("it does not compile: {}", said.trim())))
+                Err(Stop::unfit(format!("it does not compile: {}", said.trim())))
             }
             // Ended by a signal: of its own limits, or ours.
             _ => Err(over()),
@@ -234,12 +234,12 @@ pub fn examine(bytes: &[u8], limits: Limits) -> Result<(), Stop> {
         return Err(over(Limit::ComponentBytes));
     }
     let unreadable =
-        |error: wasmparser::BinaryReaderError| unfit(format!("it cannot be read: {error}"));
+        |error: wasmparser::BinaryReaderError| Stop::unfit(format!("it cannot be read: {error}"));
     let (mut functions, mut depth) = (0_u64, 0_u32);
     for payload in Parser::new(0).parse_all(bytes) {
         match payload.map_err(unreadable)? {
             Payload::Version { encoding: wasmparser::Encoding::Module, .. } if depth == 0 => {
-                return Err(unfit("it is a core module, not a component"));
+                return Err(Stop::unfit("it is a core module, not a component"));
             }
             Payload::FunctionSection(section) => functions += u64::from(section.count()),
             Payload::MemorySection(section) => {
@@ -265,15 +265,10 @@ pub fn examine(bytes: &[u8], limits: Limits) -> Result<(), Stop> {
             return Err(over(Limit::Functions));
         }
         if depth > NESTING {
-            return Err(unfit(format!("it is nested more than {NESTING} deep")));
+            return Err(Stop::unfit(format!("it is nested more than {NESTING} deep")));
         }
     }
     Ok(())
-}
-
-/// The component is not one that runs here.
-pub(crate) fn unfit(why: impl ToString) -> Stop {
-    Verdict::new(Cause::Component(why.to_string())).into()
 }
 
 /// What a worker process does; its exit code. Called by `semper compile-component MS`.
@@ -284,7 +279,7 @@ pub fn worker(milliseconds: u64) -> i32 {
         eprintln!("{error}");
         return 74;
     }
-    let compiled = Engine::new(&crate::engine::config(false))
+    let compiled = Engine::new(&crate::settings::config(false))
         .and_then(|engine| engine.precompile_component(&bytes));
     match compiled {
         Ok(code) => match std::io::stdout().lock().write_all(&code) {

@@ -1,7 +1,5 @@
 //! What a running component's calls act on: its deal, its journal, its handles.
 
-mod handles;
-
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -14,9 +12,9 @@ use semper_trust::flow::End;
 use serde_bytes::ByteBuf;
 use wasmtime::component::{Resource, ResourceTable};
 
-use crate::calls::wasi::Wasi;
 use crate::exchange::Declared;
 use crate::flow::{Monitor, Moving};
+use crate::handles::{Deal, Received, Taken, Wasi};
 use crate::journal::{Carried, Journal};
 use crate::limiter::Limiter;
 use crate::stop::{Cause, Fault, Proof, Stop, Verdict};

@@ -15,23 +15,16 @@ use semper_keeper::{Bell, Keeper, Post, Spawn as _, Turn};
 use semper_trust::policy::{Capability, Grants};
 use semper_trust::{Limit, Limits, VerifiedTerms};
 use wasmtime::component::{ComponentExportIndex, InstancePre, Linker};
-use wasmtime::{
-    Config, Engine, PoolConcurrencyLimitError, PoolingAllocationConfig, Store, Trap, UpdateDeadline,
-};
+use wasmtime::{Engine, PoolConcurrencyLimitError, Store, Trap, UpdateDeadline};
 
 use crate::calls;
-use crate::compile::{Compiler, unfit};
+use crate::compile::Compiler;
 use crate::context::Context;
+use crate::settings::{STACK, config};
 use crate::stop::{Cause, Needed, Pause, Stop, Verdict};
 
 /// How often the epoch advances.
 const TICK: Duration = Duration::from_millis(10);
-/// Components of running activations at once, and with them memories and stacks.
-const POOL: u32 = 512;
-/// Bytes of a component's stack.
-pub const STACK: usize = 1024 * 1024;
-/// Most linear memory that any grant reaches, in bytes.
-const MEMORY: usize = 256 << 20;
 /// Components kept ready in memory.
 const READY: usize = 64;
 
@@ -143,7 +136,7 @@ impl Runtime {
         grants.admit(&imports)?;
         let component = self.compiler.component(&self.engine, bytes, limits)?;
         // Nothing but its imports can be wrong by now.
-        let unlinked = |error: wasmtime::Error| unfit(format!("{error:#}"));
+        let unlinked = |error: wasmtime::Error| Stop::unfit(format!("{error:#}"));
         let mut linker = Linker::new(&self.engine);
         calls::link(&mut linker, grants, &imports).map_err(unlinked)?;
         if grants.capabilities.contains(&Capability::Wasi) {
@@ -152,7 +145,7 @@ impl Runtime {
         let instance = linker.instantiate_pre(&component).map_err(unlinked)?;
         let run = component
             .get_export_index(None, "run")
-            .ok_or_else(|| unfit("it does not export run"))?;
+            .ok_or_else(|| Stop::unfit("it does not export run"))?;
         Ok(Ready { instance, run, limits })
     }
 
@@ -222,39 +215,6 @@ fn cpu_time() -> Duration {
     Duration::try_from(time).unwrap_or_default()
 }
 
-/// The project's settings; with a pool for running, without for a compiler process, whose code
-/// is the same.
-pub fn config(pooled: bool) -> Config {
-    let mut config = Config::new();
-    config
-        .consume_fuel(true)
-        .epoch_interruption(true)
-        .max_wasm_stack(STACK)
-        .cranelift_nan_canonicalization(true)
-        .relaxed_simd_deterministic(true)
-        .wasm_multi_memory(false)
-        .wasm_memory64(false);
-    if pooled {
-        let mut pool = PoolingAllocationConfig::default();
-        pool.total_component_instances(POOL)
-            .total_core_instances(POOL * 8)
-            .total_memories(POOL)
-            .total_tables(POOL * 8)
-            .max_core_instances_per_component(128)
-            .max_memories_per_component(4)
-            .max_tables_per_component(64)
-            .table_elements(200_000)
-            .max_memory_size(MEMORY);
-        config.allocation_strategy(pool);
-    }
-    config
-}
-
-/// The component has ended itself by a trap.
-pub(crate) fn trapped(why: impl ToString) -> Stop {
-    Verdict::new(Cause::Trap(why.to_string())).into()
-}
-
 /// What ended the activation: our own stop, a limit, or a trap of the component's.
 fn translate(error: &wasmtime::Error, limits: Limits) -> Stop {
     if let Some(stop) = error.downcast_ref::<Stop>() {
@@ -264,7 +224,7 @@ fn translate(error: &wasmtime::Error, limits: Limits) -> Stop {
     match error.downcast_ref::<Trap>() {
         Some(Trap::OutOfFuel) => return most(Limit::Fuel),
         Some(Trap::StackOverflow) => return Verdict::new(Cause::Stack(STACK as u64)).into(),
-        Some(trap) => return trapped(trap.to_string()),
+        Some(trap) => return Stop::trap(trap.to_string()),
         None => {}
     }
     let text = format!("{error:#}");
@@ -276,7 +236,7 @@ fn translate(error: &wasmtime::Error, limits: Limits) -> Stop {
     if text.contains("too much data is being copied") {
         return most(Limit::CallBytes);
     }
-    trapped(text)
+    Stop::trap(text)
 }
 
 /// Whether an error says by its type what has happened.

@@ -5,8 +5,10 @@
 //! |---|---|
 //! | [`world`] | everything that a component's calls can reach, as one trait |
 //! | [`engine`] | wasmtime: the linker that holds the grants, activations |
+//! | [`settings`] | wasmtime's settings |
 //! | [`compile`] | from bytes to code: looked over, compiled by a worker process, cached |
 //! | [`context`] | the state of one activation: deal, journal, flow, handles |
+//! | [`handles`] | what a component's handles stand for |
 //! | [`journal`] | every call of a component, before its effect; and replay |
 //! | [`flow`] | the flow monitor: what may be sent and received in the present state |
 //! | [`limiter`] | memory and tables of one activation |
@@ -29,13 +31,16 @@ pub mod context;
 pub mod engine;
 pub mod exchange;
 pub mod flow;
+pub mod handles;
 pub mod journal;
 pub mod limiter;
+pub mod settings;
 pub mod stop;
 pub mod verified;
 pub mod world;
 
-pub use context::{Context, Deal};
+pub use context::Context;
 pub use engine::{Lane, Runtime};
+pub use handles::Deal;
 pub use stop::Stop;
 pub use world::{Done, END, World};

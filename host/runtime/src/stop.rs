@@ -59,6 +59,16 @@ impl Stop {
         Verdict::new(Cause::PeerFlow(by)).into()
     }
 
+    /// The component has ended itself by a trap.
+    pub fn trap(why: impl ToString) -> Self {
+        Verdict::new(Cause::Trap(why.to_string())).into()
+    }
+
+    /// The component is not one that runs here.
+    pub fn unfit(why: impl ToString) -> Self {
+        Verdict::new(Cause::Component(why.to_string())).into()
+    }
+
     /// A limit of the sandbox.
     pub fn limit(limit: Limit, most: u64) -> Self {
         Verdict::new(Cause::Limit { limit, most }).into()

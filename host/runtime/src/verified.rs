@@ -8,10 +8,10 @@ use semper_items::message::MAX_MESSAGE;
 use semper_items::statement::Content;
 use semper_items::{Item, Keys, SignedMessage, SignedStatement};
 
-use crate::context::{Deal, PaymentHandle, Received, Taken};
 use crate::exchange::Declared;
+use crate::handles::{Accepted, Deal, PaymentHandle, Received, Taken};
 use crate::stop::{Cause, Doubt, Stop, Verdict};
-use crate::world::{Accepted, Done, END, World, last_word};
+use crate::world::{Done, END, World, last_word};
 
 /// A statement of either side, carried over a checkpoint.
 pub(crate) fn own_or_peers(

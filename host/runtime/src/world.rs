@@ -26,8 +26,8 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use crate::business::Business;
-use crate::context::Received;
 use crate::exchange::{Begun, Outcome, Till, ToDraw};
+use crate::handles::{Accepted, Received};
 use crate::journal::{Call, Journal};
 use crate::stop::{Pause, Stop};
 
@@ -74,20 +74,6 @@ pub enum Paid {
     NoFunds,
     /// The payment system refuses, with its words.
     Refused(String),
-}
-
-/// A payment of the other side's that was accepted, as the journal keeps it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Accepted {
-    /// How much.
-    pub amount: semper_base::Amount,
-    /// The confirmation's digest.
-    pub digest: Digest,
-    /// The order that it is for.
-    pub purpose: Digest,
-    /// The payment system that confirmed it.
-    pub signer: String,
 }
 
 /// Everything that the calls of one side's component can reach.

@@ -25,8 +25,9 @@ use semper_tinguin_protocol::screen::Question;
 use semper_trust::VerifiedTerms;
 use serde_bytes::ByteBuf;
 
+use semper_runtime::Deal;
 use semper_runtime::business::Business;
-use semper_runtime::context::{Context, Deal};
+use semper_runtime::context::Context;
 use semper_runtime::journal::Journal;
 use semper_runtime::stop::{Pause, Stop, Waiting};
 use semper_runtime::{Lane, Runtime, World};

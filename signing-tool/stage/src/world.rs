@@ -15,10 +15,11 @@ use semper_items::{Container, Header, Item, Message, SignedMessage, SignedStatem
 use semper_payment::Intent;
 use semper_runtime::business::Business;
 use semper_runtime::exchange::{Begun, Outcome, Till, ToDraw, draw_up};
+use semper_runtime::handles::Accepted;
 use semper_runtime::journal::{Call, Journal};
 use semper_runtime::stop::{Doubt, Stop, Waiting};
 use semper_runtime::verified::confirmed_payment;
-use semper_runtime::world::{Accepted, Came, Done, Paid, Wanted, World};
+use semper_runtime::world::{Came, Done, Paid, Wanted, World};
 use semper_tinguin_protocol::Answer;
 use semper_tinguin_protocol::screen::Question;
 use semper_trust::trustfile::ExchangeRules;

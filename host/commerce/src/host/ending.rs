@@ -8,8 +8,9 @@ use semper_archive::{DealRow, DealState, Write};
 use semper_base::{DealId, Digest, Mend as _, Timestamp, cbor};
 use semper_items::{Item, Side};
 use semper_keeper::Panicked;
+use semper_runtime::Deal;
 use semper_runtime::END;
-use semper_runtime::context::{Context, Deal};
+use semper_runtime::context::Context;
 use semper_runtime::stop::{Cause, Doubt, Incident, Needed, Pause, Stop, Verdict, Waiting};
 
 use super::{Host, evidence};

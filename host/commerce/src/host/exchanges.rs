@@ -27,7 +27,7 @@ use semper_base::{DealId, ExchangeId, Timestamp, cbor};
 use semper_exchange::Role;
 use semper_exchange::package::{self, Part};
 use semper_keeper::{Bell, Post, Spawn as _, Turn};
-use semper_runtime::context::Deal;
+use semper_runtime::Deal;
 use semper_runtime::exchange::{Begun, Got, Outcome, Package};
 use semper_runtime::stop::{Needed, Stop, Waiting};
 use semper_tinguin_protocol::protocol::ExchangeQuestion;

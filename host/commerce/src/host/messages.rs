@@ -12,8 +12,8 @@ use semper_transfer::Channel;
 use semper_transfer::channel::{Chain, Effect, Event, Refusal};
 use serde::{Deserialize, Serialize};
 
+use semper_runtime::Deal;
 use semper_runtime::Stop;
-use semper_runtime::context::Deal;
 
 use super::schedule::lock;
 use super::{Host, evidence};

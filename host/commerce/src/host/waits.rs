@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use semper_archive::MessageRow;
 use semper_base::{DealId, Digest, Timestamp};
 use semper_keeper::Turn;
-use semper_runtime::context::Deal;
+use semper_runtime::Deal;
 use semper_runtime::stop::{Cause, Stop, Verdict, Waiting};
 use semper_runtime::world::{Came, Wanted, farewell};
 use semper_tinguin_protocol::ClientError;

@@ -17,12 +17,13 @@ use wasmtime::component::Resource;
 use super::v1_2::semper::deal::waiting;
 use super::v1_2::semper::exchange::exchange as wit;
 use super::waiting::{Ended, Heard};
-use crate::context::{Context, Received};
+use crate::context::Context;
 use crate::exchange::{
     Begun, Declared, Give, Package, Proposal, Till, ToDraw, answered, moved, proposed,
     receipts_match, wanted,
 };
 use crate::flow::Moving;
+use crate::handles::Received;
 use crate::stop::Stop;
 use crate::world::Wanted as Waited;
 use words::{paid_for, parts_out, purposes, wants_in, wants_out};

@@ -11,8 +11,9 @@ use wasmtime::component::Resource;
 use super::convert::{amount_in, content_in, digest_in};
 use super::v1_2::semper::items::types as items;
 use super::v1_2::semper::tinguin::{consent, display};
-use crate::context::{ConsentHandle, Context, PaymentConsentHandle};
+use crate::context::Context;
 use crate::exchange::receipt_names;
+use crate::handles::{ConsentHandle, PaymentConsentHandle};
 use crate::stop::{Cause, Stop, Verdict};
 
 impl Context {

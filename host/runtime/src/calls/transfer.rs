@@ -10,10 +10,11 @@ use wasmtime::component::Resource;
 use super::convert::{amount_out, content_out};
 use super::v1_2::semper::items::types as items;
 use super::v1_2::semper::transfer::{inbox, information, payments, statements};
-use crate::context::{
-    ConsentHandle, Context, PaymentConsentHandle, PaymentHandle, Received, StatementHandle,
-};
+use crate::context::Context;
 use crate::flow::Moving;
+use crate::handles::{
+    ConsentHandle, PaymentConsentHandle, PaymentHandle, Received, StatementHandle,
+};
 use crate::stop::Stop;
 use crate::world::Paid;
 

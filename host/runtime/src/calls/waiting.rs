@@ -8,7 +8,8 @@ use semper_tinguin_protocol::screen::Question;
 use serde::{Deserialize, Serialize};
 
 use super::v1_2::semper::deal::{continuation, waiting};
-use crate::context::{Context, Received, Taken};
+use crate::context::Context;
+use crate::handles::{Received, Taken};
 use crate::stop::Stop;
 use crate::verified::take;
 use crate::world::{Came, Wanted};

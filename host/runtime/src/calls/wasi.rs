@@ -13,14 +13,7 @@ use wasmtime::component::{
 use wasmtime::{StoreContextMut, bail};
 
 use crate::context::Context;
-use crate::engine::trapped;
-
-/// What a guest with a language runtime has of WASI.
-#[derive(Debug, Default)]
-pub struct Wasi {
-    seed: Option<Digest>,
-    counter: u64,
-}
+use crate::stop::Stop;
 
 /// An output stream: both go to the log.
 pub struct Output;
@@ -175,7 +168,7 @@ pub(crate) fn link_rest(
                     let what = format!("{name}#{item}");
                     let _ = calls.func_new(item, move |_, _, _, _| {
                         let why = format!("it calls {what}, which no host offers");
-                        Err(trapped(why).into())
+                        Err(Stop::trap(why).into())
                     });
                 }
                 _ => {}
@@ -213,7 +206,7 @@ fn environment(calls: &mut Calls<'_>) -> wasmtime::Result<()> {
 fn exit(calls: &mut Calls<'_>) -> wasmtime::Result<()> {
     calls.func_wrap("exit", |_: Store<'_>, (status,): (Result<(), ()>,)| -> wasmtime::Result<()> {
         let how = if status.is_ok() { "without a result" } else { "with an error" };
-        Err(trapped(format!("it has left by exit, {how}")).into())
+        Err(Stop::trap(format!("it has left by exit, {how}")).into())
     })
 }
 

@@ -15,8 +15,8 @@ use semper_trust::trustfile::ExchangeRules;
 use serde_bytes::ByteBuf;
 
 use super::{Give, Till, ToDraw};
-use crate::context::Deal;
 use crate::flow::Moved;
+use crate::handles::Deal;
 use crate::stop::{Needed, Stop};
 
 /// Draws up a proposal, or the answer to one, by what this side believes and how it pays.

@@ -8,7 +8,7 @@ use semper_items::{SignedStatement, Statement};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use crate::context::Deal;
+use crate::handles::Deal;
 
 /// Bytes of a stored exchange, at most.
 pub const MAX_STORED: usize = 4 * 1024 * 1024;

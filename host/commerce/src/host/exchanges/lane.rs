@@ -12,8 +12,8 @@ use semper_exchange::standard::Standard;
 use semper_net::Client;
 use serde::{Deserialize, Serialize};
 
+use semper_runtime::Deal;
 use semper_runtime::Stop;
-use semper_runtime::context::Deal;
 
 use super::desk::{Desk, Letter};
 use super::step::{Live, name};

@@ -19,8 +19,8 @@ use semper_items::Side;
 use semper_items::statement::{Content, Statement};
 use semper_net::Client;
 use semper_payment::{Module, PaymentError};
+use semper_runtime::Deal;
 use semper_runtime::Stop;
-use semper_runtime::context::Deal;
 use semper_tinguin_protocol::screen;
 
 use super::desk::{Desk, Letter};

@@ -7,9 +7,10 @@ use semper_exchange::package::Part;
 
 use super::super::v1_2::semper::exchange::exchange as wit;
 use super::Failed;
-use crate::context::{Context, PaymentHandle, StatementHandle};
+use crate::context::Context;
 use crate::exchange::{Begun, CONSENT, Declared, END_OF_EXCHANGE, Got, Outcome, moved};
 use crate::flow::Moving;
+use crate::handles::{PaymentHandle, StatementHandle};
 use crate::stop::{Cause, Proof, Stop, Verdict};
 
 impl Context {

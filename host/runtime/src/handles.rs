@@ -1,4 +1,5 @@
-//! What a component's handles stand for, and what is journaled of a received message.
+//! What never changes about a deal; what a component's handles stand for; what is journaled of a
+//! received message.
 
 use std::sync::Arc;
 
@@ -11,7 +12,20 @@ use semper_trust::policy::Grants;
 use serde::{Deserialize, Serialize};
 
 use crate::exchange::Declared;
-use crate::world::Accepted;
+
+/// A payment of the other side's that was accepted, as the journal keeps it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Accepted {
+    /// How much.
+    pub amount: Amount,
+    /// The confirmation's digest.
+    pub digest: Digest,
+    /// The order that it is for.
+    pub purpose: Digest,
+    /// The payment system that confirmed it.
+    pub signer: String,
+}
 
 /// A statement that a component holds.
 #[derive(Debug, Clone)]
@@ -43,6 +57,15 @@ impl PaymentHandle {
 /// A signed statement that has not been sent.
 #[derive(Debug)]
 pub struct ConsentHandle(pub SignedStatement);
+
+/// What a guest with a language runtime has of WASI.
+#[derive(Debug, Default)]
+pub struct Wasi {
+    /// The journaled seed of its randomness, once it has asked for any.
+    pub(crate) seed: Option<Digest>,
+    /// How many blocks of randomness it has had.
+    pub(crate) counter: u64,
+}
 
 /// A signed payment order that has not been carried out.
 #[derive(Debug)]

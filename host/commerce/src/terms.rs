@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use semper_archive::{Archive, ArchiveError, DealRow, Home, HomeError, Write};
 use semper_base::{Digest, Mend, Timestamp};
 use semper_distribution::{Fetcher, MoveError, Options, Place};
-use semper_items::{Agreement, Side};
+use semper_items::Agreement;
 use semper_net::Client;
 use semper_trust::verify::Described;
 use semper_trust::{Layout, Refusal, TrustError, TrustFile, VerifiedTerms};

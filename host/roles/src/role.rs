@@ -211,7 +211,7 @@ fn read<K: RoleKind>(text: &str, base: &Path) -> Found {
 /// One section of a file; the others are passed over.
 struct Only<K: RoleKind>(Option<K::Config>);
 
-impl<'de, K: RoleKind> serde::Deserialize<'de> for Only<K> {
+impl<'de, K: RoleKind> Deserialize<'de> for Only<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Sections<K>(PhantomData<K>);
 

@@ -21,11 +21,6 @@ use crate::stop::{Cause, Fault, Proof, Stop, Verdict};
 use crate::verified::{own_or_peers, take, unpack};
 use crate::world::{Came, Wanted, World};
 
-pub(crate) use handles::Taken;
-pub use handles::{
-    ConsentHandle, Deal, PaymentConsentHandle, PaymentHandle, Received, StatementHandle,
-};
-
 /// Milliseconds over which messages are counted.
 const MINUTE: u64 = 60_000;
 /// Milliseconds over which checkpoints are counted.

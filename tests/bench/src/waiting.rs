@@ -114,7 +114,7 @@ fn compiling(bench: &Workbench) -> Outcome {
         let highest = Limits::ceiling();
         offered.limits = Limit::all().map(|limit| (limit, highest.get(limit))).collect();
         let terms = bench.terms(&offered);
-        let side = semper_items::Side::Buyer;
+        let side = Side::Buyer;
         let mut times = [Duration::ZERO; 2];
         for time in &mut times {
             let start = Instant::now();

@@ -128,7 +128,7 @@ impl Merchant {
     /// Names what is missing or not acceptable.
     pub fn open(config: &MerchantConfig, around: &Surroundings) -> Result<Self, MerchantError> {
         let (mut party, layout, catalogue) = parts(config)?;
-        party.keeper = around.keeper.clone();
+        party.keeper = around.keeper.child("host");
         let business: Arc<dyn Business> = Arc::new(catalogue);
         let host = party.host(Some(business), WORKERS, |deal, text| {
             tracing::debug!(deal = deal.short(), text, "deal");

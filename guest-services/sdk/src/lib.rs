@@ -254,6 +254,13 @@ unsafe extern "C" {}
 
 #[cfg(all(target_arch = "wasm32", not(test)))]
 #[panic_handler]
-fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
+    use core::sync::atomic::{AtomicBool, Ordering};
+
+    static PANICKED: AtomicBool = AtomicBool::new(false);
+    // The host keeps a service's last words. A panic on the way to them says nothing.
+    if !PANICKED.swap(true, Ordering::Relaxed) {
+        bindings::semper::deal::deal::log(&alloc::format!("{info}"));
+    }
     core::arch::wasm32::unreachable()
 }

@@ -25,6 +25,8 @@ use crate::world::{Came, Wanted, World};
 const MINUTE: u64 = 60_000;
 /// Milliseconds over which checkpoints are counted.
 const HOUR: u64 = 3_600_000;
+/// Characters of what a component has logged last that are told when it crashes.
+const LAST_WORDS: usize = 300;
 /// Largest state of a checkpoint, in bytes.
 pub const MAX_STATE: usize = 64 * 1024;
 
@@ -60,6 +62,8 @@ pub struct Context {
     table: ResourceTable,
     held: u64,
     logged: u64,
+    /// What it has logged last, for the case that it crashes.
+    last_words: String,
     /// When its last messages were sent, and its last checkpoints made.
     recent: [VecDeque<Timestamp>; 2],
 }
@@ -99,6 +103,7 @@ impl Context {
             table: ResourceTable::new(),
             held: 0,
             logged: 0,
+            last_words: String::new(),
             recent,
         })
     }
@@ -135,6 +140,17 @@ impl Context {
     pub(crate) fn log(&mut self, bytes: usize) -> Result<(), Stop> {
         self.logged = self.logged.saturating_add(bytes as u64);
         self.within(Limit::LogBytes, self.logged)
+    }
+
+    /// Keeps the end of what the component says in its log and its output.
+    pub(crate) fn heard(&mut self, text: &str) {
+        let clean = |c: char| if c.is_control() { ' ' } else { c };
+        self.last_words.extend(text.chars().map(clean));
+        self.last_words.push(' ');
+        let length = self.last_words.chars().count();
+        if length > LAST_WORDS {
+            self.last_words = self.last_words.chars().skip(length - LAST_WORDS).collect();
+        }
     }
 
     /// The host's time, journaled; never before a time that the journal knows.
@@ -331,7 +347,8 @@ impl Context {
         match (self.monitor.end(), said.err()) {
             (Some(End::Completed), _) => Ok((DealState::Completed, "as the terms intend".into())),
             (Some(End::Withdrawn), said) => {
-                Ok((DealState::Withdrawn, said.unwrap_or_else(|| "one side has left".into())))
+                let left = self.withdrawal().or(said);
+                Ok((DealState::Withdrawn, left.unwrap_or_else(|| "one side has left".into())))
             }
             (None, Some(said)) => Err(Verdict::new(Cause::GaveUp(said)).into()),
             (None, None) => {
@@ -341,11 +358,30 @@ impl Context {
         }
     }
 
+    /// Who has left, and the reason that was given.
+    fn withdrawal(&self) -> Option<String> {
+        self.statements.iter().rev().find_map(|it| match &it.statement().content {
+            Content::Withdrawal(withdrawal) if withdrawal.reason.is_empty() => {
+                Some(format!("{} has left", it.signer()))
+            }
+            Content::Withdrawal(withdrawal) => {
+                Some(format!("{} has left: {}", it.signer(), withdrawal.reason))
+            }
+            _ => None,
+        })
+    }
+
     /// Names what shows a verdict: the message that was taken last, or the call that was made
     /// last. Without any, nothing is shown, and so nobody is at fault.
     #[must_use]
     pub fn shown(&self, stop: Stop) -> Stop {
-        let Stop::Verdict(verdict) = stop else { return stop };
+        let Stop::Verdict(mut verdict) = stop else { return stop };
+        if let Cause::Trap(why) = &mut verdict.cause {
+            let words = self.last_words.trim();
+            if !words.is_empty() {
+                why.push_str(&format!("; the service's last words: “{words}”"));
+            }
+        }
         if verdict.proof.is_some() {
             return Stop::Verdict(verdict);
         }

@@ -93,4 +93,8 @@ fn a_service_is_at_fault_by_its_own_call_and_the_incident_names_it() {
     assert_eq!(incident.code, "trap");
     assert_eq!(incident.call, Some(incident.records), "the call after the last record");
     assert_eq!(incident.message, None);
+    // The guest's own words, marked as such.
+    let words = "the service's last words: “";
+    assert!(incident.what.contains(words), "{}", incident.what);
+    assert!(incident.what.contains("as the script says"), "{}", incident.what);
 }

@@ -17,6 +17,7 @@ impl Context {
     pub(super) fn log_line(&mut self, text: &str) -> wasmtime::Result<()> {
         self.calls += 1;
         self.log(text.len())?;
+        self.heard(text);
         if !self.journal.is_replaying() {
             let text: String = text.chars().take(LOG_LINE).collect();
             self.world.logged(&text);

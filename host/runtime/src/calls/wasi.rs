@@ -85,9 +85,10 @@ impl Context {
 
     fn output(&mut self, bytes: &[u8]) -> wasmtime::Result<()> {
         self.log(bytes.len())?;
+        let text = String::from_utf8_lossy(bytes);
+        self.heard(&text);
         if !self.journal.is_replaying() {
-            let text = String::from_utf8_lossy(bytes);
-            tracing::debug!(deal = self.deal.id.short(), text = text.trim_end(), "output");
+            self.world.logged(text.trim_end());
         }
         Ok(())
     }

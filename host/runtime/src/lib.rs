@@ -19,7 +19,7 @@
 //! | [`verified`] | signed things of a deal, verified |
 //!
 //! This crate knows neither hosts nor stages: whoever runs a component implements
-//! [`World`](world::World) for it. Source: seed 2 §3.5; `docs/execution.md`.
+//! [`World`] for it. Source: seed 2 §3.5; `docs/execution.md`.
 // Unsafe code is denied by the workspace and allowed in one function, `compile::load`, whose
 // comment is the proof.
 #![deny(unsafe_code)]

@@ -12,7 +12,7 @@ pub struct Entry {
     /// Who makes it.
     pub by: By,
     /// The kinds of the statements that it names by digest, in the order of
-    /// [`Content::refers`].
+    /// [`Content::refers`](super::Content::refers).
     pub refers: &'static [Kind],
     /// Whether it is about money, and whose amount that must be.
     pub amount: Sum,

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use semper_archive::{Archive, ArchiveError, DealRow, Home, HomeError, Write};
 use semper_base::cert::{CertError, Crl, MAX_CRL, Roots};
-use semper_base::{Digest, Mend, Timestamp};
-use semper_keeper::{Bell, Post, Spawn as _, Turn};
+use semper_base::{Clock, Digest, Mend, Timestamp};
+use semper_keeper::{Bell, Post, Turn};
 use semper_net::{Client, NetError};
 use semper_trust::envelope::EnvelopeError;
 use semper_trust::revocation::{Knowledge, Listed};
@@ -102,6 +102,7 @@ impl Mend for ListError {
 pub struct Lists {
     home: Arc<Home>,
     archive: Archive,
+    clock: Arc<dyn Clock>,
     known: Mutex<Known>,
 }
 
@@ -114,9 +115,14 @@ struct Known {
 impl Lists {
     /// The lists that are kept in a home. What cannot be read any more counts as missing, which
     /// the trust file may make a reason to refuse.
-    pub fn open(home: Arc<Home>, archive: Archive, trust: &TrustFile) -> Self {
+    pub fn open(
+        home: Arc<Home>,
+        archive: Archive,
+        trust: &TrustFile,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let mut known = Known::default();
-        let now = Timestamp::now();
+        let now = clock.now();
         if let Ok(folder) = home.folder(FOLDER)
             && let Ok(entries) = folder.entries()
         {
@@ -135,7 +141,7 @@ impl Lists {
                 }
             }
         }
-        Self { home, archive, known: Mutex::new(known) }
+        Self { home, archive, clock, known: Mutex::new(known) }
     }
 
     /// What is known for terms of that merchant for that service.
@@ -219,7 +225,7 @@ impl Lists {
         of: Option<&str>,
         bytes: &[u8],
     ) -> Result<(), ListError> {
-        let listed = Listed::verify(bytes, trust, Timestamp::now())
+        let listed = Listed::verify(bytes, trust, self.clock.now())
             .map_err(|source| ListError::Signed { url: url.to_owned(), source })?;
         if let Some(of) = of
             && listed.evaluator.as_deref() != Some(of)
@@ -247,7 +253,7 @@ impl Lists {
         }
         self.home.write(&format!("{FOLDER}/{file}"), bytes)?;
         // A clock that is set back later is noticed; one that others run ahead of is not moved.
-        let seen = issued.min(Timestamp::now());
+        let seen = issued.min(self.clock.now());
         self.archive.commit(vec![
             Write::Highest(key.to_owned(), number),
             Write::Highest("clock".into(), seen.millis()),
@@ -311,7 +317,7 @@ pub(crate) fn watch(host: &Arc<Host>) {
         }
         Turn::Wait(every)
     };
-    host.keeper().keep("lists", &Bell::new(), Box::new(turns));
+    host.spawn().keep("lists", &Bell::new(), Box::new(turns));
 }
 
 fn look(host: &Host, told: &mut BTreeSet<(Digest, String)>) {

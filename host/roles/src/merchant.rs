@@ -111,7 +111,7 @@ impl Merchant {
         })?;
         let terms = host.shelf().take(&layout)?;
         // Compiled before the first buyer comes, while the server already answers.
-        let preparing = host.prepare(&terms, Side::Seller);
+        let preparing = host.prepare(&terms, Side::Seller, &party.keeper);
         std::thread::spawn(move || match preparing.join() {
             Ok(Ok(())) => tracing::info!("the service is ready"),
             Ok(Err(stop)) => tracing::error!(%stop, "the service cannot be run"),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use time::OffsetDateTime;
@@ -11,6 +11,36 @@ use time::format_description::well_known::Rfc3339;
 /// Milliseconds since 1970-01-01T00:00:00Z, between the years 1970 and 9999.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(u64);
+
+/// What drivers take time from, and wait by: the machine's own clock, or a simulation's.
+pub trait Clock: fmt::Debug + Send + Sync {
+    /// The date and time. It may jump in either direction, as clocks do that are set.
+    fn now(&self) -> Timestamp;
+
+    /// A point in time that never goes back: for pauses and patience.
+    fn instant(&self) -> Instant;
+
+    /// Returns when so much time has passed.
+    fn sleep(&self, time: Duration);
+}
+
+/// The machine's own clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    fn instant(&self) -> Instant {
+        Instant::now()
+    }
+
+    fn sleep(&self, time: Duration) {
+        std::thread::sleep(time);
+    }
+}
 
 /// The latest time: 9999-12-31T23:59:59.999Z.
 const LAST: u64 = 253_402_300_799_999;

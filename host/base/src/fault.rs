@@ -8,8 +8,68 @@
 //! | `SEMPER_CLOCK=-3600000` | the clock says an hour less (milliseconds) |
 //! | `SEMPER_DISK=100` | the archive is full at 100 pages of 4096 bytes |
 //!
+//! A simulation has no process of its own to end: [`inject`] puts faults into one thread.
+//!
 //! Only in builds with debug assertions, that is in the tests' builds; a release build does not
 //! look at the variables.
+
+/// Faults of one thread, for simulations.
+pub trait Faults {
+    /// The thread has come to a point of this name. It may unwind here, as a killed party does.
+    fn point(&self, name: &'static str);
+
+    /// Whether the disk is full for what is about to be written.
+    fn full(&self) -> bool;
+}
+
+#[cfg(debug_assertions)]
+thread_local! {
+    static HERE: std::cell::RefCell<Option<std::sync::Arc<dyn Faults>>> =
+        const { std::cell::RefCell::new(None) };
+}
+
+/// From now on these faults happen in this thread; `None`: no more.
+#[cfg(debug_assertions)]
+pub fn inject(faults: Option<std::sync::Arc<dyn Faults>>) {
+    HERE.set(faults);
+}
+
+/// A release build has no faults.
+#[cfg(not(debug_assertions))]
+pub fn inject(_faults: Option<std::sync::Arc<dyn Faults>>) {}
+
+/// What happens in this thread, if anything is to.
+#[cfg(debug_assertions)]
+fn injected() -> Option<std::sync::Arc<dyn Faults>> {
+    // Whoever unwinds already does not do so twice.
+    if std::thread::panicking() { None } else { HERE.with_borrow(Clone::clone) }
+}
+
+/// A point for this thread's faults alone: beside work that another thread does for it.
+#[cfg(not(debug_assertions))]
+#[inline]
+pub fn border(_name: &'static str) {}
+
+/// A point for this thread's faults alone: beside work that another thread does for it.
+#[cfg(debug_assertions)]
+pub fn border(name: &'static str) {
+    if let Some(faults) = injected() {
+        faults.point(name);
+    }
+}
+
+/// Whether this thread's disk is full.
+#[cfg(not(debug_assertions))]
+#[inline]
+pub const fn full() -> bool {
+    false
+}
+
+/// Whether this thread's disk is full.
+#[cfg(debug_assertions)]
+pub fn full() -> bool {
+    injected().is_some_and(|faults| faults.full())
+}
 
 /// A point at which a crash is interesting, by a name such as `archive.before`.
 #[cfg(not(debug_assertions))]
@@ -25,6 +85,7 @@ pub fn point(name: &'static str) {
     static WANTED: OnceLock<Option<(String, u64)>> = OnceLock::new();
     static POINTS: AtomicU64 = AtomicU64::new(0);
 
+    border(name);
     let wanted = WANTED.get_or_init(|| {
         let text = std::env::var("SEMPER_CRASH").ok()?;
         let (name, number) = text.rsplit_once(':').unwrap_or(("", &text));

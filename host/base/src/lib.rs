@@ -29,7 +29,7 @@ pub mod mend;
 
 pub use amount::{Amount, AmountError, Currency};
 pub use cert::{Certificate, Identity, Role};
-pub use clock::Timestamp;
+pub use clock::{Clock, SystemClock, Timestamp};
 pub use digest::Digest;
 pub use id::{DealId, ExchangeId, KeyId};
 pub use keys::{PublicKey, SealPublic, SealSecret, SigningKey};

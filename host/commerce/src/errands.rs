@@ -62,7 +62,7 @@ impl Errands {
             let mut errand = Some(errand);
             post.within(LATE, "an errand is under way", || {
                 // A panic costs the errand, and not the line.
-                self.spawn.caught("an errand", &mut || {
+                let _ = self.spawn.caught("an errand", &mut || {
                     if let Some(errand) = errand.take() {
                         errand();
                     }

@@ -12,13 +12,13 @@ use std::fs::{File, TryLockError};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use semper_archive::{Archive, DealRow, EvidenceRow, Home, Write};
 use semper_base::cert::Roots;
-use semper_base::{Certificate, DealId, Digest, Mend, PublicKey, Timestamp};
+use semper_base::{Certificate, Clock, DealId, Digest, Mend, PublicKey, Timestamp};
 use semper_items::{Agreement, Kind, Side, Statement};
-use semper_keeper::{Job, Keeper};
+use semper_keeper::{Job, Keeper, Spawn};
 use semper_net::Client;
 use semper_payment::{Confirmed, Manager, PaymentError};
 use semper_tinguin_protocol::ClientError;
@@ -26,7 +26,6 @@ use semper_tinguin_protocol::failure::{Cause, Failure};
 use semper_trust::VerifiedTerms;
 
 use semper_runtime::business::Business;
-use semper_runtime::compile::Compiler;
 use semper_runtime::context::Context;
 use semper_runtime::handles::{Deal, Received};
 use semper_runtime::journal::Journal;
@@ -78,12 +77,14 @@ pub struct HostParts {
     pub workers: usize,
     /// How long an activation stays in memory when it has to wait.
     pub grace: Duration,
-    /// A `semper` binary of this build, which compiles components in a process of its own.
-    pub compiler: PathBuf,
+    /// What components run in.
+    pub runtime: Arc<Runtime>,
     /// Hears what happens, one sentence at a time.
     pub notice: Notice,
-    /// Keeps the host's threads.
-    pub keeper: Keeper,
+    /// What it takes time from.
+    pub clock: Arc<dyn Clock>,
+    /// Where its loops and errands run; a keeper gives them threads.
+    pub spawn: Arc<dyn Spawn>,
 }
 
 /// What of a host's parts it keeps as they are.
@@ -94,7 +95,8 @@ struct Parts {
     business: Option<Arc<dyn Business>>,
     grace: Duration,
     notice: Notice,
-    keeper: Keeper,
+    clock: Arc<dyn Clock>,
+    spawn: Arc<dyn Spawn>,
 }
 
 /// A deal that runs, and what it lives by.
@@ -109,7 +111,7 @@ pub struct Host {
     parts: Parts,
     equipment: Equipment,
     shelf: Shelf,
-    runtime: Runtime,
+    runtime: Arc<Runtime>,
     schedule: Arc<Schedule>,
     exchanges: Arc<Exchanges>,
     errands: Errands,
@@ -126,7 +128,7 @@ impl Drop for Host {
     fn drop(&mut self) {
         self.schedule.close();
         self.exchanges.close();
-        self.parts.keeper.end();
+        self.parts.spawn.end();
     }
 }
 
@@ -185,24 +187,23 @@ impl Host {
     pub fn start(parts: HostParts) -> Result<Arc<Self>, HostError> {
         let only = lock_home(&parts.home)?;
         let HostParts { home, archive, tinguin, means, equip, business, workers, .. } = parts;
-        let HostParts { grace, compiler, notice, keeper, .. } = parts;
+        let HostParts { grace, runtime, notice, clock, spawn, .. } = parts;
         let equipment = Equipment::new(means, equip);
         equipment.adopt(&archive)?;
         let trust = equipment.present().trust.clone();
-        let compiler = Compiler::new(Arc::clone(&home), compiler)?;
         let host = Arc::new(Self {
-            shelf: Shelf::new(Arc::clone(&home), archive.clone(), trust),
-            runtime: Runtime::new(compiler, &keeper)?,
+            shelf: Shelf::new(Arc::clone(&home), archive.clone(), trust, Arc::clone(&clock)),
+            runtime,
             schedule: Arc::default(),
             exchanges: Arc::default(),
-            errands: Errands::new(Arc::new(keeper.clone())),
+            errands: Errands::new(Arc::clone(&spawn)),
             paid: Awaited::default(),
             system_keys: Awaited::default(),
             identity: OnceLock::new(),
             deals: Mutex::default(),
             equipment,
             _only: only,
-            parts: Parts { home, archive, tinguin, business, grace, notice, keeper },
+            parts: Parts { home, archive, tinguin, business, grace, notice, clock, spawn },
         });
         schedule::start(&host, workers);
         notices::watch(&host);
@@ -224,9 +225,24 @@ impl Host {
         &self.parts.tinguin
     }
 
-    /// The keeper of the host's threads.
-    pub fn keeper(&self) -> &Keeper {
-        &self.parts.keeper
+    /// The date and time, as this host sees it.
+    pub fn now(&self) -> Timestamp {
+        self.parts.clock.now()
+    }
+
+    /// What the host takes time from.
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.parts.clock
+    }
+
+    /// A point in time that never goes back.
+    pub(crate) fn instant(&self) -> Instant {
+        self.parts.clock.instant()
+    }
+
+    /// Where the host's loops run.
+    pub(crate) fn spawn(&self) -> &dyn Spawn {
+        &*self.parts.spawn
     }
 
     /// The means of deals that begin now.
@@ -314,7 +330,7 @@ impl Host {
         signed: [(&str, &[u8]); 2],
         with: Vec<Write>,
     ) -> Result<DealId, Stop> {
-        let (id, now) = (agreement.id(), Timestamp::now());
+        let (id, now) = (agreement.id(), self.now());
         let peer = (agreement.name(side.other()), address);
         let (terms, bytes) = (agreement.hello.terms, agreement.encode());
         let mut row = DealRow::opened(id, side, peer, terms, bytes, now);
@@ -334,11 +350,15 @@ impl Host {
         Ok(id)
     }
 
-    /// Has a deal's terms compiled and linked, in a thread of its own, so that they are ready
-    /// when a deal is opened.
-    pub fn prepare(self: &Arc<Self>, terms: &Arc<VerifiedTerms>, side: Side) -> Preparing {
+    /// Has a deal's terms compiled and linked, in a thread of its own that this keeper gives, so
+    /// that they are ready when a deal is opened.
+    pub fn prepare(
+        self: &Arc<Self>,
+        terms: &Arc<VerifiedTerms>,
+        side: Side,
+        keeper: &Keeper,
+    ) -> Preparing {
         let (host, terms) = (Arc::clone(self), Arc::clone(terms));
-        let keeper = host.parts.keeper.clone();
         keeper.job("preparing", move |_| host.runtime.ready(&terms, side).map(drop))
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use semper_archive::{DealRow, DealState, Write};
-use semper_base::{DealId, Timestamp, fault};
+use semper_base::{DealId, fault};
 use semper_items::message::MAX_MESSAGE;
 use semper_net::{Client, NetError, Response};
 use semper_transfer::channel::Refusal;
@@ -87,7 +87,7 @@ impl Host {
                     if !std::mem::replace(&mut told, true) {
                         self.notice(id, "an exchange is not over yet; it goes on by itself");
                     }
-                    std::thread::sleep(Duration::from_millis(250));
+                    self.clock().sleep(Duration::from_millis(250));
                 }
                 Ok(_) if row.state.is_final() => return Ok(row),
                 Ok(_) => pause = Duration::from_millis(50),
@@ -107,11 +107,11 @@ impl Host {
                 }
                 Err(error) => {
                     self.notice(id, &format!("{error}; trying again"));
-                    std::thread::sleep(pause);
+                    self.clock().sleep(pause);
                     pause = (pause * 2).min(LONGEST);
                 }
             }
-            if until.is_some_and(|until| Instant::now() > until) {
+            if until.is_some_and(|until| self.instant() > until) {
                 return Ok(row);
             }
         }
@@ -164,11 +164,11 @@ impl Host {
             return Ok(false);
         }
         // Our component may still be busy with what was said last; it waits when it sleeps.
-        std::thread::sleep(Duration::from_millis(100));
+        self.clock().sleep(Duration::from_millis(100));
         let waits = |it: &DealRow| it.waits.asleep && it.waits.message == Some(last + 1);
         if now.is_some_and(|it| waits(&it) && !it.state.is_final()) {
             let note = format!("{} has ended the deal: {}", row.peer, after_end(response));
-            let (id, state, at) = (row.id, DealState::Failed, Timestamp::now());
+            let (id, state, at) = (row.id, DealState::Failed, self.now());
             self.notice(id, &note);
             let write = Write::Deal { id, state, note, at };
             self.archive().commit(vec![write]).map_err(Stop::from)?;

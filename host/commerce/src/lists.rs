@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use semper_archive::{Archive, ArchiveError, Home, HomeError, Write};
 use semper_base::cert::{CertError, Crl, MAX_CRL, Roots};
-use semper_base::{Digest, Mend, Timestamp};
+use semper_base::{Clock, Digest, Mend, Timestamp};
 use semper_net::{Client, NetError};
 use semper_trust::envelope::EnvelopeError;
 use semper_trust::revocation::{Knowledge, Listed};
@@ -98,6 +98,7 @@ impl Mend for ListError {
 pub struct Lists {
     home: Arc<Home>,
     archive: Archive,
+    clock: Arc<dyn Clock>,
     known: Mutex<Known>,
 }
 
@@ -110,9 +111,14 @@ struct Known {
 impl Lists {
     /// The lists that are kept in a home. What cannot be read any more counts as missing, which
     /// the trust file may make a reason to refuse.
-    pub fn open(home: Arc<Home>, archive: Archive, trust: &TrustFile) -> Self {
+    pub fn open(
+        home: Arc<Home>,
+        archive: Archive,
+        trust: &TrustFile,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let mut known = Known::default();
-        let now = Timestamp::now();
+        let now = clock.now();
         if let Ok(folder) = home.folder(FOLDER)
             && let Ok(entries) = folder.entries()
         {
@@ -131,7 +137,7 @@ impl Lists {
                 }
             }
         }
-        Self { home, archive, known: Mutex::new(known) }
+        Self { home, archive, clock, known: Mutex::new(known) }
     }
 
     /// What is known for terms of that merchant for that service.
@@ -215,7 +221,7 @@ impl Lists {
         of: Option<&str>,
         bytes: &[u8],
     ) -> Result<(), ListError> {
-        let listed = Listed::verify(bytes, trust, Timestamp::now())
+        let listed = Listed::verify(bytes, trust, self.clock.now())
             .map_err(|source| ListError::Signed { url: url.to_owned(), source })?;
         if let Some(of) = of
             && listed.evaluator.as_deref() != Some(of)
@@ -243,7 +249,7 @@ impl Lists {
         }
         self.home.write(&format!("{FOLDER}/{file}"), bytes)?;
         // A clock that is set back later is noticed; one that others run ahead of is not moved.
-        let seen = issued.min(Timestamp::now());
+        let seen = issued.min(self.clock.now());
         self.archive.commit(vec![
             Write::Highest(key.to_owned(), number),
             Write::Highest("clock".into(), seen.millis()),

@@ -109,7 +109,7 @@ impl Host {
             keys: self.tinguin().deal_keys(nonce)?,
             attributes: Attributes::default(),
             payment: self.payments().names().to_vec(),
-            made: Timestamp::now(),
+            made: self.now(),
         };
         let (machine, effects) = Buyer::start(hello);
         self.drive_buyer(nonce, address, machine, effects)
@@ -130,7 +130,7 @@ impl Host {
             if matches!(machine, Buyer::Open(..) | Buyer::Refused(_)) {
                 continue;
             }
-            let (machine, effects) = machine.step(Event::Tick, Timestamp::now());
+            let (machine, effects) = machine.step(Event::Tick, self.now());
             match self.drive_buyer(row.nonce, &row.address, machine, effects) {
                 Ok(id) => opened.push(id),
                 Err(OpeningError::Refused(why)) => {
@@ -180,9 +180,9 @@ impl Host {
                 }
             }
             if event == Event::Tick {
-                std::thread::sleep(Duration::from_millis(500));
+                self.clock().sleep(Duration::from_millis(500));
             }
-            (machine, effects) = machine.step(event, Timestamp::now());
+            (machine, effects) = machine.step(event, self.now());
         }
         Err(OpeningError::Stuck)
     }
@@ -193,7 +193,7 @@ impl Host {
         let Some(response) = self.try_post(&url, HELLO, &body)? else { return Ok(Event::Tick) };
         match response.status {
             200 => {
-                let now = Timestamp::now();
+                let now = self.now();
                 let signed = SignedAgreement::verify(
                     &response.body,
                     Side::Seller,
@@ -207,7 +207,7 @@ impl Host {
     }
 
     fn sign_as_buyer(&self, nonce: Digest, agreement: &Agreement) -> Result<Event, OpeningError> {
-        let terms = self.shelf().get(agreement.hello.terms, Timestamp::now())?;
+        let terms = self.shelf().get(agreement.hello.terms, self.now())?;
         let peer = agreement.name(Side::Seller);
         let known = self.archive().knows(peer)?;
         sign(self, nonce, agreement, &terms, known)
@@ -240,7 +240,7 @@ impl Host {
                 }
                 Err(_) => {}
             }
-            std::thread::sleep(Duration::from_millis(200 << attempt));
+            self.clock().sleep(Duration::from_millis(200 << attempt));
         }
         Ok(None)
     }
@@ -253,7 +253,7 @@ impl Host {
     ) -> Result<Vec<u8>, OpeningError> {
         let hello: Hello = cbor::decode(bytes, MAX_HELLO)?;
         let nonce = hello.nonce;
-        let now = Timestamp::now();
+        let now = self.now();
         let (machine, effects) = match self.archive().opening(nonce)? {
             Some(row) => {
                 let machine = self.merchant(&row)?;
@@ -268,7 +268,7 @@ impl Host {
     pub fn answer_agreed(&self, id: DealId, bytes: &[u8]) -> Result<(), OpeningError> {
         let row = self.archive().opening_of(id)?.ok_or(OpeningError::Unknown)?;
         let machine = self.merchant(&row)?;
-        let now = Timestamp::now();
+        let now = self.now();
         let signed = SignedAgreement::verify(bytes, Side::Buyer, &self.present_roots(), now)?;
         let terms = self.shelf().get(signed.agreement.hello.terms, now)?;
         let event = Event::Received(signed.agreement, signed.bytes);
@@ -362,7 +362,7 @@ impl Host {
                 }
             }
             let Some(event) = event else { return Ok(None) };
-            (machine, effects) = machine.step(event, Timestamp::now());
+            (machine, effects) = machine.step(event, self.now());
         }
     }
 }

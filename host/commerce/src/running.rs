@@ -89,7 +89,7 @@ impl Running {
 
 impl World for Running {
     fn now(&self) -> Timestamp {
-        Timestamp::now()
+        self.host.now()
     }
 
     fn roots(&self) -> &Roots {
@@ -204,9 +204,10 @@ impl World for Running {
     fn pay(&self, signed: &[u8], _order: &PaymentOrder, at: Timestamp) -> Done<Paid> {
         let (module, order) = (Arc::clone(self.module()?), signed.to_vec());
         let asked = (Digest::of_parts(&[b"semper/pay/v1", signed]), module.system().to_owned());
+        let clock = Arc::clone(self.host.clock());
         // Verified at the time of the answer, not of the question: a bank may be slow.
         let paid = self.host.await_bank(Host::paid, self.deal.id, (asked.0, &asked.1), move || {
-            module.execute(&order, Timestamp::now())
+            module.execute(&order, clock.now())
         });
         match paid.ok_or_else(|| unanswered(&asked.1))? {
             Ok(confirmed) => {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use semper_archive::{Archive, ArchiveError, DealRow, Home, HomeError, Write};
-use semper_base::{Digest, Mend, Timestamp};
+use semper_base::{Clock, Digest, Mend, Timestamp};
 use semper_distribution::{Fetcher, MoveError, Options, Place};
 use semper_items::Agreement;
 use semper_net::Client;
@@ -99,20 +99,21 @@ pub struct Shelf {
     home: Arc<Home>,
     archive: Archive,
     trust: TrustFile,
+    clock: Arc<dyn Clock>,
     lists: Lists,
     verified: Mutex<Verified>,
 }
 
 impl Shelf {
     /// The shelf of a home.
-    pub fn new(home: Arc<Home>, archive: Archive, trust: TrustFile) -> Self {
-        let lists = Lists::open(Arc::clone(&home), archive.clone(), &trust);
-        Self { home, archive, trust, lists, verified: Mutex::default() }
+    pub fn new(home: Arc<Home>, archive: Archive, trust: TrustFile, clock: Arc<dyn Clock>) -> Self {
+        let lists = Lists::open(Arc::clone(&home), archive.clone(), &trust, Arc::clone(&clock));
+        Self { home, archive, trust, clock, lists, verified: Mutex::default() }
     }
 
     /// Verifies terms by all that is known, remembers their serial number, and keeps them.
     pub fn take(&self, layout: &Layout) -> Result<Arc<VerifiedTerms>, TermsError> {
-        let now = Timestamp::now();
+        let now = self.clock.now();
         let described = Described::parse(layout)?;
         let (merchant, service) = (&described.terms.merchant, &described.service.name);
         let key = lists::serial_key(merchant, service);
@@ -136,7 +137,7 @@ impl Shelf {
         let mut knowledge = self.lists.knowledge(merchant, service).ok()?;
         // Newer terms do not undo a deal under older ones.
         knowledge.serials.clear();
-        let now = VerifiedTerms::verify(&layout, &self.trust, Some(&knowledge), Timestamp::now());
+        let now = VerifiedTerms::verify(&layout, &self.trust, Some(&knowledge), self.clock.now());
         lists::taken_back(&before, &now)
     }
 

@@ -230,7 +230,8 @@ impl Service {
     fn prepare(host: &Arc<Host>, terms: &Arc<VerifiedTerms>, keeper: &Keeper) -> Self {
         let trouble = Arc::new(OnceLock::new());
         let this = Self { name: format!("{}/service", keeper.name()), trouble };
-        let (preparing, trouble) = (host.prepare(terms, Side::Seller), Arc::clone(&this.trouble));
+        let (preparing, trouble) =
+            (host.prepare(terms, Side::Seller, keeper), Arc::clone(&this.trouble));
         drop(keeper.job("preparing", move |post| {
             match post.within(PREPARING, "compiling the service", || preparing.join()) {
                 Ok(Ok(())) => tracing::info!("the service is ready"),

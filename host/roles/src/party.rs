@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use semper_archive::{Archive, ArchiveError, DealRow, Home, HomeError};
-use semper_base::{DealId, Mend};
+use semper_base::{DealId, Mend, SystemClock};
 use semper_commerce::{Basis, Host, HostError, HostParts, Means, Stop};
 use semper_keeper::Keeper;
 use semper_net::Client;
@@ -138,6 +138,9 @@ impl Party {
         workers: usize,
         notice: impl Fn(DealId, &str) + Send + Sync + 'static,
     ) -> Result<Arc<Host>, PartyError> {
+        let compiler = Compiler::new(Arc::clone(&self.home), compiler());
+        let runtime = compiler.and_then(|it| Runtime::new(it, &self.keeper));
+        let runtime = Arc::new(runtime.map_err(HostError::from)?);
         let parts = HostParts {
             home: Arc::clone(&self.home),
             archive: self.archive.clone(),
@@ -147,9 +150,10 @@ impl Party {
             business,
             workers,
             grace: Duration::from_millis(500),
-            compiler: compiler(),
+            runtime,
             notice: Box::new(notice),
-            keeper: self.keeper.clone(),
+            clock: Arc::new(SystemClock),
+            spawn: Arc::new(self.keeper.clone()),
         };
         Ok(Host::start(parts)?)
     }

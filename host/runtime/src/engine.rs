@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use semper_base::Digest;
 use semper_items::Side;
-use semper_keeper::{Bell, Keeper, Post, Spawn as _, Turn};
+use semper_keeper::{Bell, Post, Spawn, Turn};
 use semper_trust::policy::{Capability, Grants};
 use semper_trust::{Limit, Limits, VerifiedTerms};
 use wasmtime::component::{ComponentExportIndex, InstancePre, Linker};
@@ -75,8 +75,9 @@ impl std::fmt::Debug for Runtime {
 
 impl Runtime {
     /// A runtime with the project's configuration.
-    /// A thread of the keeper's ticks for it as long as it is there.
-    pub fn new(compiler: Compiler, keeper: &Keeper) -> Result<Self, Stop> {
+    /// A loop that runs there ticks for it as long as it is there; without ticks, fuel alone bounds
+    /// how long a component computes.
+    pub fn new(compiler: Compiler, spawn: &dyn Spawn) -> Result<Self, Stop> {
         let engine = Engine::new(&config(true)).map_err(Stop::broken)?;
         let ticking = Arc::new(());
         let alive: Weak<()> = Arc::downgrade(&ticking);
@@ -85,7 +86,7 @@ impl Runtime {
             clock.increment_epoch();
             if alive.strong_count() > 0 { Turn::Wait(TICK) } else { Turn::End }
         };
-        keeper.keep("ticks", &Bell::new(), Box::new(tick));
+        spawn.keep("ticks", &Bell::new(), Box::new(tick));
         Ok(Self { engine, compiler, ready: Mutex::default(), _ticking: ticking })
     }
 

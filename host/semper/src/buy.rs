@@ -11,6 +11,7 @@ use semper_commerce::link::LinkError;
 use semper_commerce::{Host, HostError, terms};
 use semper_distribution::Place;
 use semper_items::Side;
+use semper_keeper::Keeper;
 use semper_roles::party::{Party, PartyError};
 use semper_trust::{VerifiedTerms, verify};
 
@@ -39,7 +40,7 @@ pub fn buy(arguments: &BuyArguments) -> Result<(), Report> {
     let wanted = verify::imports(terms.buyer_component())?;
     terms.grants().admit(&wanted)?;
     // Compiled while the deal is being opened.
-    let preparing = host.prepare(&terms, Side::Buyer);
+    let preparing = host.prepare(&terms, Side::Buyer, &Keeper::new("buyer"));
     let id = host.open_as_buyer(&terms, &address)?;
     wait_for(preparing);
     let row = host.link(id, None).map_err(link_report)?;

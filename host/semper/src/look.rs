@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use semper_archive::DealRow;
-use semper_base::Report;
+use semper_base::{Report, SystemClock};
 use semper_commerce::terms::Shelf;
 use semper_examine::evidence;
 use semper_roles::party::Party;
@@ -114,7 +114,9 @@ fn export(home: &Path, deal: &str, out: &Path, open: bool) -> Result<(), Report>
     let party = Party::open(home)?;
     let row = find(&party, deal)?;
     let bundle = if open {
-        let shelf = Shelf::new(Arc::clone(&party.home), party.archive.clone(), party.trust.clone());
+        let clock = Arc::new(SystemClock);
+        let shelf =
+            Shelf::new(Arc::clone(&party.home), party.archive.clone(), party.trust.clone(), clock);
         Some(shelf.layout(row.terms)?)
     } else {
         None

@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use semper_base::Report;
+use semper_base::{Report, SystemClock};
 use semper_commerce::terms::Shelf;
 use semper_examine::exported::{self, MAX_FILE};
 use semper_examine::replay::{End, Replayed};
@@ -29,7 +29,9 @@ pub fn replay(arguments: &ReplayArguments) -> Result<(), Report> {
 /// The account of a deal of this home.
 fn account(party: &Party, deal: &str, as_json: bool) -> Result<(), Report> {
     let row = find(party, deal)?;
-    let shelf = Shelf::new(Arc::clone(&party.home), party.archive.clone(), party.trust.clone());
+    let clock = Arc::new(SystemClock);
+    let shelf =
+        Shelf::new(Arc::clone(&party.home), party.archive.clone(), party.trust.clone(), clock);
     let runtime = party::runtime(&party.home)?;
     let trust = party.trust_of(&row)?;
     let deal = Arc::new(shelf.deal(&row, &trust)?);

@@ -6,7 +6,7 @@ mod explain;
 use std::path::Path;
 
 use semper_archive::Home;
-use semper_base::{Certificate, Report};
+use semper_base::{Certificate, Report, SystemClock};
 use semper_roles::party::{self, Party};
 use semper_tlog::VerifierKey;
 use semper_trust::TrustFile;
@@ -33,6 +33,7 @@ fn list(home: &Path, json: bool) -> Result<(), Report> {
         std::sync::Arc::clone(&party.home),
         party.archive.clone(),
         trust,
+        std::sync::Arc::new(SystemClock),
     );
     let knowledge = lists.knowledge("", "")?;
     let authorities: Vec<_> = trust

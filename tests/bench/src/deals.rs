@@ -5,11 +5,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use semper_archive::DealState;
-use semper_base::DealId;
+use semper_base::{DealId, SystemClock};
 use semper_commerce::{Host, HostError, HostParts, Means};
+use semper_keeper::Keeper;
 use semper_payment::{Manager, Module};
 use semper_purse::Purse;
 use semper_roles::party::Party;
+use semper_runtime::Runtime;
+use semper_runtime::compile::Compiler;
 use semper_testkit::market::Published;
 use semper_testkit::{Binaries, Market, MarketOptions};
 use semper_trust::VerifiedTerms;
@@ -52,6 +55,9 @@ fn host(
     let purse = party.config.payment.purse.clone().ok_or("no purse")?;
     let roots = party.trust.authorities.clone();
     let purse: Arc<dyn Module> = Arc::new(Purse::new(purse, net.clone(), roots));
+    let keeper = Keeper::new("bench");
+    let compiler = Compiler::new(Arc::clone(&party.home), binaries.semper.clone())?;
+    let runtime = Arc::new(Runtime::new(compiler, &keeper)?);
     let parts = || HostParts {
         home: Arc::clone(&party.home),
         archive: party.archive.clone(),
@@ -66,9 +72,10 @@ fn host(
         business: None,
         workers,
         grace,
-        compiler: binaries.semper.clone(),
+        runtime: Arc::clone(&runtime),
         notice: Box::new(|_, _| {}),
-        keeper: semper_keeper::Keeper::new("bench"),
+        clock: Arc::new(SystemClock),
+        spawn: Arc::new(keeper.clone()),
     };
     // The workers of the host before notice within seconds that it is gone.
     let until = Instant::now() + Duration::from_secs(20);

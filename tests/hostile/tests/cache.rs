@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use common::probe;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use semper_archive::DealState;
+use semper_keeper::Keeper;
 use semper_workbench::{Offered, Options, Workbench};
 use sha2::Sha256;
 
@@ -128,7 +129,7 @@ fn terms_are_compiled_before_the_first_deal() {
     let bench = Workbench::new(Options::default());
     let terms = bench.terms(&probe("note hello\nwithdraw"));
     assert_eq!(files(&bench).len(), 0);
-    let preparing = bench.host.prepare(&terms, semper_items::Side::Buyer);
+    let preparing = bench.host.prepare(&terms, semper_items::Side::Buyer, &Keeper::new("test"));
     preparing.join().unwrap().unwrap();
     assert_eq!(files(&bench).len(), 1);
 }

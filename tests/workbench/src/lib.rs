@@ -19,7 +19,8 @@ use std::time::{Duration, Instant};
 use semper_archive::{Archive, DealRow, DealState, Home, Write};
 use semper_base::cert::{Authority, Roots};
 use semper_base::{
-    Amount, Certificate, Currency, DealId, Digest, Role, SealSecret, SigningKey, Timestamp, keys,
+    Amount, Certificate, Currency, DealId, Digest, Role, SealSecret, SigningKey, SystemClock,
+    Timestamp, keys,
 };
 use semper_commerce::host::{Accepted, MessageRefusal};
 use semper_commerce::{Host, HostParts, Means};
@@ -487,7 +488,9 @@ fn tinguin(home: &std::path::Path, market: &Authority, rules: &str) {
 
 fn host(home: &std::path::Path, trust: &TrustFile, options: &Options) -> Arc<Host> {
     let home = Arc::new(Home::open(home).unwrap());
-    let until = Instant::now() + Duration::from_secs(30);
+    let (keeper, until) = (Keeper::new("test"), Instant::now() + Duration::from_secs(30));
+    let compiler = Compiler::new(Arc::clone(&home), Binaries::beside().unwrap().semper).unwrap();
+    let runtime = Arc::new(Runtime::new(compiler, &keeper).unwrap());
     loop {
         let parts = HostParts {
             home: Arc::clone(&home),
@@ -506,9 +509,10 @@ fn host(home: &std::path::Path, trust: &TrustFile, options: &Options) -> Arc<Hos
             business: None,
             workers: options.workers,
             grace: options.grace,
-            compiler: Binaries::beside().unwrap().semper,
+            runtime: Arc::clone(&runtime),
             notice: Box::new(|_, _| {}),
-            keeper: Keeper::new("test"),
+            clock: Arc::new(SystemClock),
+            spawn: Arc::new(keeper.clone()),
         };
         match Host::start(parts) {
             Ok(host) => return host,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use semper_archive::{DealRow, DealState, Write};
-use semper_base::{DealId, Digest, Mend as _, Timestamp, cbor};
+use semper_base::{DealId, Digest, Mend as _, cbor};
 use semper_items::{Item, Side};
 use semper_keeper::Panicked;
 use semper_runtime::Deal;
@@ -94,7 +94,7 @@ impl Host {
     }
 
     fn fail(self: &Arc<Self>, row: &DealRow, ran: Ran<'_>, verdict: &Verdict) -> Result<(), Stop> {
-        let (id, at) = (row.id, Timestamp::now());
+        let (id, at) = (row.id, self.now());
         let (mut writes, mut flow, mut records) = (Vec::new(), String::new(), 0);
         self.put_back(row)?;
         if let Some((deal, Some(ran))) = ran {
@@ -127,7 +127,7 @@ impl Host {
         note: String,
         mut writes: Vec<Write>,
     ) -> Result<(), Stop> {
-        let (id, at) = (row.id, Timestamp::now());
+        let (id, at) = (row.id, self.now());
         let said = !writes.is_empty();
         writes.push(Write::Deal { id, state, note: note.clone(), at });
         self.archive().commit(writes)?;
@@ -146,7 +146,7 @@ impl Host {
         if note == row.note {
             return Ok(());
         }
-        let (state, at) = (DealState::Running, Timestamp::now());
+        let (state, at) = (DealState::Running, self.now());
         Ok(self.archive().commit(vec![Write::Deal { id: row.id, state, note, at }])?)
     }
 
@@ -160,7 +160,7 @@ impl Host {
             return Ok(());
         }
         let Waiting { message, wants_message, until, question, .. } = waiting;
-        let (id, at) = (row.id, Timestamp::now());
+        let (id, at) = (row.id, self.now());
         let write = Write::Sleep { id, note, at, message, wants_message, until, question };
         Ok(self.archive().commit(vec![write])?)
     }
@@ -183,7 +183,7 @@ impl Host {
         }
         let words: String = verdict.to_string().chars().take(400).collect();
         let item = Item::Information { kind: END.into(), body: words.into_bytes().into() };
-        let made = Timestamp::now().max(context.clock);
+        let made = self.now().max(context.clock);
         let farewell = self.send(deal, item, context.journal.head(), made);
         farewell.unwrap_or_else(|error| {
             tracing::debug!(deal = deal.id.short(), %error, "the peer is not told");

@@ -26,7 +26,7 @@ use semper_archive::Write;
 use semper_base::{DealId, ExchangeId, Timestamp, cbor};
 use semper_exchange::Role;
 use semper_exchange::package::{self, Part};
-use semper_keeper::{Bell, Post, Spawn as _, Turn};
+use semper_keeper::{Bell, Post, Turn};
 use semper_runtime::Deal;
 use semper_runtime::exchange::{Begun, Got, Outcome, Package};
 use semper_runtime::stop::{Needed, Stop, Waiting};
@@ -79,12 +79,11 @@ impl Exchanges {
     }
 
     /// The next exchange that is due, or what to do until there is one.
-    fn next(&self) -> Result<ExchangeId, Turn> {
+    fn next(&self, now: Instant) -> Result<ExchangeId, Turn> {
         let mut queue = lock(&self.queue);
         if queue.closed {
             return Err(Turn::End);
         }
-        let now = Instant::now();
         let first = queue.due.first_key_value().map(|(key, ())| *key);
         if let Some((at, id)) = first.filter(|(at, _)| *at <= now) {
             queue.due.remove(&(at, id));
@@ -105,12 +104,13 @@ impl Exchanges {
 /// Starts the workers, and goes on with what a crash has left.
 pub(super) fn start(host: &Arc<Host>) -> Result<(), Stop> {
     for id in host.archive().open_exchanges()? {
-        host.exchanges.at(id, Instant::now());
+        host.exchanges.at(id, host.instant());
     }
     for number in 1..=WORKERS {
         let (exchanges, weak) = (Arc::clone(&host.exchanges), Arc::downgrade(host));
+        let clock = Arc::clone(host.clock());
         let turns = move |_: &Post| {
-            let id = match exchanges.next() {
+            let id = match exchanges.next(clock.instant()) {
                 Ok(id) => id,
                 Err(turn) => return turn,
             };
@@ -119,7 +119,7 @@ pub(super) fn start(host: &Arc<Host>) -> Result<(), Stop> {
             Turn::Again
         };
         let name = format!("exchange worker {number}");
-        host.keeper().keep(&name, &host.exchanges.work, Box::new(turns));
+        host.spawn().keep(&name, &host.exchanges.work, Box::new(turns));
     }
     Ok(())
 }
@@ -127,7 +127,7 @@ pub(super) fn start(host: &Arc<Host>) -> Result<(), Stop> {
 impl Host {
     /// An exchange has begun, or something has happened to it.
     pub(crate) fn tend(&self, id: ExchangeId) {
-        self.exchanges.at(id, Instant::now());
+        self.exchanges.at(id, self.instant());
     }
 
     /// Whether a deal has exchanges for which something is still to be done.
@@ -151,7 +151,7 @@ impl Host {
                     _ => Some(Needed::Terms.pauses()),
                 };
                 if let Some((first, _)) = again {
-                    self.exchanges.at(id, Instant::now() + first);
+                    self.exchanges.at(id, self.instant() + first);
                 }
             }
         }
@@ -166,7 +166,8 @@ impl Host {
         let Some(deal) = self.archive().deal(row.deal)? else { return Ok(None) };
         let address = deal.address.clone();
         let own = self.own(&deal)?;
-        let desk = Desk::new(Live::new(own, Stored::read(&row)?, address));
+        let clock = Arc::clone(self.clock());
+        let desk = Desk::new(Live::new(own, Stored::read(&row)?, address, clock));
         let mut all = lock(&self.exchanges.desks);
         if all.len() >= LIVE {
             all.retain(|_, desk| Arc::strong_count(desk) > 1);
@@ -214,7 +215,7 @@ impl Host {
         let agreement = begun.agreement.clone();
         let stored = Stored::new(agreement, role, enclosed, &holder);
         let stored = stored.map_err(|away| later(&away))?;
-        Ok(Write::Exchange(Box::new(stored.row(deal.id, Timestamp::now()))))
+        Ok(Write::Exchange(Box::new(stored.row(deal.id, self.now()))))
     }
 
     /// What an exchange has come to, with the evidence of what it gave; a wait if it has
@@ -226,7 +227,7 @@ impl Host {
         theirs: &[Part],
     ) -> Result<(Outcome, Vec<Write>), Stop> {
         let signal = self.signal(deal.id);
-        let patience = Instant::now() + self.parts.grace;
+        let patience = self.instant() + self.parts.grace;
         loop {
             let seen = signal.count();
             let row = self.archive().exchange(id)?;
@@ -234,10 +235,10 @@ impl Host {
             let stored = Stored::read(&row)?;
             if let Some(end) = stored.machine.end() {
                 let outcome = outcome(&stored, theirs, end);
-                let writes = received(deal, &outcome);
+                let writes = received(deal, &outcome, self.now());
                 return Ok((outcome, writes));
             }
-            let left = patience.saturating_duration_since(Instant::now());
+            let left = patience.saturating_duration_since(self.instant());
             if left.is_zero() || !signal.wait(seen, left) {
                 let what = "the exchange, which goes on by itself".to_owned();
                 return Err(Stop::wait(Waiting { what, ..Waiting::default() }));
@@ -247,7 +248,7 @@ impl Host {
 }
 
 /// Statements and information that have come, as evidence.
-fn received(deal: &Deal, outcome: &Outcome) -> Vec<Write> {
+fn received(deal: &Deal, outcome: &Outcome, at: Timestamp) -> Vec<Write> {
     let Outcome::Got(got) = outcome else { return Vec::new() };
     let name = deal.agreement.name(deal.side.other());
     let of = |got: &Got| {
@@ -255,8 +256,7 @@ fn received(deal: &Deal, outcome: &Outcome) -> Vec<Write> {
             Got::Statement(stated) => stated,
             Got::Information(kind, body) => {
                 let summary = format!("“{kind}”, {} bytes, by fair exchange", body.len());
-                let (id, at) = (Some(deal.id), Timestamp::now());
-                return Some(evidence(id, "information", name, &summary, body, at));
+                return Some(evidence(Some(deal.id), "information", name, &summary, body, at));
             }
             Got::Signed(_) | Got::Money { .. } => return None,
         };
@@ -264,7 +264,7 @@ fn received(deal: &Deal, outcome: &Outcome) -> Vec<Write> {
         let summary = format!("{}, by fair exchange", screen::summary(&statement));
         let kind = statement.content.kind().name();
         let bytes = cbor::encode(stated.as_ref());
-        Some(evidence(Some(deal.id), kind, name, &summary, &bytes, Timestamp::now()))
+        Some(evidence(Some(deal.id), kind, name, &summary, &bytes, at))
     };
     got.iter().filter_map(of).collect()
 }

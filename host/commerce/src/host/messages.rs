@@ -202,7 +202,7 @@ impl Host {
     fn keep_fork(&self, deal: &Deal, message: &SignedMessage) -> Result<(), Stop> {
         let peer = deal.agreement.name(deal.side.other());
         let seq = message.message.header.seq;
-        let now = Timestamp::now();
+        let now = self.now();
         let mut writes = Vec::new();
         if let Some(first) = self.archive().message(deal.id, false, seq)? {
             let summary = format!("message {seq}, the first of two");

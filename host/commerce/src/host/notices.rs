@@ -7,7 +7,7 @@ use std::sync::{Arc, Weak};
 use semper_archive::DealRow;
 use semper_base::Digest;
 use semper_items::Side;
-use semper_keeper::{Bell, Post, Spawn as _, Turn};
+use semper_keeper::{Bell, Post, Turn};
 
 use super::Host;
 use crate::lists::WELL_KNOWN;
@@ -26,7 +26,7 @@ pub(super) fn watch(host: &Arc<Host>) {
         }
         Turn::Wait(every)
     };
-    host.keeper().keep("lists", &Bell::new(), Box::new(turns));
+    host.spawn().keep("lists", &Bell::new(), Box::new(turns));
 }
 
 fn look(host: &Host, told: &mut BTreeSet<(Digest, String)>) {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use semper_base::{DealId, Digest};
 use semper_keeper::spawn::Loop;
-use semper_keeper::{Bell, Post, Spawn as _, Turn};
+use semper_keeper::{Bell, Post, Turn};
 use tokio::sync::watch;
 
 use semper_runtime::Lane;
@@ -104,10 +104,10 @@ pub(super) struct Schedule {
 /// Starts the workers; they end when the host is dropped. A worker holds the host only while
 /// it runs a deal, or waiting workers would keep it alive among themselves.
 pub(super) fn start(host: &Arc<Host>, workers: usize) {
-    let keeper = &host.parts.keeper;
+    let spawn = host.spawn();
     for number in 1..=workers.max(1) {
         let turns = worker(host, Lane::Fast);
-        keeper.keep(&format!("worker {number}"), &host.schedule.work, turns);
+        spawn.keep(&format!("worker {number}"), &host.schedule.work, turns);
     }
     for number in 1..=SLOW {
         let (mut turns, mut in_background) = (worker(host, Lane::Slow), false);
@@ -123,28 +123,29 @@ pub(super) fn start(host: &Arc<Host>, workers: usize) {
             turns(post)
         };
         let name = format!("slow worker {number}");
-        keeper.keep(&name, &host.schedule.slow_work, Box::new(turns));
+        spawn.keep(&name, &host.schedule.slow_work, Box::new(turns));
     }
     let weak = Arc::downgrade(host);
     let mut clock = waits::Clock::default();
     let turns = move |_: &Post| weak.upgrade().map_or(Turn::End, |host| clock.look(&host));
-    keeper.keep("dates", &Bell::new(), Box::new(turns));
+    spawn.keep("dates", &Bell::new(), Box::new(turns));
     let weak = Arc::downgrade(host);
     let mut news = waits::Decisions::default();
-    keeper.keep("decisions", &Bell::new(), Box::new(move |_| news.hear(&weak)));
+    spawn.keep("decisions", &Bell::new(), Box::new(move |_| news.hear(&weak)));
 }
 
 /// A worker of a lane: runs one deal in a turn. A panic costs that activation, and the deal stands
 /// still with a note of it.
 fn worker(host: &Arc<Host>, lane: Lane) -> Loop {
     let (schedule, weak) = (Arc::clone(&host.schedule), Arc::downgrade(host));
+    let clock = Arc::clone(host.clock());
     Box::new(move |_: &Post| {
-        let id = match schedule.next(lane) {
+        let id = match schedule.next(lane, clock.instant()) {
             Ok(id) => id,
             Err(turn) => return turn,
         };
         let Some(host) = weak.upgrade() else { return Turn::End };
-        let ran = host.parts.keeper.caught("an activation", || host.activate(id, lane));
+        let ran = host.spawn().caught("an activation", &mut || host.activate(id, lane));
         if let Err(panicked) = ran {
             host.crashed(id, &panicked);
         }
@@ -155,12 +156,11 @@ fn worker(host: &Arc<Host>, lane: Lane) -> Loop {
 
 impl Schedule {
     /// The next deal to run, or what to do until there is one.
-    fn next(&self, lane: Lane) -> Result<DealId, Turn> {
+    fn next(&self, lane: Lane, now: Instant) -> Result<DealId, Turn> {
         let mut queue = lock(&self.queue);
         if queue.closed {
             return Err(Turn::End);
         }
-        let now = Instant::now();
         while let Some((&(at, id), ())) = queue.timers.first_key_value() {
             if at > now {
                 break;
@@ -289,7 +289,7 @@ impl Host {
 
     /// Has a deal run after a while.
     pub(super) fn wake_later(&self, id: DealId, after: Duration) {
-        lock(&self.schedule.queue).timers.insert((Instant::now() + after, id), ());
+        lock(&self.schedule.queue).timers.insert((self.instant() + after, id), ());
     }
 
     /// The signal of a deal.

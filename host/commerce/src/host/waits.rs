@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use semper_archive::MessageRow;
 use semper_base::{DealId, Digest, Timestamp};
@@ -61,7 +61,7 @@ impl Host {
         mut cancel: Option<Option<String>>,
     ) -> Result<Came, Stop> {
         let signal = self.signal(deal.id);
-        let patience = Instant::now() + self.parts.grace;
+        let patience = self.instant() + self.parts.grace;
         let mut known = false;
         loop {
             let seen = signal.count();
@@ -78,7 +78,7 @@ impl Host {
             if let Some(reason) = leaving {
                 return Ok(Came::Cancelled(reason));
             }
-            let now = Timestamp::now();
+            let now = self.now();
             if wanted.until.is_some_and(|until| until <= now) {
                 return Ok(Came::Time(now));
             }
@@ -95,12 +95,12 @@ impl Host {
                     continue;
                 }
             }
-            let mut left = patience.saturating_duration_since(Instant::now());
+            let mut left = patience.saturating_duration_since(self.instant());
             if let Some(until) = wanted.until {
                 left = left.min(until.since(now));
             }
-            let patient = !patience.saturating_duration_since(Instant::now()).is_zero();
-            if !patient || (!signal.wait(seen, left) && Instant::now() >= patience) {
+            let patient = !patience.saturating_duration_since(self.instant()).is_zero();
+            if !patient || (!signal.wait(seen, left) && self.instant() >= patience) {
                 return Err(Stop::wait(waiting(deal, next, wanted)));
             }
         }
@@ -119,7 +119,7 @@ impl Host {
         let stop = |error| Undecided::Stop(Stop::from(error));
         let row = self.archive().message(deal.id, false, next).map_err(stop)?;
         let gone = row.map_or(Ok(()), |row| self.not_ended(&row));
-        let lasting = gone.and_then(|()| not_expired(deal, Timestamp::now()));
+        let lasting = gone.and_then(|()| not_expired(deal, self.now()));
         if let Err(over) = lasting {
             self.tinguin().withdraw(key);
             return Err(Undecided::Stop(over));
@@ -164,13 +164,13 @@ impl Host {
                 host.wake(deal);
             });
         }
-        let patience = Instant::now() + self.parts.grace;
+        let patience = self.instant() + self.parts.grace;
         loop {
             let seen = signal.count();
             if let Some(answer) = answers(self).take(key) {
                 return Some(answer);
             }
-            let left = patience.saturating_duration_since(Instant::now());
+            let left = patience.saturating_duration_since(self.instant());
             if left.is_zero() || !signal.wait(seen, left) {
                 return answers(self).take(key);
             }
@@ -224,7 +224,7 @@ impl Clock {
     pub(super) fn look(&mut self, host: &Host) -> Turn {
         let looked = host
             .archive()
-            .due(Timestamp::now(), BATCH)
+            .due(host.now(), BATCH)
             .and_then(|due| host.archive().cancelled().map(|cancelled| (due, cancelled)));
         match looked {
             Ok((due, cancelled)) => {
@@ -239,7 +239,7 @@ impl Clock {
             Err(error) => tracing::warn!(%error, "dates cannot be looked up"),
         }
         let next = host.archive().next_date().ok().flatten();
-        let pause = next.map_or(LOOK, |next| next.since(Timestamp::now()).min(LOOK));
+        let pause = next.map_or(LOOK, |next| next.since(host.now()).min(LOOK));
         Turn::Wait(pause.max(Duration::from_millis(5)))
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use indicatif::ProgressBar;
-use semper_base::{Mend as _, Report, Timestamp};
+use semper_base::{Mend as _, Report, SystemClock, Timestamp};
 use semper_commerce::terms;
 use semper_distribution::Place;
 use semper_roles::party::Party;
@@ -22,6 +22,7 @@ pub fn explain(home: &Path, place: &str, json: bool) -> Result<(), Report> {
         std::sync::Arc::clone(&party.home),
         party.archive.clone(),
         &party.trust,
+        std::sync::Arc::new(SystemClock),
     );
     let merchant = place.starts_with("https://").then_some(place);
     for error in lists.refresh(&net, &party.trust, merchant) {

@@ -177,10 +177,16 @@ impl Archive {
         if writes.is_empty() {
             return Ok(());
         }
+        fault::border("archive.asked");
+        if fault::full() {
+            return Err(ArchiveError::Full(self.shared.path.clone()));
+        }
         let jobs = lock(&self.shared.jobs).clone().ok_or(ArchiveError::Closed)?;
         let (reply, answer) = sync_channel(1);
         jobs.send(Job { writes, reply }).map_err(|_| ArchiveError::Closed)?;
-        answer.recv().map_err(|_| ArchiveError::Closed)?
+        let written = answer.recv().map_err(|_| ArchiveError::Closed)?;
+        fault::border("archive.answered");
+        written
     }
 
     pub(crate) fn reader(&self) -> MutexGuard<'_, Connection> {

@@ -267,8 +267,12 @@ impl Spawn for Keeper {
         drop(self.job(name, work));
     }
 
-    fn caught(&self, what: &str, work: &mut dyn FnMut()) -> bool {
-        Self::caught(self, what, work).is_ok()
+    fn caught(&self, what: &str, work: &mut dyn FnMut()) -> Result<(), Panicked> {
+        Self::caught(self, what, work)
+    }
+
+    fn end(&self) {
+        Self::end(self);
     }
 }
 

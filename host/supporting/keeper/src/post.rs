@@ -58,6 +58,11 @@ impl Post {
         Self { name: name.into(), ending, seen: Arc::default() }
     }
 
+    /// A place without a keeper: for whoever calls loops in turn.
+    pub fn alone(name: &str) -> Self {
+        Self::new(name, Ending::new())
+    }
+
     /// When the keeper ends.
     pub const fn ending(&self) -> &Ending {
         &self.ending

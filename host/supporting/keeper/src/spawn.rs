@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::{Bell, Post};
+use crate::{Bell, Panicked, Post};
 
 /// What a loop does after a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,9 @@ pub trait Spawn: Send + Sync + std::fmt::Debug {
     /// Runs one piece of work beside everything else. A panic costs that piece.
     fn run(&self, name: &str, work: Box<dyn FnOnce(&Post) + Send>);
 
-    /// Does a piece of work here and now; `None` if it has panicked, which is counted.
-    fn caught(&self, what: &str, work: &mut dyn FnMut()) -> bool;
+    /// Does a piece of work here and now; a panic in it is caught and counted.
+    fn caught(&self, what: &str, work: &mut dyn FnMut()) -> Result<(), Panicked>;
+
+    /// Has every loop end.
+    fn end(&self);
 }

@@ -1,37 +1,49 @@
-//! Requests: blocking, bounded, over TLS 1.3 with the roots that the caller believes.
+//! Requests: blocking, bounded, over a way that the caller chooses.
+//!
+//! ```
+//! use semper_net::{Ask, Bounds, Carry, Client, NetError, Reply, Response, Until};
+//!
+//! /// Servers that are all in good health.
+//! #[derive(Debug)]
+//! struct Healthy;
+//!
+//! impl Carry for Healthy {
+//!     fn send(&self, _: Ask, _: Bounds, _: Until<'_>) -> Result<Option<Response>, NetError> {
+//!         Ok(Some(Response { status: 200, body: b"ok".to_vec() }))
+//!     }
+//!
+//!     fn stream(
+//!         &self,
+//!         ask: &Ask,
+//!         _: Bounds,
+//!         _: &mut dyn FnMut(u16, &[u8]),
+//!     ) -> Result<Reply, NetError> {
+//!         Err(NetError::Timeout(ask.url.clone()))
+//!     }
+//! }
+//!
+//! let client = Client::through(Healthy);
+//! let answer = client.get("https://shop.example/healthz", 1_000).unwrap();
+//! assert_eq!((answer.status, answer.body.as_slice()), (200, b"ok".as_slice()));
+//! ```
 
 use std::collections::BTreeMap;
-use std::error::Error;
-use std::time::{Duration, Instant};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
 
-use axum::body::Bytes;
-use axum::http::{Method as HttpMethod, Request, Uri, header};
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
-use rustls::RootCertStore;
-use rustls::pki_types::CertificateDer;
 use semper_base::Mend;
 use semper_base::cert::Roots;
 
-use crate::{provider, runtime};
+use crate::carry::{Bounds, Carry, Tls};
 
-/// How long a connection may take to come about.
-const CONNECT: Duration = Duration::from_secs(10);
-/// How long a whole request may take, unless a client says otherwise; long polls are shorter.
+/// How long a whole request may take; long polls are shorter.
 const WHOLE: Duration = Duration::from_secs(90);
-/// How long a stream may pause, and how long it may take in all: whoever sends a byte a minute
-/// holds nobody up.
-const PAUSE: Duration = Duration::from_secs(20);
-const STREAM: Duration = Duration::from_secs(900);
-
-type Connector = HttpsConnector<HttpConnector>;
 
 /// A client; cloning shares its connections.
 #[derive(Clone, Debug)]
 pub struct Client {
-    inner: hyper_util::client::legacy::Client<Connector, Full<Bytes>>,
+    way: Arc<dyn Carry>,
     /// How long a whole request may take.
     whole: Duration,
 }
@@ -60,6 +72,13 @@ pub struct Ask {
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,
+}
+
+impl Ask {
+    /// A request without headers and body.
+    pub fn new(method: Method, url: &str) -> Self {
+        Self { method, url: url.to_owned(), headers: Vec::new(), body: Vec::new() }
+    }
 }
 
 /// The head of an answer whose body has been streamed.
@@ -142,42 +161,24 @@ impl NetError {
 impl Client {
     /// A client that believes servers certified by these roots, and no others.
     pub fn new(roots: &Roots) -> Self {
-        let mut store = RootCertStore::empty();
-        for root in roots.certificates() {
-            // A root that rustls cannot read vouches for nobody.
-            if let Err(error) = store.add(CertificateDer::from(root.der().to_vec())) {
-                tracing::warn!(root = root.subject(), %error, "root not usable for TLS");
-            }
-        }
-        let config = rustls::ClientConfig::builder_with_provider(provider())
-            .with_protocol_versions(&[&rustls::version::TLS13])
-            .expect("ring has TLS 1.3")
-            .with_root_certificates(store)
-            .with_no_client_auth();
-        let mut http = HttpConnector::new();
-        http.enforce_http(false);
-        http.set_connect_timeout(Some(CONNECT));
-        http.set_nodelay(true);
-        let connector = hyper_rustls::HttpsConnectorBuilder::new()
-            .with_tls_config(config)
-            .https_only()
-            .enable_all_versions()
-            .wrap_connector(http);
-        let inner =
-            hyper_util::client::legacy::Client::builder(TokioExecutor::new()).build(connector);
-        Self { whole: WHOLE, inner }
+        Self::through(Tls::new(roots))
+    }
+
+    /// A client whose requests travel in this way.
+    pub fn through(way: impl Carry + 'static) -> Self {
+        Self { way: Arc::new(way), whole: WHOLE }
     }
 
     /// The same client, whose requests take no longer than this: for those who ask somebody that
     /// may not keep them waiting.
     #[must_use]
     pub fn within(&self, whole: Duration) -> Self {
-        Self { whole, inner: self.inner.clone() }
+        Self { way: Arc::clone(&self.way), whole }
     }
 
     /// GET, with at most `most` bytes in answer.
     pub fn get(&self, url: &str, most: usize) -> Result<Response, NetError> {
-        self.send(HttpMethod::GET, url, "", Vec::new(), most)
+        self.send(Ask::new(Method::Get, url), most)
     }
 
     /// GET as before, given up with `None` as soon as `stop` is done: for long polls.
@@ -187,13 +188,8 @@ impl Client {
         most: usize,
         stop: impl Future<Output = ()>,
     ) -> Result<Option<Response>, NetError> {
-        let work = self.work(HttpMethod::GET, url, "", Vec::new(), most)?;
-        runtime().block_on(async {
-            tokio::select! {
-                done = work => done.map(Some),
-                () = stop => Ok(None),
-            }
-        })
+        let bounds = Bounds { most, whole: self.whole };
+        self.way.send(Ask::new(Method::Get, url), bounds, pin!(stop))
     }
 
     /// POST of a body of some type, with at most `most` bytes in answer.
@@ -204,7 +200,11 @@ impl Client {
         body: Vec<u8>,
         most: usize,
     ) -> Result<Response, NetError> {
-        self.send(HttpMethod::POST, url, media_type, body, most)
+        let mut ask = Ask { body, ..Ask::new(Method::Post, url) };
+        if !media_type.is_empty() {
+            ask.headers.push(("content-type".to_owned(), media_type.to_owned()));
+        }
+        self.send(ask, most)
     }
 
     /// Asks with headers, and hands the answer's body on as it comes: status and bytes, at
@@ -215,124 +215,14 @@ impl Client {
         most: usize,
         sink: &mut dyn FnMut(u16, &[u8]),
     ) -> Result<Reply, NetError> {
-        let url = &ask.url;
-        let address = || NetError::Address(url.chars().take(100).collect());
-        let uri: Uri = url.parse().map_err(|_| address())?;
-        if uri.scheme_str() != Some("https") || uri.host().is_none() {
-            return Err(address());
-        }
-        let method = match ask.method {
-            Method::Get => HttpMethod::GET,
-            Method::Head => HttpMethod::HEAD,
-            Method::Post => HttpMethod::POST,
-            Method::Put => HttpMethod::PUT,
-        };
-        let mut request = Request::builder().method(method).uri(uri);
-        for (name, value) in &ask.headers {
-            request = request.header(name, value);
-        }
-        let body = Full::new(Bytes::from(ask.body.clone()));
-        let request = request.body(body).map_err(|_| address())?;
-        runtime().block_on(async {
-            let until = Instant::now() + STREAM;
-            let late = |_| NetError::Timeout(url.clone());
-            let response = tokio::time::timeout(self.whole, self.inner.request(request)).await;
-            let response = response.map_err(late)?.map_err(|error| failed(url, &error))?;
-            let status = response.status().as_u16();
-            let text = |value: &header::HeaderValue| value.to_str().ok().map(str::to_owned);
-            let all = response.headers().iter();
-            let headers =
-                all.filter_map(|(name, value)| Some((name.to_string(), text(value)?))).collect();
-            let mut body = Limited::new(response.into_body(), most);
-            while let Some(frame) = tokio::time::timeout(PAUSE, body.frame()).await.map_err(late)? {
-                let frame = frame.map_err(|error| broken(url, most, error.as_ref()))?;
-                if let Some(chunk) = frame.data_ref() {
-                    sink(status, chunk);
-                }
-                if Instant::now() > until {
-                    return Err(NetError::Timeout(url.clone()));
-                }
-            }
-            Ok(Reply { status, headers })
-        })
+        self.way.stream(ask, Bounds { most, whole: self.whole }, sink)
     }
 
-    fn send(
-        &self,
-        method: HttpMethod,
-        url: &str,
-        media_type: &str,
-        body: Vec<u8>,
-        most: usize,
-    ) -> Result<Response, NetError> {
-        runtime().block_on(self.work(method, url, media_type, body, most)?)
+    fn send(&self, ask: Ask, most: usize) -> Result<Response, NetError> {
+        let url = ask.url.clone();
+        let bounds = Bounds { most, whole: self.whole };
+        let answer = self.way.send(ask, bounds, pin!(std::future::pending()))?;
+        // Only who is told that nobody waits any more gives no answer.
+        answer.ok_or(NetError::Timeout(url))
     }
-
-    /// The request, not yet begun; it ends within the time that this client allows.
-    fn work(
-        &self,
-        method: HttpMethod,
-        url: &str,
-        media_type: &str,
-        body: Vec<u8>,
-        most: usize,
-    ) -> Result<impl Future<Output = Result<Response, NetError>>, NetError> {
-        let address = || NetError::Address(url.chars().take(100).collect());
-        let uri: Uri = url.parse().map_err(|_| address())?;
-        if uri.scheme_str() != Some("https") || uri.host().is_none() {
-            return Err(address());
-        }
-        let mut request = Request::builder().method(method).uri(uri);
-        if !media_type.is_empty() {
-            request = request.header(header::CONTENT_TYPE, media_type);
-        }
-        let request = request.body(Full::new(Bytes::from(body))).map_err(|_| address())?;
-        let (client, whole, url) = (self.inner.clone(), self.whole, url.to_owned());
-        let exchange = {
-            let url = url.clone();
-            async move {
-                let response =
-                    client.request(request).await.map_err(|error| failed(&url, &error))?;
-                let status = response.status().as_u16();
-                let body = Limited::new(response.into_body(), most).collect().await;
-                let body = body.map_err(|error| broken(&url, most, error.as_ref()))?;
-                Ok(Response { status, body: body.to_bytes().to_vec() })
-            }
-        };
-        Ok(async move {
-            let done = tokio::time::timeout(whole, exchange).await;
-            done.unwrap_or(Err(NetError::Timeout(url)))
-        })
-    }
-}
-
-/// A body that has not come to its end.
-fn broken(url: &str, most: usize, error: &(dyn Error + Send + Sync + 'static)) -> NetError {
-    let url = url.to_owned();
-    if error.is::<http_body_util::LengthLimitError>() {
-        NetError::TooLarge { url, most }
-    } else {
-        NetError::Unreachable { url, detail: error.to_string() }
-    }
-}
-
-fn failed(url: &str, error: &(dyn Error + 'static)) -> NetError {
-    let mut last = error;
-    while let Some(inner) = last.source() {
-        last = inner;
-    }
-    let (url, detail) = (url.to_owned(), last.to_string());
-    if is_tls(error) {
-        NetError::Tls { url, detail }
-    } else {
-        NetError::Unreachable { url, detail }
-    }
-}
-
-/// Whether rustls is anywhere behind an error; io errors hide what they wrap from `source`.
-fn is_tls(error: &(dyn Error + 'static)) -> bool {
-    let hidden = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-    error.is::<rustls::Error>()
-        || hidden.is_some_and(|inner| is_tls(inner))
-        || error.source().is_some_and(is_tls)
 }

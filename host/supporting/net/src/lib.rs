@@ -2,6 +2,7 @@
 //!
 //! | module | what it is for |
 //! |---|---|
+//! | [`carry`] | how requests travel: by TLS 1.3, or as a simulation carries them |
 //! | [`client`] | requests to a merchant, bank or authority: blocking, with timeouts and limits |
 //! | [`server`] | serving an axum router with TLS until SIGTERM, then letting requests finish |
 //! | `flight` | requests under way: how many there are, and what a panic in one costs |
@@ -10,6 +11,7 @@
 //! TLS 1.2, so there is nothing to be downgraded to.
 #![forbid(unsafe_code)]
 
+pub mod carry;
 pub mod client;
 mod flight;
 pub mod server;
@@ -18,6 +20,7 @@ use std::sync::{Arc, OnceLock};
 
 use rustls::crypto::CryptoProvider;
 
+pub use carry::{Bounds, Carry, Until};
 pub use client::{Ask, Client, Method, NetError, Reply, Response};
 pub use server::{ServeError, TlsIdentity, serve};
 

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use common::{Served, open_deal, question, registered, serve};
 use semper_base::{DealId, Digest};
 use semper_keeper::spawn::Loop;
-use semper_keeper::{Bell, Keeper, Post, Spawn, Turn};
+use semper_keeper::{Bell, Keeper, Panicked, Post, Spawn, Turn};
 use semper_tinguin::InProcess;
 use semper_tinguin::memory::{self, Memory, MemoryError};
 use semper_tinguin_protocol::{
@@ -249,9 +249,13 @@ impl Spawn for Turns {
         panic!("nothing here runs beside the turns");
     }
 
-    fn caught(&self, _what: &str, work: &mut dyn FnMut()) -> bool {
+    fn caught(&self, _what: &str, work: &mut dyn FnMut()) -> Result<(), Panicked> {
         work();
-        true
+        Ok(())
+    }
+
+    fn end(&self) {
+        self.0.lock().unwrap().clear();
     }
 }
 

@@ -5,7 +5,6 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
 
 use semper_base::{DealId, ExchangeId};
 use semper_exchange::Message;
@@ -91,7 +90,7 @@ impl Drop for Guard<'_> {
     fn drop(&mut self) {
         if !self.done {
             self.host.clear(self.id);
-            self.host.exchanges.at(self.id, Instant::now() + super::step::LONGEST);
+            self.host.exchanges.at(self.id, self.host.instant() + super::step::LONGEST);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use semper_archive::Write;
-use semper_base::{Timestamp, cbor, fault};
+use semper_base::{Clock, cbor, fault};
 use semper_exchange::bank::{ClaimRequest, Fact, Order};
 use semper_exchange::crypto::Signed;
 use semper_exchange::originator::State as Originating;
@@ -71,6 +71,8 @@ pub(super) struct Live {
     pub heard: Option<semper_base::Digest>,
     /// How long the other side has before the third party is asked.
     patience: Duration,
+    /// What all times here are taken from.
+    clock: Arc<dyn Clock>,
     /// From when on the other side's time counts.
     since: Instant,
     /// When something last changed.
@@ -88,7 +90,8 @@ pub(super) struct Live {
 }
 
 impl Live {
-    pub(super) fn new(own: Own, stored: Stored, address: String) -> Self {
+    pub(super) fn new(own: Own, stored: Stored, address: String, clock: Arc<dyn Clock>) -> Self {
+        let now = clock.instant();
         let patience = own.means.trust.exchange.patience;
         Self {
             deal: own.deal,
@@ -98,8 +101,9 @@ impl Live {
             unsent: Vec::new(),
             heard: None,
             patience,
-            since: Instant::now(),
-            changed: Instant::now(),
+            clock,
+            since: now,
+            changed: now,
             pause: SHORTEST,
             fresh: true,
             conversing: false,
@@ -160,7 +164,9 @@ impl Live {
 
     /// How much of that is left.
     pub(super) fn left(&self) -> Option<Duration> {
-        self.has().map(|has| has.saturating_sub(self.since.elapsed()))
+        self.has().map(|has| {
+            has.saturating_sub(self.clock.instant().saturating_duration_since(self.since))
+        })
     }
 
     /// What is to happen now, besides saying again what is under way.
@@ -170,7 +176,7 @@ impl Live {
             return begins.then_some(Event::Start);
         }
         if self.left().is_some_and(|left| left.is_zero()) {
-            self.since = Instant::now();
+            self.since = self.clock.instant();
             let idle = matches!(&self.stored.machine, Machine::Responder(it) if it.state == Responding::Idle);
             // Nothing has been promised yet.
             return Some(if idle { Event::Cancel } else { Event::TimeUp });
@@ -181,7 +187,7 @@ impl Live {
     /// When to look next.
     pub(super) fn next_look(&self) -> Instant {
         let pause = self.left().map_or(self.pause, |left| self.pause.min(left.max(SHORTEST)));
-        Instant::now() + pause
+        self.clock.instant() + pause
     }
 
     /// Whether nothing has changed since then.
@@ -190,8 +196,8 @@ impl Live {
     }
 
     fn progressed(&mut self) {
-        self.changed = Instant::now();
-        (self.since, self.pause) = (Instant::now(), SHORTEST);
+        self.changed = self.clock.instant();
+        (self.since, self.pause) = (self.changed, SHORTEST);
     }
 }
 
@@ -226,7 +232,7 @@ impl Host {
 
     /// What is due, and what was asked of others and not answered, which is asked again.
     fn look(self: &Arc<Self>, desk: &Arc<Desk>, live: &mut Live) -> Result<(), Stop> {
-        let begun = Instant::now();
+        let begun = self.instant();
         live.pause = (live.pause * 2).min(LONGEST);
         if let Some(event) = live.due() {
             self.happens(desk, live, event)?;
@@ -251,7 +257,7 @@ impl Host {
         let holder = DealHolder::new(self.tinguin(), live.deal.id, &live.stored.enclosed.1);
         let before = live.stored.machine.clone();
         let (machine, effects) =
-            before.step(event, Timestamp::now(), &holder).map_err(|away| later(&away))?;
+            before.step(event, self.now(), &holder).map_err(|away| later(&away))?;
         let mut next = Stored { machine, ..live.stored.clone() };
         next.opened.extend(holder.into_opened());
         let ended = effects.iter().any(|it| matches!(it, Effect::Ended(_)));
@@ -267,7 +273,7 @@ impl Host {
     }
 
     fn store_exchange(&self, deal: &Deal, next: &Stored, ended: bool) -> Result<(), Stop> {
-        let at = Timestamp::now();
+        let at = self.now();
         fault::point("exchange.before");
         let mut writes = vec![Write::Exchange(Box::new(next.row(deal.id, at)))];
         if ended {
@@ -406,7 +412,7 @@ impl Host {
         };
         let content = order.statement(module.system().to_owned(), module.account().to_owned());
         let content = Content::HoldOrder(content);
-        let statement = Statement { deal: desk.deal, made: Timestamp::now(), content };
+        let statement = Statement { deal: desk.deal, made: self.now(), content };
         let signed = self.tinguin().sign_hold(&statement).map_err(|error| away(&error))?;
         fault::point("exchange.hold");
         let fact = module.hold(&signed).map_err(|error| match error {
@@ -427,7 +433,7 @@ impl Host {
         if messages.is_empty() {
             let holder = DealHolder::new(self.tinguin(), live.deal.id, &live.stored.enclosed.1);
             let machine = live.stored.machine.clone();
-            if let Ok((_, effects)) = machine.step(Event::Resend, Timestamp::now(), &holder) {
+            if let Ok((_, effects)) = machine.step(Event::Resend, self.now(), &holder) {
                 messages.extend(effects.into_iter().filter_map(|effect| match effect {
                     Effect::Send(message) => Some(message),
                     _ => None,

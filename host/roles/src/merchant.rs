@@ -13,7 +13,7 @@ use axum::routing::{get, post};
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use semper_archive::ArchiveError;
-use semper_base::{DealId, Digest, Mend, Timestamp};
+use semper_base::{DealId, Digest, Mend, SystemClock, Timestamp};
 use semper_commerce::Host;
 use semper_commerce::host::{EXCHANGE, Ended, MessageRefusal};
 use semper_commerce::link::{HOLD_MS, MESSAGE};
@@ -148,7 +148,7 @@ impl Merchant {
     fn check(config: &MerchantConfig) -> Result<(), MerchantError> {
         let (party, layout, _) = parts(config)?;
         let (home, archive) = (Arc::clone(&party.home), party.archive.clone());
-        let shelf = Shelf::new(home, archive, party.trust.clone());
+        let shelf = Shelf::new(home, archive, party.trust.clone(), Arc::new(SystemClock));
         let described = Described::parse(&layout).map_err(TermsError::from)?;
         let (merchant, service) = (&described.terms.merchant, &described.service.name);
         let knowledge = shelf.lists().knowledge(merchant, service).map_err(TermsError::from)?;

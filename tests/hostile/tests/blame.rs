@@ -64,14 +64,14 @@ fn a_panic_costs_one_activation_and_is_counted() {
     let (bench, trouble) = troubled(Fault::Panic);
     let id = bench.open(&bench.terms(&probe(SCRIPT)));
     names_nobody(&bench, id, "stopped: this host has failed: it has panicked");
-    assert_eq!(bench.host.keeper().panics(), 1);
+    assert_eq!(bench.keeper.panics(), 1);
     // The worker that it happened to runs other deals.
     trouble.end();
     let others: Vec<_> = (0..16).map(|_| bench.open(&bench.terms(&probe(SCRIPT)))).collect();
     for other in others {
         assert_eq!(bench.ended(other).state, DealState::Withdrawn);
     }
-    assert!(bench.host.keeper().health().iter().all(|it| it.state.is_well()));
+    assert!(bench.keeper.health().iter().all(|it| it.state.is_well()));
 
     let bench = bench.restart();
 

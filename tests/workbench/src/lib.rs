@@ -166,6 +166,8 @@ pub struct Workbench {
     pub home: PathBuf,
     /// The host.
     pub host: Arc<Host>,
+    /// What keeps the host's threads.
+    pub keeper: Keeper,
     /// Whom it believes.
     pub trust: TrustFile,
     options: Options,
@@ -203,10 +205,11 @@ impl Workbench {
         let path = folder.path().join("anna");
         drop(Home::create(&path).unwrap());
         tinguin(&path, &market, &options.rules);
-        let host = host(&path, &trust, &options);
+        let (host, keeper) = host(&path, &trust, &options);
         Self {
             home: path,
             host,
+            keeper,
             trust,
             options,
             author: Certified::new(&market, "Ada Author", Role::Author),
@@ -223,6 +226,7 @@ impl Workbench {
         let Self {
             home,
             host,
+            keeper: _,
             trust,
             options,
             author,
@@ -233,8 +237,20 @@ impl Workbench {
             _folder,
         } = self;
         drop(host);
-        let host = self::host(&home, &trust, &options);
-        Self { home, host, trust, options, author, merchant, organisation, peer, serial, _folder }
+        let (host, keeper) = self::host(&home, &trust, &options);
+        Self {
+            home,
+            host,
+            keeper,
+            trust,
+            options,
+            author,
+            merchant,
+            organisation,
+            peer,
+            serial,
+            _folder,
+        }
     }
 
     /// The bundle of a service, signed and certified.
@@ -486,7 +502,7 @@ fn tinguin(home: &std::path::Path, market: &Authority, rules: &str) {
     }
 }
 
-fn host(home: &std::path::Path, trust: &TrustFile, options: &Options) -> Arc<Host> {
+fn host(home: &std::path::Path, trust: &TrustFile, options: &Options) -> (Arc<Host>, Keeper) {
     let home = Arc::new(Home::open(home).unwrap());
     let (keeper, until) = (Keeper::new("test"), Instant::now() + Duration::from_secs(30));
     let compiler = Compiler::new(Arc::clone(&home), Binaries::beside().unwrap().semper).unwrap();
@@ -515,7 +531,7 @@ fn host(home: &std::path::Path, trust: &TrustFile, options: &Options) -> Arc<Hos
             spawn: Arc::new(keeper.clone()),
         };
         match Host::start(parts) {
-            Ok(host) => return host,
+            Ok(host) => return (host, keeper),
             // The workers of the host before notice within a second that it is gone.
             Err(error) if Instant::now() > until => panic!("{error}"),
             Err(_) => std::thread::sleep(Duration::from_millis(50)),

@@ -180,7 +180,7 @@ fn a_home_of_the_third_format_opens_and_its_deals_go_on() {
         kept.is_right(home);
     }
     let asked = |topic| kept.asked(topic);
-    assert_eq!((asked("agreement"), asked("order"), asked("exchange")), (4, 2, 2));
+    assert_eq!((asked("agreement"), asked("order"), asked("exchange")), (4, 3, 2));
 
     let parties = kept.open();
     let mut resuming = kept.start("resume", &["deals", "--home", "anna", "--resume"]);
@@ -236,7 +236,7 @@ fn a_damaged_archive_says_which_table_and_what_can_be_saved() {
     assert_eq!(kept.deals("anna").len(), 4);
     let connection = Connection::open(&archive).unwrap();
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
-    let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, u64>(0)).unwrap();
+    let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, u32>(0)).unwrap();
     let tables = ["bases", "deals", "evidence", "exchanges", "highest", "messages", "openings"];
     let rows = |table: &&str| {
         format!("{table} ({} rows)", number(&format!("SELECT count(*) FROM {table}")))

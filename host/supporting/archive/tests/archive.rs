@@ -152,7 +152,8 @@ fn rows_before_and_behind_the_damage_can_be_saved() {
     filled(&file);
     let connection = rusqlite::Connection::open(&file).unwrap();
     let sql = "SELECT rootpage FROM sqlite_schema WHERE name = 'journal'";
-    let root: usize = connection.query_row(sql, [], |row| row.get(0)).unwrap();
+    let root: u32 = connection.query_row(sql, [], |row| row.get(0)).unwrap();
+    let root = root as usize;
     drop(connection);
     let mut bytes = std::fs::read(&file).unwrap();
     let page = &bytes[(root - 1) * 4096..root * 4096];

@@ -210,6 +210,26 @@ fn a_home_of_the_third_format_opens_and_its_deals_go_on() {
 }
 
 #[test]
+fn tls_goes_by_the_clock_of_the_process() {
+    let kept = Kept::unpack("format-3.tar.gz");
+    let _parties = kept.open();
+    let show = ["account", "show", "--home", "anna"];
+    let at = |clock: &str| {
+        let mut command = Command::new(&kept.binaries.semper);
+        let command = command.args(show).env("SEMPER_CLOCK", clock).current_dir(&kept.folder);
+        let done = command.output().unwrap();
+        (done.status.code(), String::from_utf8_lossy(&done.stderr).into_owned())
+    };
+
+    let (of_its_day, said) = at(&kept.clock);
+    let (years_later, expired) = at(&(20 * 365 * 86_400_000_i64).to_string());
+
+    assert_eq!(of_its_day, Some(0), "{said}");
+    assert_eq!(years_later, Some(1), "{expired}");
+    assert!(expired.contains("cannot show a certificate that is believed here"), "{expired}");
+}
+
+#[test]
 fn a_newer_archive_is_refused_by_name_and_left_as_it_is() {
     let kept = Kept::unpack("format-3.tar.gz");
     let archive = kept.folder.join("anna/archive.sqlite");

@@ -127,6 +127,73 @@ fn a_damaged_or_newer_archive_is_not_opened() {
     assert!(matches!(Archive::open_file(&file), Err(ArchiveError::Newer { found: 99, .. })));
 }
 
+/// An archive with one deal and a hundred journal records of a page or more, in one file.
+fn filled(file: &std::path::Path) {
+    let archive = Archive::open_file(file).unwrap();
+    let row = deal("one");
+    archive.commit(vec![Write::NewDeal(Box::new(row.clone()))]).unwrap();
+    archive.commit((0..100).map(|seq| record(row.id, seq, 4000)).collect()).unwrap();
+    drop(archive);
+    let connection = rusqlite::Connection::open(file).unwrap();
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+}
+
+/// What the error about a damaged archive says.
+fn damage(file: &std::path::Path) -> String {
+    match Archive::open_file(file) {
+        Err(ArchiveError::Corrupt { detail, .. }) => detail,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn rows_before_and_behind_the_damage_can_be_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("archive.sqlite");
+    filled(&file);
+    let connection = rusqlite::Connection::open(&file).unwrap();
+    let sql = "SELECT rootpage FROM sqlite_schema WHERE name = 'journal'";
+    let root: u32 = connection.query_row(sql, [], |row| row.get(0)).unwrap();
+    let root = root as usize;
+    drop(connection);
+    let mut bytes = std::fs::read(&file).unwrap();
+    let page = &bytes[(root - 1) * 4096..root * 4096];
+    // The file format of SQLite, 1.6: cells of an inner page begin with the number of a child.
+    assert_eq!(page[0], 2, "an inner page of an index tree");
+    let cell = usize::from(u16::from_be_bytes([page[12], page[13]]));
+    let child = u32::from_be_bytes(page[cell..cell + 4].try_into().unwrap()) as usize;
+    bytes[(child - 1) * 4096..child * 4096].fill(0xa5);
+    std::fs::write(&file, bytes).unwrap();
+
+    let said = damage(&file);
+
+    let (damaged, whole) = said.split_once("; whole: ").unwrap();
+    let rows = damaged.strip_prefix("damaged: journal (").and_then(|it| it.split_once(" rows)"));
+    let rows: usize = rows.unwrap().0.parse().unwrap();
+    assert!((1..100).contains(&rows), "{said}");
+    assert!(whole.contains("deals (1 rows)"), "{said}");
+}
+
+#[test]
+fn of_a_file_that_has_lost_its_end_the_tables_that_are_left_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("archive.sqlite");
+    filled(&file);
+    let mut bytes = std::fs::read(&file).unwrap();
+    bytes.truncate(bytes.len() / 2);
+    std::fs::write(&file, &bytes).unwrap();
+
+    let said = damage(&file);
+
+    let (damaged, whole) = said.split_once("; whole: ").unwrap();
+    assert!(damaged.contains("journal (") && whole.contains("deals (1 rows)"), "{said}");
+
+    // Without its first page nobody knows what the others are.
+    bytes[100..4096].fill(0xa5);
+    std::fs::write(&file, bytes).unwrap();
+    assert!(damage(&file).starts_with("the list of its tables cannot be read"));
+}
+
 #[test]
 fn messages_are_stored_once_under_their_number() {
     let folder = tempfile::tempdir().unwrap();

@@ -17,7 +17,7 @@ use rustls::pki_types::CertificateDer;
 use semper_base::cert::Roots;
 
 use crate::client::{Ask, Method, NetError, Reply, Response};
-use crate::{provider, runtime};
+use crate::{clock, provider, runtime};
 
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -81,7 +81,7 @@ impl Tls {
                 tracing::warn!(root = root.subject(), %error, "root not usable for TLS");
             }
         }
-        let config = rustls::ClientConfig::builder_with_provider(provider())
+        let config = rustls::ClientConfig::builder_with_details(provider(), clock())
             .with_protocol_versions(&[&rustls::version::TLS13])
             .expect("ring has TLS 1.3")
             .with_root_certificates(store)

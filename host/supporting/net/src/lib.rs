@@ -17,8 +17,12 @@ mod flight;
 pub mod server;
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use rustls::crypto::CryptoProvider;
+use rustls::pki_types::UnixTime;
+use rustls::time_provider::TimeProvider;
+use semper_base::Timestamp;
 
 pub use carry::{Bounds, Carry, Until};
 pub use client::{Ask, Client, Method, NetError, Reply, Response};
@@ -39,4 +43,19 @@ pub fn runtime() -> &'static tokio::runtime::Runtime {
 pub(crate) fn provider() -> Arc<CryptoProvider> {
     static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
     Arc::clone(PROVIDER.get_or_init(|| Arc::new(rustls::crypto::ring::default_provider())))
+}
+
+/// The clock that says whether a TLS certificate is still valid: the one that everything else in
+/// this process goes by.
+#[derive(Debug)]
+struct Clock;
+
+impl TimeProvider for Clock {
+    fn current_time(&self) -> Option<UnixTime> {
+        Some(UnixTime::since_unix_epoch(Duration::from_millis(Timestamp::now().millis())))
+    }
+}
+
+pub(crate) fn clock() -> Arc<dyn TimeProvider> {
+    Arc::new(Clock)
 }

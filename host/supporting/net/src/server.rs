@@ -14,7 +14,7 @@ use semper_keeper::Keeper;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::flight::Flight;
-use crate::{provider, runtime};
+use crate::{clock, provider, runtime};
 
 /// How long requests that are under way may take when the server stops.
 const GRACE: Duration = Duration::from_secs(10);
@@ -141,7 +141,7 @@ fn tls(identity: &TlsIdentity) -> Result<rustls::ServerConfig, ServeError> {
         identity.chain.iter().map(|it| CertificateDer::from(it.der().to_vec())).collect();
     let key = PrivateKeyDer::from_pem_slice(identity.key_pem.as_bytes())
         .map_err(|error| wrong(&error))?;
-    let mut config = rustls::ServerConfig::builder_with_provider(provider())
+    let mut config = rustls::ServerConfig::builder_with_details(provider(), clock())
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(|error| wrong(&error))?
         .with_no_client_auth()

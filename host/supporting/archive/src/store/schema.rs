@@ -109,8 +109,8 @@ pub(super) fn open(path: &Path, quota: Option<u32>) -> Result<Connection, Archiv
     let failed = |error: rusqlite::Error| translate(path, &error);
     make_private(path)?;
     let mut connection = Connection::open(path).map_err(failed)?;
-    prepare(&connection).map_err(failed)?;
-    check(&connection, path)?;
+    prepare(&connection).map_err(|error| explain(translate(path, &error)))?;
+    check(&connection, path).map_err(explain)?;
     migrate(&mut connection, path)?;
     if let Some(pages) = quota {
         connection.pragma_update(None, "max_page_count", pages).map_err(failed)?;
@@ -154,19 +154,30 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 fn check(connection: &Connection, path: &Path) -> Result<(), ArchiveError> {
-    let word: String = connection
+    let detail: String = connection
         .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
         .map_err(|error| translate(path, &error))?;
-    if word == "ok" {
+    if detail == "ok" {
         return Ok(());
     }
-    let detail = damage(connection).unwrap_or(word);
     Err(ArchiveError::Corrupt { path: path.to_owned(), detail })
+}
+
+/// The same error; of a damaged archive it says which tables are, and what can be saved.
+fn explain(error: ArchiveError) -> ArchiveError {
+    let ArchiveError::Corrupt { path, detail } = error else { return error };
+    let detail = damage(&path)
+        .unwrap_or_else(|_| format!("the list of its tables cannot be read ({detail})"));
+    ArchiveError::Corrupt { path, detail }
 }
 
 /// Which tables are damaged, and what can be saved: whole tables, and of the others the rows that
 /// can still be read.
-fn damage(connection: &Connection) -> rusqlite::Result<String> {
+fn damage(path: &Path) -> rusqlite::Result<String> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    // Without this SQLite reads nothing of a file that has lost its end.
+    connection.pragma_update(None, "writable_schema", true)?;
     let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name";
     let names: Vec<String> =
         connection.prepare(sql)?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
@@ -174,10 +185,12 @@ fn damage(connection: &Connection) -> rusqlite::Result<String> {
     for name in names.iter().filter(|name| !name.starts_with("sqlite_")) {
         let check = format!("PRAGMA integrity_check('{name}')");
         let word = connection.query_row(&check, [], |row| row.get::<_, String>(0));
-        let said = format!("{name} ({} rows)", readable(connection, name));
-        match word {
-            Ok(word) if word == "ok" => whole.push(said),
-            _ => damaged.push(said),
+        let (rows, to_the_end) = readable(&connection, name, "");
+        if to_the_end && matches!(word, Ok(word) if word == "ok") {
+            whole.push(format!("{name} ({rows} rows)"));
+        } else {
+            let behind = if to_the_end { 0 } else { behind_damage(&connection, name) };
+            damaged.push(format!("{name} ({} rows)", rows + behind));
         }
     }
     let list = |names: &[String]| match names {
@@ -187,15 +200,32 @@ fn damage(connection: &Connection) -> rusqlite::Result<String> {
     Ok(format!("damaged: {}, as far as they can be read; whole: {}", list(&damaged), list(&whole)))
 }
 
-/// How many rows of a table can be read.
-fn readable(connection: &Connection, table: &str) -> usize {
-    let Ok(mut rows) = connection.prepare(&format!("SELECT * FROM {table}")) else { return 0 };
-    let Ok(mut rows) = rows.query([]) else { return 0 };
+/// How many rows of a table can be read in this order, and whether that is to its end.
+fn readable(connection: &Connection, table: &str, order: &str) -> (usize, bool) {
+    let sql = format!("SELECT * FROM {table} NOT INDEXED {order}");
+    let Ok(mut rows) = connection.prepare(&sql) else { return (0, false) };
+    let Ok(mut rows) = rows.query([]) else { return (0, false) };
     let mut count = 0;
-    while let Ok(Some(_)) = rows.next() {
-        count += 1;
+    loop {
+        match rows.next() {
+            Ok(Some(_)) => count += 1,
+            Ok(None) => return (count, true),
+            Err(_) => return (count, false),
+        }
     }
-    count
+}
+
+/// How many rows can be read from a table's end backwards, up to the damage.
+fn behind_damage(connection: &Connection, table: &str) -> usize {
+    let sql = "SELECT group_concat(name || ' DESC', ', ') FROM
+               (SELECT name FROM pragma_table_info(?1) WHERE pk > 0 ORDER BY pk)";
+    let key = connection.query_row(sql, [table], |row| row.get::<_, String>(0));
+    let (rows, _) = readable(connection, table, "ORDER BY rowid DESC");
+    match key {
+        // A table without row numbers is kept in the order of its key.
+        Ok(key) if rows == 0 => readable(connection, table, &format!("ORDER BY {key}")).0,
+        _ => rows,
+    }
 }
 
 fn migrate(connection: &mut Connection, path: &Path) -> Result<(), ArchiveError> {

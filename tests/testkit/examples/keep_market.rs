@@ -4,7 +4,9 @@
 //!     cargo run -p semper-testkit --example keep_market -- TARGET OUT.tar.gz
 //!
 //! TARGET is the target folder of the commit whose formats are to be kept: its `debug/semper`,
-//! `debug/semper-sign` and its guests.
+//! `debug/semper-sign` and its guests. `KEEP_REPOSITORY` names that commit's checkout, from which
+//! the service's description and terms are taken (this one's otherwise); `KEEP_AT` another point
+//! at which the second deal is killed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +19,7 @@ use semper_testkit::{Binaries, Market, MarketOptions, Running};
 type Result<T> = std::result::Result<T, String>;
 
 /// What is not kept: what can be made again, and what nobody needs for going on.
-const LEFT_OUT: [&str; 5] = ["*.log", "*.sock", "*.csr", "articles.csv", "code"];
+const LEFT_OUT: [&str; 5] = ["*.log", "*.sock", "*.csr", "articles.csv", "cache"];
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args_os().skip(1).map(PathBuf::from);
@@ -129,7 +131,6 @@ fn until(what: &str, done: impl Fn() -> bool) -> Result<()> {
 
 fn binaries(target: &Path) -> Result<Binaries> {
     let target = target.canonicalize().map_err(|error| error.to_string())?;
-    // Descriptions of services are those of this repository; they have not changed.
     let manifest = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default();
     let repository = std::env::var_os("KEEP_REPOSITORY").map(PathBuf::from);
     let repository = repository.or_else(|| manifest.ancestors().nth(2).map(Path::to_owned));

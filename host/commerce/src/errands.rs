@@ -51,9 +51,9 @@ impl Errands {
         }
         line.under_way += 1;
         drop(lines);
-        let (own, to) = (self.clone(), destination.to_owned());
+        let worker = Worker { errands: self.clone(), destination: Some(destination.to_owned()) };
         let name = format!("errands to {destination}");
-        self.spawn.run(&name, Box::new(move |post| own.work(post, &to)));
+        self.spawn.run(&name, Box::new(move |post| worker.work(post)));
     }
 
     /// Runs what waits in a line, until nothing does.
@@ -87,6 +87,37 @@ impl Errands {
 
     fn lines(&self) -> MutexGuard<'_, HashMap<String, Line>> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A worker of a line.
+struct Worker {
+    errands: Errands,
+    /// Until the line is empty.
+    destination: Option<String>,
+}
+
+impl Worker {
+    fn work(mut self, post: &Post) {
+        if let Some(destination) = &self.destination {
+            self.errands.work(post, destination);
+        }
+        self.destination = None;
+    }
+}
+
+impl Drop for Worker {
+    /// A worker that could not begin, or was ended in the middle, leaves its line. What waits in a
+    /// line without workers is dropped: it holds the host, which would hold it for ever.
+    fn drop(&mut self) {
+        let Some(destination) = self.destination.take() else { return };
+        let mut lines = self.errands.lines();
+        let Some(line) = lines.get_mut(&destination) else { return };
+        line.under_way -= 1;
+        let left = if line.under_way == 0 { lines.remove(&destination) } else { None };
+        // The host may go with the last errand, and must not find the lines locked.
+        drop(lines);
+        drop(left);
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use semper_base::Digest;
 use semper_keeper::{Post, Spawn};
+use semper_payment::PaymentError;
 
 /// Errands to one payment system or third party at once.
 pub(crate) const FEW: usize = 8;
@@ -125,6 +126,22 @@ impl Drop for Worker {
 /// for its grace leaves; when the answer comes, its deal is woken and finds it here.
 pub(crate) struct Awaited<T>(Mutex<HashMap<Digest, Option<T>>>);
 
+/// What a payment system answers, or that asking has panicked: whoever waits hears of it.
+pub(crate) fn answer_of<T>(
+    spawn: &dyn Spawn,
+    ask: impl FnOnce() -> Result<T, PaymentError>,
+) -> Result<T, PaymentError> {
+    let (mut ask, mut answer) = (Some(ask), None);
+    let asked = spawn.caught("a payment system's answer", &mut || {
+        answer = ask.take().map(|ask| ask());
+    });
+    match (asked, answer) {
+        (Ok(()), Some(answer)) => answer,
+        (Ok(()), None) => Err(PaymentError::Broken("it was not asked".to_owned())),
+        (Err(panicked), _) => Err(PaymentError::Broken(panicked.to_string())),
+    }
+}
+
 impl<T> Default for Awaited<T> {
     fn default() -> Self {
         Self(Mutex::default())
@@ -166,7 +183,7 @@ mod tests {
 
     use semper_keeper::Keeper;
 
-    use super::{Errands, FEW};
+    use super::{Errands, FEW, PaymentError, answer_of};
 
     /// Longer than anything here takes; only a hang gets this far.
     const HANG: Duration = Duration::from_secs(20);
@@ -195,6 +212,21 @@ mod tests {
         keeper.end();
         assert!(keeper.join(HANG).is_empty());
         assert_eq!(bank.load(Ordering::SeqCst), 64);
+    }
+
+    #[test]
+    fn whoever_waits_for_a_payment_system_hears_that_asking_has_panicked() {
+        let keeper = Keeper::new("test");
+        let nonsense = || -> Result<(), PaymentError> { panic!("the answer is nonsense") };
+
+        let failed = answer_of(&keeper, nonsense).unwrap_err();
+
+        assert!(
+            matches!(&failed, PaymentError::Broken(why) if why.contains("nonsense")),
+            "{failed}"
+        );
+        assert_eq!(keeper.panics(), 1);
+        assert_eq!(answer_of(&keeper, || Ok(3)), Ok(3));
     }
 
     #[test]

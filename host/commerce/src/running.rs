@@ -219,6 +219,7 @@ impl World for Running {
             Err(PaymentError::Refused(words)) => Ok((Paid::Refused(words), Vec::new())),
             // A bank that is away, or whose answer is none: neither side's doing.
             Err(PaymentError::Away(what)) => Err(Stop::away(Needed::Bank, what)),
+            Err(broken @ PaymentError::Broken(_)) => Err(Stop::broken(broken)),
             Err(other) => Err(Stop::away(Needed::Bank, other)),
         }
     }
@@ -245,7 +246,10 @@ impl World for Running {
             move || module.system_key(at)
         });
         let key = key.ok_or_else(|| unanswered(&system))?;
-        let key = key.map_err(|error| Stop::away(Needed::Bank, error))?;
+        let key = key.map_err(|error| match error {
+            broken @ PaymentError::Broken(_) => Stop::broken(broken),
+            other => Stop::away(Needed::Bank, other),
+        })?;
         // What promises nothing cannot be exchanged.
         let modes = module.modes().iter().copied().filter(|mode| *mode != Mode::Plain).collect();
         Ok(Some(Till {

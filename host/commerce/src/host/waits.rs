@@ -11,13 +11,14 @@ use std::time::Duration;
 use semper_archive::MessageRow;
 use semper_base::{DealId, Digest, Timestamp};
 use semper_keeper::Turn;
+use semper_payment::PaymentError;
 use semper_runtime::Deal;
 use semper_runtime::stop::{Cause, Stop, Verdict, Waiting};
 use semper_runtime::world::{Came, Wanted, farewell};
 use semper_tinguin_protocol::ClientError;
 
 use super::Host;
-use crate::errands::{Awaited, FEW};
+use crate::errands::{Awaited, FEW, answer_of};
 
 /// How often dates and cancellations are looked for. Clocks may jump, so it is not only the
 /// nearest date that counts.
@@ -151,16 +152,16 @@ impl Host {
     /// when it has not come: the deal is woken when it does. `key` names what is asked.
     pub(crate) fn await_bank<T: Send + 'static>(
         self: &Arc<Self>,
-        answers: fn(&Self) -> &Awaited<T>,
+        answers: fn(&Self) -> &Awaited<Result<T, PaymentError>>,
         deal: DealId,
         (key, system): (Digest, &str),
-        ask: impl FnOnce() -> T + Send + 'static,
-    ) -> Option<T> {
+        ask: impl FnOnce() -> Result<T, PaymentError> + Send + 'static,
+    ) -> Option<Result<T, PaymentError>> {
         let signal = self.signal(deal);
         if answers(self).begin(key) {
             let host = Arc::clone(self);
             self.errands.run(system, FEW, move || {
-                answers(&host).came(key, ask());
+                answers(&host).came(key, answer_of(&*host.parts.spawn, ask));
                 host.wake(deal);
             });
         }

@@ -62,6 +62,9 @@ pub enum PaymentError {
     /// No such module is set up here.
     #[error("no payment module “{0}” is set up here")]
     NoModule(String),
+    /// The module itself has failed, which says nothing about anybody else.
+    #[error("the payment module has failed: {0}")]
+    Broken(String),
 }
 
 impl Mend for PaymentError {
@@ -70,6 +73,7 @@ impl Mend for PaymentError {
             Self::NoFunds => "put money into the account, then order again".into(),
             Self::Away(_) => "it is tried again by itself".into(),
             Self::NoModule(name) => format!("set up [payment.{name}] in the home's semper.toml"),
+            Self::Broken(_) => "report it with the log; what was asked for is asked again".into(),
             Self::Refused(_) | Self::Invalid(_) => "ask the bank, with the evidence".into(),
         }
     }

@@ -116,6 +116,10 @@ impl Posed {
     pub fn done(&self, id: Digest, reply: Option<Reply>) {
         let mut state = self.lock();
         let withdrawn = state.shown.take().is_some_and(|shown| shown.1);
+        // A face that the end has cut off has no answer: the question is put again by the next run.
+        if state.over && reply.is_some() {
+            return;
+        }
         // What was taken back has no outcome; posed again, it is a new question.
         state.finish(id, reply.filter(|_| !withdrawn));
         self.changed.notify_all();

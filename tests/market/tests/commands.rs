@@ -4,6 +4,7 @@
 
 mod common;
 
+use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
@@ -24,46 +25,77 @@ fn fails(output: &Output, code: i32, with: &str) {
     assert!(!output.err.contains("panicked"), "{}", output.err);
 }
 
+/// The commands below one, by its help.
+fn below(text: &str) -> Vec<String> {
+    let Some((_, after)) = text.split_once("Commands:\n") else { return Vec::new() };
+    let lines = after.lines().take_while(|line| !line.is_empty());
+    let named = lines.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    let names = named.filter_map(|line| line.split_whitespace().next());
+    names.filter(|name| *name != "help").map(str::to_owned).collect()
+}
+
+/// What every command of a program says about itself, by its words; those that do something are
+/// at least `least`, and have an example.
+fn helps(program: &Path, least: usize) -> BTreeMap<String, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut open, mut texts, mut seen) = (vec![String::new()], BTreeMap::new(), 0);
+    while let Some(words) = open.pop() {
+        let arguments: Vec<_> = words.split_whitespace().chain(["--help"]).collect();
+        let output = process::run(folder.path(), program, &arguments).unwrap();
+        assert_eq!(output.code, 0, "{arguments:?}: {}", output.err);
+        let below = below(&output.out);
+        if below.is_empty() {
+            seen += 1;
+            assert!(output.out.contains("Example"), "{arguments:?}\n{}", output.out);
+        }
+        open.extend(below.into_iter().map(|name| format!("{words} {name}").trim().to_owned()));
+        texts.insert(words, output.out);
+    }
+    assert!(seen >= least, "only {seen} commands");
+    texts
+}
+
 #[test]
 fn every_command_has_help_with_an_example() {
-    let folder = tempfile::tempdir().unwrap();
-    let commands: [&[&str]; 19] = [
-        &["init"],
-        &["register"],
-        &["preference"],
-        &["account", "open"],
-        &["account", "show"],
-        &["tinguin"],
-        &["buy"],
-        &["deals"],
-        &["archive", "list"],
-        &["archive", "show"],
-        &["archive", "verify"],
-        &["archive", "export"],
-        &["serve"],
-        &["ca", "init"],
-        &["ca", "invite"],
-        &["bank", "init"],
-        &["bank", "fund"],
-        &["catalogue", "import"],
-        &[],
+    let commands = [
+        "init",
+        "register",
+        "preference",
+        "account open",
+        "account show",
+        "tinguin",
+        "buy",
+        "deals",
+        "archive list",
+        "archive show",
+        "archive verify",
+        "archive export",
+        "serve",
+        "ca init",
+        "ca invite",
+        "bank init",
+        "bank fund",
+        "catalogue import",
     ];
+    let texts = helps(&binaries().semper, 20);
     for command in commands {
-        let mut arguments = command.to_vec();
-        arguments.push("--help");
-        let output = run(folder.path(), &arguments);
-        assert_eq!(output.code, 0, "{command:?}");
-        assert!(
-            command.is_empty() || output.out.contains("Example"),
-            "{command:?}\n{}",
-            output.out
-        );
+        assert!(texts[command].contains("Example"), "{command}\n{}", texts[command]);
     }
+    let texts = helps(&binaries().sign, 20);
     for command in
         ["key", "request", "organisation", "service", "terms", "certify", "inspect", "verify"]
     {
-        let output = process::run(folder.path(), &binaries().sign, &[command, "--help"]).unwrap();
-        assert!(output.out.contains("Example"), "{command}");
+        assert!(texts[command].contains("Example"), "{command}\n{}", texts[command]);
+    }
+}
+
+#[test]
+fn a_wrong_word_is_refused_with_what_there_is() {
+    let folder = tempfile::tempdir().unwrap();
+    for program in [&binaries().semper, &binaries().sign] {
+        let output = process::run(folder.path(), program, &["purchase"]).unwrap();
+        assert_eq!(output.code, 2);
+        assert!(output.err.contains("purchase") && output.err.contains("--help"), "{}", output.err);
     }
 }
 

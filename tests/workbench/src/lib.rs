@@ -223,34 +223,10 @@ impl Workbench {
 
     /// Ends the host and starts another on the same home.
     pub fn restart(self) -> Self {
-        let Self {
-            home,
-            host,
-            keeper: _,
-            trust,
-            options,
-            author,
-            merchant,
-            organisation,
-            peer,
-            serial,
-            _folder,
-        } = self;
-        drop(host);
-        let (host, keeper) = self::host(&home, &trust, &options);
-        Self {
-            home,
-            host,
-            keeper,
-            trust,
-            options,
-            author,
-            merchant,
-            organisation,
-            peer,
-            serial,
-            _folder,
-        }
+        // One host at a time has a home.
+        drop(self.host);
+        let (host, keeper) = host(&self.home, &self.trust, &self.options);
+        Self { host, keeper, ..self }
     }
 
     /// The bundle of a service, signed and certified.

@@ -188,8 +188,7 @@ impl Host {
         let only = lock_home(&parts.home)?;
         let HostParts { home, archive, tinguin, means, equip, business, workers, .. } = parts;
         let HostParts { grace, runtime, notice, clock, spawn, .. } = parts;
-        let equipment = Equipment::new(means, equip);
-        equipment.adopt(&archive)?;
+        let equipment = Equipment::start(&archive, means, equip)?;
         let trust = equipment.present().trust.clone();
         let host = Arc::new(Self {
             shelf: Shelf::new(Arc::clone(&home), archive.clone(), trust, Arc::clone(&clock)),
@@ -335,10 +334,7 @@ impl Host {
         let (terms, bytes) = (agreement.hello.terms, agreement.encode());
         let mut row = DealRow::opened(id, side, peer, terms, bytes, now);
         let mut writes = with;
-        if let Some((basis, keep)) = self.equipment.basis() {
-            row.basis = Some(basis);
-            writes.push(keep);
-        }
+        row.basis = self.equipment.basis();
         writes.push(Write::NewDeal(Box::new(row)));
         for (signer, bytes) in signed {
             let summary = format!("agreement to deal under terms {:?}", agreement.hello.terms);

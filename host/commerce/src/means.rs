@@ -58,15 +58,15 @@ pub type Equip = Box<dyn Fn(&Basis) -> Result<Means, String> + Send + Sync>;
 /// The means of a host: those of today, and those that running deals began with.
 pub(crate) struct Equipment {
     present: Arc<Means>,
-    /// The present basis, encoded.
-    basis: Option<(Digest, Vec<u8>)>,
+    /// The name of the present basis, which the archive keeps.
+    basis: Option<Digest>,
     equip: Equip,
     earlier: Mutex<HashMap<Digest, Arc<Means>>>,
 }
 
 impl std::fmt::Debug for Equipment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Equipment({:?})", self.basis.as_ref().map(|it| it.0))
+        write!(f, "Equipment({:?})", self.basis)
     }
 }
 
@@ -101,10 +101,16 @@ fn remade(
 }
 
 impl Equipment {
-    pub(crate) fn new(present: Means, equip: Equip) -> Self {
-        let encoded = present.basis.as_ref().map(Basis::encode);
-        let basis = encoded.map(|bytes| (Digest::of(&bytes), bytes));
-        Self { present: Arc::new(present), basis, equip, earlier: Mutex::default() }
+    /// Equipment whose present basis the archive keeps from now on. Deals of before this was kept
+    /// live by it.
+    pub(crate) fn start(archive: &Archive, present: Means, equip: Equip) -> Result<Self, Stop> {
+        let mut basis = None;
+        if let Some(bytes) = present.basis.as_ref().map(Basis::encode) {
+            let digest = Digest::of(&bytes);
+            archive.commit(vec![Write::Basis { digest, bytes }, Write::Adopt(digest)])?;
+            basis = Some(digest);
+        }
+        Ok(Self { present: Arc::new(present), basis, equip, earlier: Mutex::default() })
     }
 
     /// The means of deals that begin now.
@@ -112,25 +118,15 @@ impl Equipment {
         &self.present
     }
 
-    /// The name of the present basis, for the row of a deal that begins, and the write that
-    /// keeps it.
-    pub(crate) fn basis(&self) -> Option<(Digest, Write)> {
-        let (digest, bytes) = self.basis.as_ref()?;
-        Some((*digest, Write::Basis { digest: *digest, bytes: bytes.clone() }))
-    }
-
-    /// Deals of before this was kept live by today's configuration from now on.
-    pub(crate) fn adopt(&self, archive: &Archive) -> Result<(), Stop> {
-        if let Some((digest, keep)) = self.basis() {
-            archive.commit(vec![keep, Write::Adopt(digest)])?;
-        }
-        Ok(())
+    /// The name of the present basis, for the row of a deal that begins.
+    pub(crate) const fn basis(&self) -> Option<Digest> {
+        self.basis
     }
 
     /// The means that a deal began with.
     pub(crate) fn of(&self, archive: &Archive, row: &DealRow) -> Result<Arc<Means>, Stop> {
         let Some(wanted) = row.basis else { return Ok(Arc::clone(&self.present)) };
-        if self.basis.as_ref().is_some_and(|(present, _)| *present == wanted) {
+        if self.basis == Some(wanted) {
             return Ok(Arc::clone(&self.present));
         }
         if let Some(means) = self.lock().get(&wanted) {

@@ -3,10 +3,10 @@
 //! | who asks | for what |
 //! |---|---|
 //! | flows and their properties (`trust`) | what binds to deliver or to pay, what says that money or goods came, whose amount is whose |
-//! | the flow monitor (`commerce`) | references, amounts, what money can be for, until when an offer stands |
-//! | screens and the archive's lines (`tinguin`, `commerce`) | title, rows, meaning, summary, amount |
-//! | exchanges and conversions (`commerce`) | which kinds services make, where an affidavit may stand for a signature |
-//! | evidence (`commerce`) | in which role a kind's signer is certified |
+//! | the flow monitor (`runtime`) | references, amounts, what money can be for, until when an offer stands |
+//! | screens and the archive's lines (`tinguin-protocol`, `commerce`) | title, rows, meaning, summary, amount |
+//! | exchanges and conversions (`runtime`) | which kinds services make, where an affidavit may stand for a signature |
+//! | evidence (`examine`) | in which role a kind's signer is certified |
 //! | the bench and its judges (`semper-sign`) | all of these |
 //!
 //! To add a kind: write its record with a [`Declaration`] in a file beside this one, give it an

@@ -7,8 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use semper_base::Digest;
-use semper_keeper::{Post, Spawn};
-use semper_payment::PaymentError;
+use semper_keeper::{Panicked, Post, Spawn};
 
 /// Errands to one payment system or third party at once.
 pub(crate) const FEW: usize = 8;
@@ -37,13 +36,17 @@ impl Errands {
         Self { spawn, lines: Arc::default() }
     }
 
-    /// Runs an errand when its turn comes: at most `most` to this destination at once.
-    pub(crate) fn run(
+    /// Asks something of somebody when its turn comes: at most `most` at once of this destination.
+    /// Whoever waits is `told` of the answer, or that asking has panicked.
+    pub(crate) fn run<T>(
         &self,
         destination: &str,
         most: usize,
-        errand: impl FnOnce() + Send + 'static,
+        ask: impl FnOnce() -> T + Send + 'static,
+        told: impl FnOnce(Result<T, Panicked>) + Send + 'static,
     ) {
+        let spawn = Arc::clone(&self.spawn);
+        let errand = move || told(caught(&*spawn, ask));
         let mut lines = self.lines();
         let line = lines.entry(destination.to_owned()).or_default();
         line.waiting.push_back(Box::new(errand));
@@ -60,14 +63,9 @@ impl Errands {
     /// Runs what waits in a line, until nothing does.
     fn work(&self, post: &Post, destination: &str) {
         while let Some(errand) = self.next(destination) {
-            let mut errand = Some(errand);
             post.within(LATE, "an errand is under way", || {
-                // A panic costs the errand, and not the line.
-                let _ = self.spawn.caught("an errand", &mut || {
-                    if let Some(errand) = errand.take() {
-                        errand();
-                    }
-                });
+                // A panic of whoever is told costs the errand, and not the line.
+                let _ = caught(&*self.spawn, errand);
             });
         }
     }
@@ -89,6 +87,13 @@ impl Errands {
     fn lines(&self) -> MutexGuard<'_, HashMap<String, Line>> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What comes of a piece of work, or that it has panicked.
+fn caught<T>(spawn: &dyn Spawn, work: impl FnOnce() -> T) -> Result<T, Panicked> {
+    let (mut work, mut done) = (Some(work), None);
+    spawn.caught("an errand", &mut || done = work.take().map(|work| work()))?;
+    done.ok_or_else(|| Panicked { words: "it was not done".to_owned() })
 }
 
 /// A worker of a line.
@@ -125,22 +130,6 @@ impl Drop for Worker {
 /// Answers that activations wait for, by the key of what was asked. An activation that has waited
 /// for its grace leaves; when the answer comes, its deal is woken and finds it here.
 pub(crate) struct Awaited<T>(Mutex<HashMap<Digest, Option<T>>>);
-
-/// What a payment system answers, or that asking has panicked: whoever waits hears of it.
-pub(crate) fn answer_of<T>(
-    spawn: &dyn Spawn,
-    ask: impl FnOnce() -> Result<T, PaymentError>,
-) -> Result<T, PaymentError> {
-    let (mut ask, mut answer) = (Some(ask), None);
-    let asked = spawn.caught("a payment system's answer", &mut || {
-        answer = ask.take().map(|ask| ask());
-    });
-    match (asked, answer) {
-        (Ok(()), Some(answer)) => answer,
-        (Ok(()), None) => Err(PaymentError::Broken("it was not asked".to_owned())),
-        (Err(panicked), _) => Err(PaymentError::Broken(panicked.to_string())),
-    }
-}
 
 impl<T> Default for Awaited<T> {
     fn default() -> Self {
@@ -183,7 +172,7 @@ mod tests {
 
     use semper_keeper::Keeper;
 
-    use super::{Errands, FEW, PaymentError, answer_of};
+    use super::{Errands, FEW};
 
     /// Longer than anything here takes; only a hang gets this far.
     const HANG: Duration = Duration::from_secs(20);
@@ -196,14 +185,15 @@ mod tests {
         let answers = Arc::new(std::sync::Mutex::new(silence.1));
         for _ in 0..64 {
             let (bank, answers) = (Arc::clone(&bank), Arc::clone(&answers));
-            errands.run("a silent bank", FEW, move || {
+            let ask = move || {
                 bank.fetch_add(1, Ordering::SeqCst);
                 let _ = answers.lock().unwrap().recv_timeout(HANG);
-            });
+            };
+            errands.run("a silent bank", FEW, ask, drop);
         }
 
         let (say, heard) = mpsc::channel();
-        errands.run("another bank", FEW, move || say.send(()).unwrap());
+        errands.run("another bank", FEW, move || say.send(()).unwrap(), drop);
 
         heard.recv_timeout(HANG).unwrap();
         assert!(bank.load(Ordering::SeqCst) <= FEW, "more at once than the line allows");
@@ -215,28 +205,30 @@ mod tests {
     }
 
     #[test]
-    fn whoever_waits_for_a_payment_system_hears_that_asking_has_panicked() {
+    fn whoever_waits_hears_the_answer_or_that_asking_has_panicked() {
         let keeper = Keeper::new("test");
-        let nonsense = || -> Result<(), PaymentError> { panic!("the answer is nonsense") };
+        let errands = Errands::new(Arc::new(keeper.clone()));
+        let (say, heard) = mpsc::channel();
+        let told = |say: mpsc::Sender<_>| move |answer| say.send(answer).unwrap();
 
-        let failed = answer_of(&keeper, nonsense).unwrap_err();
+        let nonsense = || -> u32 { panic!("the answer is nonsense") };
+        errands.run("a bank", FEW, nonsense, told(say.clone()));
+        let failed = heard.recv_timeout(HANG).unwrap().unwrap_err();
 
-        assert!(
-            matches!(&failed, PaymentError::Broken(why) if why.contains("nonsense")),
-            "{failed}"
-        );
+        assert!(failed.words.contains("nonsense"), "{failed}");
         assert_eq!(keeper.panics(), 1);
-        assert_eq!(answer_of(&keeper, || Ok(3)), Ok(3));
+        errands.run("a bank", FEW, || 3, told(say));
+        assert_eq!(heard.recv_timeout(HANG).unwrap(), Ok(3));
     }
 
     #[test]
     fn an_errand_that_panics_leaves_its_line_to_the_next() {
         let keeper = Keeper::new("test");
         let errands = Errands::new(Arc::new(keeper.clone()));
-        errands.run("a bank", 1, || panic!("the answer is nonsense"));
+        errands.run("a bank", 1, || (), |_| panic!("the answer is nonsense"));
         let (say, heard) = mpsc::channel();
 
-        errands.run("a bank", 1, move || say.send(()).unwrap());
+        errands.run("a bank", 1, move || say.send(()).unwrap(), drop);
 
         heard.recv_timeout(HANG).unwrap();
         assert_eq!(keeper.panics(), 1);

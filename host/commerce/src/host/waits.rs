@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use semper_archive::MessageRow;
 use semper_base::{DealId, Digest, Timestamp};
-use semper_keeper::Turn;
+use semper_keeper::{Panicked, Turn};
 use semper_payment::PaymentError;
 use semper_runtime::Deal;
 use semper_runtime::stop::{Cause, Stop, Verdict, Waiting};
@@ -18,7 +18,7 @@ use semper_runtime::world::{Came, Wanted, farewell};
 use semper_tinguin_protocol::ClientError;
 
 use super::Host;
-use crate::errands::{Awaited, FEW, answer_of};
+use crate::errands::{Awaited, FEW};
 
 /// How often dates and cancellations are looked for. Clocks may jump, so it is not only the
 /// nearest date that counts.
@@ -160,8 +160,9 @@ impl Host {
         let signal = self.signal(deal);
         if answers(self).begin(key) {
             let host = Arc::clone(self);
-            self.errands.run(system, FEW, move || {
-                answers(&host).came(key, answer_of(&*host.parts.spawn, ask));
+            self.errands.run(system, FEW, ask, move |answer| {
+                let broken = |panicked: Panicked| Err(PaymentError::Broken(panicked.to_string()));
+                answers(&host).came(key, answer.unwrap_or_else(broken));
                 host.wake(deal);
             });
         }

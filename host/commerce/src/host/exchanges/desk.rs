@@ -33,6 +33,13 @@ pub(super) enum Letter {
     Unsaid,
 }
 
+impl Letter {
+    /// Whether somebody was sent for it.
+    const fn is_answer(&self) -> bool {
+        matches!(self, Self::Back(..) | Self::Said(..) | Self::Unsaid)
+    }
+}
+
 /// The desk of one exchange.
 pub(super) struct Desk {
     pub id: ExchangeId,
@@ -60,8 +67,9 @@ impl Desk {
     fn put(&self, letters: impl IntoIterator<Item = Letter>) -> Option<Box<Live>> {
         let mut mail = lock(&self.mail);
         for letter in letters {
-            // Errands are counted by what was asked; everything else may be said again.
-            if mail.letters.len() < MOST || matches!(letter, Letter::Back(..)) {
+            // What was asked is not asked again before it has come back, so that there are only
+            // a few answers, and none may be lost; everything else may be said again.
+            if mail.letters.len() < MOST || letter.is_answer() {
                 mail.letters.push_back(letter);
             }
         }

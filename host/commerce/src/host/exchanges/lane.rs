@@ -58,20 +58,22 @@ impl Host {
         let wait = live.left().filter(|_| live.listens()).unwrap_or_default();
         let (deal, address, net) =
             (Arc::clone(&live.deal), live.address.clone(), live.means.net.clone());
+        let asker = Arc::clone(self);
+        let ask = move || {
+            let answer = asker.turn(&said, wait, &deal, (&address, &net))?;
+            Ok((said.messages, answer.map(|it| it.messages).unwrap_or_default()))
+        };
         let (host, desk) = (Arc::clone(self), Arc::clone(desk));
-        self.errands.run(&live.address, MANY, move || {
-            let letter = match host.turn(&said, wait, &deal, (&address, &net)) {
-                Ok(answer) => {
-                    Letter::Said(said.messages, answer.map(|it| it.messages).unwrap_or_default())
-                }
-                Err(error) => {
+        self.errands.run(&live.address, MANY, ask, move |answer: Result<Result<_, Stop>, _>| {
+            let letter = match answer {
+                Ok(Ok((said, answer))) => Letter::Said(said, answer),
+                Ok(Err(error)) => {
                     tracing::debug!(exchange = %desk.id, %error, "no conversation");
                     Letter::Unsaid
                 }
+                Err(_panicked) => Letter::Unsaid,
             };
-            if let Err(error) = host.deliver(&desk, [letter]) {
-                tracing::debug!(exchange = %desk.id, %error, "an exchange waits");
-            }
+            host.arrives(&desk, letter);
         });
     }
 

@@ -17,6 +17,7 @@ use semper_exchange::verdict::{Answer, MAX_ANSWER, REQUESTS, Request};
 use semper_exchange::{Message, Role};
 use semper_items::Side;
 use semper_items::statement::{Content, Statement};
+use semper_keeper::Panicked;
 use semper_net::Client;
 use semper_payment::{Module, PaymentError};
 use semper_runtime::Deal;
@@ -331,11 +332,8 @@ impl Host {
         self.progress(live.deal.id, text);
         let url = format!("{}{REQUESTS}", third.address);
         let net = live.means.net.within(THIRD_PARTY);
-        let (host, desk) = (Arc::clone(self), Arc::clone(desk));
-        self.errands.run(&third.address, FEW, move || {
-            let answer = asked(&net, &url, &request).map(Event::Answer);
-            host.back(&desk, Errand::ThirdParty, answer);
-        });
+        let ask = move || asked(&net, &url, &request).map(Event::Answer);
+        self.errands.run(&third.address, FEW, ask, self.back(desk, Errand::ThirdParty));
     }
 
     fn ask_bank(self: &Arc<Self>, desk: &Arc<Desk>, live: &mut Live, what: AtTheBank) {
@@ -360,23 +358,29 @@ impl Host {
             AtTheBank::Claim(claimed) => claim_request(live, claimed),
             AtTheBank::Hold(_) => None,
         };
-        let (host, desk) = (Arc::clone(self), Arc::clone(desk));
-        self.errands.run(module.system(), FEW, {
-            let module = Arc::clone(&module);
-            move || {
-                let event = match (&what, claim) {
-                    (AtTheBank::Hold(order), _) => host.hold(&desk, &*module, order),
-                    (AtTheBank::Claim(_), Some(claim)) => claimed(&*module, &claim),
-                    (AtTheBank::Claim(_), None) => None,
-                };
-                host.back(&desk, Errand::Bank, event);
-            }
-        });
+        let (host, asker, module) = (Arc::clone(self), Arc::clone(desk), Arc::clone(&module));
+        let system = module.system().to_owned();
+        let ask = move || match (&what, claim) {
+            (AtTheBank::Hold(order), _) => host.hold(&asker, &*module, order),
+            (AtTheBank::Claim(_), Some(claim)) => claimed(&*module, &claim),
+            (AtTheBank::Claim(_), None) => None,
+        };
+        self.errands.run(&system, FEW, ask, self.back(desk, Errand::Bank));
     }
 
-    /// An errand has come back.
-    fn back(self: &Arc<Self>, desk: &Arc<Desk>, errand: Errand, event: Option<Event<Standard>>) {
-        if let Err(error) = self.deliver(desk, [Letter::Back(errand, event)]) {
+    /// Takes an errand back to its desk. One that has panicked has no answer: it is asked again.
+    fn back(
+        self: &Arc<Self>,
+        desk: &Arc<Desk>,
+        errand: Errand,
+    ) -> impl FnOnce(Result<Option<Event<Standard>>, Panicked>) + Send + use<> {
+        let (host, desk) = (Arc::clone(self), Arc::clone(desk));
+        move |answer| host.arrives(&desk, Letter::Back(errand, answer.ok().flatten()))
+    }
+
+    /// A letter has come from outside, while nobody waits for what becomes of it.
+    pub(super) fn arrives(self: &Arc<Self>, desk: &Arc<Desk>, letter: Letter) {
+        if let Err(error) = self.deliver(desk, [letter]) {
             tracing::debug!(exchange = %desk.id, %error, "an exchange waits");
         }
     }

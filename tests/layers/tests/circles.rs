@@ -7,15 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use semper_layers::repository;
+
 /// Files in one circle of imports, at most.
 const MOST: usize = 3;
 
 /// A module by its path within the crate: `["stop", "doubt"]`.
 type Module = Vec<String>;
-
-fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
-}
 
 /// The source folders of the host's crates and of the signing tool's.
 fn sources() -> Vec<PathBuf> {

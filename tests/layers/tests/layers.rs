@@ -5,8 +5,10 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
+
+use semper_layers::repository;
 
 /// A crate of the workspace.
 struct Package {
@@ -20,10 +22,6 @@ impl Package {
     fn is_in(&self, folder: &str) -> bool {
         self.folder.starts_with(folder)
     }
-}
-
-fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
 
 fn packages() -> BTreeMap<String, Package> {

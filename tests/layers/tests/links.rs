@@ -7,15 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use semper_layers::repository;
+
 /// Folders without text of ours.
 const SKIPPED: [&str; 4] = [".git", "target", "node_modules", "corpus"];
 /// Endings of files that may cite documents.
 const TEXTS: [&str; 11] =
     ["md", "rs", "toml", "template", "wit", "cddl", "cedar", "cedarschema", "svg", "js", "py"];
-
-fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
 
 /// Every file below a folder that has one of these endings, with its text.
 fn texts(endings: &[&str]) -> Vec<(PathBuf, String)> {

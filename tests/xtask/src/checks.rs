@@ -25,9 +25,11 @@ fn steps(costs: &mut Costs, filter: &[&str]) -> Result<(), String> {
     } else {
         costs.step("guests", || build::guests().map(drop))?;
     }
-    // Binaries and tests in one build, so that nothing is compiled twice with other features.
+    // Binaries and tests in one build, so that nothing is compiled twice with other features. `cargo
+    // test --no-run` would leave out the binaries of packages without tests of their own, and the
+    // tests would run with whatever an earlier build has left.
     costs.step("building tests and binaries", || {
-        let mut arguments = vec!["test", "--workspace", "--no-run", "--quiet"];
+        let mut arguments = vec!["build", "--workspace", "--all-targets", "--quiet"];
         arguments.extend(excluded());
         build::run("cargo", &arguments)
     })?;

@@ -145,9 +145,9 @@ fn save(home: &Path, number: i64, out: &Path) -> Result<(), Report> {
     Ok(())
 }
 
-/// The deal whose id begins with these digits.
+/// The deal whose id begins with these digits; also in the ways in which ids are shown (`deal:3fd20a11…`).
 pub fn find(party: &Party, text: &str) -> Result<DealRow, Report> {
-    let digits = text.strip_prefix("deal:").unwrap_or(text);
+    let digits = text.strip_prefix("deal:").unwrap_or(text).trim_end_matches('…');
     let all = party.archive.deals()?;
     let mut found = all.into_iter().filter(|row| row.id.hex().starts_with(digits));
     match (found.next(), found.next()) {

@@ -12,6 +12,7 @@
 //! | [`cert`] | X.509 certificates: the project's profile, roles, chains, requests |
 //! | [`fault`] | fault injection, in the tests' builds alone |
 //! | [`mend`] | what every error of ours also says: how to mend it |
+//! | [`text`] | text from outside that a person will read |
 //!
 //! Bytes from outside become one of these types once, at the border, or a named error.
 #![forbid(unsafe_code)]
@@ -26,6 +27,7 @@ pub mod fault;
 pub mod id;
 pub mod keys;
 pub mod mend;
+pub mod text;
 
 pub use amount::{Amount, AmountError, Currency};
 pub use cert::{Certificate, Identity, Role};

@@ -1,24 +1,30 @@
 //! The merchant's catalogue and stock: SQLite with full-text search, imported from CSV.
 
-use std::io::Read;
+mod feed;
+mod price;
+
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params, params_from_iter};
-use semper_base::{Amount, DealId, Digest, Mend, fault};
+use rusqlite::{
+    Connection, OptionalExtension as _, Statement, Transaction, TransactionBehavior, params,
+    params_from_iter,
+};
+use semper_base::{Amount, Currency, DealId, Digest, Mend, fault};
 use semper_runtime::business::{Article, Business, Query};
-use serde::Deserialize;
+
+pub use feed::Trouble;
+use feed::{Entry, Feed};
 
 /// The catalogue's file in a merchant's home.
 pub const FILE: &str = "catalogue.sqlite";
-/// Rows between two reports of progress.
-const STEP: usize = 500;
-/// Errors that an import lists before it stops looking.
-const MAX_ERRORS: usize = 20;
-/// Matches that are counted exactly; beyond, the total says "at least".
-const COUNTED: u32 = 1000;
+/// Lines between two reports of progress.
+const STEP: u64 = 500;
+/// Errors that are listed; of the others, their number is said.
+const LISTED: usize = 100;
 
 const SCHEMA: &str = "
     PRAGMA journal_mode = WAL;
@@ -53,28 +59,12 @@ const SCHEMA: &str = "
     ) STRICT;
 ";
 
-/// One line of the CSV file.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Row {
-    number: String,
-    title: String,
-    category: String,
-    #[serde(default)]
-    size: String,
-    #[serde(default)]
-    colour: String,
-    price: String,
-    stock: u32,
-    delivery_days: u16,
-}
-
 /// Why a catalogue cannot be imported or used.
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogueError {
     /// Lines that are wrong; nothing was imported.
-    #[error("the catalogue has errors; nothing was imported:\n{}", .0.join("\n"))]
-    Lines(Vec<String>),
+    #[error("the catalogue has errors; nothing was imported:{}", listed(.0))]
+    Lines(Vec<Trouble>),
     /// The store.
     #[error("the catalogue cannot be used: {0}")]
     Sqlite(#[from] rusqlite::Error),
@@ -115,64 +105,36 @@ impl Catalogue {
         Ok(Self { writer: Mutex::new(writer), reader: Mutex::new(connect()?) })
     }
 
-    /// Imports a CSV file: articles that are there are replaced, others added; all or nothing.
-    /// `progress` hears how many lines have been read.
+    /// Imports a file of articles: those that are there are replaced, others added; all or nothing.
+    /// `currency` is what prices without one are in, `progress` hears how many bytes have been
+    /// read. With `dry` everything is checked and nothing kept.
     pub fn import(
         &self,
-        csv: impl Read,
-        progress: impl Fn(usize),
-    ) -> Result<usize, CatalogueError> {
+        file: &[u8],
+        currency: Option<Currency>,
+        dry: bool,
+        progress: impl Fn(u64),
+    ) -> Result<Imported, CatalogueError> {
+        let feed = Feed::open(file, currency).map_err(CatalogueError::Lines)?;
         let mut writer = lock(&self.writer);
         let transaction = writer.transaction()?;
-        let mut errors = Vec::new();
-        let mut count = 0;
-        {
-            let mut insert = transaction.prepare(
-                "INSERT INTO articles (number, title, category, size, colour, minor, currency, stock, days)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
-                 ON CONFLICT (number) DO UPDATE SET title = ?2, category = ?3, size = ?4, colour = ?5,
-                     minor = ?6, currency = ?7, stock = ?8, days = ?9",
-            )?;
-            let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(csv);
-            let headers = reader.headers().map_err(|error| heading(&error))?.clone();
-            for record in reader.records() {
-                let parsed = record.map_err(|error| error.to_string()).and_then(|record| {
-                    let line = record.position().map_or(0, csv::Position::line);
-                    parse(&record, &headers).map_err(|error| format!("line {line}: {error}"))
-                });
-                match parsed {
-                    Ok((row, price)) => {
-                        insert.execute(params![
-                            row.number,
-                            row.title,
-                            row.category,
-                            row.size,
-                            row.colour,
-                            price.minor(),
-                            price.currency().code(),
-                            row.stock,
-                            row.delivery_days
-                        ])?;
-                        count += 1;
-                        if count % STEP == 0 {
-                            progress(count);
-                        }
-                    }
-                    Err(error) => errors.push(error),
-                }
-                if errors.len() >= MAX_ERRORS {
-                    errors.push("… and perhaps more".into());
-                    break;
-                }
+        let mut import = Import::begin(&transaction)?;
+        let mut failed = Ok(());
+        feed.entries(|line, byte, entry| {
+            if failed.is_ok() {
+                failed = import.take(line, entry);
             }
+            if import.lines.is_multiple_of(STEP) {
+                progress(byte);
+            }
+        });
+        failed?;
+        let imported = import.end(feed.ignored)?;
+        if !dry {
             transaction.execute("INSERT INTO words (words) VALUES ('rebuild')", [])?;
+            transaction.commit()?;
         }
-        if !errors.is_empty() {
-            return Err(CatalogueError::Lines(errors));
-        }
-        transaction.commit()?;
-        progress(count);
-        Ok(count)
+        Ok(imported)
     }
 
     /// How many articles there are.
@@ -190,9 +152,7 @@ impl Catalogue {
     fn find(&self, query: &Query) -> rusqlite::Result<(Vec<Article>, u32)> {
         let (tables, conditions, mut values) = conditions(query);
         let reader = lock(&self.reader);
-        let count = format!(
-            "SELECT count(*) FROM (SELECT 1 FROM {tables} WHERE {conditions} LIMIT {COUNTED})"
-        );
+        let count = format!("SELECT count(*) FROM {tables} WHERE {conditions}");
         let total: u32 = reader
             .prepare_cached(&count)?
             .query_row(params_from_iter(values.iter()), |row| row.get(0))?;
@@ -262,40 +222,106 @@ fn article(row: &rusqlite::Row<'_>) -> rusqlite::Result<Article> {
     })
 }
 
-fn heading(error: &csv::Error) -> CatalogueError {
-    CatalogueError::Lines(vec![format!("line 1: {error}")])
+/// An import that is under way, in a transaction.
+struct Import<'a> {
+    transaction: &'a Transaction<'a>,
+    insert: Statement<'a>,
+    /// The line of each number of this file.
+    seen: HashMap<String, u64>,
+    currency: Option<Currency>,
+    wrong: Vec<Trouble>,
+    lines: u64,
 }
 
-fn parse(record: &csv::StringRecord, headers: &csv::StringRecord) -> Result<(Row, Amount), String> {
-    let row = record.deserialize::<Row>(Some(headers)).map_err(|error| match error.kind() {
-        csv::ErrorKind::Deserialize { err, .. } => {
-            let field = err.field().and_then(|at| headers.get(usize::try_from(at).ok()?));
-            format!("{}: {}", field.unwrap_or("the columns"), err.kind())
+impl<'a> Import<'a> {
+    fn begin(transaction: &'a Transaction<'a>) -> Result<Self, CatalogueError> {
+        let insert = transaction.prepare(
+            "INSERT INTO articles (number, title, category, size, colour, minor, currency, stock, days)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+             ON CONFLICT (number) DO UPDATE SET title = ?2, category = ?3, size = ?4, colour = ?5,
+                 minor = ?6, currency = ?7, stock = ?8, days = ?9",
+        )?;
+        let (seen, wrong) = (HashMap::new(), Vec::new());
+        Ok(Self { transaction, insert, seen, currency: None, wrong, lines: 0 })
+    }
+
+    /// Takes one line.
+    fn take(&mut self, line: u64, entry: Result<Entry, Trouble>) -> Result<(), CatalogueError> {
+        self.lines += 1;
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(trouble) => {
+                self.wrong.push(trouble);
+                return Ok(());
+            }
+        };
+        let price = entry.price;
+        let first = *self.currency.get_or_insert(price.currency());
+        if first != price.currency() {
+            let why = format!("a catalogue has one currency, and this file begins with {first}");
+            let (column, value) = ("price".into(), price.to_string());
+            self.wrong.push(Trouble { line, column, value, why });
         }
-        _ => error.to_string(),
-    })?;
-    check(row)
+        if let Some(before) = self.seen.insert(entry.number.clone(), line) {
+            let why = format!("is the number of line {before}, too");
+            let (column, value) = ("number".into(), entry.number.clone());
+            self.wrong.push(Trouble { line, column, value, why });
+        }
+        self.insert.execute(params![
+            entry.number,
+            entry.title,
+            entry.category,
+            entry.size,
+            entry.colour,
+            price.minor(),
+            price.currency().code(),
+            entry.stock,
+            entry.delivery_days
+        ])?;
+        Ok(())
+    }
+
+    /// What has been taken, if nothing was wrong.
+    fn end(mut self, ignored: Vec<String>) -> Result<Imported, CatalogueError> {
+        let whole =
+            |why: String| Trouble { line: 1, column: String::new(), value: String::new(), why };
+        if self.lines == 0 {
+            self.wrong.push(whole("there is a heading and no article below it".into()));
+        }
+        // A limit such as "at most 50" is compared with prices: they must be of one currency.
+        let other = "SELECT number, currency FROM articles WHERE currency <> ?1 LIMIT 1";
+        let first = self.currency.map(|it| it.code().to_owned()).unwrap_or_default();
+        let row =
+            |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?));
+        let other = self.transaction.query_row(other, [&first], row).optional()?;
+        if let (Some((number, code)), Some(_), true) = (other, self.currency, self.wrong.is_empty())
+        {
+            self.wrong.push(whole(format!(
+                "a catalogue has one currency: this file is in {first}, and article {number} of the catalogue in {code}"
+            )));
+        }
+        if !self.wrong.is_empty() {
+            return Err(CatalogueError::Lines(self.wrong));
+        }
+        Ok(Imported { articles: self.lines, ignored })
+    }
 }
 
-fn check(row: Row) -> Result<(Row, Amount), String> {
-    let wrong = |field: &str, why: &str| Err(format!("article {}: {field} {why}", row.number));
-    if row.number.is_empty() || row.number.len() > 64 {
-        return wrong("number", "must have 1 to 64 characters");
+/// What an import has taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Imported {
+    /// Articles, new ones and replaced ones.
+    pub articles: u64,
+    /// Headings of columns that have no place in the catalogue.
+    pub ignored: Vec<String>,
+}
+
+fn listed(wrong: &[Trouble]) -> String {
+    let mut text: String = wrong.iter().take(LISTED).map(|it| format!("\n  {it}")).collect();
+    if wrong.len() > LISTED {
+        text.push_str(&format!("\n  … and {} more", wrong.len() - LISTED));
     }
-    if row.title.is_empty() || row.title.chars().count() > 200 {
-        return wrong("title", "must have 1 to 200 characters");
-    }
-    if row.size.len() > 32 || row.colour.len() > 32 || row.category.len() > 64 {
-        return wrong("size, colour or category", "is too long");
-    }
-    let price: Amount = match row.price.parse() {
-        Ok(price) => price,
-        Err(error) => return wrong("price", &error.to_string()),
-    };
-    if price.minor() <= 0 {
-        return wrong("price", "must be more than nothing");
-    }
-    Ok((row, price))
+    text
 }
 
 fn lock(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {

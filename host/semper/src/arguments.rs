@@ -474,12 +474,20 @@ pub enum BankCommand {
 #[derive(Subcommand)]
 pub enum CatalogueCommand {
     /// Import articles from CSV: number,title,category,size,colour,price,stock,delivery_days.
-    #[command(after_help = "Example: semper catalogue import --home otto articles.csv")]
+    #[command(
+        after_help = "Examples:\n  semper catalogue import --home otto articles.csv\n  semper catalogue import --home otto export.csv --currency EUR --dry-run"
+    )]
     Import {
         #[command(flatten)]
         home: HomeArgument,
-        /// The file.
+        /// The file: separated by commas, semicolons or tabs; UTF-8, UTF-16 or Windows-1252.
         file: PathBuf,
+        /// The currency of prices that name none.
+        #[arg(long)]
+        currency: Option<semper_base::Currency>,
+        /// Only say what would be imported, or what is wrong.
+        #[arg(long)]
+        dry_run: bool,
         /// Print JSON.
         #[arg(long)]
         json: bool,

@@ -80,8 +80,8 @@ fn run(command: Command) -> Result<(), Report> {
         Command::Bank(BankCommand::Fund { home, account, amount, json }) => {
             serve::bank_fund(&home, &account, &amount, json)
         }
-        Command::Catalogue(CatalogueCommand::Import { home, file, json }) => {
-            serve::catalogue_import(&home.home, &file, json)
+        Command::Catalogue(CatalogueCommand::Import { home, file, currency, dry_run, json }) => {
+            serve::catalogue_import(&home.home, &file, currency, dry_run, json)
         }
         Command::CompileComponent { milliseconds } => {
             std::process::exit(semper_runtime::compile::worker(milliseconds))

@@ -1,11 +1,10 @@
 //! Server roles, and what their operators do beside.
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use semper_archive::Home;
-use semper_base::{Amount, Certificate, Report, Role, SigningKey, Timestamp};
+use semper_base::{Amount, Certificate, Currency, Report, Role, SigningKey, Timestamp};
 use semper_keeper::Keeper;
 use semper_roles::bank::LEDGER;
 use semper_roles::ca::Ca;
@@ -156,23 +155,46 @@ pub fn bank_fund(home: &Path, account: &str, amount: &str, json: bool) -> Result
     Ok(())
 }
 
-pub fn catalogue_import(home: &Path, file: &PathBuf, json: bool) -> Result<(), Report> {
+pub fn catalogue_import(
+    home: &Path,
+    file: &Path,
+    currency: Option<Currency>,
+    dry: bool,
+    json: bool,
+) -> Result<(), Report> {
     let home = Home::open(home)?;
-    let csv = File::open(file)
-        .map_err(|error| Report::input(format!("{}: {error}", file.display()), "check the path"))?;
-    let size = csv.metadata().map(|meta| meta.len()).unwrap_or(0);
+    let unread =
+        |why: String| Report::input(format!("{}: {why}", file.display()), "check the path");
+    let size = file.metadata().map_err(|error| unread(error.to_string()))?.len();
+    if size > LARGEST_CATALOGUE {
+        let why = format!("{size} bytes, where {LARGEST_CATALOGUE} are taken at a time");
+        return Err(Report::input(format!("{}: {why}", file.display()), "import it in parts"));
+    }
+    let bytes = std::fs::read(file).map_err(|error| unread(error.to_string()))?;
     let catalogue = Catalogue::open(&home.path().join(catalogue::FILE))?;
     let bar = ProgressBar::new(size);
-    if let Ok(style) = ProgressStyle::with_template("{bar:40} {percent}% {msg}") {
+    if let Ok(style) = ProgressStyle::with_template("{bar:40} {percent}%") {
         bar.set_style(style);
     }
-    let count =
-        catalogue.import(bar.wrap_read(csv), |lines| bar.set_message(format!("{lines} articles")));
+    let imported = catalogue.import(&bytes, currency, dry, |read| bar.set_position(read));
     bar.finish_and_clear();
-    let (count, total) = (count?, catalogue.len()?);
+    let (imported, total) = (imported?, catalogue.len()?);
     if json {
-        return print::json(&json!({"imported": count, "articles": total}));
+        return print::json(&json!({
+            "imported": imported.articles, "articles": total, "ignored": imported.ignored, "dry_run": dry,
+        }));
     }
-    print::line(&format!("{count} articles imported; the catalogue has {total}"));
+    if !imported.ignored.is_empty() {
+        print::line(&format!("columns without a place here: {}", imported.ignored.join(", ")));
+    }
+    let count = imported.articles;
+    print::line(&if dry {
+        format!("{count} articles could be imported; nothing was changed")
+    } else {
+        format!("{count} articles imported; the catalogue has {total}")
+    });
     Ok(())
 }
+
+/// A catalogue that is read at a time, in bytes.
+const LARGEST_CATALOGUE: u64 = 1 << 30;

@@ -14,7 +14,7 @@ pub fn run() -> Result<(), Box<dyn Error>> {
         let folder = tempfile::tempdir()?;
         let catalogue = Catalogue::open(&folder.path().join("catalogue.sqlite"))?;
         let start = Instant::now();
-        catalogue.import(csv(articles, 1996).as_bytes(), |_| {})?;
+        catalogue.import(csv(articles, 1996).as_bytes(), None, false, |_| {})?;
         super::note(&format!("import of {articles} articles"), &format!("{:.1?}", start.elapsed()));
         let words = ["woollen scarf", "summer dress", "leather boots", "blanket", "nordic coat"];
         let mut times: Vec<Duration> = Vec::with_capacity(SEARCHES);

@@ -187,12 +187,12 @@ fn merchant_side(market: &Market) {
 
     let csv = "number,title,category,size,colour,price,stock,delivery_days\n\
                1,Scarf,knitwear,,,19.99 EUR,1,3\n\
-               2,Cap,knitwear,,,19.9 EUR,1,3\n\
+               2,Cap,knitwear,,,19.900 EUR,1,3\n\
                3,Coat,coats,,,10.00 EUR,minus,3\n";
     std::fs::write(path.join("bad.csv"), csv).unwrap();
     let output = run(path, &["catalogue", "import", "--home", "otto", "bad.csv"]);
-    fails(&output, 2, "line 3: article 2: price");
-    assert!(output.err.contains("line 4: stock: invalid digit"), "{}", output.err);
+    fails(&output, 2, "line 3, price “19.900 EUR”");
+    assert!(output.err.contains("line 4, stock “minus”: must be a whole number"), "{}", output.err);
     assert!(output.err.contains("nothing was imported"), "{}", output.err);
 
     std::fs::set_permissions(path.join("bank-tls.key"), std::fs::Permissions::from_mode(0o644))

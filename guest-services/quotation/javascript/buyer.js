@@ -36,8 +36,18 @@ export function run() {
   const { lines, total } = content.val;
   if (lines.length !== 1 || lines[0].article !== article) throw "it is for something else";
   tell("taken", new Uint8Array());
-  const price = `${total.minor / 100n}.${String(total.minor % 100n).padStart(2, "0")}`;
-  inform("quoted", `${quotation.signer()} asks ${price} ${total.currency} for “${lines[0].title}”.`);
+  inform("quoted", `${quotation.signer()} asks ${price(total)} for “${lines[0].title}”.`);
+}
+
+// Currencies whose minor unit does not have two decimals.
+const DIGITS = { JPY: 0, KRW: 0, CLP: 0, ISK: 0, VND: 0, BHD: 3, JOD: 3, KWD: 3, OMR: 3, TND: 3 };
+
+// "19.99 EUR", "4800 JPY".
+function price({ minor, currency }) {
+  const digits = DIGITS[currency] ?? 2;
+  const text = String(minor).padStart(digits + 1, "0");
+  const whole = text.slice(0, text.length - digits);
+  return digits ? `${whole}.${text.slice(-digits)} ${currency}` : `${whole} ${currency}`;
 }
 
 // Leaving is signed, too.

@@ -33,11 +33,21 @@ class WitWorld(wit_world.WitWorld):
                 if len(offer.lines) != 1 or line.article != article:
                     raise Err("it is for something else")
                 information.send("taken", b"")
-                price = f"{offer.total.minor / 100:.2f} {offer.total.currency}"
-                says = f"{statement.signer()} asks {price} for “{line.title}”."
+                says = f"{statement.signer()} asks {price(offer.total)} for “{line.title}”."
                 display.inform("quoted", says)
             case _:
                 raise Err("the merchant sent another statement")
+
+
+# Currencies whose minor unit does not have two decimals.
+DIGITS = dict(JPY=0, KRW=0, CLP=0, ISK=0, VND=0, BHD=3, JOD=3, KWD=3, OMR=3, TND=3)
+
+
+def price(amount: types.Amount) -> str:
+    """19.99 EUR, 4800 JPY."""
+    digits = DIGITS.get(amount.currency, 2)
+    whole, part = divmod(amount.minor, 10**digits)
+    return f"{whole}.{part:0{digits}} {amount.currency}" if digits else f"{whole} {amount.currency}"
 
 
 def withdraw(reason: str) -> None:

@@ -198,11 +198,36 @@ pub mod money {
 
     use crate::bindings::semper::items::types::Amount;
 
-    /// `19.99 EUR`; currencies with two decimals, others in minor units.
+    /// Currencies of ISO 4217 whose minor unit does not have two decimals.
+    const OTHERS: [(u32, &str); 3] = [
+        (0, "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"),
+        (3, "BHD IQD JOD KWD LYD OMR TND"),
+        (4, "CLF UYW"),
+    ];
+
+    /// How many decimals amounts of this currency have: 2 for EUR, 0 for JPY.
+    pub fn digits(currency: &str) -> u32 {
+        let mut others = OTHERS.iter();
+        let found = others.find(|(_, codes)| codes.split(' ').any(|code| code == currency));
+        found.map_or(2, |(digits, _)| *digits)
+    }
+
+    /// `19.99 EUR`, `4800 JPY`: with the currency's own decimals.
     pub fn text(amount: &Amount) -> String {
         let minor = amount.minor.unsigned_abs();
         let sign = if amount.minor < 0 { "-" } else { "" };
-        format!("{sign}{}.{:02} {}", minor / 100, minor % 100, amount.currency)
+        let digits = digits(&amount.currency);
+        let unit = 10_u64.pow(digits);
+        if digits == 0 {
+            return format!("{sign}{minor} {}", amount.currency);
+        }
+        let (whole, part, width) = (minor / unit, minor % unit, digits as usize);
+        format!("{sign}{whole}.{part:0width$} {}", amount.currency)
+    }
+
+    /// So many whole units of a currency, in minor ones: 5 EUR are 500, 5 JPY are 5.
+    pub fn whole(units: i64, currency: &str) -> Option<i64> {
+        units.checked_mul(10_i64.pow(digits(currency)))
     }
 
     /// The sum, if both are of one currency and it can be counted.

@@ -7,8 +7,9 @@ mod common;
 
 use std::fs;
 
-use common::binaries;
+use common::{binaries, market};
 use rusqlite::Connection;
+use semper_testkit::MarketOptions;
 use semper_testkit::process::{self, Output};
 use tempfile::TempDir;
 
@@ -153,4 +154,47 @@ fn every_wrong_line_is_named_and_a_dry_run_changes_nothing() {
     let dry = merchant.import(&one, &["--dry-run"]);
     assert_eq!((dry.code, merchant.articles().len()), (0, 0), "{}", dry.err);
     assert!(dry.out.contains("1 articles could be imported"), "{}", dry.out);
+}
+
+#[test]
+fn prices_and_limits_have_the_currency_s_own_decimals() {
+    let rules = r#"
+        [[rule]]
+        topic  = "search"
+        fields = { words = "tea", "at most" = "5000" }
+        [[rule]]
+        topic  = "article"
+        choose = " · "
+        [[rule]]
+        topic  = "quantity"
+        fields = { quantity = "1" }
+        [[rule]]
+        topic  = "cart"
+        choose = "leave the shop"
+        [[rule]]
+        topic  = "agreement"
+        answer = "yes"
+        [[rule]]
+        topic  = "withdrawal"
+        answer = "yes"
+    "#;
+    let options =
+        MarketOptions { articles: 1, buyer_rules: rules.into(), ..MarketOptions::default() };
+    let (mut market, _folder) = market(&options);
+    market.merchant.kill();
+    for file in ["catalogue.sqlite", "catalogue.sqlite-wal", "catalogue.sqlite-shm"] {
+        let _ = fs::remove_file(market.folder.join("otto").join(file));
+    }
+    let bowls =
+        format!("{HEADING}J-1,Tea bowl,Tea,,,4800 JPY,3,5\nJ-2,Tea whisk,Tea,,,12000 JPY,3,5\n");
+    fs::write(market.folder.join("bowls.csv"), bowls).unwrap();
+    let imported = market.semper(&["catalogue", "import", "--home", "otto", "bowls.csv"]).unwrap();
+    assert_eq!(imported.code, 0, "{}", imported.err);
+    market.restart_merchant().unwrap();
+
+    let left = market.semper(&["buy", "--home", "anna", &market.merchant_url()]).unwrap();
+    let shown = fs::read_to_string(market.folder.join("anna-transcript.jsonl")).unwrap();
+    assert!(shown.contains("1 of 1 articles"), "{}{}\n{shown}", left.out, left.err);
+    assert!(shown.contains("J-1 · Tea bowl · 4800 JPY"), "{shown}");
+    assert!(!shown.contains("J-2"), "{shown}");
 }

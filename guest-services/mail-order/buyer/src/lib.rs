@@ -75,26 +75,34 @@ fn shop(wish: &mut Wish, cart: &mut Vec<Chosen>) -> Result<Step, String> {
     }
 }
 
-/// The search form; `None` when the person leaves.
+/// The search form, asked until it can be understood; `None` when the person leaves.
 fn ask_query() -> Result<Option<Query>, String> {
-    let fields = ["words", "category", "size", "colour", "at most"];
-    let fields: Vec<_> = fields.iter().map(|name| (name.to_string(), String::new())).collect();
-    let Ok(filled) = display::form("search", "What are you looking for?", &fields) else {
-        return Ok(None);
-    };
-    let [words, category, size, colour, most] = filled.as_slice() else {
-        return Err("the form came back with other fields".to_owned());
-    };
-    let query = Query {
-        words: words.clone(),
-        category: category.clone(),
-        size: size.clone(),
-        colour: colour.clone(),
-        // Whole units, as people write them; anything else is no limit.
-        most: most.trim().parse::<i64>().ok().and_then(|units| units.checked_mul(100)),
-        offset: 0,
-    };
-    Ok(Some(query))
+    let names = ["words", "category", "size", "colour", "at most"];
+    let mut fields: Vec<_> = names.iter().map(|name| (name.to_string(), String::new())).collect();
+    let mut says = "What are you looking for?";
+    loop {
+        let Ok(filled) = display::form("search", says, &fields) else {
+            return Ok(None);
+        };
+        let [words, category, size, colour, most] = filled.as_slice() else {
+            return Err("the form came back with other fields".to_owned());
+        };
+        let query = Query {
+            words: words.clone(),
+            category: category.clone(),
+            size: size.clone(),
+            colour: colour.clone(),
+            most: most.trim().parse::<i64>().ok().filter(|units| *units > 0),
+            offset: 0,
+        };
+        if most.trim().is_empty() || query.most.is_some() {
+            return Ok(Some(query));
+        }
+        says = "“at most” takes a whole number, such as 50. What are you looking for?";
+        for (field, value) in fields.iter_mut().zip(&filled) {
+            field.1.clone_from(value);
+        }
+    }
 }
 
 /// Shows results page by page; the article picked, or `None` to search again.
@@ -317,8 +325,9 @@ fn expect_statement(wish: &mut Wish) -> Result<Statement, String> {
 
 fn label(article: &Article) -> String {
     let price = Amount { minor: article.minor, currency: article.currency.clone() };
+    let variant = if article.variant.is_empty() { "" } else { " " };
     format!(
-        "{} · {} {} · {} · {} in stock, {} days",
+        "{} · {}{variant}{} · {} · {} in stock, {} days",
         article.number,
         article.title,
         article.variant,

@@ -41,7 +41,7 @@ pub struct Query {
     /// One colour.
     #[n(3)]
     pub colour: String,
-    /// Most minor units.
+    /// The dearest price, in whole units of the catalogue's currency.
     #[n(4)]
     pub most: Option<i64>,
     /// First result, from 0.

@@ -52,15 +52,21 @@ impl Guest for MailOrder {
 }
 
 fn answer_query(query: &Query) {
-    let what = catalogue::Query {
+    let mut what = catalogue::Query {
         words: query.words.clone(),
         category: query.category.clone(),
         size: query.size.clone(),
         colour: query.colour.clone(),
-        most: query.most,
+        most: None,
         offset: query.offset,
         limit: PAGE,
     };
+    if let Some(units) = query.most {
+        // A catalogue has one currency; any article shows which.
+        let any = catalogue::search(&catalogue::Query { offset: 0, limit: 1, ..what.clone() }).0;
+        let currency = any.first().map(|article| &*article.price.currency);
+        what.most = currency.and_then(|currency| money::whole(units, currency));
+    }
     let (found, total) = catalogue::search(&what);
     let articles = found.into_iter().map(shown).collect();
     information::send(kind::PAGE, &language::encode(&Page { articles, total }));

@@ -132,7 +132,12 @@ pub fn monitor(arguments: &MonitorArguments) -> Result<Said, Report> {
             let what = format!("{}: {error}", arguments.state.display());
             Report::input(what, "give the file that this command wrote, or a new one")
         })?,
-        Err(_) => Watched::default(),
+        // Only a file that is not there is a beginning: whoever begins anew notices no split.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Watched::default(),
+        Err(error) => {
+            let what = format!("{}: {error}", arguments.state.display());
+            return Err(Report::input(what, "make the file readable, or name a new one"));
+        }
     };
     let bar = say::bar("entries");
     let new = match log.watch(&mut watched, &say::transfer(&bar)) {

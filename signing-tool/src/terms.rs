@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use semper_base::{Amount, Digest, Report, Timestamp};
+use semper_items::agreement::PURSE;
 use semper_trust::bundle;
 use semper_trust::describe::{Bounds, ServiceDescription, TermsDescription, Value};
 use serde::Deserialize;
@@ -40,6 +41,7 @@ pub fn terms(arguments: &TermsArguments) -> Result<Said, Report> {
         Some(file) => files::parse(file)?,
         None => form(&known)?,
     };
+    let unknown = unknown_modules(&file.payment)?;
     let keys = Keys::read(&arguments.signer)?;
     let signer = keys.signer();
     let mut texts = Vec::new();
@@ -62,9 +64,26 @@ pub fn terms(arguments: &TermsArguments) -> Result<Said, Report> {
     };
     let digest = bundle::terms(&mut layout, &description, &texts, &signer, now);
     files::write_bundle(&arguments.bundle, &layout)?;
-    let text = format!("terms {digest}\n  of {}, serial number {}", signer.name(), file.serial);
-    let value = json!({ "terms": digest, "merchant": signer.name(), "serial": file.serial });
+    let mut text = format!("terms {digest}\n  of {}, serial number {}", signer.name(), file.serial);
+    for module in &unknown {
+        text += &format!(
+            "\nCAUTION: semper's own hosts have no payment module “{module}”, only “{PURSE}”; they will \
+             not pay by it"
+        );
+    }
+    let value = json!({
+        "terms": digest, "merchant": signer.name(), "serial": file.serial, "unknown_payment": unknown,
+    });
     Ok(Said::new(text, value))
+}
+
+/// The payment modules that the project's own hosts do not have; other hosts may.
+fn unknown_modules(payment: &[String]) -> Result<Vec<String>, Report> {
+    if payment.is_empty() {
+        let mend = format!("write payment = [\"{PURSE}\"]");
+        return Err(Report::input("the terms accept no payment module", mend));
+    }
+    Ok(payment.iter().filter(|module| *module != PURSE).cloned().collect())
 }
 
 /// Asks for everything at the terminal, each value within its bounds.
@@ -76,7 +95,7 @@ fn form(service: &ServiceDescription) -> Result<TermsFile, Report> {
     let valid_days = ask("valid for how many days", "365", |text| {
         text.parse::<u64>().map_err(|_| "a whole number of days".to_owned())
     })?;
-    let payment = ask("payment modules, most liked first", "purse", |text| {
+    let payment = ask("payment modules, most liked first", PURSE, |text| {
         Ok(text.split([',', ' ']).filter(|it| !it.is_empty()).map(str::to_owned).collect())
     })?;
     let mut parameters = BTreeMap::new();

@@ -5,7 +5,9 @@ use std::convert::Infallible;
 use std::fmt;
 
 use ed25519_dalek::pkcs8::spki::EncodePublicKey as _;
-use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey, spki::der::pem::LineEnding};
+use ed25519_dalek::pkcs8::{
+    DecodePrivateKey, EncodePrivateKey, KeypairBytes, spki::der::pem::LineEnding,
+};
 use ed25519_dalek::{Signature, Signer as _, VerifyingKey};
 use hkdf::Hkdf;
 use hpke::rand_core::{TryCryptoRng, TryRng};
@@ -137,9 +139,11 @@ impl SigningKey {
         ed25519_dalek::SigningKey::from_pkcs8_pem(pem).map(Self).map_err(|_| KeyError::Private)
     }
 
-    /// PKCS#8 PEM, which openssl reads.
+    /// PKCS#8 PEM, of its version 1: OpenSSL 3.0 does not read version 2, which has the public key
+    /// beside the secret one.
     pub fn to_pem(&self) -> Zeroizing<String> {
-        self.0.to_pkcs8_pem(LineEnding::LF).expect("an Ed25519 key encodes")
+        let secret = KeypairBytes { secret_key: self.0.to_bytes(), public_key: None };
+        secret.to_pkcs8_pem(LineEnding::LF).expect("an Ed25519 key encodes")
     }
 
     /// The public key that verifies its signatures.

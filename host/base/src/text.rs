@@ -23,6 +23,13 @@ pub fn one_line(text: &str) -> Result<String, Hidden> {
     }
 }
 
+/// A text for a person's screen, who may not be told less than is there: lines stay, and every hidden
+/// character is seen as `�`.
+pub fn readable(text: &str) -> String {
+    let seen = |c: char| if c != '\n' && is_hidden(c) { char::REPLACEMENT_CHARACTER } else { c };
+    text.chars().map(seen).collect()
+}
+
 /// At most `most` characters of a text that nobody has looked at, for an error or a log: hidden
 /// characters are written as their numbers.
 pub fn shown(text: &str, most: usize) -> String {
@@ -51,6 +58,11 @@ mod tests {
         assert_eq!(one_line("One\u{1b}[31mred"), Err(Hidden('\u{1b}')));
         assert_eq!(one_line("R\u{202e}live"), Err(Hidden('\u{202e}')));
         assert_eq!(Hidden('\u{202e}').to_string(), "holds the invisible character U+202E");
+    }
+
+    #[test]
+    fn a_screen_shows_that_something_hidden_was_there() {
+        assert_eq!(readable("two\nlines\u{1b}[2J"), "two\nlines�[2J");
     }
 
     #[test]

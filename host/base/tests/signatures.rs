@@ -36,6 +36,22 @@ fn ed25519_agrees_with_rfc_8032_section_7_1_test_1() {
 }
 
 #[test]
+fn a_key_is_written_as_every_openssl_reads_it() {
+    let key = SigningKey::from_seed(&[7; 32]);
+    let pem = key.to_pem();
+    // PKCS#8 version 1 (RFC 5958): 48 bytes of DER, whose header and version are these.
+    assert_eq!(pem.lines().nth(1).map(str::len), Some(64));
+    assert!(pem.contains("\nMC4CAQAwBQYDK2VwBCIEI"), "{}", *pem);
+    assert_eq!(SigningKey::from_pem(&pem).unwrap().public(), key.public());
+    let file = std::env::temp_dir().join(format!("semper-key-{}.pem", std::process::id()));
+    std::fs::write(&file, pem.as_bytes()).unwrap();
+    let arguments = ["pkey", "-noout", "-text", "-in"];
+    let shown = Command::new("openssl").args(arguments).arg(&file).output().unwrap();
+    let _ = std::fs::remove_file(&file);
+    assert!(shown.status.success(), "{}", String::from_utf8_lossy(&shown.stderr));
+}
+
+#[test]
 fn hpke_opens_the_vector_of_rfc_9180_appendix_a_2_1() {
     let secret = SealSecret::from_seed(&bytes32(
         "1ac01f181fdf9f352797655161c58b75c656a6cc2716dcb66372da835542e1df",

@@ -11,6 +11,9 @@ use semper_base::{
 };
 use serde::{Deserialize, Serialize};
 
+/// The payment module that semper's hosts have, by its name in terms and agreements: money at a bank.
+pub const PURSE: &str = "purse";
+
 /// The domain that agreements are signed in.
 pub const DOMAIN: &str = "agreement";
 /// Bytes of one agreement.

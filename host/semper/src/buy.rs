@@ -15,6 +15,7 @@ use semper_keeper::Keeper;
 use semper_roles::party::{Party, PartyError};
 use semper_trust::{VerifiedTerms, verify};
 
+use crate::address;
 use crate::arguments::{BuyArguments, CancelArguments, DealsArguments};
 use crate::look::find;
 use crate::print;
@@ -23,11 +24,7 @@ use crate::print;
 const WORKERS: usize = 4;
 
 pub fn buy(arguments: &BuyArguments) -> Result<(), Report> {
-    let merchant = arguments.merchant.trim_end_matches('/');
-    let address = match merchant.strip_prefix("semper://") {
-        Some(rest) => format!("https://{rest}"),
-        None => merchant.to_owned(),
-    };
+    let address = address::https(&arguments.merchant, "merchant")?;
     let host = start(arguments.home.home.as_path())?;
     host.identity()?;
     let lists = host.shelf().lists();

@@ -7,7 +7,7 @@ use semper_bank_protocol::{
     self as bank_protocol, AccountAction, AccountRequest, AccountView, Answer,
 };
 use semper_base::cert::Roots;
-use semper_base::{Certificate, Currency, Digest, Report, Timestamp, keys};
+use semper_base::{Certificate, Currency, Digest, Report, Timestamp, keys, text};
 use semper_commerce::host::evidence;
 use semper_net::Client;
 use semper_purse::PurseConfig;
@@ -17,6 +17,7 @@ use semper_roles::web::WebRefusal;
 use semper_tinguin::keystore::{self, Keystore};
 use semper_trust::TrustFile;
 
+use crate::address;
 use crate::arguments::{AccountArguments, InitArguments, RegisterArguments};
 use crate::print;
 
@@ -189,7 +190,7 @@ fn ask_authority(
     let registration = Registration { key: arguments.key.clone(), request };
     let body = serde_json::to_vec(&registration)
         .map_err(|error| Report::refusal(error, "report this to the project"))?;
-    let url = format!("{}{REGISTER}", arguments.ca.trim_end_matches('/'));
+    let url = format!("{}{REGISTER}", address::https(&arguments.ca, "authority")?);
     let response = net.post(&url, "application/json", body, MAX_ANSWER)?;
     if response.status == 200 {
         let registered: Registered = serde_json::from_slice(&response.body).map_err(|error| {
@@ -211,6 +212,23 @@ fn ask_authority(
     })
 }
 
+/// A preference as orders want it.
+fn preferred(key: &str, value: &str) -> Result<String, Report> {
+    let line = text::one_line(value).map_err(|hidden| {
+        let what = format!("{key} “{}” {hidden}", text::shown(value, 60));
+        Report::input(what, "type it again")
+    })?;
+    if key != "country" {
+        return Ok(line);
+    }
+    let code = line.to_ascii_uppercase();
+    if code.len() == 2 && code.bytes().all(|c| c.is_ascii_uppercase()) {
+        return Ok(code);
+    }
+    let what = format!("country “{line}” is not the two letters of a country");
+    Err(Report::input(what, "use its code of ISO 3166: DE for Germany, FR for France, US, GB, JP"))
+}
+
 pub fn preference(home: &Path, set: &[String], json: bool) -> Result<(), Report> {
     let party = Party::open(home)?;
     let mut writes = Vec::new();
@@ -223,7 +241,7 @@ pub fn preference(home: &Path, set: &[String], json: bool) -> Result<(), Report>
                 format!("key=value, with key {}", PREFERENCES.join(", ")),
             ));
         }
-        writes.push(Write::Preference(key.into(), value.into()));
+        writes.push(Write::Preference(key.into(), preferred(key, value)?));
     }
     party.archive.commit(writes)?;
     let mut all = std::collections::BTreeMap::new();
@@ -244,13 +262,10 @@ pub fn preference(home: &Path, set: &[String], json: bool) -> Result<(), Report>
 pub fn open_account(arguments: &AccountArguments) -> Result<(), Report> {
     let mut party = Party::open(&arguments.home.home)?;
     let currency: Currency = arguments.currency.parse()?;
-    let bank = arguments.bank.trim_end_matches('/');
-    let view = ask_bank(&party, bank, &arguments.name, AccountAction::Open(currency))?;
-    party.config.payment.purse = Some(PurseConfig {
-        bank: bank.to_owned(),
-        name: view.bank.clone(),
-        account: view.account.clone(),
-    });
+    let bank = address::https(&arguments.bank, "bank")?;
+    let view = ask_bank(&party, &bank, &arguments.name, AccountAction::Open(currency))?;
+    party.config.payment.purse =
+        Some(PurseConfig { bank, name: view.bank.clone(), account: view.account.clone() });
     party::write_config(&party.home, &party.config)?;
     show(&view, arguments.json)
 }

@@ -14,6 +14,7 @@
 //! | `print` | JSON or text; errors with their mend |
 #![forbid(unsafe_code)]
 
+mod address;
 mod arguments;
 mod buy;
 mod home;

@@ -142,6 +142,16 @@ fn a_log_survives_kills_and_cannot_change_its_past_unseen() {
     let size = before["size"].as_u64().unwrap();
     assert!(size >= 4, "{before:#}");
 
+    // Whoever watched it before does not begin anew because the file cannot be read.
+    let (state, aside) = (market.folder.join("watch"), market.folder.join("aside"));
+    std::fs::rename(&state, &aside).unwrap();
+    std::fs::create_dir(&state).unwrap();
+    let refused = monitor();
+    assert_eq!(refused.code, 2, "{}{}", refused.out, refused.err);
+    assert!(refused.err.contains("make the file readable"), "{}", refused.err);
+    std::fs::remove_dir(&state).unwrap();
+    std::fs::rename(&aside, &state).unwrap();
+
     // Killed and started again it is the same log; the same statements get their old places.
     around.log.kill();
     around.log = restart(&market, "log", around.ports[1]);

@@ -218,11 +218,19 @@ fn buyer_side(market: &Market) {
     let path = &market.folder;
     let nobody = format!("https://localhost:{}", process::free_port().unwrap());
     fails(&run(path, &["buy", "--home", "anna", &nobody]), 1, "cannot be reached");
-    fails(
-        &run(path, &["buy", "--home", "anna", "http://localhost:1"]),
-        1,
-        "is not an https address",
-    );
+    // Without https:// it is meant all the same.
+    let bare = nobody.trim_start_matches("https://");
+    fails(&run(path, &["buy", "--home", "anna", bare]), 1, "cannot be reached");
+    for (typed, says) in [
+        ("http://localhost:1", "semper speaks HTTPS alone"),
+        ("ftp://localhost", "is not an address of HTTPS"),
+        ("./bundle", "is not an address"),
+        ("", "is not an address"),
+    ] {
+        fails(&run(path, &["buy", "--home", "anna", typed]), 2, says);
+        let open = ["account", "open", "--home", "anna", "--name", "Test Bank", "--bank", typed];
+        fails(&run(path, &open), 2, says);
+    }
     // The bank publishes no terms.
     fails(&run(path, &["buy", "--home", "anna", &market.bank_url()]), 1, "lacks");
     fails(&run(path, &["archive", "show", "--home", "anna", "ffff"]), 2, "there is no deal");
@@ -231,6 +239,12 @@ fn buyer_side(market: &Market) {
         2,
         "is not a preference",
     );
+    let country = |value: &str| {
+        let set = format!("country={value}");
+        run(path, &["preference", "--home", "anna", "--set", &set, "--json"])
+    };
+    fails(&country("Deutschland"), 2, "DE for Germany");
+    assert_eq!(country("de").json()["country"], "DE");
 
     std::fs::write(path.join("wrong"), "not the pass-phrase").unwrap();
     std::fs::set_permissions(path.join("wrong"), std::fs::Permissions::from_mode(0o600)).unwrap();

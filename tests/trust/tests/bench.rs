@@ -387,6 +387,28 @@ fn terms_can_be_filled_in_at_the_terminal() {
 }
 
 #[test]
+fn terms_that_no_host_can_pay_by_are_said_to_be_so() {
+    let desk = Desk::new();
+    desk.mail_order();
+    let terms = desk.binaries.repository.join("guest-services/mail-order/terms/terms.toml");
+    let terms = std::fs::read_to_string(terms).unwrap();
+    let offer = |payment: &str| {
+        let changed = terms.replace("[\"purse\"]", payment);
+        assert_ne!(changed, terms);
+        std::fs::write(desk.folder.path().join("terms.toml"), changed).unwrap();
+        let signer = ["--key", "ada/evaluator.key", "--certificate", "ada/evaluator.pem"];
+        let start = ["terms", "--bundle", "shop", "--description", "terms.toml"];
+        desk.sign(&[&start[..], &signer].concat())
+    };
+    let warned = offer("[\"paypal\", \"purse\"]");
+    assert_eq!(warned.code, 0, "{}", warned.err);
+    assert!(warned.out.contains("no payment module “paypal”"), "{}", warned.out);
+    let refused = offer("[]");
+    assert_eq!(refused.code, 2, "{}", refused.out);
+    assert!(refused.err.contains("accept no payment module"), "{}", refused.err);
+}
+
+#[test]
 fn every_command_has_its_page_its_help_and_its_completion() {
     let desk = Desk::new();
     desk.done(&["man", "--out", "man"]);

@@ -13,6 +13,7 @@ use semper_bank_protocol::{Answer, BANK, MAX_ANSWER, Refusal, Request};
 use semper_base::cert::Roots;
 use semper_base::{Certificate, DealId, PublicKey, Role, Timestamp, cbor};
 use semper_items::SignedStatement;
+use semper_items::agreement::PURSE;
 use semper_items::statement::{Content, PaymentConfirmation, PaymentOrder};
 use semper_net::Client;
 use semper_payment::{Confirmed, Intent, Mode, Module, PaymentError};
@@ -93,7 +94,7 @@ impl Purse {
 
 impl Module for Purse {
     fn name(&self) -> &str {
-        "purse"
+        PURSE
     }
 
     fn modes(&self) -> &[Mode] {

@@ -2,7 +2,7 @@
 
 pub mod exchange;
 
-use semper_base::{Amount, Digest};
+use semper_base::{Amount, Digest, text};
 use semper_items::{Agreement, Side, Statement};
 use serde::{Deserialize, Serialize};
 
@@ -58,6 +58,24 @@ impl Question {
     pub fn says(&self) -> &str {
         match self {
             Self::Inform { says, .. } | Self::Choose { says, .. } | Self::Form { says, .. } => says,
+        }
+    }
+
+    /// As it may stand on a person's screen: nothing in it moves, hides or turns round what stands
+    /// beside it.
+    #[must_use]
+    pub fn readable(self) -> Self {
+        let plain = |text: String| text::readable(&text);
+        match self {
+            Self::Inform { topic, says } => Self::Inform { topic: plain(topic), says: plain(says) },
+            Self::Choose { topic, says, options } => {
+                let options = options.into_iter().map(plain).collect();
+                Self::Choose { topic: plain(topic), says: plain(says), options }
+            }
+            Self::Form { topic, says, fields } => {
+                let fields = fields.into_iter().map(|(name, value)| (plain(name), plain(value)));
+                Self::Form { topic: plain(topic), says: plain(says), fields: fields.collect() }
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use semper_bank_protocol::{ACCOUNT_DOMAIN, AccountRequest};
 use semper_base::cert::Request as CertificateRequest;
 use semper_base::cose::{self, Signatory};
-use semper_base::{Certificate, DealId, Digest, cbor};
+use semper_base::{Certificate, DealId, Digest, cbor, text};
 use semper_exchange::standard;
 use semper_items::DealKeys;
 use semper_keeper::{Panicked, Post, Spawn, Turn};
@@ -269,13 +269,20 @@ impl Service {
         Ok(answer)
     }
 
+    /// The window with this in the middle. Words of others (a service's, a peer's) are made readable
+    /// here, before any face sees them; what a consent says is ours, from statements that are refused
+    /// when they hide something.
     pub(crate) fn frame(&self, known: Option<&KnownDeal>, screen: Screen, status: String) -> Frame {
+        let screen = match screen {
+            Screen::Question(question) => Screen::Question(question.readable()),
+            other => other,
+        };
         Frame {
             user: self.user.clone(),
             phrase: self.phrase.clone(),
-            peer: known.map(|it| it.peer.clone()).unwrap_or_default(),
-            service: known.map(|it| it.service.clone()).unwrap_or_default(),
-            status,
+            peer: known.map(|it| text::readable(&it.peer)).unwrap_or_default(),
+            service: known.map(|it| text::readable(&it.service)).unwrap_or_default(),
+            status: text::readable(&status),
             screen,
         }
     }

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use common::{question, serve};
 use semper_base::{DealId, Digest};
 use semper_keeper::Keeper;
+use semper_tinguin_protocol::screen::Question;
 use semper_tinguin_protocol::{Answer, Client, Face, Frame, Screen};
 
 /// A person who answers a service's question when the test says so.
@@ -130,4 +131,39 @@ fn only_questions_can_be_posed_and_other_words_under_one_id_are_refused() {
     let other = DealId::new(Digest::of(b"other"));
     let error = client.pose(Digest::of(b"z"), other, question("z"), wait).unwrap_err();
     assert!(error.to_string().contains("you have not opened"), "{error}");
+}
+
+#[test]
+fn a_service_s_words_cannot_move_hide_or_turn_round_what_stands_beside_them() {
+    /// Keeps what it is shown.
+    #[derive(Clone, Default)]
+    struct Window(Arc<Mutex<Vec<Frame>>>);
+    impl Face for Window {
+        fn ask(&self, frame: &Frame, _withdrawn: &dyn Fn() -> bool) -> Answer {
+            self.0.lock().unwrap().push(frame.clone());
+            Answer::Choice(0)
+        }
+
+        fn show(&self, frame: &Frame) {
+            self.0.lock().unwrap().push(frame.clone());
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let window = Window::default();
+    let served = serve(folder.path(), window.clone(), &Keeper::new("test"));
+    let question = Question::Choose {
+        topic: "pay\u{1b}[2J".into(),
+        says: "Two\nlines, \u{202e}0001 EUR".into(),
+        options: vec!["yes\u{7}".into()],
+    };
+    let wait = Duration::from_secs(10);
+    served.client.pose(Digest::of(b"odd"), served.deal, question, wait).unwrap();
+    served.client.progress(served.deal, "half\rdone".into());
+    let frames = window.0.lock().unwrap().clone();
+    let status: Vec<&str> = frames.iter().map(|frame| frame.status.as_str()).collect();
+    assert_eq!(status, ["the service asks: pay�[2J", "half�done"]);
+    let Screen::Question(Question::Choose { says, options, .. }) = &frames[0].screen else {
+        panic!("{frames:?}")
+    };
+    assert_eq!((says.as_str(), options[0].as_str()), ("Two\nlines, �0001 EUR", "yes�"));
 }

@@ -60,7 +60,7 @@ struct State {
     outbox: VecDeque<(String, u64)>,
     /// How far its clock is off, and until when.
     off: (i64, u64),
-    cut: bool,
+    accident: Option<Accident>,
 }
 
 impl std::fmt::Debug for Computer {
@@ -164,8 +164,8 @@ impl Computer {
         }
         match self.faults.at_point(&self.name, name) {
             Some(Accident::Kill) => machine.die(),
-            Some(Accident::PowerCut) => {
-                self.state().cut = true;
+            Some(accident @ (Accident::PowerCut | Accident::Absence)) => {
+                self.state().accident = Some(accident);
                 machine.die()
             }
             Some(Accident::Panic) => panic!("planned"),
@@ -189,9 +189,9 @@ impl Computer {
             || self.faults.happens(Fault::Full)
     }
 
-    /// Whether a power cut has just ended all that ran on it.
-    pub fn was_cut(&self) -> bool {
-        std::mem::take(&mut self.state().cut)
+    /// The accident that has just ended what ran on it, if it was more than a kill.
+    pub fn accident(&self) -> Option<Accident> {
+        self.state().accident.take()
     }
 
     /// Has a parcel carried.

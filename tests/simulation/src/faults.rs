@@ -8,9 +8,9 @@ use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
 /// Faults of one run at most. A storm ends: a deal is to be completed, not merely not to be broken.
-const STORM: u32 = 40;
+const STORM: u32 = 32;
 /// Kills of one run at most.
-const KILLS: u32 = 12;
+const KILLS: u32 = 8;
 /// A clock is off by this at most, in ms.
 const FAR: u64 = 2 * 3_600_000;
 
@@ -55,6 +55,8 @@ pub enum Accident {
     Kill,
     /// All that runs on the computer is, and the host is back before its TINGUIN.
     PowerCut,
+    /// The process is killed, and is back only when the other side has lost its patience.
+    Absence,
     /// The disk is full at this write and the next.
     Full,
     /// The code panics.

@@ -14,6 +14,7 @@ use semper_roles::surroundings::Surroundings;
 use semper_roles::third_party::{BankAddress, ThirdParty, ThirdPartyConfig};
 
 use crate::computer::Computer;
+use crate::faults::Accident;
 use crate::outside::Simulated;
 use crate::template::{Template, Trade};
 use crate::turns::{Machine, Turns};
@@ -24,6 +25,8 @@ const WORKERS: usize = 2;
 const OFF_MS: u64 = 3_000;
 /// How much later than its host a TINGUIN is back after a power cut, in ms.
 const CUT_MS: u64 = 1_200;
+/// How long somebody is absent whom the other side does not wait for, in ms.
+const ABSENT_MS: u64 = 9_000;
 /// How often the buyer's operator looks whether there is something to do.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -88,14 +91,17 @@ impl Operator {
         if died {
             self.machine = None;
             self.start_at[0] = now + 1 + faults.below(OFF_MS);
-            let cut = self.computer.was_cut();
+            let accident = self.computer.accident();
+            let cut = accident == Some(Accident::PowerCut);
             if let Some(person) = &self.computer.person
                 && (cut || faults.below(2) == 0)
             {
                 person.switch_off();
-                if cut {
-                    (self.start_at[0], self.start_at[1]) = (now + 1, now + CUT_MS);
-                }
+            }
+            match accident {
+                Some(Accident::PowerCut) => self.start_at = [now + 1, now + CUT_MS],
+                Some(Accident::Absence) => self.start_at[0] = now + ABSENT_MS,
+                _ => {}
             }
             self.computer.killed();
         }

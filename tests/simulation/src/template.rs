@@ -162,10 +162,18 @@ impl Template {
         format!("https://localhost:{port}")
     }
 
-    /// Copies the homes of a run.
-    pub fn copy_to(&self, to: &Path) -> Result<(), String> {
+    /// Copies the homes of a run, whose parties wait for each other for so long before they ask the
+    /// third party.
+    pub fn copy_to(&self, to: &Path, patience: Duration) -> Result<(), String> {
         for name in ["anna", "otto", "bank", "third"] {
             copy(&self.file(name), &to.join(name)).map_err(|error| format!("{name}: {error}"))?;
+        }
+        for name in ["anna", "otto"] {
+            let file = to.join(name).join(semper_roles::party::TRUST);
+            let text = std::fs::read_to_string(&file).map_err(|error| error.to_string())?;
+            let before = text.split_once("patience_ms").ok_or("its trust file has no patience")?.0;
+            let text = format!("{before}patience_ms = {}\n", patience.as_millis());
+            std::fs::write(&file, text).map_err(|error| error.to_string())?;
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use semper_base::Digest;
 
 use crate::check::{Outcome, check};
 use crate::computer::{Computer, Network};
-use crate::faults::{Faults, KINDS, Planned};
+use crate::faults::{Accident, Faults, KINDS, Planned};
 use crate::operator::{Operator, Owner};
 use crate::person::Person;
 use crate::template::{SELLER_RULES, Template, Trade};
@@ -20,10 +20,13 @@ use crate::wires;
 
 /// Virtual time after which everything must be over.
 const PATIENCE: Duration = Duration::from_secs(1_800);
+/// How long parties wait for each other in an exchange before they ask the third party.
+const LONG: Duration = Duration::from_secs(300);
+const SHORT: Duration = Duration::from_secs(4);
 /// How far time goes at once.
-const TICK: Duration = Duration::from_millis(10);
+const TICK: Duration = Duration::from_millis(20);
 /// How often it is looked whether all is over, in ticks.
-const LOOK: u64 = 20;
+const LOOK: u64 = 10;
 
 /// What a run has shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,23 +45,38 @@ pub struct Report {
 
 /// Carries the purchase of this seed out; an error says what was broken.
 pub fn run(seed: u64, trade: Trade) -> Result<Report, String> {
-    run_with(seed, trade, Faults::new(seed)).map(|it| it.0)
+    let patience = if is_patient(seed) { LONG } else { SHORT };
+    run_with(seed, trade, Faults::new(seed), patience).map(|it| it.0)
 }
 
 /// Carries a purchase out in which nothing goes wrong but this; also how often the computers came
 /// to which points.
 pub fn run_planned(trade: Trade, plan: &[Planned]) -> Result<(Report, Arc<Faults>), String> {
-    run_with(1, trade, Faults::planned(plan))
+    let absent = plan.iter().any(|it| it.what == Accident::Absence);
+    run_with(1, trade, Faults::planned(plan), if absent { SHORT } else { LONG })
 }
 
-fn run_with(seed: u64, trade: Trade, faults: Faults) -> Result<(Report, Arc<Faults>), String> {
+/// Whether the parties of a seed wait for each other long enough in an exchange, so that every
+/// purchase is completed. With the others the third party has something to do, and what was given up
+/// may come to nothing, on both sides.
+pub const fn is_patient(seed: u64) -> bool {
+    seed % 4 != 0
+}
+
+
+fn run_with(
+    seed: u64,
+    trade: Trade,
+    faults: Faults,
+    patience: Duration,
+) -> Result<(Report, Arc<Faults>), String> {
     let template = Template::get();
     // Memory rather than a disk where there is one: durability is not what is simulated.
     let shared = Path::new("/dev/shm");
     let builder = tempfile::Builder::new();
     let folder = if shared.is_dir() { builder.tempdir_in(shared) } else { builder.tempdir() };
     let folder = folder.map_err(|error| error.to_string())?;
-    template.copy_to(folder.path())?;
+    template.copy_to(folder.path(), patience)?;
     let faults = Arc::new(faults);
     let turns = Turns::new(&faults);
     let mut operators = computers(folder.path(), trade, &faults);

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use semper_simulation::faults::{Fault, KINDS};
-use semper_simulation::{Outcome, Report, Trade, run};
+use semper_simulation::{Outcome, Report, Trade, is_patient, run};
 
 /// Schedules of a run: SEMPER_SCHEDULES of them, beginning with SEMPER_SEED.
 fn seeds(usual: u64) -> std::ops::Range<u64> {
@@ -23,6 +23,9 @@ fn all_end(trade: Trade, usual: u64) {
                     println!("{seed}: {report:?}");
                 }
                 completed += u64::from(report.outcome == Outcome::Completed);
+                if report.outcome != Outcome::Completed && is_patient(seed) {
+                    wrong.push(format!("SEMPER_SEED={seed} SEMPER_SCHEDULES=1: given up"));
+                }
                 for (sum, more) in faults.iter_mut().zip(report.faults) {
                     *sum += more;
                 }
@@ -31,8 +34,8 @@ fn all_end(trade: Trade, usual: u64) {
         }
     }
     println!("{trade:?}: {count} schedules, {completed} completed, faults {faults:?}");
-    assert_eq!(wrong, Vec::<String>::new());
-    // A schedule without faults proves nothing, and neither does one without purchases.
+    assert_eq!(wrong, Vec::<String>::new(), "{trade:?}");
+    // A schedule without faults proves nothing.
     let enough = |fault: Fault, least: u64| u64::from(faults[fault as usize]) * 50 > count * least;
     let calm = !(enough(Fault::Kill, 50)
         && enough(Fault::Full, 20)
@@ -41,7 +44,6 @@ fn all_end(trade: Trade, usual: u64) {
         && enough(Fault::Repeated, 50)
         && enough(Fault::Away, 20));
     assert!(count < 50 || !calm, "too calm: {faults:?}");
-    assert!(count < 50 || completed * 5 > count * 4, "{completed} of {count} completed");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use semper_archive::{DealRow, DealState, Write};
 use semper_base::{DealId, fault};
+use semper_items::Side;
 use semper_items::message::MAX_MESSAGE;
 use semper_net::{Client, NetError, Response};
 use semper_transfer::channel::Refusal;
@@ -97,12 +98,13 @@ impl Host {
                 }
                 // What was said last is still to be delivered.
                 Err(error) if row.state.is_final() => {
-                    if ended.get_or_insert_with(Instant::now).elapsed() > FAREWELL {
+                    let since = ended.get_or_insert_with(|| self.instant());
+                    if self.instant().saturating_duration_since(*since) > FAREWELL {
                         let what = "the last message of this deal is still to be delivered";
                         self.notice(id, &format!("{error}; {what}: semper deals --resume"));
                         return Ok(row);
                     }
-                    std::thread::sleep(pause);
+                    self.clock().sleep(pause);
                     pause = (pause * 2).min(Duration::from_secs(1));
                 }
                 Err(error) => {
@@ -115,6 +117,21 @@ impl Host {
                 return Ok(row);
             }
         }
+    }
+
+    /// Deals of ours as the buyer that are to be linked: those that run, and those that have ended
+    /// but have an exchange that goes on, or a message that is still to be delivered.
+    pub fn to_link(&self) -> Result<Vec<DealRow>, Stop> {
+        let mut rows = Vec::new();
+        for row in self.archive().deals()? {
+            let unfinished = !row.state.is_final()
+                || self.has_open_exchanges(row.id)?
+                || self.owes(row.id)? > 0;
+            if row.side == Side::Buyer && unfinished {
+                rows.push(row);
+            }
+        }
+        Ok(rows)
     }
 
     /// How many messages of a deal the other side has not acknowledged.

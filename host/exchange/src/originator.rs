@@ -131,11 +131,17 @@ impl<C: Crypto> Originator<C> {
         self.to(State::Offered, [Effect::Send(Message::Promise(promise))])
     }
 
-    /// X2: everything the responder promises must be worth what the protocol needs.
-    fn accepted(mut self, accept: Signed<C, Accept<C>>, holder: &impl Holder<C>) -> Stepped<C> {
-        if self.state != State::Offered {
-            return Ok(self.resend_delivery(&accept));
-        }
+    /// Whether this is the X2 that is waited for: everything the responder promises must be worth
+    /// what the protocol needs. Nothing is signed for the answer, so a driver can store X2 before the
+    /// keys are asked for the delivery.
+    ///
+    /// # Errors
+    /// When keys are needed that cannot be reached.
+    pub fn takes(
+        &self,
+        accept: &Signed<C, Accept<C>>,
+        holder: &impl Holder<C>,
+    ) -> Result<bool, Away> {
         let subject = match leaves_out(Rule::MessageNamesExchange) {
             true => accept.subject(),
             false => self.agreement.subject(),
@@ -143,10 +149,16 @@ impl<C: Crypto> Originator<C> {
         let key = &self.agreement.responder.sign;
         let names = self.promised_as() == Some(accept.body().promise)
             || leaves_out(Rule::AcceptNamesPromise);
-        if !names || !accept.is_by(key, subject) {
-            return self.stay();
+        let fits = self.state == State::Offered && names && accept.is_by(key, subject);
+        Ok(fits && are_good(&self.agreement, PEER, &accept.body().tokens, holder)?)
+    }
+
+    /// X2 makes us deliver, where the protocol has nothing to do before that.
+    fn accepted(mut self, accept: Signed<C, Accept<C>>, holder: &impl Holder<C>) -> Stepped<C> {
+        if self.state != State::Offered {
+            return Ok(self.resend_delivery(&accept));
         }
-        if !are_good(&self.agreement, PEER, &accept.body().tokens, holder)? {
+        if !self.takes(&accept, holder)? {
             return self.stay();
         }
         self.kept.accept = Some(accept);

@@ -18,15 +18,16 @@ use semper_bank_protocol::{
 use semper_base::cert::{CertError, Roots};
 use semper_base::cose;
 use semper_base::keys::KeyError;
-use semper_base::{Certificate, Digest, Identity, Mend, Role, SigningKey, Timestamp, cbor};
+use semper_base::{Certificate, Clock, Digest, Identity, Mend, Role, SigningKey, Timestamp, cbor};
 use semper_exchange::bank::ClaimError;
 use semper_exchange::standard::{Keys, NoGoods};
 use semper_items::SignedStatement;
 use semper_items::statement::{Content, PaymentConfirmation, Statement};
-use semper_keeper::{Bell, Post, Spawn as _, Turn};
+use semper_keeper::{Bell, Post, Turn};
 use semper_ledger::{Account, Entry, Ledger, LedgerError, Movement};
 
 use crate::holds::{Holds, HoldsError};
+use crate::outside::{Outside as _, System};
 use crate::role::{HomeConfig, Role as ServerRole, RoleKind};
 use crate::surroundings::{Desk, Surroundings};
 use crate::web;
@@ -88,11 +89,12 @@ pub struct Bank {
     ledger: Ledger,
     /// Signs facts about holds.
     facts: Keys,
+    clock: Arc<dyn Clock>,
 }
 
 impl Bank {
     /// Opens a bank's home: `bank.key`, `bank.pem`, `root.pem` (the authority), the ledger.
-    pub fn open(path: &Path) -> Result<Self, BankError> {
+    pub fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, BankError> {
         let home = Home::open(path)?;
         let certificate = |file: &'static str| -> Result<Certificate, BankError> {
             Certificate::from_pem(&home.read(file)?)
@@ -102,7 +104,7 @@ impl Bank {
         let roots = Roots::new(vec![certificate("root.pem")?]);
         let key = SigningKey::from_pem(&home.read_secret("bank.key")?)?;
         let identity = roots
-            .verify(&chain, Role::Bank, Timestamp::now())
+            .verify(&chain, Role::Bank, clock.now())
             .map_err(|source| BankError::Certificate { file: "bank.pem", source })?;
         if identity.key != key.public() {
             return Err(BankError::Key(KeyError::Private));
@@ -110,7 +112,7 @@ impl Bank {
         let ledger = Ledger::open(&home.path().join(LEDGER))?;
         ledger.audit()?;
         let facts = Keys::new(SigningKey::from_seed(&key.seed()), NoGoods);
-        Ok(Self { name: identity.name, key, chain, roots, ledger, facts })
+        Ok(Self { name: identity.name, key, chain, roots, ledger, facts, clock })
     }
 
     /// The books.
@@ -120,7 +122,7 @@ impl Bank {
 
     /// Carries a signed payment order out, once; the signed confirmation.
     fn pay(&self, body: &[u8]) -> Result<Vec<u8>, BankRefusal> {
-        let now = Timestamp::now();
+        let now = self.clock.now();
         let signed = self.signed_by_holder(body, now)?;
         let statement = signed.statement();
         let Content::PaymentOrder(order) = &statement.content else {
@@ -165,7 +167,7 @@ impl Bank {
 
     /// Holds money under the conditions of an exchange, once; the signed fact.
     fn hold(&self, body: &[u8]) -> Result<Vec<u8>, BankRefusal> {
-        let now = Timestamp::now();
+        let now = self.clock.now();
         let signed = self.signed_by_holder(body, now)?;
         let Content::HoldOrder(order) = &signed.statement().content else {
             return Err(BankRefusal::malformed("this is not a hold order"));
@@ -185,7 +187,7 @@ impl Bank {
     /// Follows a claim about a hold; the signed fact.
     fn claim(&self, body: &[u8]) -> Result<Vec<u8>, BankRefusal> {
         let request = cbor::decode(body, MAX_CLAIM).map_err(BankRefusal::malformed)?;
-        let fact = self.holds().claim(&request, Timestamp::now());
+        let fact = self.holds().claim(&request, self.clock.now());
         Ok(cbor::encode(&fact.map_err(|error| holds_refusal(&error))?))
     }
 
@@ -207,7 +209,7 @@ impl Bank {
 
     /// Opens or shows an account of whoever signs.
     fn account(&self, body: &[u8]) -> Result<AccountView, BankRefusal> {
-        let now = Timestamp::now();
+        let now = self.clock.now();
         let (request, holder) = self.account_request(body, now)?;
         if request.bank != self.name {
             return Err(BankRefusal::malformed(format!("the request is for “{}”", request.bank)));
@@ -303,13 +305,13 @@ impl RoleKind for Bank {
     }
 
     fn check(config: &HomeConfig) -> Result<(), BankError> {
-        Self::open(&config.home).map(drop)
+        Self::open(&config.home, System.clock()).map(drop)
     }
 
     fn open(config: &HomeConfig, around: &Surroundings) -> Result<Arc<dyn ServerRole>, BankError> {
-        let bank = Arc::new(Self::open(&config.home)?);
+        let bank = Arc::new(Self::open(&config.home, around.clock())?);
         let weak = Arc::downgrade(&bank);
-        around.keeper.keep("lapse", &Bell::new(), Box::new(move |post| lapse(&weak, post)));
+        around.spawn().keep("lapse", &Bell::new(), Box::new(move |post| lapse(&weak, post)));
         Ok(bank)
     }
 }
@@ -317,7 +319,7 @@ impl RoleKind for Bank {
 /// Dates of holds are looked after as long as the bank stands.
 fn lapse(bank: &Weak<Bank>, post: &Post) -> Turn {
     let Some(bank) = bank.upgrade() else { return Turn::End };
-    match bank.ledger.lapse(Timestamp::now()) {
+    match bank.ledger.lapse(bank.clock.now()) {
         Ok(_) => post.well(),
         Err(error) => {
             tracing::error!(%error, "holds whose date has come cannot be looked after");

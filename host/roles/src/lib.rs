@@ -6,6 +6,7 @@
 //! | [`list`] | the one list of roles |
 //! | [`config`] | the server's TOML file, checked as a whole before anything starts |
 //! | [`server`] | a server: its roles, opened, until it ends |
+//! | [`outside`] | what comes in from outside: clock, places to run, network, TINGUIN |
 //! | [`surroundings`] | what a role finds around it: keeper, places for what blocks, counters |
 //! | [`room`] | those places: a role that hangs leaves others their threads |
 //! | [`web`] | answers that all roles give in one way |
@@ -36,6 +37,7 @@ pub mod holds;
 pub mod list;
 pub mod log;
 pub mod merchant;
+pub mod outside;
 pub mod party;
 mod queue;
 pub mod role;

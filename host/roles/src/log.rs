@@ -22,7 +22,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 use semper_archive::{Home, HomeError};
 use semper_base::cert::{CertError, Roots};
 use semper_base::{Certificate, Digest, Mend, Role, SigningKey, Timestamp, keys};
-use semper_keeper::{Keeper, Spawn as _};
+use semper_keeper::Spawn;
 use semper_net::Client;
 use semper_tlog::note::NoteError;
 use semper_tlog::tree::{self, Tree, TreeError};
@@ -187,17 +187,17 @@ impl Log {
     }
 
     /// Opens a log's home, finishes what a crash has left, and publishes a first checkpoint. Its
-    /// writer runs under this keeper.
+    /// writer runs there.
     ///
     /// # Errors
     /// When something is missing or damaged, or too few witnesses cosign what a crash has left.
-    pub fn open(config: &LogConfig, keeper: &Keeper) -> Result<Self, LogError> {
+    pub fn open(config: &LogConfig, spawn: &dyn Spawn) -> Result<Self, LogError> {
         let (mut writer, roots) = Self::parts(config)?;
         writer.recover()?;
         let (public, vkey) = (writer.public.clone(), writer.vkey.clone());
         let store = Arc::clone(&writer.store);
         let (queue, waiting, bell) = queue();
-        keeper.keep("writer", &bell, writer.turns(waiting));
+        spawn.keep("writer", &bell, writer.turns(waiting));
         Ok(Self { public, roots: Roots::new(roots), store, queue, vkey })
     }
 

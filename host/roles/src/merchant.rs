@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -13,7 +13,7 @@ use axum::routing::{get, post};
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use semper_archive::ArchiveError;
-use semper_base::{DealId, Digest, Mend, SystemClock, Timestamp};
+use semper_base::{DealId, Digest, Mend};
 use semper_commerce::Host;
 use semper_commerce::host::{EXCHANGE, Ended, MessageRefusal};
 use semper_commerce::link::{HOLD_MS, MESSAGE};
@@ -21,15 +21,17 @@ use semper_commerce::lists::WELL_KNOWN as REVOCATIONS;
 use semper_commerce::opening::{AGREEMENT, OpeningError};
 use semper_commerce::terms::{Shelf, TermsError, WELL_KNOWN};
 use semper_items::Side;
-use semper_keeper::{Ending, Health, Keeper, State as Condition};
+use semper_keeper::{Ending, Health, Post, State as Condition};
 use semper_runtime::business::Business;
 use semper_trust::layout::LayoutError;
 use semper_trust::verify::Described;
 use semper_trust::{Layout, VerifiedTerms};
 use serde::Deserialize;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::catalogue::{self, Catalogue, CatalogueError};
+use crate::outside::{Outside, System};
 use crate::party::{Party, PartyError};
 use crate::role::{Role, RoleKind};
 use crate::room::NotDone;
@@ -127,7 +129,7 @@ impl Merchant {
     /// # Errors
     /// Names what is missing or not acceptable.
     pub fn open(config: &MerchantConfig, around: &Surroundings) -> Result<Self, MerchantError> {
-        let (mut party, layout, catalogue) = parts(config)?;
+        let (mut party, layout, catalogue) = parts(config, &around.outside)?;
         party.keeper = around.keeper.child("host");
         let business: Arc<dyn Business> = Arc::new(catalogue);
         let host = party.host(Some(business), WORKERS, |deal, text| {
@@ -135,7 +137,7 @@ impl Merchant {
         })?;
         let terms = host.shelf().take(&layout)?;
         Ok(Self {
-            service: Service::prepare(&host, &terms, &around.keeper),
+            service: Service::prepare(&host, &terms, around),
             revocations: config.revocations.clone(),
             requests: around.requests.clone(),
             host,
@@ -146,13 +148,14 @@ impl Merchant {
 
     /// Looks whether it could be opened. No deal goes on, and nothing is remembered of the terms.
     fn check(config: &MerchantConfig) -> Result<(), MerchantError> {
-        let (party, layout, _) = parts(config)?;
+        let outside = System::shared();
+        let (party, layout, _) = parts(config, &outside)?;
         let (home, archive) = (Arc::clone(&party.home), party.archive.clone());
-        let shelf = Shelf::new(home, archive, party.trust.clone(), Arc::new(SystemClock));
+        let shelf = Shelf::new(home, archive, party.trust.clone(), outside.clock());
         let described = Described::parse(&layout).map_err(TermsError::from)?;
         let (merchant, service) = (&described.terms.merchant, &described.service.name);
         let knowledge = shelf.lists().knowledge(merchant, service).map_err(TermsError::from)?;
-        let now = Timestamp::now();
+        let now = outside.clock().now();
         VerifiedTerms::verify(&layout, &party.trust, Some(&knowledge), now)
             .map_err(TermsError::from)?;
         Ok(())
@@ -163,7 +166,7 @@ impl Merchant {
         tokio::select! {
             () = self.requests.over() => false,
             // A signal that nobody keeps any more is no change; whoever asks comes again.
-            changed = tokio::time::timeout_at(until.into(), changes.changed()) => {
+            changed = tokio::time::timeout_at(until, changes.changed()) => {
                 matches!(changed, Ok(Ok(())))
             }
         }
@@ -210,8 +213,11 @@ impl Merchant {
 }
 
 /// What a merchant is opened from.
-fn parts(config: &MerchantConfig) -> Result<(Party, Layout, Catalogue), MerchantError> {
-    let party = Party::open(&config.home)?;
+fn parts(
+    config: &MerchantConfig,
+    outside: &Arc<dyn Outside>,
+) -> Result<(Party, Layout, Catalogue), MerchantError> {
+    let party = Party::open_with(&config.home, Arc::clone(outside))?;
     let folder = config.terms.display().to_string();
     let wrong = |source| MerchantError::Layout { folder: folder.clone(), source };
     let dir = Dir::open_ambient_dir(&config.terms, ambient_authority()).map_err(|error| {
@@ -227,24 +233,31 @@ fn parts(config: &MerchantConfig) -> Result<(Party, Layout, Catalogue), Merchant
 
 impl Service {
     /// Has it compiled before the first buyer comes, while the server already answers.
-    fn prepare(host: &Arc<Host>, terms: &Arc<VerifiedTerms>, keeper: &Keeper) -> Self {
+    fn prepare(host: &Arc<Host>, terms: &Arc<VerifiedTerms>, around: &Surroundings) -> Self {
         let trouble = Arc::new(OnceLock::new());
-        let this = Self { name: format!("{}/service", keeper.name()), trouble };
-        let (preparing, trouble) =
-            (host.prepare(terms, Side::Seller, keeper), Arc::clone(&this.trouble));
-        drop(keeper.job("preparing", move |post| {
-            match post.within(PREPARING, "compiling the service", || preparing.join()) {
-                Ok(Ok(())) => tracing::info!("the service is ready"),
-                Ok(Err(stop)) => {
+        let this = Self { name: format!("{}/service", around.keeper.name()), trouble };
+        let (host, terms) = (Arc::clone(host), Arc::clone(terms));
+        let (trouble, spawn) = (Arc::clone(&this.trouble), around.spawn());
+        let catching = Arc::clone(&spawn);
+        let prepare = move |post: &Post| {
+            let mut ready = None;
+            let caught = post.within(PREPARING, "compiling the service", || {
+                let mut compile = || ready = Some(host.runtime().ready(&terms, Side::Seller));
+                catching.caught("preparing the service", &mut compile)
+            });
+            match (caught, ready) {
+                (Ok(()), Some(Ok(_))) => tracing::info!("the service is ready"),
+                (Ok(()), Some(Err(stop))) => {
                     tracing::error!(%stop, "the service cannot be run");
                     let _ = trouble.set("it cannot be run; the server's log says why");
                 }
-                Err(_) => {
+                _ => {
                     tracing::error!("preparing the service has crashed");
                     let _ = trouble.set("preparing it has crashed");
                 }
             }
-        }));
+        };
+        spawn.run("preparing", Box::new(prepare));
         this
     }
 }

@@ -1,12 +1,11 @@
 //! A buyer's or merchant's home: its configuration, and the host that is made from it.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use semper_archive::{Archive, ArchiveError, DealRow, Home, HomeError};
-use semper_base::{DealId, Mend, SystemClock};
+use semper_base::{DealId, Mend};
 use semper_commerce::{Basis, Host, HostError, HostParts, Means, Stop};
 use semper_keeper::Keeper;
 use semper_net::Client;
@@ -14,10 +13,11 @@ use semper_payment::{Manager, Module};
 use semper_purse::{Purse, PurseConfig};
 use semper_runtime::Runtime;
 use semper_runtime::business::Business;
-use semper_runtime::compile::Compiler;
 use semper_trust::TrustFile;
 use semper_trust::trustfile::TrustFileError;
 use serde::{Deserialize, Serialize};
+
+use crate::outside::{Outside, System};
 
 /// The configuration's file in a home.
 pub const CONFIG: &str = "semper.toml";
@@ -102,11 +102,17 @@ pub struct Party {
     pub archive: Archive,
     /// Keeps the threads of its host.
     pub keeper: Keeper,
+    outside: Arc<dyn Outside>,
 }
 
 impl Party {
     /// Opens a home: permissions, configuration, trust file, archive.
     pub fn open(path: &Path) -> Result<Self, PartyError> {
+        Self::open_with(path, System::shared())
+    }
+
+    /// As [`Party::open`], with another outside than this machine.
+    pub fn open_with(path: &Path, outside: Arc<dyn Outside>) -> Result<Self, PartyError> {
         let home = Arc::new(Home::open(path)?);
         let config = read_config(&home)?;
         let (text, mut files) = (home.read(TRUST)?, BTreeMap::new());
@@ -118,17 +124,19 @@ impl Party {
         let payment = toml::to_string(&config.payment).map_err(|error| unwritable(&error))?;
         let basis = Basis { trust: text, files, payment };
         let (archive, keeper) = (Archive::open(&home)?, Keeper::new("host"));
-        Ok(Self { home, config, trust, basis, archive, keeper })
+        Ok(Self { home, config, trust, basis, archive, keeper, outside })
     }
 
     /// A client that believes this home's authorities.
     pub fn net(&self) -> Client {
-        Client::new(&self.trust.authorities)
+        self.outside.net(&self.trust.authorities)
     }
 
     /// The trust file that a deal of this home began with.
     pub fn trust_of(&self, row: &DealRow) -> Result<TrustFile, Stop> {
-        semper_commerce::means::trust_of(&self.archive, row, &self.trust, equip)
+        semper_commerce::means::trust_of(&self.archive, row, &self.trust, |basis| {
+            equip(basis, &*self.outside)
+        })
     }
 
     /// Starts the host.
@@ -138,30 +146,34 @@ impl Party {
         workers: usize,
         notice: impl Fn(DealId, &str) + Send + Sync + 'static,
     ) -> Result<Arc<Host>, PartyError> {
-        let compiler = Compiler::new(Arc::clone(&self.home), compiler());
-        let runtime = compiler.and_then(|it| Runtime::new(it, &self.keeper));
-        let runtime = Arc::new(runtime.map_err(HostError::from)?);
+        let outside = Arc::clone(&self.outside);
+        let runtime = outside.runtime(&self.home, &self.keeper).map_err(HostError::from)?;
         let parts = HostParts {
             home: Arc::clone(&self.home),
             archive: self.archive.clone(),
-            tinguin: semper_tinguin_protocol::Client::new(self.home.path()),
-            means: means(&self.trust, &self.config.payment, self.basis.clone()),
-            equip: Box::new(equip),
+            tinguin: outside.tinguin(&self.home),
+            means: means(&self.trust, &self.config.payment, self.basis.clone(), &*outside),
             business,
             workers,
-            grace: Duration::from_millis(500),
+            grace: outside.grace(),
             runtime,
             notice: Box::new(notice),
-            clock: Arc::new(SystemClock),
-            spawn: Arc::new(self.keeper.clone()),
+            clock: outside.clock(),
+            spawn: outside.spawn(&self.keeper),
+            equip: Box::new(move |basis| equip(basis, &*outside)),
         };
         Ok(Host::start(parts)?)
     }
 }
 
 /// The means that a configuration gives.
-fn means(trust: &TrustFile, payment: &PaymentConfig, basis: Basis) -> Means {
-    let net = Client::new(&trust.authorities);
+fn means(
+    trust: &TrustFile,
+    payment: &PaymentConfig,
+    basis: Basis,
+    outside: &dyn Outside,
+) -> Means {
+    let net = outside.net(&trust.authorities);
     let mut modules: Vec<Arc<dyn Module>> = Vec::new();
     if let Some(purse) = &payment.purse {
         let roots = trust.authorities.clone();
@@ -172,28 +184,20 @@ fn means(trust: &TrustFile, payment: &PaymentConfig, basis: Basis) -> Means {
 }
 
 /// The means that an earlier configuration gave.
-fn equip(basis: &Basis) -> Result<Means, String> {
+fn equip(basis: &Basis, outside: &dyn Outside) -> Result<Means, String> {
     let read = |name: &str| basis.files.get(name).cloned().ok_or_else(|| format!("no {name}"));
     let trust = TrustFile::parse(&basis.trust, read).map_err(|error| error.to_string())?;
     let payment = toml::from_str(&basis.payment).map_err(|error| error.to_string())?;
-    Ok(means(&trust, &payment, basis.clone()))
+    Ok(means(&trust, &payment, basis.clone(), outside))
 }
 
 fn unwritable(error: &toml::ser::Error) -> PartyError {
     PartyError::Config { file: CONFIG.into(), detail: error.to_string() }
 }
 
-/// The program that compiles components: `semper`, which this is, or which lies beside it (or
-/// one folder up, as cargo puts tests).
-fn compiler() -> PathBuf {
-    let own = std::env::current_exe().unwrap_or_else(|_| "semper".into());
-    let near = own.ancestors().skip(1).take(2).map(|folder| folder.join("semper"));
-    near.into_iter().find(|program| program.is_file()).unwrap_or(own)
-}
-
 /// A runtime for re-executing deals, with this home's code cache.
-pub fn runtime(home: &Arc<Home>) -> Result<Runtime, Stop> {
-    Runtime::new(Compiler::new(Arc::clone(home), compiler())?, &Keeper::new("runtime"))
+pub fn runtime(home: &Arc<Home>) -> Result<Arc<Runtime>, Stop> {
+    System.runtime(home, &Keeper::new("runtime"))
 }
 
 /// Reads a home's configuration.

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use semper_keeper::{Health, Keeper, State};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use semper_keeper::{Health, Keeper, Spawn, State};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use crate::outside::Outside;
 use crate::web;
 
 /// Pieces of work at once. All rooms of a process together stay below the 256 threads that
@@ -29,7 +30,9 @@ pub(crate) struct Room(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     name: String,
-    keeper: Keeper,
+    /// Catches and counts panics.
+    spawn: Arc<dyn Spawn>,
+    outside: Arc<dyn Outside>,
     places: Arc<Semaphore>,
     waiting: AtomicUsize,
     /// Since when all places have been taken and none has become free.
@@ -58,10 +61,11 @@ impl IntoResponse for NotDone {
 
 impl Room {
     /// A room of what this keeper keeps; panics are counted there.
-    pub fn new(keeper: &Keeper, name: &str) -> Self {
+    pub fn new(keeper: &Keeper, name: &str, outside: &Arc<dyn Outside>) -> Self {
         Self(Arc::new(Inner {
             name: format!("{}/{name}", keeper.name()),
-            keeper: keeper.clone(),
+            spawn: outside.spawn(keeper),
+            outside: Arc::clone(outside),
             places: Arc::new(Semaphore::new(PLACES)),
             waiting: AtomicUsize::new(0),
             full: Mutex::default(),
@@ -77,8 +81,16 @@ impl Room {
         let place = self.place().await?;
         // The place belongs to the work: it is free when the work is done, also when whoever
         // asked has left.
-        let done = tokio::task::spawn_blocking(move || place.0.keeper.caught(what, work));
-        done.await.ok().and_then(Result::ok).ok_or(NotDone::Panicked)
+        let (say, heard) = oneshot::channel();
+        self.0.outside.block(Box::new(move || {
+            let (mut work, mut done) = (Some(work), None);
+            // A panic leaves nothing done.
+            let _ = place.0.spawn.caught(what, &mut || done = work.take().map(|work| work()));
+            drop(place);
+            // Whoever asked may have left.
+            let _ = say.send(done);
+        }));
+        heard.await.ok().flatten().ok_or(NotDone::Panicked)
     }
 
     async fn place(&self) -> Result<Place, NotDone> {

@@ -1,13 +1,15 @@
 //! What a server gives to each of its roles: a keeper for its threads, places for work that
-//! blocks, counters, and the word that the server is to end.
+//! blocks, counters, what comes in from outside, and the word that the server is to end.
 
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::response::{IntoResponse as _, Response};
-use semper_keeper::{Ending, Health, Keeper};
+use semper_base::Clock;
+use semper_keeper::{Ending, Health, Keeper, Spawn};
 
 use crate::health::Metrics;
+use crate::outside::{Outside, System};
 use crate::room::{NotDone, Room};
 
 /// What a role finds around it.
@@ -18,6 +20,8 @@ pub struct Surroundings {
     /// The end of requests: whoever holds one answers at once. Threads end later, when no request
     /// is under way any more.
     pub requests: Ending,
+    /// What comes in from outside of the server.
+    pub outside: Arc<dyn Outside>,
     section: &'static str,
     metrics: Arc<Metrics>,
     rooms: Arc<Mutex<Vec<Room>>>,
@@ -29,10 +33,28 @@ impl Surroundings {
         Self {
             keeper: keeper.clone(),
             requests: requests.ending().clone(),
+            outside: System::shared(),
             section: "",
             metrics: Arc::clone(metrics),
             rooms: Arc::default(),
         }
+    }
+
+    /// What is around one role without a server: for simulations, which call its routes themselves.
+    pub fn alone(section: &'static str, outside: Arc<dyn Outside>) -> Self {
+        let keeper = Keeper::new("server");
+        let common = Self::new(&keeper, &keeper.child("requests"), &Arc::default());
+        Self { outside, ..common }.of(section)
+    }
+
+    /// What the role takes time from.
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        self.outside.clock()
+    }
+
+    /// Where the role's loops run.
+    pub fn spawn(&self) -> Arc<dyn Spawn> {
+        self.outside.spawn(&self.keeper)
     }
 
     /// The same for the role with this section.
@@ -48,7 +70,7 @@ impl Surroundings {
     /// One of several such desks of a role, so that one kind of requests cannot take the places
     /// of another.
     pub fn desk_for<R>(&self, name: &str, role: Arc<R>) -> Desk<R> {
-        let room = Room::new(&self.keeper, name);
+        let room = Room::new(&self.keeper, name, &self.outside);
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner).push(room.clone());
         Desk { role, room, section: self.section, metrics: Arc::clone(&self.metrics) }
     }

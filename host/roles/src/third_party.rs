@@ -26,7 +26,7 @@ use axum::routing::{get, post};
 use semper_archive::Home;
 use semper_bank_protocol::{CBOR, Claim as ClaimRequest, HoldFact};
 use semper_base::cert::{CertError, Roots};
-use semper_base::{Certificate, Digest, PublicKey, SigningKey, Timestamp, cbor};
+use semper_base::{Certificate, Clock, Digest, PublicKey, SigningKey, Timestamp, cbor};
 use semper_exchange::bank::Claim;
 use semper_exchange::crypto::{Body as _, Signed};
 use semper_exchange::standard::{Keys, NoGoods, Standard};
@@ -34,11 +34,11 @@ use semper_exchange::third::{self, Case, DECIDE_MS, Effect, Event};
 use semper_exchange::verdict::{Answer, Rejection, Request, Submitted, Verdict};
 pub use semper_exchange::verdict::{MAX_ANSWER, REQUESTS};
 use semper_exchange::{Agreed, Away, Crypto as _, Role, ThirdParty as Named, party};
-use semper_keeper::Keeper;
-use semper_net::Client;
+use semper_keeper::{Keeper, Spawn};
 use serde::{Deserialize, Serialize};
 
 use crate::log::{self, Log, LogConfig};
+use crate::outside::{Outside, System};
 use crate::role::{Role as ServerRole, RoleKind};
 use crate::surroundings::{Desk, Surroundings};
 use crate::web;
@@ -87,6 +87,7 @@ pub struct ThirdParty {
     cases: Box<dyn Cases>,
     banks: Banks,
     log: Option<Arc<Log>>,
+    clock: Arc<dyn Clock>,
     counted: Mutex<HashMap<PublicKey, (Instant, u32)>>,
 }
 
@@ -110,31 +111,46 @@ impl ThirdParty {
     /// # Errors
     /// Names what is missing.
     pub fn open(config: &ThirdPartyConfig, keeper: &Keeper) -> Result<Arc<Self>, ThirdPartyError> {
+        Self::open_with(config, keeper, &System)
+    }
+
+    /// As [`ThirdParty::open`], with another outside than this machine; its loops run there.
+    ///
+    /// # Errors
+    /// Names what is missing.
+    pub fn open_with(
+        config: &ThirdPartyConfig,
+        spawn: &dyn Spawn,
+        outside: &dyn Outside,
+    ) -> Result<Arc<Self>, ThirdPartyError> {
         let home = Home::open(&config.home)?;
         let cases: Box<dyn Cases> = match &config.store {
             Some(url) => Box::new(PostgresCases::open(url, config.publish)?),
-            None => Box::new(FileCases::open(&home.path().join(FILE), keeper)?),
+            None => Box::new(FileCases::open(&home.path().join(FILE), spawn)?),
         };
-        Self::with(config, cases, keeper)
+        Self::with(config, cases, spawn, outside)
     }
 
-    /// As [`ThirdParty::open`], with another store.
+    /// As [`ThirdParty::open_with`], with another store.
     ///
     /// # Errors
     /// Names what is missing.
     pub fn with(
         config: &ThirdPartyConfig,
         cases: Box<dyn Cases>,
-        keeper: &Keeper,
+        spawn: &dyn Spawn,
+        outside: &dyn Outside,
     ) -> Result<Arc<Self>, ThirdPartyError> {
         let home = Home::open(&config.home)?;
-        let (keys, origin, banks) = Self::parts(config, &home)?;
+        let (keys, origin, banks) = Self::parts(config, &home, outside)?;
+        let clock = outside.clock();
         let log = match config.publish {
-            true => Some(Arc::new(Log::open(&Self::log_config(config, &home), keeper)?)),
+            true => Some(Arc::new(Log::open(&Self::log_config(config, &home), spawn)?)),
             false => None,
         };
-        let this = Arc::new(Self { keys, origin, cases, banks, log, counted: Mutex::default() });
-        after::keep(&this, keeper);
+        let counted = Mutex::default();
+        let this = Arc::new(Self { keys, origin, cases, banks, log, clock, counted });
+        after::keep(&this, spawn);
         Ok(this)
     }
 
@@ -142,7 +158,7 @@ impl ThirdParty {
     /// no bank is asked.
     fn check(config: &ThirdPartyConfig) -> Result<(), ThirdPartyError> {
         let home = Home::open(&config.home)?;
-        Self::parts(config, &home)?;
+        Self::parts(config, &home, &System)?;
         match &config.store {
             Some(url) => PostgresCases::open(url, config.publish).map(drop)?,
             None => FileCases::check(&home.path().join(FILE))?,
@@ -156,6 +172,7 @@ impl ThirdParty {
     fn parts(
         config: &ThirdPartyConfig,
         home: &Home,
+        outside: &dyn Outside,
     ) -> Result<(Keys, String, Banks), ThirdPartyError> {
         let key = SigningKey::from_pem(&home.read_secret(KEY)?)?;
         let origin = home.read(ORIGIN)?.trim().to_owned();
@@ -163,7 +180,7 @@ impl ThirdParty {
         for bank in &config.bank {
             let key = certificate(&bank.certificate)?.key();
             let key = key.map_err(|error| wrong(&bank.certificate, &error))?;
-            let net = Client::new(&Roots::new(vec![certificate(&bank.root)?]));
+            let net = outside.net(&Roots::new(vec![certificate(&bank.root)?]));
             banks.insert(key, BankLink::new(bank.url.clone(), &net));
         }
         Ok((Keys::new(key, NoGoods), origin, banks))
@@ -325,13 +342,13 @@ impl ThirdParty {
     fn may_begin(&self, request: &Request<Standard>) -> bool {
         let key = request.promise.body().agreement.originator.sign;
         let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
-        let minute = Duration::from_secs(60);
+        let (minute, now) = (Duration::from_secs(60), self.clock.instant());
         if counted.len() >= COUNTED {
-            counted.retain(|_, (since, _)| since.elapsed() < minute);
+            counted.retain(|_, (since, _)| now.saturating_duration_since(*since) < minute);
         }
-        let (since, count) = counted.entry(key).or_insert((Instant::now(), 0));
-        if since.elapsed() >= minute {
-            (*since, *count) = (Instant::now(), 0);
+        let (since, count) = counted.entry(key).or_insert((now, 0));
+        if now.saturating_duration_since(*since) >= minute {
+            (*since, *count) = (now, 0);
         }
         *count += 1;
         *count <= CASES_A_MINUTE
@@ -384,7 +401,7 @@ impl RoleKind for ThirdParty {
         config: &ThirdPartyConfig,
         around: &Surroundings,
     ) -> Result<Arc<dyn ServerRole>, ThirdPartyError> {
-        Ok(Self::open(config, &around.keeper)?)
+        Ok(Self::open_with(config, &*around.spawn(), &*around.outside)?)
     }
 }
 
@@ -420,7 +437,7 @@ fn respond(third: &ThirdParty, body: &[u8]) -> Response {
             return web::refuse(StatusCode::BAD_REQUEST, error, mend);
         }
     };
-    match third.answer(&request, Timestamp::now()) {
+    match third.answer(&request, third.clock.now()) {
         Ok(answer) => web::bytes(CBOR, cbor::encode(&answer)),
         Err(error) => {
             tracing::error!(%error, "a request was not decided");

@@ -231,6 +231,15 @@ impl Context {
         if let Some(received) = self.held_back.pop_front() {
             return Ok(received);
         }
+        loop {
+            let received = self.receive_next()?;
+            if !received.comes_late() {
+                return Ok(received);
+            }
+        }
+    }
+
+    fn receive_next(&mut self) -> Result<Received, Stop> {
         let next = self.received + 1;
         let (world, deal, clock) = (Arc::clone(&self.world), Arc::clone(&self.deal), self.clock);
         let taken: Taken = self.journal.wait("transfer/inbox.receive", &(), |_| {

@@ -123,3 +123,11 @@ pub enum Received {
     /// What is said before an exchange.
     Talk(Box<Talk>),
 }
+
+impl Received {
+    /// Whether it answers a proposal, where nobody waits for an answer: it comes late, from a
+    /// negotiation that our side has left meanwhile, and says nothing any more.
+    pub(crate) fn comes_late(&self) -> bool {
+        matches!(self, Self::Talk(talk) if !matches!(**talk, Talk::Propose { .. }))
+    }
+}

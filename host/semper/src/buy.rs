@@ -80,18 +80,8 @@ fn resume(home: &std::path::Path) -> Result<(), Report> {
     let host = start(home)?;
     host.identity()?;
     host.resume_openings()?;
-    let mut running: Vec<DealRow> = host.archive().running()?;
-    // Exchanges go on to their end, and what was said last is delivered, whatever the deal has
-    // come to.
-    for row in host.archive().deals()? {
-        let open = || host.has_open_exchanges(row.id).is_ok_and(|open| open);
-        let owes = || host.owes(row.id).is_ok_and(|messages| messages > 0);
-        if row.state.is_final() && (open() || owes()) {
-            running.push(row);
-        }
-    }
     let mut links = Vec::new();
-    for row in running.into_iter().filter(|row| row.side == Side::Buyer) {
+    for row in host.to_link()? {
         let host = Arc::clone(&host);
         links.push(std::thread::spawn(move || host.link(row.id, None)));
     }

@@ -6,7 +6,9 @@
 //! | [`trader`] | a party with keys, money and goods; what it wishes |
 //! | [`services`] | a bank and a third party, in this process |
 //! | [`remote`] | the same as servers in other processes |
-//! | [`run`] | an exchange from beginning to end, with whatever goes wrong |
+//! | [`run`] | an exchange from beginning to end, with whatever goes wrong: a plain loop over the machines |
+//!
+//! The shipped driver of exchanges is under simulation in `tests/simulation`.
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 

@@ -1,23 +1,35 @@
-//! A whole mail-order deal between two parties and a bank, under a simulated network (turmoil)
-//! and a schedule of faults that follow from one seed: messages lost, repeated, reordered and
-//! delayed; parties killed between any two steps and at any boundary between persist, send and
-//! acknowledge; a full disk; clocks that jump.
+//! A whole marketplace in one process: a buyer's host, a merchant's host with its routes, a bank and
+//! a third party, two TINGUINs whose persons are scripts, real components, all of it the code that
+//! ships. Only what comes in from outside is simulated: time, threads, wires, and faults that follow
+//! from one seed: requests and answers lost, repeated, delayed and reordered; processes killed
+//! between any two steps; a full disk; TINGUINs that are away; clocks that jump.
 //!
 //! | module | what it is for |
 //! |---|---|
 //! | [`faults`] | what goes wrong, drawn from the seed |
-//! | [`party`] | a party: the production archive, journal, channel and flow monitor |
-//! | [`scripts`] | what the two components of mail-order do, call by call |
-//! | [`world`] | network, schedule, and what must hold at the end |
-//!
-//! What is simulated are wires, clocks and kills. Archive, journal, channel, flow monitor,
-//! messages with their signatures, and the ledger are those that ship.
+//! | [`turns`] | threads that take turns in virtual time, and machines that are killed |
+//! | [`wires`] | requests and answers as turmoil's parcels |
+//! | [`computer`] | a computer: clock, network card, server |
+//! | [`person`] | a person with a TINGUIN |
+//! | [`outside`] | all that, as hosts and server roles take it |
+//! | [`operator`] | who starts programs, and starts them again |
+//! | [`template`] | the marketplace that every run begins with |
+//! | [`world`] | one run |
+//! | [`check`] | what must hold at its end |
 #![forbid(unsafe_code)]
-#![allow(clippy::unwrap_used, reason = "a simulation that cannot go on has failed")]
+#![allow(clippy::expect_used, reason = "a simulation that cannot go on has failed")]
 
+pub mod check;
+pub mod computer;
 pub mod faults;
-pub mod party;
-pub mod scripts;
+pub mod operator;
+pub mod outside;
+pub mod person;
+pub mod template;
+pub mod turns;
+pub mod wires;
 pub mod world;
 
-pub use world::{Report, run};
+pub use check::Outcome;
+pub use template::Trade;
+pub use world::{Report, is_patient, run, run_planned};

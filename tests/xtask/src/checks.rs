@@ -57,10 +57,9 @@ const FUZZED: u64 = 5;
 pub fn nightly() -> Result<(), String> {
     build::all()?;
     let more = [
-        ("SEMPER_SCHEDULES", "1000", "semper-simulation", "schedules"),
+        ("SEMPER_SCHEDULES", "1000", "semper-simulation", "seeds"),
         ("SEMPER_PROCESS_SCHEDULES", "100", "semper-market-tests", "schedules"),
         ("SEMPER_SMITH", "10000", "semper-hostile-tests", "smith"),
-        ("SEMPER_EXCHANGES", "10000", "semper-exchange-tests", "simulation"),
         ("SEMPER_SESSIONS", "2", "semper-model", "two"),
     ];
     for (variable, count, package, test) in more {

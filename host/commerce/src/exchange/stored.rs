@@ -8,7 +8,10 @@ use semper_exchange::obtained::{Obtained, Stated, obtained};
 use semper_exchange::package::{Enclosed, Part};
 use semper_exchange::party::{Effect, Kept};
 use semper_exchange::standard::Standard;
-use semper_exchange::{Agreed, End, Event, Originator, Responder, Role};
+use semper_exchange::crypto::Signed;
+use semper_exchange::message::Accept;
+use semper_exchange::originator::State as Originating;
+use semper_exchange::{Agreed, End, Event, Message, Originator, Responder, Role};
 use serde::{Deserialize, Serialize};
 
 use semper_runtime::Stop;
@@ -82,6 +85,11 @@ pub(crate) struct Stored {
     pub enclosed: (Vec<Enclosed>, Vec<Enclosed>),
     /// The other side's information, once it is open.
     pub opened: Opened,
+    /// The X2 that an originator is about to deliver for. It is stored before the TINGUIN is asked
+    /// to sign the delivery: whoever dies in between asks for the same signature again, since the
+    /// TINGUIN lets an exchange that was delivered be given up no more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<Signed<Standard, Accept<Standard>>>,
 }
 
 impl Stored {
@@ -97,7 +105,7 @@ impl Stored {
             Role::Originator => Machine::Originator(Originator::new(agreement, secrets)),
             Role::Responder => Machine::Responder(Responder::new(agreement, secrets)),
         };
-        Ok(Self { machine, enclosed, opened: Vec::new() })
+        Ok(Self { machine, enclosed, opened: Vec::new(), accepted: None })
     }
 
     /// What lies in the archive.
@@ -117,6 +125,25 @@ impl Stored {
             ended: end.map(|end| end.to_string()),
             changed: at,
         }
+    }
+
+    /// Whether this is the X2 that is waited for, and is not stored yet.
+    pub(crate) fn accepts(
+        &self,
+        accept: &Signed<Standard, Accept<Standard>>,
+        holder: &impl Holder<Standard>,
+    ) -> Result<bool, Away> {
+        match &self.machine {
+            Machine::Originator(it) => Ok(self.accepted.is_none() && it.takes(accept, holder)?),
+            Machine::Responder(_) => Ok(false),
+        }
+    }
+
+    /// The X2 that the delivery has still to be made for.
+    pub(crate) fn to_deliver_for(&self) -> Option<Event<Standard>> {
+        let offered = matches!(&self.machine, Machine::Originator(it) if it.state == Originating::Offered);
+        let accept = self.accepted.as_ref().filter(|_| offered)?;
+        Some(Event::Message(Message::Accept(accept.clone())))
     }
 
     pub(crate) fn id(&self) -> ExchangeId {

@@ -32,7 +32,14 @@ impl Host {
                 self.schedule.steady(row.id);
                 self.end(row, state, note, Vec::new())
             }
-            Err(Stop::Pause(pause)) => self.pause(row, pause),
+            Err(Stop::Pause(pause)) => {
+                if let (Pause::Again { .. }, Some((_, Some(ran)))) = (&pause, ran) {
+                    // What was asked and answered is not asked again: a component that needs two
+                    // answers would never have both.
+                    self.archive().commit(ran.journal.take_pending())?;
+                }
+                self.pause(row, pause)
+            }
             Err(Stop::Doubt(doubt)) => self.doubt(row, &doubt),
             Err(Stop::Verdict(verdict)) => self.fail(row, ran, &verdict),
         }

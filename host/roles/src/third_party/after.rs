@@ -5,14 +5,14 @@ use std::collections::HashSet;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use semper_base::{Digest, PublicKey, Timestamp};
+use semper_base::{Digest, PublicKey};
 use semper_exchange::bank::Claim;
 use semper_exchange::crypto::Signed;
 use semper_exchange::standard::Standard;
 use semper_exchange::third::{Case, Stored};
 use semper_exchange::verdict::Answer;
 use semper_exchange::{Agreed, Role};
-use semper_keeper::{Bell, Keeper, Post, Spawn as _, Turn};
+use semper_keeper::{Bell, Post, Spawn, Turn};
 
 use super::cases::CasesError;
 use super::{ThirdParty, away, decode};
@@ -24,9 +24,9 @@ const LOOK: Duration = Duration::from_millis(200);
 
 /// Looks after it as long as the third party stands, in two threads: a payment system that hangs
 /// keeps no verdict from being published.
-pub(super) fn keep(third: &Arc<ThirdParty>, keeper: &Keeper) {
-    third.keep_on("publisher", keeper, "verdicts cannot be published", ThirdParty::publish);
-    third.keep_on("lodger", keeper, "verdicts cannot be shown to banks", ThirdParty::lodge);
+pub(super) fn keep(third: &Arc<ThirdParty>, spawn: &dyn Spawn) {
+    third.keep_on("publisher", spawn, "verdicts cannot be published", ThirdParty::publish);
+    third.keep_on("lodger", spawn, "verdicts cannot be shown to banks", ThirdParty::lodge);
 }
 
 impl ThirdParty {
@@ -34,7 +34,7 @@ impl ThirdParty {
     fn keep_on(
         self: &Arc<Self>,
         name: &str,
-        keeper: &Keeper,
+        spawn: &dyn Spawn,
         trouble: &'static str,
         work: fn(&Self) -> Result<(), CasesError>,
     ) {
@@ -50,7 +50,7 @@ impl ThirdParty {
             }
             Turn::Wait(LOOK)
         };
-        keeper.keep(name, &Bell::new(), Box::new(turn));
+        spawn.keep(name, &Bell::new(), Box::new(turn));
     }
 
     /// Publishes verdicts that are not published.
@@ -82,7 +82,7 @@ impl ThirdParty {
             }
             let done = match &case {
                 Case::Pending(pending) => {
-                    let answer = self.answer(&pending.request, Timestamp::now())?;
+                    let answer = self.answer(&pending.request, self.clock.now())?;
                     !matches!(answer, Answer::Submitted(_))
                 }
                 Case::Decided(stored) => self.show(exchange, stored)?,

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 use semper_base::{Digest, Timestamp, fault};
-use semper_keeper::{Keeper, Post, Spawn as _, Turn};
+use semper_keeper::{Post, Spawn, Turn};
 
 use crate::queue::{Queue, Waiting as Queued, queue};
 
@@ -115,14 +115,14 @@ fn open(path: &Path) -> Result<Connection> {
 }
 
 impl FileCases {
-    /// Opens or makes the file; the thread that writes runs under this keeper.
+    /// Opens or makes the file; the loop that writes runs there.
     ///
     /// # Errors
     /// When it cannot be.
-    pub fn open(path: &Path, keeper: &Keeper) -> Result<Self> {
+    pub fn open(path: &Path, spawn: &dyn Spawn) -> Result<Self> {
         let (mut writer, reader) = (open(path)?, open(path)?);
         let (queue, waiting, bell) = queue();
-        keeper.keep("cases", &bell, Box::new(move |post| write(&mut writer, &waiting, post)));
+        spawn.keep("cases", &bell, Box::new(move |post| write(&mut writer, &waiting, post)));
         Ok(Self { reader: Mutex::new(reader), queue })
     }
 

@@ -46,6 +46,24 @@ pub struct AnswerHandle {
     theirs: Package,
 }
 
+/// A negotiation that is open: its proposal, and the exchange whose conclusion is waited for once
+/// the proposal has been answered.
+struct Open {
+    propose: Digest,
+    exchange: Option<Digest>,
+}
+
+impl Open {
+    /// Whether a word is the answer, or the conclusion, that is waited for.
+    fn is_about(&self, talk: &Talk) -> bool {
+        match (talk, self.exchange) {
+            (Talk::Select { select, .. }, None) => select.body().propose == self.propose,
+            (Talk::Conclude { exchange }, Some(ours)) => *exchange == ours,
+            _ => false,
+        }
+    }
+}
+
 type Failed = wit::Failure;
 
 fn declined(words: impl ToString) -> Failed {
@@ -107,7 +125,7 @@ impl Context {
 impl Context {
     fn proposal(&mut self, talk: Talk) -> Result<ProposalHandle, Stop> {
         let Talk::Propose { propose, enclosed, wants } = talk else {
-            return Err(self.unexpected(&talk));
+            return Err(Stop::broken("a word that comes too late was not left out"));
         };
         let (peer, till) = (self.deal.side.other(), self.till()?);
         let keys = self.deal.agreement.keys(peer);
@@ -120,9 +138,31 @@ impl Context {
         Ok(ProposalHandle { propose, enclosed, parts, wants })
     }
 
-    /// Waits for the next word about a negotiation, named by its proposal; or why there is none.
-    /// What the other side does instead is for the component's next wait.
-    fn told(&mut self, propose: Digest, until: Timestamp) -> Result<Result<Talk, String>, Stop> {
+    /// Waits for the next word about a negotiation; or why there is none. What the other side does
+    /// instead is for the component's next wait. A word about another negotiation comes late, from
+    /// one that we have left meanwhile: nobody is to blame for it.
+    fn told(&mut self, about: &Open, until: Timestamp) -> Result<Result<Talk, String>, Stop> {
+        loop {
+            let word = self.next_word(until)?;
+            match word {
+                Ok(Talk::Reject { reject, words }) => {
+                    let peers = self.deal.agreement.keys(self.deal.side.other());
+                    if !reject.is_by(&peers.sign, deal_name(self.deal.id)) {
+                        return Err(Stop::peer("a refusal is not signed with its deal's key"));
+                    }
+                    if reject.body().propose == about.propose {
+                        return Ok(Err(words));
+                    }
+                }
+                Ok(talk) if about.is_about(&talk) => return Ok(Ok(talk)),
+                Ok(_) => {}
+                Err(why) => return Ok(Err(why)),
+            }
+        }
+    }
+
+    /// The next word about any negotiation, or why there is none.
+    fn next_word(&mut self, until: Timestamp) -> Result<Result<Talk, String>, Stop> {
         let wanted = Waited { message: true, until: Some(until), ..Waited::default() };
         let taken = match self.first_of(&wanted)? {
             Ended::Message(taken) => taken,
@@ -134,18 +174,7 @@ impl Context {
             Ended::Answer(_) => return Err(Stop::service("an answer to no question")),
         };
         match self.take(taken)? {
-            Received::Talk(talk) => match *talk {
-                Talk::Reject { reject, words } => {
-                    let peers = self.deal.agreement.keys(self.deal.side.other());
-                    let ours = reject.is_by(&peers.sign, deal_name(self.deal.id))
-                        && reject.body().propose == propose;
-                    match ours {
-                        true => Ok(Err(words)),
-                        false => Err(Stop::peer("it refuses what nobody has proposed")),
-                    }
-                }
-                other => Ok(Ok(other)),
-            },
+            Received::Talk(talk) if !matches!(*talk, Talk::Propose { .. }) => Ok(Ok(*talk)),
             other => {
                 self.held_back.push_back(other);
                 Ok(Err("the other side went on without an answer".into()))
@@ -160,10 +189,10 @@ impl Context {
         ours: Package,
         wants: &[Wanted],
     ) -> Result<Result<AnswerHandle, Failed>, Stop> {
-        let name = propose.digest();
-        let (select, enclosed) = match self.told(name, propose.body().wishes.accept_by)? {
+        let about = Open { propose: propose.digest(), exchange: None };
+        let (select, enclosed) = match self.told(&about, propose.body().wishes.accept_by)? {
             Ok(Talk::Select { select, enclosed }) => (select, enclosed),
-            Ok(_) => return Err(Stop::peer("another word came than an answer")),
+            Ok(_) => return Err(Stop::broken("another word than an answer was let through")),
             Err(why) => return Ok(Err(declined(why))),
         };
         let (peer, till) = (self.deal.side.other(), self.till()?);
@@ -296,9 +325,9 @@ impl wit::Host for Context {
         let at = self.now()?;
         self.talk("exchange/exchange.accept", &talk, at, || Ok(Vec::new()))?;
         // Nothing begins before both persons have decided.
-        match self.told(name, agreement.accept_by)? {
-            Ok(Talk::Conclude { exchange }) if exchange == agreement.subject() => {}
-            Ok(_) => return Err(Stop::peer("another word came than the conclusion").into()),
+        let about = Open { propose: name, exchange: Some(agreement.subject()) };
+        match self.told(&about, agreement.accept_by)? {
+            Ok(_) => {}
             Err(why) => return Ok(Err(declined(why))),
         }
         let world = Arc::clone(&self.world);

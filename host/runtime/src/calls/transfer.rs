@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use semper_exchange::package::Talk;
 use semper_items::{Item, limits};
 use semper_trust::Limit;
 use wasmtime::component::Resource;
@@ -144,18 +143,6 @@ impl inbox::Host for Context {
 }
 
 impl Context {
-    /// Something about an exchange came into a wait that cannot hand it over.
-    pub(super) fn unexpected(&self, talk: &Talk) -> Stop {
-        match talk {
-            Talk::Propose { .. } => Stop::service(
-                "an exchange was proposed where the service does not listen for proposals",
-            ),
-            Talk::Select { .. } | Talk::Conclude { .. } | Talk::Reject { .. } => {
-                Stop::peer("it answers a proposal that nobody has made")
-            }
-        }
-    }
-
     /// What was received, as the component gets it.
     pub(super) fn hand_over(&mut self, received: Received) -> wasmtime::Result<inbox::Received> {
         Ok(match received {
@@ -164,7 +151,11 @@ impl Context {
                 inbox::Received::Statement(self.hold(StatementHandle((*signed).into()))?)
             }
             Received::Money(payment) => inbox::Received::Payment(self.hold(payment)?),
-            Received::Talk(talk) => return Err(self.unexpected(&talk).into()),
+            // Words about proposals that are not open any more are left out before.
+            Received::Talk(_) => {
+                let what = "an exchange was proposed where the service does not listen for proposals";
+                return Err(Stop::service(what).into());
+            }
         })
     }
 }

@@ -82,8 +82,19 @@ impl Context {
             Some(Question::Choose { options, .. }) => options.len(),
             _ => 0,
         };
-        let event = match Context::first_of(self, &wanted)? {
-            Ended::Message(taken) => return Ok(Heard::Received(self.take(taken)?)),
+        let ended = loop {
+            match Context::first_of(self, &wanted)? {
+                Ended::Message(taken) => {
+                    let received = self.take(taken)?;
+                    if !received.comes_late() {
+                        return Ok(Heard::Received(received));
+                    }
+                }
+                other => break other,
+            }
+        };
+        let event = match ended {
+            Ended::Message(_) => return Err(Stop::broken("a message that was taken already")),
             Ended::Time(at) => {
                 self.clock = self.clock.max(at);
                 waiting::Event::Time(at.millis())

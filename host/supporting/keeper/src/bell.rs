@@ -33,7 +33,7 @@ impl Bell {
     }
 
     /// Whether both are one bell.
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
+    pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use semper_base::Digest;
-use semper_keeper::Keeper;
+use semper_keeper::Spawn;
 use semper_tinguin_protocol::protocol::{Reply, Request};
 use semper_tinguin_protocol::{Ask, ClientError};
 
-use crate::service::{Service, panicked};
+use crate::service::{Service, ending, panicked};
 
 /// A TINGUIN that is asked by a call instead of over its socket. It never waits: a posed question
 /// is pending until somebody has taken the asker's turn ([`Service::keep_asking`]), and a watch
@@ -15,13 +15,13 @@ use crate::service::{Service, panicked};
 #[derive(Clone, Debug)]
 pub struct InProcess {
     service: Arc<Service>,
-    keeper: Keeper,
+    spawn: Arc<dyn Spawn>,
 }
 
 impl InProcess {
-    /// Asks this service; panics are caught and counted by the keeper.
-    pub const fn new(service: Arc<Service>, keeper: Keeper) -> Self {
-        Self { service, keeper }
+    /// Asks this service; panics are caught and counted there.
+    pub const fn new(service: Arc<Service>, spawn: Arc<dyn Spawn>) -> Self {
+        Self { service, spawn }
     }
 }
 
@@ -32,9 +32,15 @@ impl Ask for InProcess {
             Request::Watch { epoch, after } => return self.watch(epoch, after),
             other => other,
         };
-        let answered = self.keeper.caught("a request", || self.service.answer(request));
-        let reply = answered.unwrap_or_else(|panic| Err(panicked(&panic)));
-        Ok(reply.unwrap_or_else(Reply::NotDone))
+        let (mut request, mut reply) = (Some(request), None);
+        let answered = self.spawn.caught("a request", &mut || {
+            reply = request.take().map(|request| self.service.answer(request));
+        });
+        Ok(match (answered, reply) {
+            (Ok(()), Some(reply)) => reply.unwrap_or_else(Reply::NotDone),
+            (Ok(()), None) => Reply::NotDone(ending()),
+            (Err(panic), _) => Reply::NotDone(panicked(&panic)),
+        })
     }
 
     fn watch(&self, epoch: Digest, after: u64) -> Result<Reply, ClientError> {

@@ -66,7 +66,9 @@ impl Mend for KeystoreError {
     }
 }
 
-/// The open key store: derives keys, gives none away.
+/// The open key store: derives keys, gives none away. A clone is for a TINGUIN that is started again
+/// in the same process.
+#[derive(Clone)]
 pub struct Keystore {
     master: Zeroizing<[u8; 32]>,
 }

@@ -315,6 +315,6 @@ pub(crate) fn panicked(panic: &Panicked) -> Failure {
     Failure::new(Cause::Busy, format!("the TINGUIN has failed over this: {panic}"), mend)
 }
 
-fn ending() -> Failure {
+pub(crate) fn ending() -> Failure {
     Failure::new(Cause::Busy, "the TINGUIN ends", "start it again")
 }

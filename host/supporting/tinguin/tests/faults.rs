@@ -267,7 +267,7 @@ fn a_tinguin_in_the_hosts_process_answers_when_its_asker_has_had_its_turn() {
     let (turns, keeper) = (Turns::default(), Keeper::new("test"));
     let post = keeper.thread("nobody", &Bell::new(), Box::new(|_| Turn::End));
     service.keep_asking(&turns);
-    let client = Client::through(InProcess::new(service, keeper));
+    let client = Client::through(InProcess::new(service, Arc::new(keeper)));
     let deal = open_deal(&client);
     let news = client.watch(Digest::ZERO, 0).unwrap();
 

@@ -79,7 +79,6 @@ pub(super) struct Live {
     /// When something last changed.
     changed: Instant,
     pause: Duration,
-    fresh: bool,
     /// Whether something is being said to the other side now.
     pub conversing: bool,
     /// How often that has been tried one after the other.
@@ -106,7 +105,6 @@ impl Live {
             since: now,
             changed: now,
             pause: SHORTEST,
-            fresh: true,
             conversing: false,
             turns: 0,
             asking: false,
@@ -170,19 +168,20 @@ impl Live {
         })
     }
 
-    /// What is to happen now, besides saying again what is under way.
-    pub(super) fn due(&mut self) -> Option<Event<Standard>> {
-        if std::mem::take(&mut self.fresh) {
-            let begins = matches!(&self.stored.machine, Machine::Originator(it) if it.state == Originating::Idle);
-            return begins.then_some(Event::Start);
-        }
-        if self.left().is_some_and(|left| left.is_zero()) {
-            self.since = self.clock.instant();
-            let idle = matches!(&self.stored.machine, Machine::Responder(it) if it.state == Responding::Idle);
+    /// What is to happen now, besides saying again what is under way; the second, if the first
+    /// cannot be done. Nothing of it is consumed: what could not be stored is due again.
+    fn due(&self) -> Vec<Event<Standard>> {
+        let late = self.left().is_some_and(|left| left.is_zero());
+        match &self.stored.machine {
+            Machine::Originator(it) if it.state == Originating::Idle => vec![Event::Start],
             // Nothing has been promised yet.
-            return Some(if idle { Event::Cancel } else { Event::TimeUp });
+            Machine::Responder(it) if it.state == Responding::Idle && late => vec![Event::Cancel],
+            // A TINGUIN that has begun to give up delivers no more.
+            _ => {
+                let deliver = self.stored.to_deliver_for().into_iter();
+                deliver.chain(late.then_some(Event::TimeUp)).collect()
+            }
         }
-        None
     }
 
     /// When to look next.
@@ -235,9 +234,7 @@ impl Host {
     fn look(self: &Arc<Self>, desk: &Arc<Desk>, live: &mut Live) -> Result<(), Stop> {
         let begun = self.instant();
         live.pause = (live.pause * 2).min(LONGEST);
-        if let Some(event) = live.due() {
-            self.happens(desk, live, event)?;
-        }
+        self.what_is_due(desk, live)?;
         if live.stands_since(begun) {
             self.happens(desk, live, Event::Resend)?;
         }
@@ -248,6 +245,21 @@ impl Host {
         Ok(())
     }
 
+    fn what_is_due(self: &Arc<Self>, desk: &Arc<Desk>, live: &mut Live) -> Result<(), Stop> {
+        let mut happened = Ok(());
+        for event in live.due() {
+            let waited = matches!(event, Event::TimeUp | Event::Cancel);
+            happened = self.happens(desk, live, event);
+            if happened.is_ok() {
+                if waited {
+                    live.since = self.instant();
+                }
+                break;
+            }
+        }
+        happened
+    }
+
     /// Something happens to an exchange, and what follows from it.
     pub(super) fn happens(
         self: &Arc<Self>,
@@ -255,11 +267,15 @@ impl Host {
         live: &mut Live,
         event: Event<Standard>,
     ) -> Result<(), Stop> {
+        self.note_acceptance(live, &event)?;
         let holder = DealHolder::new(self.tinguin(), live.deal.id, &live.stored.enclosed.1);
         let before = live.stored.machine.clone();
         let (machine, effects) =
             before.step(event, self.now(), &holder).map_err(|away| later(&away))?;
         let mut next = Stored { machine, ..live.stored.clone() };
+        if next.to_deliver_for().is_none() {
+            next.accepted = None;
+        }
         next.opened.extend(holder.into_opened());
         let ended = effects.iter().any(|it| matches!(it, Effect::Ended(_)));
         if effects.contains(&Effect::Persist) {
@@ -269,6 +285,18 @@ impl Host {
         live.stored = next;
         for effect in effects {
             self.perform(desk, live, effect);
+        }
+        Ok(())
+    }
+
+    /// X2 is stored before the TINGUIN is asked to sign the delivery: see [`Stored::accepted`].
+    fn note_acceptance(&self, live: &mut Live, event: &Event<Standard>) -> Result<(), Stop> {
+        let Event::Message(Message::Accept(accept)) = event else { return Ok(()) };
+        let holder = DealHolder::new(self.tinguin(), live.deal.id, &live.stored.enclosed.1);
+        if live.stored.accepts(accept, &holder).map_err(|away| later(&away))? {
+            let next = Stored { accepted: Some(accept.clone()), ..live.stored.clone() };
+            self.store_exchange(&live.deal, &next, false)?;
+            live.stored = next;
         }
         Ok(())
     }

@@ -1,0 +1,67 @@
+//! One fault at a time, at every point of an exchange: the purchase is completed all the same.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use semper_simulation::faults::{Accident, DISK, Planned};
+use semper_simulation::{Outcome, Trade, run_planned};
+
+/// The parties' computers.
+const BOTH: [&str; 2] = ["anna", "otto"];
+
+/// How often a computer comes to a point in a purchase in which nothing goes wrong.
+fn counts(trade: Trade, points: &[&'static str]) -> Vec<(&'static str, &'static str, u32)> {
+    let (report, faults) = run_planned(trade, &[]).unwrap();
+    assert_eq!(report.outcome, Outcome::Completed);
+    let of = |computer| points.iter().map(move |point| (computer, *point));
+    let all = BOTH.into_iter().flat_map(of);
+    all.map(|(computer, point)| (computer, point, faults.count(computer, point))).collect()
+}
+
+/// The same accident at each of these points, once; every purchase must be completed, unless
+/// somebody is absent: then it may come to nothing, on both sides.
+fn at_each(trade: Trade, points: &[&'static str], what: Accident) {
+    let mut tried = 0;
+    let mut wrong = Vec::new();
+    for (computer, point, count) in counts(trade, points) {
+        for number in 1..=count {
+            let planned = Planned { computer, point, number, what };
+            tried += 1;
+            match run_planned(trade, &[planned]) {
+                Ok((report, _)) if report.outcome == Outcome::Completed => {}
+                Ok(_) if what == Accident::Absence => {}
+                Ok((report, _)) => wrong.push(format!("{planned:?}: {:?}", report.outcome)),
+                Err(why) => wrong.push(format!("{planned:?}: {why}")),
+            }
+        }
+    }
+    assert!(tried > 0, "there is no such point");
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+#[test]
+fn a_host_that_dies_before_or_after_it_stores_a_step_of_an_exchange_goes_on_with_it() {
+    at_each(Trade::MailOrder, &["exchange.before", "exchange.after"], Accident::Kill);
+}
+
+#[test]
+fn a_host_that_is_back_before_its_tinguin_begins_its_exchange_once_the_tinguin_answers() {
+    at_each(Trade::MailOrder, &["exchange.before"], Accident::PowerCut);
+}
+
+#[test]
+fn a_host_that_has_died_over_its_tinguins_signature_has_it_signed_again_however_late() {
+    at_each(Trade::MailOrder, &["exchange.before", "exchange.after"], Accident::Absence);
+    at_each(Trade::Report, &["exchange.before", "exchange.after"], Accident::Absence);
+}
+
+#[test]
+fn whatever_an_exchange_asks_of_others_is_asked_again_when_asking_has_panicked() {
+    let points = ["exchange.send", "exchange.sent", "exchange.hold", "exchange.held"];
+    at_each(Trade::MailOrder, &points, Accident::Panic);
+    at_each(Trade::MailOrder, &["exchange.before", "exchange.after"], Accident::Panic);
+}
+
+#[test]
+fn a_disk_that_is_full_for_two_writes_loses_nothing() {
+    at_each(Trade::MailOrder, &[DISK], Accident::Full);
+}

@@ -100,35 +100,25 @@ pub struct Amount {
 }
 
 /// Why an amount could not be made.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Mend)]
+#[mend(input)]
 pub enum AmountError {
     /// No such code in ISO 4217.
     #[error("“{0}” is not a currency of ISO 4217")]
+    #[mend("use a three-letter code such as EUR")]
     Currency(String),
     /// Not of the form `19.99 EUR`.
     #[error("“{0}” is not an amount")]
+    #[mend("write it like 19.99 EUR, with the currency's own decimals")]
     Form(String),
     /// Amounts of different currencies do not add.
     #[error("{0} and {1} are different currencies and do not add")]
+    #[mend("keep one currency per offer")]
     Mixed(Currency, Currency),
     /// Beyond 64 bits of minor units.
     #[error("the amount is larger than can be counted")]
+    #[mend("use a smaller amount")]
     Overflow,
-}
-
-impl Mend for AmountError {
-    fn mend(&self) -> String {
-        match self {
-            Self::Currency(_) => "use a three-letter code such as EUR".into(),
-            Self::Form(_) => "write it like 19.99 EUR, with the currency's own decimals".into(),
-            Self::Mixed(..) => "keep one currency per offer".into(),
-            Self::Overflow => "use a smaller amount".into(),
-        }
-    }
-
-    fn is_input(&self) -> bool {
-        true
-    }
 }
 
 impl Amount {

@@ -11,11 +11,14 @@
 //! | [`cose`] | COSE_Sign1 (RFC 9052) with `x5chain` (RFC 9360) or a deal key's id |
 //! | [`cert`] | X.509 certificates: the project's profile, roles, chains, requests |
 //! | [`fault`] | fault injection, in the tests' builds alone |
-//! | [`mend`] | what every error of ours also says: how to mend it |
+//! | [`mend`] | what every error of ours also says: how to mend it; the derive of that |
 //! | [`text`] | text from outside that a person will read |
 //!
 //! Bytes from outside become one of these types once, at the border, or a named error.
 #![forbid(unsafe_code)]
+
+// What `semper-mend` derives names this crate by its name, here too.
+extern crate self as semper_base;
 
 pub mod amount;
 pub mod cbor;

@@ -1,4 +1,78 @@
 //! Errors are pairs: what went wrong (`Display`) and what to do about it ([`Mend::mend`]).
+//!
+//! thiserror derives the one, [`derive(Mend)`](macro@Mend) the other. Each variant says how it is
+//! mended:
+//!
+//! ```
+//! use std::path::PathBuf;
+//!
+//! use semper_base::{AmountError, Mend};
+//!
+//! #[derive(Debug, thiserror::Error, Mend)]
+//! enum ShopError {
+//!     #[error("{} is open to others", .0.display())]
+//!     #[mend(input, "chmod 600 {}", .0.display())]
+//!     Loose(PathBuf),
+//!     #[error("there are {count} errors in {file}")]
+//!     #[mend(input, "mend the lines of {file}")]
+//!     Lines { file: String, count: usize },
+//!     #[error("the shop answers with status {0}")]
+//!     #[mend(by = again)]
+//!     Status(u16),
+//!     #[error(transparent)]
+//!     #[mend(from)]
+//!     Amount(#[from] AmountError),
+//!     #[error("the person said no")]
+//!     #[mend(none)]
+//!     Declined,
+//! }
+//!
+//! fn again(status: &u16) -> String {
+//!     if *status == 503 { "try again".into() } else { "ask the shop".into() }
+//! }
+//!
+//! let loose = ShopError::Loose("anna".into());
+//! assert_eq!((loose.mend().as_str(), loose.is_input()), ("chmod 600 anna", true));
+//! let lines = ShopError::Lines { file: "articles.csv".into(), count: 2 };
+//! assert_eq!(lines.mend(), "mend the lines of articles.csv");
+//! assert_eq!(ShopError::Status(503).mend(), "try again");
+//! let passed_on = ShopError::from(AmountError::Overflow);
+//! assert_eq!((passed_on.mend().as_str(), passed_on.is_input()), ("use a smaller amount", true));
+//! assert_eq!(ShopError::Declined.mend(), "");
+//! ```
+//!
+//! A variant that says nothing does not compile, nor does one that passes on what is no error:
+//!
+//! ```compile_fail
+//! # use semper_base::Mend;
+//! #[derive(Debug, thiserror::Error, Mend)]
+//! enum ShopError {
+//!     #[error("the shop is closed")]
+//!     #[mend("come again tomorrow")]
+//!     Closed,
+//!     #[error("the shop answers with status {0}")]
+//!     Status(u16),
+//! }
+//! ```
+//!
+//! ```compile_fail
+//! # use semper_base::Mend;
+//! #[derive(Debug, thiserror::Error, Mend)]
+//! #[error("the shop answers with status {0}")]
+//! #[mend(from)]
+//! struct Status(u16);
+//! ```
+//!
+//! ```compile_fail
+//! # use semper_base::{AmountError, Mend};
+//! #[derive(Debug, thiserror::Error, Mend)]
+//! #[error("{0} and {1}")]
+//! #[mend(from)]
+//! struct Two(AmountError, AmountError);
+//! ```
+
+/// See [the module](self) for every form of the attribute.
+pub use semper_mend::Mend;
 
 /// The mend of an error: the thing that a person can do about it.
 pub trait Mend: std::error::Error {

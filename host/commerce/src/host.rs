@@ -133,13 +133,15 @@ impl Drop for Host {
 }
 
 /// Why a host does not start.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Mend)]
 pub enum HostError {
     /// Another process runs this home's deals.
     #[error("another host of {} is running", .0.display())]
+    #[mend("wait until it has ended, or use another home")]
     Running(PathBuf),
     /// The lock's file.
     #[error("{}: {detail}", file.display())]
+    #[mend("check the home's permissions")]
     Lock {
         /// Which.
         file: PathBuf,
@@ -148,17 +150,8 @@ pub enum HostError {
     },
     /// The runtime or the archive.
     #[error(transparent)]
+    #[mend(from)]
     Stop(#[from] Stop),
-}
-
-impl Mend for HostError {
-    fn mend(&self) -> String {
-        match self {
-            Self::Running(_) => "wait until it has ended, or use another home".into(),
-            Self::Lock { .. } => "check the home's permissions".into(),
-            Self::Stop(stop) => stop.mend(),
-        }
-    }
 }
 
 fn lock_home(home: &Home) -> Result<File, HostError> {

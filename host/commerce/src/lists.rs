@@ -22,13 +22,15 @@ const MAX_LIST: usize = 2 * 1024 * 1024;
 const FOLDER: &str = "lists";
 
 /// Why a list is not taken.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Mend)]
 pub enum ListError {
     /// It cannot be had.
     #[error(transparent)]
+    #[mend(from)]
     Net(#[from] NetError),
     /// The server answers something else.
     #[error("{url} answers with status {status}")]
+    #[mend("check the address in the trust file")]
     Status {
         /// Where.
         url: String,
@@ -37,6 +39,7 @@ pub enum ListError {
     },
     /// Its signature or its form.
     #[error("the list at {url}: {source}")]
+    #[mend("tell whoever publishes the list")]
     Signed {
         /// Where.
         url: String,
@@ -45,6 +48,7 @@ pub enum ListError {
     },
     /// An authority's list that cannot be read.
     #[error("the list at {url}: {source}")]
+    #[mend("tell whoever publishes the list")]
     Form {
         /// Where.
         url: String,
@@ -53,9 +57,11 @@ pub enum ListError {
     },
     /// Nobody whom the trust file names has signed it.
     #[error("the list at {0} is not signed by an authority that is believed here")]
+    #[mend("tell whoever publishes the list")]
     Unknown(String),
     /// The evaluator's address gives somebody else's list.
     #[error("the list at {url} is not that of “{of}”")]
+    #[mend("tell whoever publishes the list")]
     Other {
         /// Where.
         url: String,
@@ -64,6 +70,7 @@ pub enum ListError {
     },
     /// An older one than is known.
     #[error("the list at {url} has number {got}, but number {seen} has been seen before")]
+    #[mend("whoever serves it holds newer ones back; tell the signer")]
     Older {
         /// Where.
         url: String,
@@ -74,23 +81,12 @@ pub enum ListError {
     },
     /// The home.
     #[error(transparent)]
+    #[mend(refusal, from)]
     Home(#[from] HomeError),
     /// The archive.
     #[error(transparent)]
+    #[mend(from)]
     Archive(#[from] ArchiveError),
-}
-
-impl Mend for ListError {
-    fn mend(&self) -> String {
-        match self {
-            Self::Net(error) => error.mend(),
-            Self::Status { .. } => "check the address in the trust file".into(),
-            Self::Older { .. } => "whoever serves it holds newer ones back; tell the signer".into(),
-            Self::Home(error) => error.mend(),
-            Self::Archive(error) => error.mend(),
-            _ => "tell whoever publishes the list".into(),
-        }
-    }
 }
 
 /// The lists of a home.

@@ -34,62 +34,65 @@ const LIFETIME: Duration = Duration::from_secs(365 * 86_400);
 const TRIES: u32 = 5;
 
 /// Why a deal is not open.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Mend)]
 pub enum OpeningError {
     /// One side refused.
     #[error("the deal was not opened: {0}")]
+    #[mend(by = after)]
     Refused(Refusal),
     /// The other side's agreement.
     #[error(transparent)]
+    #[mend("{LEAVE}")]
     Agreement(#[from] AgreementError),
     /// Not HELLO, or not canonical.
     #[error("not an opening: {0}")]
+    #[mend("{LEAVE}")]
     Form(#[from] CborError),
     /// The TINGUIN.
     #[error(transparent)]
+    #[mend(from)]
     Tinguin(#[from] ClientError),
     /// The way.
     #[error(transparent)]
+    #[mend(from)]
     Net(#[from] NetError),
     /// The archive.
     #[error(transparent)]
+    #[mend(from)]
     Archive(#[from] ArchiveError),
     /// Terms.
     #[error(transparent)]
+    #[mend(from)]
     Terms(#[from] TermsError),
     /// Starting the deal.
     #[error(transparent)]
+    #[mend(from)]
     Stop(#[from] Stop),
     /// The merchant answers something that is no answer.
     #[error("the merchant answers with status {0}")]
+    #[mend("{LEAVE}")]
     Status(u16),
     /// It does not get on; what was stored is gone on with later.
     #[error("the opening does not get on; `semper deals --resume` goes on with it")]
+    #[mend("semper deals --resume")]
     Stuck,
     /// No opening of this name is known.
     #[error("there is no opening for this agreement here")]
+    #[mend("{LEAVE}")]
     Unknown,
 }
 
-impl Mend for OpeningError {
-    fn mend(&self) -> String {
-        match self {
-            Self::Refused(Refusal::NoPayment { .. }) => {
-                "set up a payment module that the terms accept, in the home's semper.toml".into()
-            }
-            Self::Refused(Refusal::Clock { .. }) => "set the clock".into(),
-            Self::Refused(Refusal::UnknownTerms(_)) => "fetch the merchant's terms again".into(),
-            Self::Refused(_) => "nothing was ordered; you may open another deal".into(),
-            Self::Tinguin(error) => error.mend(),
-            Self::Net(error) => error.mend(),
-            Self::Archive(error) => error.mend(),
-            Self::Terms(error) => error.mend(),
-            Self::Stop(error) => error.mend(),
-            Self::Stuck => "semper deals --resume".into(),
-            Self::Agreement(_) | Self::Form(_) | Self::Status(_) | Self::Unknown => {
-                "do not deal with this host; it does not keep to the protocol".into()
-            }
+const LEAVE: &str = "do not deal with this host; it does not keep to the protocol";
+
+/// What to do after a refusal.
+fn after(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::NoPayment { .. } => {
+            "set up a payment module that the terms accept, in the home's semper.toml".into()
         }
+        Refusal::Clock { .. } => "set the clock".into(),
+        Refusal::UnknownTerms(_) => "fetch the merchant's terms again".into(),
+        _ => "nothing was ordered; you may open another deal".into(),
     }
 }
 

@@ -24,44 +24,37 @@ pub const WELL_KNOWN: &str = "/.well-known/semper/terms/";
 const FOLDER: &str = "terms";
 
 /// Why there are no terms.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Mend)]
 pub enum TermsError {
     /// They are not acceptable.
     #[error(transparent)]
+    #[mend(from)]
     Trust(#[from] TrustError),
     /// They cannot be had.
     #[error(transparent)]
+    #[mend(refusal, from)]
     Moved(#[from] MoveError),
     /// They cannot be kept.
     #[error(transparent)]
+    #[mend(refusal, from)]
     Home(#[from] HomeError),
     /// The archive.
     #[error(transparent)]
+    #[mend(from)]
     Archive(#[from] ArchiveError),
     /// Terms that a deal needs are not in the home.
     #[error("the terms {0} are not in this home")]
+    #[mend("fetch them again from the merchant, or restore a backup")]
     Missing(Digest),
     /// The merchant shows terms of somebody else.
     #[error("the terms of {host} are those of “{merchant}”")]
+    #[mend("check the merchant's address")]
     Unknown {
         /// Where they were fetched.
         host: String,
         /// Whose they are.
         merchant: String,
     },
-}
-
-impl Mend for TermsError {
-    fn mend(&self) -> String {
-        match self {
-            Self::Trust(error) => error.mend(),
-            Self::Moved(error) => error.mend(),
-            Self::Home(error) => error.mend(),
-            Self::Archive(error) => error.mend(),
-            Self::Missing(_) => "fetch them again from the merchant, or restore a backup".into(),
-            Self::Unknown { .. } => "check the merchant's address".into(),
-        }
-    }
 }
 
 /// Downloads a merchant's current terms; `progress` hears of each file and its size.

@@ -30,27 +30,17 @@ use crate::replay::{self, End, Replayed};
 pub const MAX_FILE: u64 = 1 << 30;
 
 /// Why a file cannot be examined at all.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Mend)]
+#[mend(input)]
 pub enum ExportError {
     /// Not an export.
     #[error("this is no export of a deal: {0}")]
+    #[mend("make one with semper archive export")]
     Form(String),
     /// Only the public parts are in it.
     #[error("the export holds only the public parts of the deal")]
+    #[mend("have its owner make one with semper archive export --open")]
     NotOpened,
-}
-
-impl Mend for ExportError {
-    fn mend(&self) -> String {
-        match self {
-            Self::Form(_) => "make one with semper archive export".into(),
-            Self::NotOpened => "have its owner make one with semper archive export --open".into(),
-        }
-    }
-
-    fn is_input(&self) -> bool {
-        true
-    }
 }
 
 #[derive(Deserialize)]

@@ -117,45 +117,38 @@ pub enum Effect<C: Crypto> {
     Serialize,
     Deserialize,
     thiserror::Error,
+    semper_base::Mend,
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum End {
     /// The peer's items are here.
     #[error("both sides have what they were promised")]
+    #[mend("nothing is left to do")]
     Done,
     /// The third party's verdict gives them.
     #[error("the third party has completed the exchange")]
+    #[mend("nothing is left to do")]
     Completed,
     /// Neither side has anything of the other.
     #[error("the exchange was given up; nobody has lost anything")]
+    #[mend("nothing is left to do")]
     Aborted,
     /// It was asked too late.
     #[error("the third party was asked too late; it completes nothing any more")]
+    #[mend("ask the third party earlier: leave the host running")]
     Expired,
     /// The information was false, and the money could not be stopped any more.
     #[error("what came is not what was described; the evidence is kept for an arbiter")]
+    #[mend("give the evidence to the arbiter: semper judge")]
     Disputed,
     /// Weak fairness: the peer has cheated, and the third party attests it.
     #[error("the other side has cheated; the third party attests it")]
+    #[mend("give the evidence to the arbiter: semper judge")]
     Wronged,
     /// The third party has done what it must not, and its own signature shows it.
     #[error("the third party has broken its word; its signature shows it")]
+    #[mend("give the evidence to the arbiter, and trust this third party no more")]
     ThirdPartyFault,
-}
-
-impl semper_base::Mend for End {
-    fn mend(&self) -> String {
-        match self {
-            Self::Done | Self::Completed | Self::Aborted => "nothing is left to do".into(),
-            Self::Expired => "ask the third party earlier: leave the host running".into(),
-            Self::Disputed | Self::Wronged => {
-                "give the evidence to the arbiter: semper judge".into()
-            }
-            Self::ThirdPartyFault => {
-                "give the evidence to the arbiter, and trust this third party no more".into()
-            }
-        }
-    }
 }
 
 /// The outcome of taking a package.

@@ -20,16 +20,19 @@ pub struct SignedStatement {
 }
 
 /// Why signed bytes are not accepted as a statement.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Mend)]
 pub enum StatementError {
     /// Form, signature or certificate.
     #[error(transparent)]
+    #[mend("{IGNORED}")]
     Signature(#[from] CoseError),
     /// The signature is fine, the content is not.
     #[error(transparent)]
+    #[mend(from)]
     Content(#[from] ContentError),
     /// A statement of another deal.
     #[error("the statement belongs to {got}, not to {want}")]
+    #[mend("{IGNORED}")]
     OtherDeal {
         /// The fault in the statement.
         got: DealId,
@@ -38,14 +41,7 @@ pub enum StatementError {
     },
 }
 
-impl Mend for StatementError {
-    fn mend(&self) -> String {
-        match self {
-            Self::Content(error) => error.mend(),
-            _ => "do not act on it; the sender's host or the way between is at fault".into(),
-        }
-    }
-}
+const IGNORED: &str = "do not act on it; the sender's host or the way between is at fault";
 
 impl SignedStatement {
     /// Signs a statement with a certified key: for whoever holds keys (the TINGUIN, a bank).

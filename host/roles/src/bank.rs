@@ -42,13 +42,16 @@ const LAPSE: Duration = Duration::from_secs(10);
 const ENTRIES: u32 = 50;
 
 /// Why a bank's home cannot be opened.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Mend)]
+#[mend(input)]
 pub enum BankError {
     /// The home.
     #[error(transparent)]
+    #[mend(from)]
     Home(#[from] HomeError),
     /// Its certificate or that of the authority.
     #[error("{file}: {source}")]
+    #[mend("{REGISTER}")]
     Certificate {
         /// Which file.
         file: &'static str,
@@ -57,27 +60,15 @@ pub enum BankError {
     },
     /// Its key.
     #[error("bank.key: {0}")]
+    #[mend("{REGISTER}")]
     Key(#[from] KeyError),
     /// Its books.
     #[error(transparent)]
+    #[mend(from)]
     Ledger(#[from] LedgerError),
 }
 
-impl Mend for BankError {
-    fn mend(&self) -> String {
-        match self {
-            Self::Home(error) => error.mend(),
-            Self::Certificate { .. } | Self::Key(_) => {
-                "make bank.key with semper-sign key and register its request as bank.pem".into()
-            }
-            Self::Ledger(error) => error.mend(),
-        }
-    }
-
-    fn is_input(&self) -> bool {
-        true
-    }
-}
+const REGISTER: &str = "make bank.key with semper-sign key and register its request as bank.pem";
 
 /// A running bank.
 #[derive(Debug)]

@@ -73,25 +73,31 @@ pub struct Registered {
 }
 
 /// Why there is no certificate.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Mend)]
 pub enum CaError {
     /// The authority's home.
     #[error(transparent)]
+    #[mend(from)]
     Home(#[from] HomeError),
     /// A name, a key or a request.
     #[error(transparent)]
+    #[mend(input, "make the request with semper or openssl req")]
     Certificate(#[from] CertError),
     /// The private key file.
     #[error("{KEY} is not usable: {0}")]
+    #[mend("{RESTORE}")]
     Key(#[from] keys::KeyError),
     /// Nobody was invited with this key.
     #[error("this registration key is not known")]
+    #[mend("check it against the letter from the organiser")]
     UnknownKey,
     /// It has been used.
     #[error("this registration key has been used for another key pair already")]
+    #[mend("ask the organiser for a new registration key")]
     Used,
     /// Invited under another name.
     #[error("the request is for “{got}”, but the registration key was given out for “{want}”")]
+    #[mend("register as “{want}”")]
     OtherName {
         /// In the request.
         got: String,
@@ -100,25 +106,11 @@ pub enum CaError {
     },
     /// The authority's store.
     #[error("the authority's store cannot be used: {0}")]
+    #[mend("{RESTORE}")]
     Sqlite(#[from] rusqlite::Error),
 }
 
-impl Mend for CaError {
-    fn mend(&self) -> String {
-        match self {
-            Self::Home(error) => error.mend(),
-            Self::UnknownKey => "check it against the letter from the organiser".into(),
-            Self::Used => "ask the organiser for a new registration key".into(),
-            Self::OtherName { want, .. } => format!("register as “{want}”"),
-            Self::Certificate(_) => "make the request with semper or openssl req".into(),
-            Self::Key(_) | Self::Sqlite(_) => "restore the authority's home from a backup".into(),
-        }
-    }
-
-    fn is_input(&self) -> bool {
-        matches!(self, Self::Home(_) | Self::Certificate(_))
-    }
-}
+const RESTORE: &str = "restore the authority's home from a backup";
 
 /// A running authority.
 #[derive(Debug)]

@@ -60,29 +60,17 @@ const SCHEMA: &str = "
 ";
 
 /// Why a catalogue cannot be imported or used.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Mend)]
+#[mend(input)]
 pub enum CatalogueError {
     /// Lines that are wrong; nothing was imported.
     #[error("the catalogue has errors; nothing was imported:{}", listed(.0))]
+    #[mend("mend these lines and import again; the README has the columns")]
     Lines(Vec<Trouble>),
     /// The store.
     #[error("the catalogue cannot be used: {0}")]
+    #[mend("check the disk and the file's permissions")]
     Sqlite(#[from] rusqlite::Error),
-}
-
-impl Mend for CatalogueError {
-    fn mend(&self) -> String {
-        match self {
-            Self::Lines(_) => {
-                "mend these lines and import again; the README has the columns".into()
-            }
-            Self::Sqlite(_) => "check the disk and the file's permissions".into(),
-        }
-    }
-
-    fn is_input(&self) -> bool {
-        true
-    }
 }
 
 /// A catalogue.

@@ -47,10 +47,11 @@ pub struct TlsConfig {
 }
 
 /// Why a server does not start.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Mend)]
 pub enum ConfigError {
     /// The file cannot be read.
     #[error("{}: {detail}", file.display())]
+    #[mend(input, "give the path of a server's TOML file")]
     Read {
         /// The file.
         file: PathBuf,
@@ -59,6 +60,7 @@ pub enum ConfigError {
     },
     /// It is not valid; with line and column.
     #[error("{} is not valid: {detail}", file.display())]
+    #[mend(input, "compare with the README; `semper serve --check` says more")]
     Form {
         /// The file.
         file: PathBuf,
@@ -67,6 +69,7 @@ pub enum ConfigError {
     },
     /// There is nothing to serve.
     #[error("{} names no role", file.display())]
+    #[mend(input, "add a {known} section")]
     NoRole {
         /// The file.
         file: PathBuf,
@@ -75,6 +78,7 @@ pub enum ConfigError {
     },
     /// The TLS key is readable by others.
     #[error("{} is open to others (mode {mode:03o})", file.display())]
+    #[mend(input, "chmod 600 {}", file.display())]
     Loose {
         /// The key's file.
         file: PathBuf,
@@ -83,34 +87,16 @@ pub enum ConfigError {
     },
     /// The TLS certificate.
     #[error("[tls] certificate: {0}")]
+    #[mend(input, "register the server's key with the authority")]
     Certificate(#[from] CertError),
     /// A role.
     #[error(transparent)]
+    #[mend(from)]
     Role(#[from] RoleError),
     /// Serving.
     #[error(transparent)]
+    #[mend(from)]
     Serve(#[from] ServeError),
-}
-
-impl Mend for ConfigError {
-    fn mend(&self) -> String {
-        match self {
-            Self::Read { .. } => "give the path of a server's TOML file".into(),
-            Self::Form { .. } => "compare with the README; `semper serve --check` says more".into(),
-            Self::NoRole { known, .. } => format!("add a {known} section"),
-            Self::Loose { file, .. } => format!("chmod 600 {}", file.display()),
-            Self::Certificate(_) => "register the server's key with the authority".into(),
-            Self::Role(error) => error.mend(),
-            Self::Serve(error) => error.mend(),
-        }
-    }
-
-    fn is_input(&self) -> bool {
-        match self {
-            Self::Role(error) => error.is_input(),
-            _ => true,
-        }
-    }
 }
 
 impl ServerConfig {

@@ -27,21 +27,12 @@ pub struct FilesConfig {
 }
 
 /// Why a folder is not shown.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Mend)]
 #[error("{}: {source}", folder.display())]
+#[mend(input, "give the path of a folder under [files] folder")]
 pub struct FilesError {
     folder: PathBuf,
     source: std::io::Error,
-}
-
-impl Mend for FilesError {
-    fn mend(&self) -> String {
-        "give the path of a folder under [files] folder".into()
-    }
-
-    fn is_input(&self) -> bool {
-        true
-    }
 }
 
 /// A folder that is shown. Names that lead out of it lead nowhere: it is opened as a capability.

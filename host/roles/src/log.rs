@@ -87,13 +87,15 @@ pub struct WitnessAddress {
 }
 
 /// Why a log does not start, or does not take a statement.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Mend)]
 pub enum LogError {
     /// The home.
     #[error(transparent)]
+    #[mend(from)]
     Home(#[from] HomeError),
     /// A certificate.
     #[error("{file}: {source}")]
+    #[mend(input, "give PEM certificates under [tlog] authorities")]
     Certificate {
         /// Which file.
         file: String,
@@ -102,18 +104,23 @@ pub enum LogError {
     },
     /// The private key file.
     #[error("{KEY} is not usable: {0}")]
+    #[mend("{RESTORE}")]
     Key(#[from] keys::KeyError),
     /// A note or a key of one.
     #[error(transparent)]
+    #[mend(input, "{RESTORE}")]
     Note(#[from] NoteError),
     /// The stored tree.
     #[error("the stored log is damaged: {0}")]
+    #[mend("{RESTORE}")]
     Tree(#[from] TreeError),
     /// The store.
     #[error("the log's store cannot be used: {0}")]
+    #[mend("{RESTORE}")]
     Sqlite(#[from] rusqlite::Error),
     /// A file.
     #[error("{name}: {source}")]
+    #[mend("{RESTORE}")]
     Io {
         /// Which.
         name: String,
@@ -122,9 +129,14 @@ pub enum LogError {
     },
     /// Not a statement that is accepted here.
     #[error("the statement is not accepted: {0}")]
+    #[mend(
+        "statements must be signed by a merchant, author or evaluator whom the log's \
+         authorities vouch for"
+    )]
     Refused(String),
     /// Not enough witnesses.
     #[error("only {got} of the {want} witnesses wanted have cosigned")]
+    #[mend("try again later")]
     Quorum {
         /// How many have.
         got: usize,
@@ -133,28 +145,11 @@ pub enum LogError {
     },
     /// The log's writer has ended.
     #[error("the log does not take statements now")]
+    #[mend("try again later")]
     Closed,
 }
 
-impl Mend for LogError {
-    fn mend(&self) -> String {
-        match self {
-            Self::Home(error) => error.mend(),
-            Self::Certificate { .. } => "give PEM certificates under [tlog] authorities".into(),
-            Self::Refused(_) => {
-                "statements must be signed by a merchant, author or evaluator whom the log's \
-                 authorities vouch for"
-                    .into()
-            }
-            Self::Quorum { .. } | Self::Closed => "try again later".into(),
-            _ => "restore the log's home from a backup".into(),
-        }
-    }
-
-    fn is_input(&self) -> bool {
-        matches!(self, Self::Home(_) | Self::Certificate { .. } | Self::Note(_))
-    }
-}
+const RESTORE: &str = "restore the log's home from a backup";
 
 /// A running log.
 #[derive(Debug)]

@@ -56,13 +56,15 @@ pub struct MerchantConfig {
 }
 
 /// Why a merchant does not start.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Mend)]
 pub enum MerchantError {
     /// The home or the host.
     #[error(transparent)]
+    #[mend(from)]
     Party(#[from] PartyError),
     /// The terms' folder.
     #[error("the terms in {folder}: {source}")]
+    #[mend(input, "make the bundle with semper-sign terms")]
     Layout {
         /// Which.
         folder: String,
@@ -71,28 +73,12 @@ pub enum MerchantError {
     },
     /// The terms.
     #[error(transparent)]
+    #[mend(input, from)]
     Terms(#[from] TermsError),
     /// The catalogue.
     #[error(transparent)]
+    #[mend(from)]
     Catalogue(#[from] CatalogueError),
-}
-
-impl Mend for MerchantError {
-    fn mend(&self) -> String {
-        match self {
-            Self::Party(error) => error.mend(),
-            Self::Layout { .. } => "make the bundle with semper-sign terms".into(),
-            Self::Terms(error) => error.mend(),
-            Self::Catalogue(error) => error.mend(),
-        }
-    }
-
-    fn is_input(&self) -> bool {
-        match self {
-            Self::Party(error) => error.is_input(),
-            _ => true,
-        }
-    }
 }
 
 /// The next message, and how the deal has ended.

@@ -47,13 +47,15 @@ pub struct PaymentConfig {
 }
 
 /// Why a party's host does not start.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Mend)]
 pub enum PartyError {
     /// The home.
     #[error(transparent)]
+    #[mend(from)]
     Home(#[from] HomeError),
     /// Its configuration.
     #[error("{file} is not valid: {detail}")]
+    #[mend(input, "compare with the README")]
     Config {
         /// Which file.
         file: String,
@@ -62,29 +64,16 @@ pub enum PartyError {
     },
     /// The trust file.
     #[error(transparent)]
+    #[mend(from)]
     Trust(#[from] TrustFileError),
     /// The archive.
     #[error(transparent)]
+    #[mend(from)]
     Archive(#[from] ArchiveError),
     /// The host.
     #[error(transparent)]
+    #[mend(from)]
     Host(#[from] HostError),
-}
-
-impl Mend for PartyError {
-    fn mend(&self) -> String {
-        match self {
-            Self::Home(error) => error.mend(),
-            Self::Config { .. } => "compare with the README".into(),
-            Self::Trust(error) => error.mend(),
-            Self::Archive(error) => error.mend(),
-            Self::Host(error) => error.mend(),
-        }
-    }
-
-    fn is_input(&self) -> bool {
-        matches!(self, Self::Home(_) | Self::Config { .. } | Self::Trust(_))
-    }
 }
 
 /// An opened home of a buyer or merchant.

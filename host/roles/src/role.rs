@@ -145,7 +145,8 @@ pub(crate) trait Configured: fmt::Debug + Send + Sync {
 }
 
 /// Why a role does not start; with the name of its section.
-#[derive(Debug)]
+#[derive(Debug, Mend)]
+#[mend(from)]
 pub struct RoleError {
     section: &'static str,
     source: Box<dyn Mend + Send + Sync>,
@@ -160,16 +161,6 @@ impl fmt::Display for RoleError {
 impl std::error::Error for RoleError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         Some(&*self.source)
-    }
-}
-
-impl Mend for RoleError {
-    fn mend(&self) -> String {
-        self.source.mend()
-    }
-
-    fn is_input(&self) -> bool {
-        self.source.is_input()
     }
 }
 

@@ -54,35 +54,27 @@ pub struct WitnessConfig {
 }
 
 /// Why a witness does not start.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Mend)]
 pub enum WitnessRoleError {
     /// The home.
     #[error(transparent)]
+    #[mend(from)]
     Home(#[from] HomeError),
     /// The private key file.
     #[error("{KEY} is not usable: {0}")]
+    #[mend(input, "{RESTORE}")]
     Key(#[from] keys::KeyError),
     /// A name or a log's key.
     #[error(transparent)]
+    #[mend(input, "give keys as logs publish them: name+hash+key")]
     Note(#[from] NoteError),
     /// The store.
     #[error("the witness's store cannot be used: {0}")]
+    #[mend("{RESTORE}")]
     Sqlite(#[from] rusqlite::Error),
 }
 
-impl Mend for WitnessRoleError {
-    fn mend(&self) -> String {
-        match self {
-            Self::Home(error) => error.mend(),
-            Self::Note(_) => "give keys as logs publish them: name+hash+key".into(),
-            _ => "restore the witness's home from a backup".into(),
-        }
-    }
-
-    fn is_input(&self) -> bool {
-        !matches!(self, Self::Sqlite(_))
-    }
-}
+const RESTORE: &str = "restore the witness's home from a backup";
 
 /// A running witness.
 #[derive(Debug)]

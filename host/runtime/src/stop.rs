@@ -25,16 +25,19 @@ pub use verdict::{Cause, Fault, Incident, Proof, Verdict};
 use crate::flow::Violation;
 
 /// A reason to end an activation.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error, Mend)]
 pub enum Stop {
     /// Not now.
     #[error(transparent)]
+    #[mend(none)]
     Pause(#[from] Pause),
     /// We failed, or cannot tell.
     #[error(transparent)]
+    #[mend(from)]
     Doubt(#[from] Doubt),
     /// The deal is over.
     #[error(transparent)]
+    #[mend(from)]
     Verdict(Box<Verdict>),
 }
 
@@ -109,16 +112,6 @@ impl Stop {
     /// Whether the activation has ended with a checkpoint, and the next run begins at once.
     pub const fn is_checkpoint(&self) -> bool {
         matches!(self, Self::Pause(Pause::Checkpoint))
-    }
-}
-
-impl Mend for Stop {
-    fn mend(&self) -> String {
-        match self {
-            Self::Pause(_) => String::new(),
-            Self::Doubt(doubt) => doubt.mend(),
-            Self::Verdict(verdict) => verdict.mend(),
-        }
     }
 }
 

@@ -54,19 +54,10 @@ pub struct Rule {
 }
 
 /// What is wrong with a file of rules.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Mend)]
 #[error("the rules are not valid: {0}")]
+#[mend(input, "each [[rule]] needs a topic and one of answer, choose, fields")]
 pub struct RulesError(String);
-
-impl Mend for RulesError {
-    fn mend(&self) -> String {
-        "each [[rule]] needs a topic and one of answer, choose, fields".into()
-    }
-
-    fn is_input(&self) -> bool {
-        true
-    }
-}
 
 /// The face.
 pub struct Scripted {

@@ -6,7 +6,8 @@ use semper_base::{Amount, AmountError, Mend};
 use crate::limits;
 
 /// Why a statement makes no sense in itself.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Mend)]
+#[mend("the service that made this statement must be mended by its author")]
 pub enum ContentError {
     /// Not the canonical encoding of a statement.
     #[error("not a statement: {0}")]
@@ -30,12 +31,6 @@ pub enum ContentError {
         /// As computed.
         sum: Amount,
     },
-}
-
-impl Mend for ContentError {
-    fn mend(&self) -> String {
-        "the service that made this statement must be mended by its author".into()
-    }
 }
 
 /// A short text that says something.

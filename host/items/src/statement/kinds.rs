@@ -215,15 +215,13 @@ impl fmt::Display for Kind {
 }
 
 /// A name that is no kind's.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Mend)]
 #[error("“{0}” is no kind of statement")]
+#[mend("there are {}", names().join(", "))]
 pub struct UnknownKind(pub String);
 
-impl Mend for UnknownKind {
-    fn mend(&self) -> String {
-        let names: Vec<&str> = Kind::ALL.iter().map(|kind| kind.name()).collect();
-        format!("there are {}", names.join(", "))
-    }
+fn names() -> Vec<&'static str> {
+    Kind::ALL.iter().map(|kind| kind.name()).collect()
 }
 
 impl FromStr for Kind {

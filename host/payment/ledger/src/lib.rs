@@ -118,13 +118,15 @@ pub struct Entry {
 }
 
 /// Why money was not moved; nothing was booked.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Mend)]
 pub enum LedgerError {
     /// No such account.
     #[error("there is no account {0}")]
+    #[mend("check the account and the amount")]
     UnknownAccount(String),
     /// Not enough in it.
     #[error("account {account} holds {balance}, which is less than {amount}")]
+    #[mend("put money into the account first")]
     NoFunds {
         /// The account that was to pay.
         account: String,
@@ -135,6 +137,7 @@ pub enum LedgerError {
     },
     /// The account is in another currency.
     #[error("account {account} is in {currency}")]
+    #[mend("check the account and the amount")]
     Currency {
         /// The account that was to take part.
         account: String,
@@ -143,31 +146,24 @@ pub enum LedgerError {
     },
     /// The reference was used for another movement.
     #[error("this reference was used for another payment before")]
+    #[mend("check the account and the amount")]
     Conflict,
     /// Nothing, or less, cannot be moved; nor from an account to itself.
     #[error("{0} cannot be moved between these accounts")]
+    #[mend("check the account and the amount")]
     Amount(Amount),
     /// A hold cannot be followed so any more, or not yet.
     #[error(transparent)]
+    #[mend("look at where it stands, and at the verdict")]
     Hold(#[from] HoldError),
     /// The books do not balance.
     #[error("the books do not balance: {0}")]
+    #[mend("stop the bank and look at the ledger's entries")]
     Audit(String),
     /// The file.
     #[error("the ledger cannot be used: {0}")]
+    #[mend("check the disk and the file's permissions")]
     Sqlite(#[from] rusqlite::Error),
-}
-
-impl Mend for LedgerError {
-    fn mend(&self) -> String {
-        match self {
-            Self::NoFunds { .. } => "put money into the account first".into(),
-            Self::Hold(_) => "look at where it stands, and at the verdict".into(),
-            Self::Audit(_) => "stop the bank and look at the ledger's entries".into(),
-            Self::Sqlite(_) => "check the disk and the file's permissions".into(),
-            _ => "check the account and the amount".into(),
-        }
-    }
 }
 
 type Result<T> = std::result::Result<T, LedgerError>;

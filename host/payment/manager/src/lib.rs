@@ -45,38 +45,32 @@ pub struct Confirmed {
 }
 
 /// Why a payment is not made or not accepted.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Mend)]
 pub enum PaymentError {
     /// The account does not hold enough; nothing was booked.
     #[error("there is not enough in the account")]
+    #[mend("put money into the account, then order again")]
     NoFunds,
     /// The payment system refuses, with its words; nothing was booked.
     #[error("the payment system refuses: {0}")]
+    #[mend("ask the bank, with the evidence")]
     Refused(String),
     /// It cannot be reached; asking again is safe.
     #[error("the payment system cannot be reached: {0}")]
+    #[mend("it is tried again by itself")]
     Away(String),
     /// What the other side sent is no payment to us in this deal.
     #[error("this is no payment: {0}")]
+    #[mend("ask the bank, with the evidence")]
     Invalid(String),
     /// No such module is set up here.
     #[error("no payment module “{0}” is set up here")]
+    #[mend("set up [payment.{0}] in the home's semper.toml")]
     NoModule(String),
     /// The module itself has failed, which says nothing about anybody else.
     #[error("the payment module has failed: {0}")]
+    #[mend("report it with the log; what was asked for is asked again")]
     Broken(String),
-}
-
-impl Mend for PaymentError {
-    fn mend(&self) -> String {
-        match self {
-            Self::NoFunds => "put money into the account, then order again".into(),
-            Self::Away(_) => "it is tried again by itself".into(),
-            Self::NoModule(name) => format!("set up [payment.{name}] in the home's semper.toml"),
-            Self::Broken(_) => "report it with the log; what was asked for is asked again".into(),
-            Self::Refused(_) | Self::Invalid(_) => "ask the bank, with the evidence".into(),
-        }
-    }
 }
 
 /// A payment system, as the manager uses it; see `docs/payments.md`, “Adding a module”.

@@ -51,16 +51,19 @@ pub struct BankAddress {
 }
 
 /// Why a third party does not start.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Mend)]
 pub enum ThirdPartyError {
     /// The home.
     #[error(transparent)]
+    #[mend(from)]
     Home(#[from] HomeError),
     /// Its key.
     #[error("{KEY} is not usable: {0}")]
+    #[mend(input, "make the home with semper third-party-init")]
     Key(#[from] KeyError),
     /// A certificate.
     #[error("{file}: {detail}")]
+    #[mend(input, "give PEM certificates under [[third-party.bank]] certificate and root")]
     Certificate {
         /// Which file.
         file: String,
@@ -69,26 +72,10 @@ pub enum ThirdPartyError {
     },
     /// The store.
     #[error(transparent)]
+    #[mend("check [third-party] store, or the disk and its permissions")]
     Cases(#[from] CasesError),
     /// The log.
     #[error(transparent)]
+    #[mend(refusal, from)]
     Log(#[from] LogError),
-}
-
-impl Mend for ThirdPartyError {
-    fn mend(&self) -> String {
-        match self {
-            Self::Home(error) => error.mend(),
-            Self::Key(_) => "make the home with semper third-party-init".into(),
-            Self::Certificate { .. } => {
-                "give PEM certificates under [[third-party.bank]] certificate and root".into()
-            }
-            Self::Cases(_) => "check [third-party] store, or the disk and its permissions".into(),
-            Self::Log(error) => error.mend(),
-        }
-    }
-
-    fn is_input(&self) -> bool {
-        matches!(self, Self::Home(_) | Self::Key(_) | Self::Certificate { .. })
-    }
 }

@@ -51,19 +51,10 @@ pub struct ClerkConfig {
     folder: PathBuf,
 }
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Mend)]
 #[error("there is no folder {}", .0.display())]
+#[mend(input, "make the folder")]
 pub struct ClerkError(PathBuf);
-
-impl Mend for ClerkError {
-    fn mend(&self) -> String {
-        "make the folder".into()
-    }
-
-    fn is_input(&self) -> bool {
-        true
-    }
-}
 
 impl<const NUMBER: usize> RoleKind for Clerk<NUMBER> {
     const SECTION: &'static str = ["first-clerk", "second-clerk", "third-clerk"][NUMBER];

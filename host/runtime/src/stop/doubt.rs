@@ -9,13 +9,14 @@ use semper_tinguin_protocol::ClientError;
 use semper_tinguin_protocol::failure::{Cause, Failure};
 
 /// A failure of this host, or a record that does not fit.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error, Mend)]
 pub enum Doubt {
     /// The component asked something else than its journal says it asked.
     #[error(
         "call {call} ({function}) of the component is not what the journal holds: \
          journal {journal}, component {component}"
     )]
+    #[mend("{EXAMINED}")]
     Diverged {
         /// The record's number.
         call: u64,
@@ -28,9 +29,11 @@ pub enum Doubt {
     },
     /// A record of the journal is damaged: by its number.
     #[error("the journal is damaged at record {0}")]
+    #[mend("{EXAMINED}")]
     Journal(u64),
     /// A message is not the one that the journal or the channel names.
     #[error("message {seq} of the {} is not what it should be: {why}", from.name())]
+    #[mend("{EXAMINED}")]
     Message {
         /// The side that sent it.
         from: Side,
@@ -41,12 +44,15 @@ pub enum Doubt {
     },
     /// The archive cannot be read or written.
     #[error(transparent)]
+    #[mend(from)]
     Archive(ArchiveError),
     /// The TINGUIN cannot do what it was asked, for reasons of its own.
     #[error(transparent)]
+    #[mend(from)]
     Tinguin(ClientError),
     /// A fault of this program.
     #[error("this host has failed: {0}")]
+    #[mend("nothing was decided; start the host again, and tell its makers if it happens again")]
     Broken(String),
 }
 
@@ -91,18 +97,4 @@ impl Doubt {
     }
 }
 
-impl Mend for Doubt {
-    fn mend(&self) -> String {
-        match self {
-            Self::Diverged { .. } | Self::Journal(_) | Self::Message { .. } => {
-                "keep the archive as it is; export the deal and have it examined".into()
-            }
-            Self::Archive(error) => error.mend(),
-            Self::Tinguin(error) => error.mend(),
-            Self::Broken(_) => {
-                "nothing was decided; start the host again, and tell its makers if it happens again"
-                    .into()
-            }
-        }
-    }
-}
+const EXAMINED: &str = "keep the archive as it is; export the deal and have it examined";

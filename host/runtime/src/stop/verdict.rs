@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use crate::flow::Violation;
 
 /// How a deal has ended before its service came to an end.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error, Mend)]
 #[error("{cause}")]
+#[mend("{}", cause.mend())]
 pub struct Verdict {
     /// What happened.
     pub cause: Cause,
@@ -43,16 +44,19 @@ pub enum Proof {
 }
 
 /// What ended a deal.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error, Mend)]
 pub enum Cause {
     /// The component acted outside the flow.
     #[error(transparent)]
+    #[mend("{TELL}")]
     Flow(Violation),
     /// The other side acted outside the flow.
     #[error(transparent)]
+    #[mend("{ACCEPTED}")]
     PeerFlow(Violation),
     /// A limit of the sandbox.
     #[error("the service has gone over its limit of {most} {limit}")]
+    #[mend("{TELL}")]
     Limit {
         /// The limit.
         limit: Limit,
@@ -61,42 +65,55 @@ pub enum Cause {
     },
     /// Calls too deep, in the component or between its parts.
     #[error("the service has used up its stack of {0} bytes")]
+    #[mend("{TELL}")]
     Stack(u64),
     /// More money than granted.
     #[error("the service wants to pay more than it is granted: {}", granted(*.0))]
+    #[mend("{TELL}")]
     Money(Option<Amount>),
     /// The component ended itself by a trap.
     #[error("the service has crashed: {0}")]
+    #[mend("{TELL}")]
     Trap(String),
     /// The component says that it cannot go on.
     #[error("the service gave up: {0}")]
+    #[mend("{TELL}")]
     GaveUp(String),
     /// The component asked something that makes no sense.
     #[error("the service is at fault: {0}")]
+    #[mend("{TELL}")]
     Nonsense(String),
     /// The component asked for a payment that nothing which was signed calls for.
     #[error("the service is at fault: {0}")]
+    #[mend("{TELL}")]
     NotOrdered(&'static str),
     /// The component is not one that runs here: not a component, or it does not compile.
     #[error("the service cannot be run: {0}")]
+    #[mend("{TELL}")]
     Component(String),
     /// It wants more than it is granted.
     #[error(transparent)]
+    #[mend(from)]
     Refused(Refusal),
     /// The other side sent something that is not acceptable.
     #[error("the other side is at fault: {0}")]
+    #[mend("{ACCEPTED}")]
     Unacceptable(String),
     /// The other side has ended the deal, and says so.
     #[error("the other side has ended the deal: {0}")]
+    #[mend("{ACCEPTED}")]
     PeerEnded(String),
     /// The person has left, in a wait that the service could not be told of.
     #[error("cancelled by the person: {0}")]
+    #[mend("{KEPT}")]
     Cancelled(String),
     /// A fair exchange has ended badly.
     #[error("a fair exchange has ended badly: {0}")]
+    #[mend(from)]
     Exchange(End),
     /// The time that both sides agreed on is over.
     #[error("the deal's time was over at {0}")]
+    #[mend("{KEPT}")]
     Expired(Timestamp),
 }
 
@@ -168,26 +185,10 @@ impl Cause {
     }
 }
 
-impl Mend for Verdict {
-    fn mend(&self) -> String {
-        match &self.cause {
-            Cause::Exchange(end) => end.mend(),
-            Cause::Refused(refusal) => refusal.mend(),
-            Cause::GaveUp(_) => "tell the merchant and whoever certified the service".into(),
-            Cause::PeerEnded(_) => ACCEPTED.into(),
-            Cause::Cancelled(_) | Cause::Expired(_) => {
-                "what was promised before stays promised; the evidence is in the archive".into()
-            }
-            _ => match self.at_fault() {
-                Fault::Service => "tell the merchant and whoever certified the service".into(),
-                _ => ACCEPTED.into(),
-            },
-        }
-    }
-}
-
 const ACCEPTED: &str =
     "nothing that was not enabled has been accepted; the evidence is in the archive";
+const KEPT: &str = "what was promised before stays promised; the evidence is in the archive";
+const TELL: &str = "tell the merchant and whoever certified the service";
 
 /// An entry of the archive about a deal that failed: this host's own word, unsigned.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

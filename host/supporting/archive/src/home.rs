@@ -19,16 +19,20 @@ pub struct Home {
 }
 
 /// A fault of a home or of a file in it.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Mend)]
+#[mend(input)]
 pub enum HomeError {
     /// There is none.
     #[error("there is no home at {}", .0.display())]
+    #[mend("semper init --home {}", .0.display())]
     Missing(PathBuf),
     /// There is one already.
     #[error("there is a home at {} already", .0.display())]
+    #[mend("choose another --home, or remove {} first", .0.display())]
     Exists(PathBuf),
     /// Others may look in.
     #[error("{} is open to others (mode {mode:03o})", path.display())]
+    #[mend("chmod {want:03o} {}", path.display())]
     Loose {
         /// The directory or file.
         path: PathBuf,
@@ -39,37 +43,21 @@ pub enum HomeError {
     },
     /// A file in it is missing.
     #[error("{} is missing", .0.display())]
+    #[mend("restore {} from a backup", .0.display())]
     MissingFile(PathBuf),
     /// A file in it is larger than anything that belongs there.
     #[error("{} is too large", .0.display())]
+    #[mend("look at what {} is", .0.display())]
     TooLarge(PathBuf),
     /// The operating system's word.
     #[error("{}: {source}", path.display())]
+    #[mend("check that the disk has room and the place is yours")]
     Io {
         /// The path of the file or folder.
         path: PathBuf,
         /// The operating system's error.
         source: io::Error,
     },
-}
-
-impl Mend for HomeError {
-    fn mend(&self) -> String {
-        match self {
-            Self::Missing(path) => format!("semper init --home {}", path.display()),
-            Self::Exists(path) => {
-                format!("choose another --home, or remove {} first", path.display())
-            }
-            Self::Loose { path, want, .. } => format!("chmod {want:03o} {}", path.display()),
-            Self::MissingFile(path) => format!("restore {} from a backup", path.display()),
-            Self::TooLarge(path) => format!("look at what {} is", path.display()),
-            Self::Io { .. } => "check that the disk has room and the place is yours".into(),
-        }
-    }
-
-    fn is_input(&self) -> bool {
-        true
-    }
 }
 
 /// Largest small file (configuration, key, certificate) that is read, in bytes.

@@ -27,13 +27,19 @@ const READERS: usize = 4;
 const COPIED: u32 = 200;
 
 /// A fault of the archive.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error, Mend)]
 pub enum ArchiveError {
     /// No room: nothing of the list was written.
     #[error("the disk or the archive {} is full; nothing was changed", .0.display())]
+    #[mend("make room on the disk; the deal goes on by itself")]
     Full(PathBuf),
     /// SQLite's own integrity check found damage.
     #[error("the archive {} is damaged: {detail}", path.display())]
+    #[mend(
+        "stop every semper of this home, keep a copy of {file}, and restore a backup; \
+         `sqlite3 {file} .recover` shows what is left",
+        file = path.display()
+    )]
     Corrupt {
         /// The path of the archive's file.
         path: PathBuf,
@@ -42,6 +48,7 @@ pub enum ArchiveError {
     },
     /// Made by a newer semper.
     #[error("the archive {} has format {found}, this semper knows up to {known}", path.display())]
+    #[mend("use the semper that wrote it, or a newer one")]
     Newer {
         /// The path of the archive's file.
         path: PathBuf,
@@ -52,6 +59,7 @@ pub enum ArchiveError {
     },
     /// A journal record that is there already: two hosts run one deal.
     #[error("journal record {seq} of {deal} is there already: another host runs this deal")]
+    #[mend("stop all but one host of this home")]
     JournalTaken {
         /// The deal whose journal it is.
         deal: String,
@@ -60,6 +68,7 @@ pub enum ArchiveError {
     },
     /// Anything else that SQLite says.
     #[error("the archive {} cannot be used: {detail}", path.display())]
+    #[mend("check the file's permissions and the disk, then start again")]
     Sqlite {
         /// The path of the archive's file.
         path: PathBuf,
@@ -68,25 +77,8 @@ pub enum ArchiveError {
     },
     /// The writer thread has ended.
     #[error("the archive has been closed")]
+    #[mend("check the file's permissions and the disk, then start again")]
     Closed,
-}
-
-impl Mend for ArchiveError {
-    fn mend(&self) -> String {
-        match self {
-            Self::Full(_) => "make room on the disk; the deal goes on by itself".into(),
-            Self::Corrupt { path, .. } => format!(
-                "stop every semper of this home, keep a copy of {0}, and restore a backup; \
-                 `sqlite3 {0} .recover` shows what is left",
-                path.display()
-            ),
-            Self::Newer { .. } => "use the semper that wrote it, or a newer one".into(),
-            Self::JournalTaken { .. } => "stop all but one host of this home".into(),
-            Self::Sqlite { .. } | Self::Closed => {
-                "check the file's permissions and the disk, then start again".into()
-            }
-        }
-    }
 }
 
 thread_local! {

@@ -32,10 +32,14 @@ pub use fetch::{Fetcher, Options, Progress};
 pub use place::{Place, Reference};
 
 /// Why a bundle cannot be moved.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Mend)]
 pub enum MoveError {
     /// The place's name.
     #[error("“{text}” is not a place of a bundle: {why}")]
+    #[mend(
+        input,
+        "give a folder, a .tar file, https://host/path, or registry://host:port/name:tag"
+    )]
     Place {
         /// What was given.
         text: String,
@@ -44,12 +48,15 @@ pub enum MoveError {
     },
     /// The bundle.
     #[error(transparent)]
+    #[mend(from)]
     Layout(#[from] LayoutError),
     /// The connection.
     #[error(transparent)]
+    #[mend(from)]
     Net(#[from] NetError),
     /// The server's answer.
     #[error("{url} answers with status {status}{}", detail(.said))]
+    #[mend("{}", again(*status))]
     Status {
         /// Where.
         url: String,
@@ -60,9 +67,11 @@ pub enum MoveError {
     },
     /// The server wants to know who we are.
     #[error("{0} wants a name and a password")]
+    #[mend("give --user and --password-file")]
     Unauthorised(String),
     /// The server sends elsewhere.
     #[error("{url} redirects to {to}, which was not agreed to")]
+    #[mend("if you believe that it belongs there: --redirect {to}")]
     Redirect {
         /// Where.
         url: String,
@@ -71,6 +80,7 @@ pub enum MoveError {
     },
     /// The server breaks the protocol.
     #[error("{url} does not speak the protocol of registries: {why}")]
+    #[mend("check that there is a registry at that address")]
     Protocol {
         /// Where.
         url: String,
@@ -79,6 +89,7 @@ pub enum MoveError {
     },
     /// A log's checkpoint or proof.
     #[error("the log at {url}: {why}")]
+    #[mend("do not rely on it; ask whoever runs the log")]
     Log {
         /// Where.
         url: String,
@@ -87,6 +98,7 @@ pub enum MoveError {
     },
     /// A log that contradicts what it showed before: both checkpoints are the evidence.
     #[error("the log at {url} has changed its past: {why}")]
+    #[mend("keep both checkpoints and show them to its witnesses")]
     Split {
         /// Where.
         url: String,
@@ -99,6 +111,7 @@ pub enum MoveError {
     },
     /// A file.
     #[error("{name}: {detail}")]
+    #[mend(input, "check the path and the disk")]
     Io {
         /// Which.
         name: String,
@@ -111,29 +124,11 @@ fn detail(said: &str) -> String {
     if said.is_empty() { String::new() } else { format!(": {said}") }
 }
 
-impl Mend for MoveError {
-    fn mend(&self) -> String {
-        match self {
-            Self::Place { .. } => "give a folder, a .tar file, https://host/path, or \
-                 registry://host:port/name:tag"
-                .into(),
-            Self::Layout(error) => error.mend(),
-            Self::Net(error) => error.mend(),
-            Self::Status { status: 404, .. } => "check name and tag".into(),
-            Self::Status { .. } => "try again later, or ask whoever runs the server".into(),
-            Self::Unauthorised(_) => "give --user and --password-file".into(),
-            Self::Redirect { to, .. } => {
-                format!("if you believe that it belongs there: --redirect {to}")
-            }
-            Self::Protocol { .. } => "check that there is a registry at that address".into(),
-            Self::Log { .. } => "do not rely on it; ask whoever runs the log".into(),
-            Self::Split { .. } => "keep both checkpoints and show them to its witnesses".into(),
-            Self::Io { .. } => "check the path and the disk".into(),
-        }
-    }
-
-    fn is_input(&self) -> bool {
-        matches!(self, Self::Place { .. } | Self::Io { .. })
+/// What to do about a status.
+const fn again(status: u16) -> &'static str {
+    match status {
+        404 => "check name and tag",
+        _ => "try again later, or ask whoever runs the server",
     }
 }
 

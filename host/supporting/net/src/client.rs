@@ -100,13 +100,15 @@ pub struct Response {
 }
 
 /// Why there is no response.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Mend)]
 pub enum NetError {
     /// Not an address that can be used.
     #[error("“{0}” is not an https address")]
+    #[mend("give an address such as https://shop.example:8443")]
     Address(String),
     /// Nobody answers there.
     #[error("{url} cannot be reached: {detail}")]
+    #[mend("{CHECK}")]
     Unreachable {
         /// Where.
         url: String,
@@ -115,6 +117,7 @@ pub enum NetError {
     },
     /// Somebody answers whom the roots do not vouch for.
     #[error("{url} cannot show a certificate that is believed here: {detail}")]
+    #[mend("check the address; if it is right, add its authority's root to the trust file")]
     Tls {
         /// Where.
         url: String,
@@ -123,6 +126,7 @@ pub enum NetError {
     },
     /// More than was asked for.
     #[error("{url} sends more than {most} bytes")]
+    #[mend("do not use it; the server is at fault")]
     TooLarge {
         /// Where.
         url: String,
@@ -131,25 +135,12 @@ pub enum NetError {
     },
     /// Not in time.
     #[error("{0} does not answer in time")]
+    #[mend("{CHECK}")]
     Timeout(String),
 }
 
-impl Mend for NetError {
-    fn mend(&self) -> String {
-        match self {
-            Self::Address(_) => "give an address such as https://shop.example:8443".into(),
-            Self::Unreachable { .. } | Self::Timeout(_) => {
-                "check the address and that the server is running; what was begun goes on by itself"
-                    .into()
-            }
-            Self::Tls { .. } => {
-                "check the address; if it is right, add its authority's root to the trust file"
-                    .into()
-            }
-            Self::TooLarge { .. } => "do not use it; the server is at fault".into(),
-        }
-    }
-}
+const CHECK: &str =
+    "check the address and that the server is running; what was begun goes on by itself";
 
 impl NetError {
     /// Whether trying again later may help.

@@ -36,13 +36,16 @@ impl std::fmt::Debug for TlsIdentity {
 }
 
 /// Why a server does not run.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Mend)]
+#[mend(input)]
 pub enum ServeError {
     /// Somebody else has the port.
     #[error("the address {0} is in use")]
+    #[mend("stop whatever listens there, or set another `listen` in the configuration")]
     InUse(SocketAddr),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {detail}")]
+    #[mend("set another `listen` in the configuration")]
     Listen {
         /// Which.
         address: SocketAddr,
@@ -51,23 +54,8 @@ pub enum ServeError {
     },
     /// Certificate and key do not fit.
     #[error("the server's certificate and key cannot be used: {0}")]
+    #[mend("register the server's key with the authority again")]
     Tls(String),
-}
-
-impl Mend for ServeError {
-    fn mend(&self) -> String {
-        match self {
-            Self::InUse(_) => {
-                "stop whatever listens there, or set another `listen` in the configuration".into()
-            }
-            Self::Listen { .. } => "set another `listen` in the configuration".into(),
-            Self::Tls(_) => "register the server's key with the authority again".into(),
-        }
-    }
-
-    fn is_input(&self) -> bool {
-        true
-    }
 }
 
 /// Serves until the process gets SIGTERM or SIGINT, or until `keeper` ends; `ready` is called once

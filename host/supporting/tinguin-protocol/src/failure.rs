@@ -22,9 +22,12 @@ pub enum Cause {
 }
 
 /// A request was not carried out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error, semper_base::Mend,
+)]
 #[serde(deny_unknown_fields)]
 #[error("{what}")]
+#[mend("{mend}")]
 pub struct Failure {
     /// Whose trouble it is.
     pub cause: Cause,
@@ -38,11 +41,5 @@ impl Failure {
     /// A failure with these words.
     pub fn new(cause: Cause, what: impl Into<String>, mend: impl Into<String>) -> Self {
         Self { cause, what: what.into(), mend: mend.into() }
-    }
-}
-
-impl semper_base::Mend for Failure {
-    fn mend(&self) -> String {
-        self.mend.clone()
     }
 }

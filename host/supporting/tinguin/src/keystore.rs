@@ -39,31 +39,21 @@ struct Stored {
 }
 
 /// What can be wrong with a key store.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Mend)]
+#[mend(input)]
 pub enum KeystoreError {
     /// Not the file it should be.
     #[error("the key store is damaged: {0}")]
+    #[mend("restore keystore.json from a backup")]
     Damaged(String),
     /// It does not open.
     #[error("the pass-phrase is wrong")]
+    #[mend("try again; nobody can recover a forgotten pass-phrase")]
     PassPhrase,
     /// Too short to protect anything.
     #[error("the pass-phrase has fewer than {SHORTEST} characters")]
+    #[mend("use several words that only you would put together")]
     Short,
-}
-
-impl Mend for KeystoreError {
-    fn mend(&self) -> String {
-        match self {
-            Self::Damaged(_) => "restore keystore.json from a backup".into(),
-            Self::PassPhrase => "try again; nobody can recover a forgotten pass-phrase".into(),
-            Self::Short => "use several words that only you would put together".into(),
-        }
-    }
-
-    fn is_input(&self) -> bool {
-        true
-    }
 }
 
 /// The open key store: derives keys, gives none away. A clone is for a TINGUIN that is started again

@@ -73,23 +73,16 @@ pub enum Phase {
 }
 
 /// Why the store cannot be opened.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Mend)]
 pub enum MemoryError {
     /// It cannot be read or written.
     #[error("the TINGUIN's store cannot be used: {0}")]
+    #[mend("check the disk")]
     Store(#[from] rusqlite::Error),
     /// A newer program has written it.
     #[error("the TINGUIN's store is of version {0}, this program knows versions up to {VERSION}")]
+    #[mend("use the newer program; this one would spoil the store")]
     Newer(u32),
-}
-
-impl Mend for MemoryError {
-    fn mend(&self) -> String {
-        match self {
-            Self::Store(_) => "check the disk".into(),
-            Self::Newer(_) => "use the newer program; this one would spoil the store".into(),
-        }
-    }
 }
 
 type Result<T> = std::result::Result<T, rusqlite::Error>;

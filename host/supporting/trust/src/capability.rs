@@ -195,27 +195,27 @@ impl FromStr for World {
 }
 
 /// A version of the world that this host does not serve.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Mend)]
 #[error(
     "world semper:commerce@{version}, which this host does not serve; it serves {}",
     World::served()
 )]
+#[mend(by = newer_or_rebuilt)]
 pub struct UnservedWorld {
     /// The version that is not served.
     pub version: String,
 }
 
-impl Mend for UnservedWorld {
-    fn mend(&self) -> String {
-        let newest = World::default().name();
-        if numbers(&self.version) > numbers(newest) {
-            return "a newer semper may serve it".into();
-        }
-        format!(
-            "its author must build the service for world {newest}, and the merchant sign new \
-             terms; what was signed before stays in the archive"
-        )
+/// What helps where a world is not served: a newer host, or a service that is built for ours.
+fn newer_or_rebuilt(version: &str) -> String {
+    let newest = World::default().name();
+    if numbers(version) > numbers(newest) {
+        return "a newer semper may serve it".into();
     }
+    format!(
+        "its author must build the service for world {newest}, and the merchant sign new \
+         terms; what was signed before stays in the archive"
+    )
 }
 
 /// The numbers of a version, if it is one.

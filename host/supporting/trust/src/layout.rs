@@ -136,13 +136,15 @@ pub struct Layout {
 }
 
 /// A fault of a layout.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Mend)]
 pub enum LayoutError {
     /// A file or blob is not there.
     #[error("the bundle lacks {0}")]
+    #[mend("make the bundle again with semper-sign, or fetch it again")]
     Missing(String),
     /// A blob is not what its digest says.
     #[error("{name} has been changed: its digest is {got}, {want} was expected")]
+    #[mend("do not use it; fetch it again from the merchant")]
     Changed {
         /// The name of the file in the layout.
         name: String,
@@ -153,6 +155,7 @@ pub enum LayoutError {
     },
     /// Larger than its descriptor says or than is allowed.
     #[error("{name} has more than {most} bytes")]
+    #[mend("make the bundle again with semper-sign, or fetch it again")]
     TooLarge {
         /// The name of the file in the layout.
         name: String,
@@ -161,6 +164,7 @@ pub enum LayoutError {
     },
     /// Not the document it should be.
     #[error("{name} is not valid: {detail}")]
+    #[mend("make the bundle again with semper-sign, or fetch it again")]
     Form {
         /// The name of the file in the layout.
         name: String,
@@ -169,24 +173,13 @@ pub enum LayoutError {
     },
     /// Reading or writing failed.
     #[error("{name}: {detail}")]
+    #[mend("check the path, the disk or the connection")]
     Io {
         /// The name of the file in the layout.
         name: String,
         /// The system's or the network's words.
         detail: String,
     },
-}
-
-impl Mend for LayoutError {
-    fn mend(&self) -> String {
-        match self {
-            Self::Changed { .. } => "do not use it; fetch it again from the merchant".into(),
-            Self::Missing(_) | Self::Form { .. } | Self::TooLarge { .. } => {
-                "make the bundle again with semper-sign, or fetch it again".into()
-            }
-            Self::Io { .. } => "check the path, the disk or the connection".into(),
-        }
-    }
 }
 
 /// Where the files of a layout come from.

@@ -26,8 +26,9 @@ pub const MAX_POLICIES: usize = 2_000;
 pub const MAX_TEXT: usize = 1024 * 1024;
 
 /// Why a policy file is not accepted.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Mend)]
 #[error("{file}:{line}:{column}: {what}")]
+#[mend(input, "compare with policies/ordinary.cedar and policies/semper.cedarschema")]
 pub struct PolicyError {
     /// The name of the policy file.
     pub file: String,
@@ -37,16 +38,6 @@ pub struct PolicyError {
     pub column: usize,
     /// The fault, in Cedar's words.
     pub what: String,
-}
-
-impl Mend for PolicyError {
-    fn mend(&self) -> String {
-        "compare with policies/ordinary.cedar and policies/semper.cedarschema".into()
-    }
-
-    fn is_input(&self) -> bool {
-        true
-    }
 }
 
 /// Answers that are kept: a host looks at the same terms again and again.

@@ -37,10 +37,14 @@ pub struct Grants {
 }
 
 /// Why a service is not run.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Mend)]
 pub enum Refusal {
     /// It wants more than it is granted.
     #[error("the service wants {}, which {reason}", list(wanted))]
+    #[mend(
+        "semper trust explain says what is missing; buy where organisations that you believe \
+         have certified the service, or add such an organisation to your trust file"
+    )]
     Wants {
         /// The capabilities that are not granted.
         wanted: Vec<Capability>,
@@ -49,12 +53,15 @@ pub enum Refusal {
     },
     /// It imports something that no host offers.
     #[error("the service cannot be linked: {0}")]
+    #[mend("a newer semper may know it; otherwise tell the merchant")]
     Unknown(String),
     /// It is written for a world that this host does not serve.
     #[error("the service is written for {0}")]
+    #[mend(from)]
     World(#[from] UnservedWorld),
     /// It imports a version that its world does not have.
     #[error("the service imports “{import}”, which its world, version {}, does not have", world.name())]
+    #[mend("the author must name the world version that the components were built for")]
     Version {
         /// The interface with its version, as the component names it.
         import: String,
@@ -63,6 +70,7 @@ pub enum Refusal {
     },
     /// The buyer's policies do not permit it.
     #[error("{what} is not permitted: {why}")]
+    #[mend("{mend}")]
     Policy {
         /// The permission that was asked for.
         what: String,
@@ -73,6 +81,10 @@ pub enum Refusal {
     },
     /// It asks for a higher limit than is granted.
     #[error("the service wants {wanted} {limit}; at most {most} are granted")]
+    #[mend(
+        "if you believe that it needs them: {} = {wanted} under [limits] in your trust file, \
+         for certified services", limit.name()
+    )]
     Limit {
         /// The limit that it wants raised.
         limit: Limit,
@@ -81,29 +93,6 @@ pub enum Refusal {
         /// How much may be granted.
         most: u64,
     },
-}
-
-impl Mend for Refusal {
-    fn mend(&self) -> String {
-        match self {
-            Self::Wants { .. } => {
-                "semper trust explain says what is missing; buy where organisations that you believe \
-                 have certified the service, or add such an organisation to your trust file"
-                    .into()
-            }
-            Self::Policy { mend, .. } => mend.clone(),
-            Self::Limit { limit, wanted, .. } => format!(
-                "if you believe that it needs them: {} = {wanted} under [limits] in your trust \
-                 file, for certified services",
-                limit.name()
-            ),
-            Self::World(world) => world.mend(),
-            Self::Version { .. } => {
-                "the author must name the world version that the components were built for".into()
-            }
-            Self::Unknown(_) => "a newer semper may know it; otherwise tell the merchant".into(),
-        }
-    }
 }
 
 fn list(wanted: &[Capability]) -> String {

@@ -202,13 +202,16 @@ struct FileFreshness {
 }
 
 /// A fault of a trust file.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Mend)]
+#[mend(input)]
 pub enum TrustFileError {
     /// TOML or a field; the parser names line and column.
     #[error("the trust file is not valid: {0}")]
+    #[mend("compare with policies/trust.toml")]
     Form(String),
     /// A certificate file that it names.
     #[error("the trust file names {file}: {why}")]
+    #[mend("give the path of a PEM certificate, relative to the trust file")]
     Certificate {
         /// The name of the file.
         file: String,
@@ -217,6 +220,7 @@ pub enum TrustFileError {
     },
     /// A log or a witness.
     #[error("[log.\"{name}\"]: {why}")]
+    #[mend("give the keys as the log and its witnesses publish them: name+hash+key")]
     Log {
         /// The name of the log in the trust file.
         name: String,
@@ -225,6 +229,7 @@ pub enum TrustFileError {
     },
     /// A value that makes no sense.
     #[error("{what}: {why}")]
+    #[mend("compare with policies/trust.toml")]
     Value {
         /// The name of the entry.
         what: String,
@@ -233,37 +238,17 @@ pub enum TrustFileError {
     },
     /// A policy file.
     #[error(transparent)]
+    #[mend(from)]
     Policy(#[from] PolicyError),
     /// A requirement that can never be met or is no requirement.
     #[error("[[require]] number {number}: {why}")]
+    #[mend("name at least `threshold` organisations that have an [evaluator.…] section")]
     Requirement {
         /// The number of the requirement in the file, from 1.
         number: usize,
         /// The fault in it.
         why: String,
     },
-}
-
-impl Mend for TrustFileError {
-    fn mend(&self) -> String {
-        match self {
-            Self::Policy(error) => error.mend(),
-            Self::Log { .. } => {
-                "give the keys as the log and its witnesses publish them: name+hash+key".into()
-            }
-            Self::Value { .. } | Self::Form(_) => "compare with policies/trust.toml".into(),
-            Self::Certificate { .. } => {
-                "give the path of a PEM certificate, relative to the trust file".into()
-            }
-            Self::Requirement { .. } => {
-                "name at least `threshold` organisations that have an [evaluator.…] section".into()
-            }
-        }
-    }
-
-    fn is_input(&self) -> bool {
-        true
-    }
 }
 
 impl TrustFile {

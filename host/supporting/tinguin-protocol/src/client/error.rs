@@ -7,10 +7,11 @@ use semper_base::Mend;
 use crate::failure::{Cause, Failure};
 
 /// Why the TINGUIN did not do what it was asked.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Mend)]
 pub enum ClientError {
     /// It is not there, or is being restarted.
     #[error("the TINGUIN of {} does not answer: {detail}", home.display())]
+    #[mend("start it in another terminal: semper tinguin --home {}", home.display())]
     Away {
         /// Whose home.
         home: PathBuf,
@@ -19,10 +20,12 @@ pub enum ClientError {
     },
     /// It has not done it; [`Failure::cause`] says whose trouble that is.
     #[error("the TINGUIN refuses: {0}")]
+    #[mend(from)]
     NotDone(Failure),
     /// It has not done it, and does not say whose trouble that is: TINGUINs before
     /// [`Reply::NotDone`](crate::Reply::NotDone) did not.
     #[error("the TINGUIN refuses: {what}")]
+    #[mend("{mend}")]
     Failed {
         /// What went wrong.
         what: String,
@@ -31,6 +34,7 @@ pub enum ClientError {
     },
     /// The person, or a rule of hers, said no.
     #[error("declined: {0}")]
+    #[mend(none)]
     Declined(String),
 }
 
@@ -42,18 +46,5 @@ impl ClientError {
             what,
             "host and TINGUIN must be of one version",
         ))
-    }
-}
-
-impl Mend for ClientError {
-    fn mend(&self) -> String {
-        match self {
-            Self::Away { home, .. } => {
-                format!("start it in another terminal: semper tinguin --home {}", home.display())
-            }
-            Self::NotDone(failure) => failure.mend.clone(),
-            Self::Failed { mend, .. } => mend.clone(),
-            Self::Declined(_) => String::new(),
-        }
     }
 }

@@ -8,16 +8,19 @@ use crate::policy::Refusal;
 use crate::revocation::Reason;
 
 /// Why terms are not accepted.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Mend)]
 pub enum TrustError {
     /// The bundle itself.
     #[error(transparent)]
+    #[mend(from)]
     Layout(#[from] LayoutError),
     /// The description contradicts itself or the bundle.
     #[error("the terms are not consistent: {0}")]
+    #[mend("the merchant must mend and sign them again")]
     Inconsistent(String),
     /// A signature.
     #[error("the {what} of the bundle: {source}")]
+    #[mend("{STRANGER}")]
     Signature {
         /// The signed thing, such as `the terms`.
         what: &'static str,
@@ -26,6 +29,7 @@ pub enum TrustError {
     },
     /// Signed by another than the description names.
     #[error("the {what} are by “{said}”, but signed by “{signed}”")]
+    #[mend("{STRANGER}")]
     OtherName {
         /// The signed thing: the terms or the service.
         what: &'static str,
@@ -36,6 +40,7 @@ pub enum TrustError {
     },
     /// Signed at a time that has not yet come.
     #[error("the {what} was made at {made}, which is still to come at {at}")]
+    #[mend("check this machine's clock, or ask the merchant for new terms")]
     Future {
         /// The signed thing, such as `the terms`.
         what: &'static str,
@@ -46,6 +51,7 @@ pub enum TrustError {
     },
     /// Outside their validity.
     #[error("the terms are valid from {from} to {to}, not at {at}")]
+    #[mend("check this machine's clock, or ask the merchant for new terms")]
     Time {
         /// The start of their validity.
         from: Timestamp,
@@ -56,6 +62,7 @@ pub enum TrustError {
     },
     /// This machine's clock stands before a time that it has already seen signed.
     #[error("this machine's clock says {now}, but {seen} has already been")]
+    #[mend("set the clock")]
     Clock {
         /// The time by the clock.
         now: Timestamp,
@@ -64,6 +71,7 @@ pub enum TrustError {
     },
     /// The merchant's older terms are presented again.
     #[error("the terms have serial number {got}, but number {seen} has been seen before")]
+    #[mend("ask the merchant why it shows old terms")]
     Rollback {
         /// The serial number of these terms.
         got: u64,
@@ -72,6 +80,7 @@ pub enum TrustError {
     },
     /// Taken back by whoever signed it.
     #[error("{what} of “{by}” has been revoked since {since}: {reason}")]
+    #[mend("do not buy under them; ask the merchant for new ones")]
     Revoked {
         /// The thing that was taken back, such as `the terms`.
         what: &'static str,
@@ -84,6 +93,10 @@ pub enum TrustError {
     },
     /// A list that must be asked is not there, or overdue.
     #[error("the revocation list of “{of}” {why}")]
+    #[mend(
+        "go on line and try again; offline = \"warn\" under [freshness] in the trust file \
+         accepts old lists"
+    )]
     Stale {
         /// The name of the list's signer.
         of: String,
@@ -92,39 +105,16 @@ pub enum TrustError {
     },
     /// Not proved to be logged.
     #[error("the terms are not proved to be in a transparency log that you believe: {0}")]
+    #[mend(
+        "ask the merchant to have its terms logged (semper-sign log add), or lower \
+         [transparency] in your trust file"
+    )]
     Unlogged(String),
     /// What it wants is not granted.
     #[error(transparent)]
+    #[mend(from)]
     Refused(#[from] Refusal),
 }
 
-impl Mend for TrustError {
-    fn mend(&self) -> String {
-        match self {
-            Self::Layout(error) => error.mend(),
-            Self::Refused(refusal) => refusal.mend(),
-            Self::Signature { .. } | Self::OtherName { .. } => {
-                "do not buy under them; if you know the merchant, add its authority to your trust \
-                 file"
-                    .into()
-            }
-            Self::Time { .. } | Self::Future { .. } => {
-                "check this machine's clock, or ask the merchant for new terms".into()
-            }
-            Self::Clock { .. } => "set the clock".into(),
-            Self::Rollback { .. } => "ask the merchant why it shows old terms".into(),
-            Self::Inconsistent(_) => "the merchant must mend and sign them again".into(),
-            Self::Revoked { .. } => "do not buy under them; ask the merchant for new ones".into(),
-            Self::Stale { .. } => {
-                "go on line and try again; offline = \"warn\" under [freshness] in the trust file \
-                 accepts old lists"
-                    .into()
-            }
-            Self::Unlogged(_) => {
-                "ask the merchant to have its terms logged (semper-sign log add), or lower \
-                 [transparency] in your trust file"
-                    .into()
-            }
-        }
-    }
-}
+const STRANGER: &str = "do not buy under them; if you know the merchant, add its authority to your \
+     trust file";

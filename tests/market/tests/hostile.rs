@@ -161,8 +161,7 @@ fn servers_speak_tls_1_3_to_those_who_know_their_authority_and_tell_how_they_are
 #[test]
 fn a_server_that_is_told_to_stop_finishes_and_exits_cleanly() {
     let (mut market, _folder) = market(&small());
-    let id = market.merchant.id().to_string();
-    Command::new("kill").args(["-TERM", &id]).status().unwrap();
+    market.merchant.signal("TERM");
     let code = market.merchant.wait(Duration::from_secs(15));
     assert_eq!(code, Some(0), "{}", market.merchant.log_text());
 }
@@ -194,8 +193,7 @@ fn polls_that_are_held_are_answered_as_soon_as_the_server_is_told_to_stop() {
     std::thread::sleep(Duration::from_secs(1));
     assert!(polls.iter().all(|it| !it.is_finished()), "{}", market.merchant.log_text());
 
-    let id = market.merchant.id().to_string();
-    Command::new("kill").args(["-TERM", &id]).status().unwrap();
+    market.merchant.signal("TERM");
     let code = market.merchant.wait(Duration::from_secs(2));
 
     assert_eq!(code, Some(0), "{}", market.merchant.log_text());

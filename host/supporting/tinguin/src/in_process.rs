@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use semper_base::Digest;
 use semper_keeper::Keeper;
 use semper_tinguin_protocol::protocol::{Reply, Request};
 use semper_tinguin_protocol::{Ask, ClientError};
@@ -29,15 +28,11 @@ impl Ask for InProcess {
     fn ask(&self, request: &Request) -> Result<Reply, ClientError> {
         let request = match request.clone() {
             Request::Pose { request, .. } => Request::Pose { request, wait_ms: 0 },
-            Request::Watch { epoch, after } => return self.watch(epoch, after),
+            Request::Watch { epoch, after } => return Ok(self.service.news(epoch, after)),
             other => other,
         };
         let answered = self.keeper.caught("a request", || self.service.answer(request));
         let reply = answered.unwrap_or_else(|panic| Err(panicked(&panic)));
         Ok(reply.unwrap_or_else(Reply::NotDone))
-    }
-
-    fn watch(&self, epoch: Digest, after: u64) -> Result<Reply, ClientError> {
-        Ok(self.service.news(epoch, after))
     }
 }

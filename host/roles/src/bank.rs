@@ -24,7 +24,7 @@ use semper_exchange::standard::{Keys, NoGoods};
 use semper_items::SignedStatement;
 use semper_items::statement::{Content, PaymentConfirmation, Statement};
 use semper_keeper::{Bell, Post, Spawn as _, Turn};
-use semper_ledger::{Account, Entry, Ledger, LedgerError, Movement};
+use semper_ledger::{Account, AccountId, Entry, Ledger, LedgerError, Movement, NotAnAccount};
 
 use crate::holds::{Holds, HoldsError};
 use crate::role::{HomeConfig, Role as ServerRole, RoleKind};
@@ -129,18 +129,19 @@ impl Bank {
         if order.bank != self.name {
             return Err(BankRefusal::malformed(format!("the order is for “{}”", order.bank)));
         }
+        let (debit, credit) = (number(&order.from)?, number(&order.to)?);
         let owner = self
             .ledger
-            .is_owner(&order.from, signed.signer().key.id())
+            .is_owner(&debit, signed.signer().key.id())
             .map_err(|error| ledger_refusal(&error))?;
         if !owner {
-            return Err(not_yours(&order.from));
+            return Err(not_yours(&debit));
         }
         let movement = Movement {
             reference: Digest::of_parts(&[order.from.as_bytes(), order.reference.as_bytes()]),
             request: signed.digest(),
-            debit: order.from.clone(),
-            credit: order.to.clone(),
+            debit,
+            credit,
             amount: order.amount,
             text: format!("deal {}", statement.deal.short()),
         };
@@ -173,9 +174,10 @@ impl Bank {
         if order.bank != self.name {
             return Err(BankRefusal::malformed(format!("the order is for “{}”", order.bank)));
         }
-        let owner = self.ledger.is_owner(&order.from, signed.signer().key.id());
+        let debit = number(&order.from)?;
+        let owner = self.ledger.is_owner(&debit, signed.signer().key.id());
         if !owner.map_err(|error| ledger_refusal(&error))? {
-            return Err(not_yours(&order.from));
+            return Err(not_yours(&debit));
         }
         let fact = self.holds().order(order, now).map_err(|error| holds_refusal(&error))?;
         tracing::info!(exchange = order.exchange.short(), "money held");
@@ -218,11 +220,14 @@ impl Bank {
         let key = holder.key.id();
         let account = match &request.what {
             AccountAction::Open(currency) => self.ledger.open_account(key, &holder.name, *currency),
-            AccountAction::Show(id) => match self.ledger.is_owner(id, key) {
-                Ok(true) => self.ledger.account(id),
-                Ok(false) => return Err(not_yours(id)),
-                Err(error) => Err(error),
-            },
+            AccountAction::Show(id) => {
+                let id = number(id)?;
+                match self.ledger.is_owner(&id, key) {
+                    Ok(true) => self.ledger.account(&id),
+                    Ok(false) => return Err(not_yours(&id)),
+                    Err(error) => Err(error),
+                }
+            }
         };
         let account = account.map_err(|error| ledger_refusal(&error))?;
         let entries =
@@ -252,7 +257,7 @@ impl Bank {
 fn view(bank: &str, account: Account, entries: Vec<Entry>) -> AccountView {
     AccountView {
         bank: bank.into(),
-        account: account.id,
+        account: account.id.to_string(),
         holder: account.holder,
         balance: account.balance.to_string(),
         entries: entries
@@ -260,7 +265,7 @@ fn view(bank: &str, account: Account, entries: Vec<Entry>) -> AccountView {
             .map(|entry| EntryView {
                 number: entry.number,
                 change: entry.change.to_string(),
-                other: entry.other,
+                other: entry.other.to_string(),
                 text: entry.text,
                 booked: entry.booked.to_string(),
             })
@@ -268,7 +273,12 @@ fn view(bank: &str, account: Account, entries: Vec<Entry>) -> AccountView {
     }
 }
 
-fn not_yours(account: &str) -> BankRefusal {
+/// The account that a customer names: one of a customer, and never one of the bank's own.
+fn number(text: &str) -> Result<AccountId, BankRefusal> {
+    text.parse().map_err(|error: NotAnAccount| BankRefusal::malformed(error))
+}
+
+fn not_yours(account: &AccountId) -> BankRefusal {
     BankRefusal::new(Refusal::NotYours, format!("account {account} is not yours"))
 }
 
@@ -288,6 +298,7 @@ fn holds_refusal(error: &HoldsError) -> BankRefusal {
         HoldsError::Ledger(error) => return ledger_refusal(error),
         HoldsError::Claim(ClaimError::Absent) => Refusal::UnknownHold,
         HoldsError::Claim(_) => Refusal::NotYours,
+        HoldsError::Account(_) => Refusal::Malformed,
         HoldsError::Damaged => Refusal::Away,
     };
     BankRefusal::new(code, error)

@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use semper_archive::Home;
 use semper_base::{Amount, Certificate, Report, Role, SigningKey, Timestamp};
 use semper_keeper::Keeper;
+use semper_ledger::{AccountId, Ledger, NotAnAccount};
 use semper_roles::bank::LEDGER;
 use semper_roles::ca::Ca;
 use semper_roles::catalogue::{self, Catalogue};
@@ -145,12 +146,17 @@ pub fn bank_init(
 
 pub fn bank_fund(home: &Path, account: &str, amount: &str, json: bool) -> Result<(), Report> {
     let amount: Amount = amount.parse()?;
+    let account: AccountId = account
+        .parse()
+        .map_err(|error: NotAnAccount| Report::input(error, "give a customer's account"))?;
     let home = Home::open(home)?;
-    let ledger = semper_ledger::Ledger::open(&home.path().join(LEDGER))?;
-    let entry = ledger.fund(account, amount, Timestamp::now())?;
-    let balance = ledger.account(account)?.balance;
+    let ledger = Ledger::open(&home.path().join(LEDGER))?;
+    let entry = ledger.fund(&account, amount, Timestamp::now())?;
+    let balance = ledger.account(&account)?.balance;
     if json {
-        return print::json(&json!({"entry": entry, "account": account, "balance": balance}));
+        return print::json(
+            &json!({"entry": entry, "account": account.as_str(), "balance": balance}),
+        );
     }
     print::line(&format!("{account} now holds {balance}"));
     Ok(())

@@ -9,7 +9,7 @@ use std::time::Duration;
 use semper_archive::{Archive, DealRow, MessageRow, Write};
 use semper_base::{DealId, Digest, SigningKey, Timestamp, cbor};
 use semper_items::{Container, Header, Item, Message, Side, SignedMessage, Statement};
-use semper_ledger::Ledger;
+use semper_ledger::{AccountId, Ledger};
 use semper_runtime::Stop;
 use semper_runtime::flow::{Monitor, Moving};
 use semper_runtime::journal::Journal;
@@ -32,7 +32,7 @@ pub struct Deal {
     /// The flow.
     pub flow: Flow,
     /// The accounts of buyer and seller.
-    pub accounts: [String; 2],
+    pub accounts: [AccountId; 2],
 }
 
 impl Deal {

@@ -14,12 +14,12 @@ use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use semper_archive::ArchiveError;
 use semper_base::{DealId, Digest, Mend, SystemClock, Timestamp};
-use semper_commerce::Host;
 use semper_commerce::host::{EXCHANGE, Ended, MessageRefusal};
 use semper_commerce::link::{HOLD_MS, MESSAGE};
 use semper_commerce::lists::WELL_KNOWN as REVOCATIONS;
 use semper_commerce::opening::{AGREEMENT, OpeningError};
 use semper_commerce::terms::{Shelf, TermsError, WELL_KNOWN};
+use semper_commerce::{Host, Stop};
 use semper_items::Side;
 use semper_keeper::{Ending, Health, Keeper, State as Condition};
 use semper_runtime::business::Business;
@@ -203,9 +203,24 @@ impl Merchant {
         let row = self.host.archive().deal(id).map_err(later)?;
         let row = row.filter(|row| row.side == Side::Seller);
         let row = row.ok_or(MessageRefusal::UnknownDeal)?;
-        let message = self.host.archive().message(id, true, after + 1).map_err(later)?;
+        let message = || self.host.archive().message(id, true, after + 1).map_err(later);
+        let mut found = message()?;
+        if found.is_none() && row.state.is_final() {
+            match self.host.say_end(&row) {
+                Ok(false) => {}
+                Ok(true) => found = message()?,
+                // The buyer asks again, and hears it signed when the TINGUIN is back.
+                Err(Stop::Pause(_)) => {
+                    let why = "the deal is over; its end is still to be signed";
+                    return Err(MessageRefusal::Later(why.to_owned()));
+                }
+                Err(stop) => {
+                    tracing::warn!(deal = id.short(), %stop, "the end cannot be signed");
+                }
+            }
+        }
         let ended = row.state.is_final().then(|| row.state.name().to_owned());
-        Ok((message.map(|it| it.wire), ended))
+        Ok((found.map(|it| it.wire), ended))
     }
 }
 

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use semper_archive::{Archive, ArchiveError, DealRow, Home, HomeError};
-use semper_base::{DealId, Mend, SystemClock};
+use semper_base::{DealId, Mend, SystemClock, Timestamp};
+use semper_commerce::host::{Standing, Whom};
 use semper_commerce::{Basis, Host, HostError, HostParts, Means, Stop};
+use semper_items::Agreement;
 use semper_keeper::Keeper;
 use semper_net::Client;
 use semper_payment::{Manager, Module};
@@ -129,6 +131,33 @@ impl Party {
     /// The trust file that a deal of this home began with.
     pub fn trust_of(&self, row: &DealRow) -> Result<TrustFile, Stop> {
         semper_commerce::means::trust_of(&self.archive, row, &self.trust, equip)
+    }
+
+    /// What the exchanges of a deal wait for, and the name of whom each waits for.
+    pub fn waiting(&self, row: &DealRow) -> Result<Vec<(Standing, String)>, Stop> {
+        let mut all = Vec::new();
+        for exchange in self.archive.exchanges_of(row.id)? {
+            let Some(standing) = Standing::of(&exchange, Timestamp::now())? else { continue };
+            let name = match standing.waits_for {
+                Whom::OurSide => self.config.user.clone(),
+                Whom::OtherSide => row.peer.clone(),
+                Whom::Bank => {
+                    self.system_of(row).unwrap_or_else(|_| "which is not set up any more".into())
+                }
+                Whom::ThirdParty => standing.third_party.clone(),
+            };
+            all.push((standing, name));
+        }
+        Ok(all)
+    }
+
+    /// The name of the payment system that a deal is paid by.
+    fn system_of(&self, row: &DealRow) -> Result<String, Stop> {
+        let began = semper_commerce::means::means_of(&self.archive, row, equip)?;
+        let present = || means(&self.trust, &self.config.payment, self.basis.clone());
+        let agreement = Agreement::decode(&row.agreement).map_err(Stop::broken)?;
+        let payments = began.unwrap_or_else(present).payments;
+        Ok(payments.module(&agreement.payment).map_err(Stop::broken)?.system().to_owned())
     }
 
     /// Starts the host.

@@ -1,6 +1,6 @@
 //! The test bank: accounts, payments by signed orders, statements of account.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -23,11 +23,12 @@ use semper_exchange::bank::ClaimError;
 use semper_exchange::standard::{Keys, NoGoods};
 use semper_items::SignedStatement;
 use semper_items::statement::{Content, PaymentConfirmation, Statement};
-use semper_keeper::{Bell, Post, Spawn as _, Turn};
+use semper_keeper::{Bell, Health, Post, Spawn as _, Turn};
 use semper_ledger::{Account, AccountId, Entry, Ledger, LedgerError, Movement, NotAnAccount};
 
+use crate::health;
 use crate::holds::{Holds, HoldsError};
-use crate::role::{HomeConfig, Role as ServerRole, RoleKind};
+use crate::role::{HomeConfig, Role as ServerRole, RoleKind, Wrong};
 use crate::surroundings::{Desk, Surroundings};
 use crate::web;
 
@@ -88,29 +89,42 @@ pub struct Bank {
     ledger: Ledger,
     /// Signs facts about holds.
     facts: Keys,
+    /// The ledger's file.
+    file: PathBuf,
+}
+
+fn certificate(home: &Home, file: &'static str) -> Result<Certificate, BankError> {
+    let wrong = |source| BankError::Certificate { file, source };
+    Certificate::from_pem(&home.read(file)?).map_err(wrong)
+}
+
+fn signing_key(home: &Home) -> Result<SigningKey, BankError> {
+    Ok(SigningKey::from_pem(&home.read_secret("bank.key")?)?)
+}
+
+/// Who the bank is, if key and certificate belong together and the authority vouches for it.
+fn identity(key: &SigningKey, chain: &[Certificate], roots: &Roots) -> Result<Identity, BankError> {
+    let identity = roots
+        .verify(chain, Role::Bank, Timestamp::now())
+        .map_err(|source| BankError::Certificate { file: "bank.pem", source })?;
+    match identity.key == key.public() {
+        true => Ok(identity),
+        false => Err(BankError::Key(KeyError::Private)),
+    }
 }
 
 impl Bank {
     /// Opens a bank's home: `bank.key`, `bank.pem`, `root.pem` (the authority), the ledger.
     pub fn open(path: &Path) -> Result<Self, BankError> {
         let home = Home::open(path)?;
-        let certificate = |file: &'static str| -> Result<Certificate, BankError> {
-            Certificate::from_pem(&home.read(file)?)
-                .map_err(|source| BankError::Certificate { file, source })
-        };
-        let chain = vec![certificate("bank.pem")?];
-        let roots = Roots::new(vec![certificate("root.pem")?]);
-        let key = SigningKey::from_pem(&home.read_secret("bank.key")?)?;
-        let identity = roots
-            .verify(&chain, Role::Bank, Timestamp::now())
-            .map_err(|source| BankError::Certificate { file: "bank.pem", source })?;
-        if identity.key != key.public() {
-            return Err(BankError::Key(KeyError::Private));
-        }
-        let ledger = Ledger::open(&home.path().join(LEDGER))?;
+        let (own, root) = (certificate(&home, "bank.pem")?, certificate(&home, "root.pem")?);
+        let (key, chain, roots) = (signing_key(&home)?, vec![own], Roots::new(vec![root]));
+        let identity = identity(&key, &chain, &roots)?;
+        let file = home.path().join(LEDGER);
+        let ledger = Ledger::open(&file)?;
         ledger.audit()?;
         let facts = Keys::new(SigningKey::from_seed(&key.seed()), NoGoods);
-        Ok(Self { name: identity.name, key, chain, roots, ledger, facts })
+        Ok(Self { name: identity.name, key, chain, roots, ledger, facts, file })
     }
 
     /// The books.
@@ -313,8 +327,16 @@ impl RoleKind for Bank {
         config.home = base.join(&config.home);
     }
 
-    fn check(config: &HomeConfig) -> Result<(), BankError> {
-        Self::open(&config.home).map(drop)
+    fn check(config: &HomeConfig, wrong: &mut Wrong<BankError>) {
+        let Some(home) = wrong.take(Home::open(&config.home)) else { return };
+        let own = wrong.take(certificate(&home, "bank.pem"));
+        let root = wrong.take(certificate(&home, "root.pem"));
+        let key = wrong.take(signing_key(&home));
+        if let (Some(own), Some(root), Some(key)) = (own, root, key) {
+            wrong.take(identity(&key, &[own], &Roots::new(vec![root])));
+        }
+        let ledger = Ledger::look(&home.path().join(LEDGER));
+        wrong.take(ledger.and_then(|it| it.audit()));
     }
 
     fn open(config: &HomeConfig, around: &Surroundings) -> Result<Arc<dyn ServerRole>, BankError> {
@@ -347,6 +369,10 @@ impl ServerRole for Bank {
             .route(Request::Hold.path(), post(hold))
             .route(Request::Claim.path(), post(claim))
             .with_state(around.desk(self))
+    }
+
+    fn health(&self) -> Vec<Health> {
+        vec![health::of_store("bank/ledger", &self.file)]
     }
 }
 

@@ -30,8 +30,9 @@ use serde::Deserialize;
 use tokio::sync::watch;
 
 use crate::catalogue::{self, Catalogue, CatalogueError};
+use crate::health;
 use crate::party::{Party, PartyError};
-use crate::role::{Role, RoleKind};
+use crate::role::{Role, RoleKind, Wrong};
 use crate::room::NotDone;
 use crate::surroundings::{Desk, Surroundings};
 use crate::web;
@@ -105,6 +106,8 @@ pub struct Merchant {
     /// When those who hold a poll answer at once.
     requests: Ending,
     service: Service,
+    /// By these names its stores stand in the server's health.
+    stores: Vec<(&'static str, PathBuf)>,
 }
 
 /// Whether the service can be run.
@@ -127,7 +130,15 @@ impl Merchant {
     /// # Errors
     /// Names what is missing or not acceptable.
     pub fn open(config: &MerchantConfig, around: &Surroundings) -> Result<Self, MerchantError> {
-        let (mut party, layout, catalogue) = parts(config)?;
+        let (mut party, layout) = (Party::open(&config.home)?, layout(config)?);
+        let catalogue = Catalogue::open(&shop(&party))?;
+        if catalogue.is_empty()? {
+            tracing::warn!("the catalogue is empty; fill it with semper catalogue import");
+        }
+        let stores = vec![
+            ("merchant/archive", party.archive.path().to_owned()),
+            ("merchant/catalogue", shop(&party)),
+        ];
         party.keeper = around.keeper.child("host");
         let business: Arc<dyn Business> = Arc::new(catalogue);
         let host = party.host(Some(business), WORKERS, |deal, text| {
@@ -138,24 +149,25 @@ impl Merchant {
             service: Service::prepare(&host, &terms, &around.keeper),
             revocations: config.revocations.clone(),
             requests: around.requests.clone(),
+            stores,
             host,
             layout,
             terms,
         })
     }
 
-    /// Looks whether it could be opened. No deal goes on, and nothing is remembered of the terms.
-    fn check(config: &MerchantConfig) -> Result<(), MerchantError> {
-        let (party, layout, _) = parts(config)?;
-        let (home, archive) = (Arc::clone(&party.home), party.archive.clone());
-        let shelf = Shelf::new(home, archive, party.trust.clone(), Arc::new(SystemClock));
-        let described = Described::parse(&layout).map_err(TermsError::from)?;
-        let (merchant, service) = (&described.terms.merchant, &described.service.name);
-        let knowledge = shelf.lists().knowledge(merchant, service).map_err(TermsError::from)?;
-        let now = Timestamp::now();
-        VerifiedTerms::verify(&layout, &party.trust, Some(&knowledge), now)
-            .map_err(TermsError::from)?;
-        Ok(())
+    /// Looks whether it could be opened. No deal goes on, nothing is remembered of the terms, and
+    /// nothing on the disk changes.
+    fn check(config: &MerchantConfig, wrong: &mut Wrong<MerchantError>) {
+        let party = wrong.take(Party::look(&config.home));
+        let layout = wrong.take(layout(config));
+        if let Some(party) = &party {
+            let catalogue = Catalogue::look(&shop(party));
+            wrong.take(catalogue.and_then(|it| it.is_empty()));
+        }
+        if let (Some(party), Some(layout)) = (party, layout) {
+            wrong.take(acceptable(&party, &layout));
+        }
     }
 
     /// Whether there is a change to look at; false when the time is over, or the server ends.
@@ -224,20 +236,30 @@ impl Merchant {
     }
 }
 
-/// What a merchant is opened from.
-fn parts(config: &MerchantConfig) -> Result<(Party, Layout, Catalogue), MerchantError> {
-    let party = Party::open(&config.home)?;
+/// Whether a merchant's own terms would be accepted in its home.
+fn acceptable(party: &Party, layout: &Layout) -> Result<(), TermsError> {
+    let (home, archive) = (Arc::clone(&party.home), party.archive.clone());
+    let shelf = Shelf::new(home, archive, party.trust.clone(), Arc::new(SystemClock));
+    let described = Described::parse(layout)?;
+    let (merchant, service) = (&described.terms.merchant, &described.service.name);
+    let knowledge = shelf.lists().knowledge(merchant, service)?;
+    VerifiedTerms::verify(layout, &party.trust, Some(&knowledge), Timestamp::now())?;
+    Ok(())
+}
+
+/// The catalogue's file.
+fn shop(party: &Party) -> PathBuf {
+    party.home.path().join(catalogue::FILE)
+}
+
+/// The terms that a merchant offers.
+fn layout(config: &MerchantConfig) -> Result<Layout, MerchantError> {
     let folder = config.terms.display().to_string();
     let wrong = |source| MerchantError::Layout { folder: folder.clone(), source };
     let dir = Dir::open_ambient_dir(&config.terms, ambient_authority()).map_err(|error| {
         wrong(LayoutError::Io { name: "the folder".into(), detail: error.to_string() })
     })?;
-    let layout = Layout::read(&dir).map_err(wrong)?;
-    let catalogue = Catalogue::open(&party.home.path().join(catalogue::FILE))?;
-    if catalogue.is_empty()? {
-        tracing::warn!("the catalogue is empty; fill it with semper catalogue import");
-    }
-    Ok((party, layout, catalogue))
+    Layout::read(&dir).map_err(wrong)
 }
 
 impl Service {
@@ -277,8 +299,8 @@ impl RoleKind for Merchant {
         }
     }
 
-    fn check(config: &MerchantConfig) -> Result<(), MerchantError> {
-        Self::check(config)
+    fn check(config: &MerchantConfig, wrong: &mut Wrong<MerchantError>) {
+        Self::check(config, wrong);
     }
 
     fn open(
@@ -311,7 +333,9 @@ impl Role for Merchant {
             Some(why) => Condition::Ill((*why).into()),
             None => Condition::Well,
         };
-        vec![Health { name: self.service.name.clone(), state, panics: 0 }]
+        let service = Health { name: self.service.name.clone(), state, panics: 0 };
+        let stores = self.stores.iter().map(|(name, file)| health::of_store(name, file));
+        [service].into_iter().chain(stores).collect()
     }
 }
 

@@ -109,7 +109,19 @@ pub struct Party {
 impl Party {
     /// Opens a home: permissions, configuration, trust file, archive.
     pub fn open(path: &Path) -> Result<Self, PartyError> {
-        let home = Arc::new(Home::open(path)?);
+        Self::with(Home::open(path)?, Archive::open)
+    }
+
+    /// Opens a home for a look: nothing on the disk changes, and no host can run in it.
+    pub fn look(path: &Path) -> Result<Self, PartyError> {
+        Self::with(Home::open(path)?, Archive::look)
+    }
+
+    fn with(
+        home: Home,
+        archive: fn(&Home) -> Result<Archive, ArchiveError>,
+    ) -> Result<Self, PartyError> {
+        let home = Arc::new(home);
         let config = read_config(&home)?;
         let (text, mut files) = (home.read(TRUST)?, BTreeMap::new());
         let trust = TrustFile::parse(&text, |name| {
@@ -119,7 +131,7 @@ impl Party {
         })?;
         let payment = toml::to_string(&config.payment).map_err(|error| unwritable(&error))?;
         let basis = Basis { trust: text, files, payment };
-        let (archive, keeper) = (Archive::open(&home)?, Keeper::new("host"));
+        let (archive, keeper) = (archive(&home)?, Keeper::new("host"));
         Ok(Self { home, config, trust, basis, archive, keeper })
     }
 

@@ -22,18 +22,33 @@ use tracing_subscriber::EnvFilter;
 use crate::print;
 
 pub fn serve(file: &Path, check: bool) -> Result<(), Report> {
+    if check {
+        return mistakes(file);
+    }
     let config = ServerConfig::read(file)?;
     log(config.log);
-    if check {
-        config.check()?;
-        print::line(&format!("{} is right", file.display()));
-        return Ok(());
-    }
     let identity = config.tls()?;
     let server = Server::open(&config, &Keeper::new("semper"))?;
     Ok(server.serve(config.listen, &identity, |address| {
         tracing::info!(%address, "serving");
     })?)
+}
+
+/// Says everything that is wrong with a configuration: all but the last here, that one by the
+/// command's own end.
+fn mistakes(file: &Path) -> Result<(), Report> {
+    log(LogFormat::Text);
+    let mut wrong: Vec<Report> = ServerConfig::mistakes(file).into_iter().map(Into::into).collect();
+    let Some(mut last) = wrong.pop() else {
+        print::line(&format!("{} is right", file.display()));
+        return Ok(());
+    };
+    for report in wrong {
+        eprintln!("{report}");
+        // Wrong input is what the person can mend.
+        last.code = last.code.max(report.code);
+    }
+    Err(last)
 }
 
 fn log(format: LogFormat) {

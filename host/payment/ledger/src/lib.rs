@@ -17,7 +17,6 @@ mod names;
 
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 use semper_base::{Amount, Currency, Digest, KeyId, Mend, Timestamp, fault};
@@ -189,13 +188,12 @@ type Result<T> = std::result::Result<T, LedgerError>;
 impl Ledger {
     /// Opens or makes the ledger in this file.
     pub fn open(path: &Path) -> Result<Self> {
-        let connection = Connection::open(path)?;
-        connection.busy_timeout(Duration::from_secs(10))?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "FULL")?;
-        connection.pragma_update(None, "foreign_keys", true)?;
-        connection.execute_batch(SCHEMA)?;
-        Ok(Self { connection: Mutex::new(connection) })
+        Ok(Self { connection: Mutex::new(semper_store::open(path, SCHEMA)?) })
+    }
+
+    /// Opens the ledger in this file for a look: nothing on the disk changes.
+    pub fn look(path: &Path) -> Result<Self> {
+        Ok(Self { connection: Mutex::new(semper_store::look(path, SCHEMA)?) })
     }
 
     /// The account of this owner in this currency, opened if there is none.

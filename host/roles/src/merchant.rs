@@ -131,13 +131,13 @@ impl Merchant {
     /// Names what is missing or not acceptable.
     pub fn open(config: &MerchantConfig, around: &Surroundings) -> Result<Self, MerchantError> {
         let (mut party, layout) = (Party::open(&config.home)?, layout(config)?);
-        let catalogue = Catalogue::open(&shop(&party))?;
+        let catalogue = Catalogue::open(&shop(config))?;
         if catalogue.is_empty()? {
             tracing::warn!("the catalogue is empty; fill it with semper catalogue import");
         }
         let stores = vec![
             ("merchant/archive", party.archive.path().to_owned()),
-            ("merchant/catalogue", shop(&party)),
+            ("merchant/catalogue", shop(config)),
         ];
         party.keeper = around.keeper.child("host");
         let business: Arc<dyn Business> = Arc::new(catalogue);
@@ -161,10 +161,8 @@ impl Merchant {
     fn check(config: &MerchantConfig, wrong: &mut Wrong<MerchantError>) {
         let party = wrong.take(Party::look(&config.home));
         let layout = wrong.take(layout(config));
-        if let Some(party) = &party {
-            let catalogue = Catalogue::look(&shop(party));
-            wrong.take(catalogue.and_then(|it| it.is_empty()));
-        }
+        let catalogue = Catalogue::look(&shop(config));
+        wrong.take(catalogue.and_then(|it| it.is_empty()));
         if let (Some(party), Some(layout)) = (party, layout) {
             wrong.take(acceptable(&party, &layout));
         }
@@ -248,8 +246,8 @@ fn acceptable(party: &Party, layout: &Layout) -> Result<(), TermsError> {
 }
 
 /// The catalogue's file.
-fn shop(party: &Party) -> PathBuf {
-    party.home.path().join(catalogue::FILE)
+fn shop(config: &MerchantConfig) -> PathBuf {
+    config.home.join(catalogue::FILE)
 }
 
 /// The terms that a merchant offers.

@@ -27,7 +27,7 @@ use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, Result, ffi};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Result, ffi};
 
 /// How long somebody waits for another process that writes.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -68,14 +68,27 @@ pub fn look(path: &Path, schema: &str) -> Result<Connection> {
         return Ok(store);
     }
     let waits = |end: &&str| beside(path, end).metadata().is_ok_and(|it| it.len() > 0);
-    // A file that nobody has open, and to which no crash has left anything, stays as it is while
-    // it is read. Beside any other, what SQLite needs for reading is there already.
-    let still = !["-wal", "-journal"].iter().any(|end| waits(&end));
-    let ask = if still { "?mode=ro&immutable=1" } else { "?mode=ro" };
+    if !["-wal", "-journal"].iter().any(waits) {
+        // Nobody has it open, and no crash has left anything to it: it stays as it is.
+        return reading(path, "immutable=1");
+    }
+    match reading(path, "readonly_shm=1") {
+        // Beside somebody who writes now, the log's index may have no place for those who only
+        // read; then the look takes one.
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::ReadOnly) => {
+            reading(path, "cache=private")
+        }
+        read => read,
+    }
+}
+
+/// A connection that only reads.
+fn reading(path: &Path, how: &str) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_URI;
-    let store = Connection::open_with_flags(format!("file:{}{ask}", quoted(path)), flags)?;
+    let address = format!("file:{}?mode=ro&{how}", quoted(path));
+    let store = Connection::open_with_flags(address, flags)?;
     store.busy_timeout(PATIENCE)?;
     // Read at once: whatever is no store is refused here.
     store.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;

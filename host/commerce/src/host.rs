@@ -38,7 +38,7 @@ use crate::running::Running;
 use crate::terms::Shelf;
 
 use exchanges::Exchanges;
-pub use exchanges::{EXCHANGE, Said};
+pub use exchanges::{EXCHANGE, Said, Standing, Whom};
 pub use messages::{Accepted, Ended, MessageRefusal};
 use schedule::Schedule;
 pub(crate) use waits::Undecided;

@@ -80,7 +80,8 @@ impl Host {
         loop {
             let row = self.archive().deal(id).map_err(Stop::from)?.ok_or(LinkError::NoDeal(id))?;
             let step = self
-                .flush(id)
+                .end_said(&row)
+                .and_then(|()| self.flush(id))
                 .and_then(|()| if row.state.is_final() { Ok(false) } else { self.poll(&row) });
             match step {
                 // Exchanges go on to their end, whatever the deal has come to.
@@ -124,9 +125,8 @@ impl Host {
     pub fn to_link(&self) -> Result<Vec<DealRow>, Stop> {
         let mut rows = Vec::new();
         for row in self.archive().deals()? {
-            let unfinished = !row.state.is_final()
-                || self.has_open_exchanges(row.id)?
-                || self.owes(row.id)? > 0;
+            let unfinished =
+                !row.state.is_final() || self.has_open_exchanges(row.id)? || self.owes(row.id)? > 0;
             if row.side == Side::Buyer && unfinished {
                 rows.push(row);
             }
@@ -134,10 +134,27 @@ impl Host {
         Ok(rows)
     }
 
-    /// How many messages of a deal the other side has not acknowledged.
+    /// How many messages of a deal the other side has not acknowledged; an end that is still to
+    /// be signed is one of them.
     pub fn owes(&self, id: DealId) -> Result<u64, Stop> {
         let channel = self.channel(id)?;
-        Ok(channel.sent.last.saturating_sub(channel.acknowledged))
+        let unsaid = match self.archive().deal(id)? {
+            Some(row) => u64::from(self.unsaid_end(&row)?.is_some()),
+            None => 0,
+        };
+        Ok(channel.sent.last.saturating_sub(channel.acknowledged) + unsaid)
+    }
+
+    /// Signs the end of a deal that has failed while that was not possible.
+    fn end_said(&self, row: &DealRow) -> Result<(), LinkError> {
+        match self.say_end(row) {
+            Err(stop @ Stop::Pause(_)) => Err(stop.into()),
+            Err(stop) => {
+                tracing::warn!(deal = row.id.short(), %stop, "the end cannot be signed");
+                Ok(())
+            }
+            Ok(_) => Ok(()),
+        }
     }
 
     /// Sends every message that the merchant has not acknowledged, in order.

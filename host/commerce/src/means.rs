@@ -81,10 +81,19 @@ pub fn trust_of(
     present: &TrustFile,
     equip: impl Fn(&Basis) -> Result<Means, String>,
 ) -> Result<TrustFile, Stop> {
-    match row.basis {
-        Some(digest) => Ok(remade(archive, digest, equip)?.trust),
-        None => Ok(present.clone()),
-    }
+    Ok(means_of(archive, row, equip)?.map_or_else(|| present.clone(), |it| it.trust))
+}
+
+/// The means that a deal began with; `None` for deals that name none, which live by today's.
+///
+/// # Errors
+/// As for [`trust_of`].
+pub fn means_of(
+    archive: &Archive,
+    row: &DealRow,
+    equip: impl Fn(&Basis) -> Result<Means, String>,
+) -> Result<Option<Means>, Stop> {
+    row.basis.map(|digest| remade(archive, digest, equip)).transpose()
 }
 
 fn remade(

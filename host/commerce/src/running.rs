@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use semper_archive::Write;
 use semper_base::cert::Roots;
-use semper_base::{Digest, Timestamp};
+use semper_base::{Digest, PublicKey, Timestamp};
 use semper_exchange::Mode;
 use semper_exchange::crypto::Signed;
 use semper_exchange::negotiation::{Refusal, Reject};
@@ -80,6 +80,26 @@ impl Running {
             Err(Undecided::Client(other)) => Err(other.into()),
             Err(Undecided::Stop(stop)) => Err(stop),
         }
+    }
+
+    /// The key of the payment system. One that is known is at hand; one that is not is asked for in
+    /// a line of its own, and does not wait behind the orders of others' exchanges.
+    fn system_key(&self, module: &Arc<dyn Module>, at: Timestamp) -> Result<PublicKey, Stop> {
+        if let Some(key) = module.known_system_key() {
+            return Ok(key);
+        }
+        let name = [b"semper/system-key/v1".as_slice(), self.deal.id.digest().as_bytes()];
+        let line = format!("{}, for its key", module.system());
+        let asked = (Digest::of_parts(&name), line.as_str());
+        let key = self.host.await_bank(Host::system_keys, self.deal.id, asked, {
+            let module = Arc::clone(module);
+            move || module.system_key(at)
+        });
+        let key = key.ok_or_else(|| unanswered(module.system()))?;
+        key.map_err(|error| match error {
+            broken @ PaymentError::Broken(_) => Stop::broken(broken),
+            other => Stop::away(Needed::Bank, other),
+        })
     }
 
     fn holder(&self) -> DealHolder<'_> {
@@ -238,18 +258,7 @@ impl World for Running {
 
     fn till(&self, at: Timestamp) -> Result<Option<Till>, Stop> {
         let module = Arc::clone(self.module()?);
-        let system = module.system().to_owned();
-        let name = [b"semper/system-key/v1".as_slice(), self.deal.id.digest().as_bytes()];
-        let asked = (Digest::of_parts(&name), system.as_str());
-        let key = self.host.await_bank(Host::system_keys, self.deal.id, asked, {
-            let module = Arc::clone(&module);
-            move || module.system_key(at)
-        });
-        let key = key.ok_or_else(|| unanswered(&system))?;
-        let key = key.map_err(|error| match error {
-            broken @ PaymentError::Broken(_) => Stop::broken(broken),
-            other => Stop::away(Needed::Bank, other),
-        })?;
+        let key = self.system_key(&module, at)?;
         // What promises nothing cannot be exchanged.
         let modes = module.modes().iter().copied().filter(|mode| *mode != Mode::Plain).collect();
         Ok(Some(Till {

@@ -1,6 +1,6 @@
 //! The test bank: accounts, payments by signed orders, statements of account.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -23,12 +23,13 @@ use semper_exchange::bank::ClaimError;
 use semper_exchange::standard::{Keys, NoGoods};
 use semper_items::SignedStatement;
 use semper_items::statement::{Content, PaymentConfirmation, Statement};
-use semper_keeper::{Bell, Post, Turn};
-use semper_ledger::{Account, Entry, Ledger, LedgerError, Movement};
+use semper_keeper::{Bell, Health, Post, Turn};
+use semper_ledger::{Account, AccountId, Entry, Ledger, LedgerError, Movement, NotAnAccount};
 
+use crate::health;
 use crate::holds::{Holds, HoldsError};
 use crate::outside::{Outside as _, System};
-use crate::role::{HomeConfig, Role as ServerRole, RoleKind};
+use crate::role::{HomeConfig, Role as ServerRole, RoleKind, Wrong};
 use crate::surroundings::{Desk, Surroundings};
 use crate::web;
 
@@ -81,29 +82,47 @@ pub struct Bank {
     /// Signs facts about holds.
     facts: Keys,
     clock: Arc<dyn Clock>,
+    /// The ledger's file.
+    file: PathBuf,
+}
+
+fn certificate(home: &Home, file: &'static str) -> Result<Certificate, BankError> {
+    let wrong = |source| BankError::Certificate { file, source };
+    Certificate::from_pem(&home.read(file)?).map_err(wrong)
+}
+
+fn signing_key(home: &Home) -> Result<SigningKey, BankError> {
+    Ok(SigningKey::from_pem(&home.read_secret("bank.key")?)?)
+}
+
+/// Who the bank is, if key and certificate belong together and the authority vouches for it.
+fn identity(
+    key: &SigningKey,
+    chain: &[Certificate],
+    roots: &Roots,
+    now: Timestamp,
+) -> Result<Identity, BankError> {
+    let identity = roots
+        .verify(chain, Role::Bank, now)
+        .map_err(|source| BankError::Certificate { file: "bank.pem", source })?;
+    match identity.key == key.public() {
+        true => Ok(identity),
+        false => Err(BankError::Key(KeyError::Private)),
+    }
 }
 
 impl Bank {
     /// Opens a bank's home: `bank.key`, `bank.pem`, `root.pem` (the authority), the ledger.
     pub fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, BankError> {
         let home = Home::open(path)?;
-        let certificate = |file: &'static str| -> Result<Certificate, BankError> {
-            Certificate::from_pem(&home.read(file)?)
-                .map_err(|source| BankError::Certificate { file, source })
-        };
-        let chain = vec![certificate("bank.pem")?];
-        let roots = Roots::new(vec![certificate("root.pem")?]);
-        let key = SigningKey::from_pem(&home.read_secret("bank.key")?)?;
-        let identity = roots
-            .verify(&chain, Role::Bank, clock.now())
-            .map_err(|source| BankError::Certificate { file: "bank.pem", source })?;
-        if identity.key != key.public() {
-            return Err(BankError::Key(KeyError::Private));
-        }
-        let ledger = Ledger::open(&home.path().join(LEDGER))?;
+        let (own, root) = (certificate(&home, "bank.pem")?, certificate(&home, "root.pem")?);
+        let (key, chain, roots) = (signing_key(&home)?, vec![own], Roots::new(vec![root]));
+        let identity = identity(&key, &chain, &roots, clock.now())?;
+        let file = home.path().join(LEDGER);
+        let ledger = Ledger::open(&file)?;
         ledger.audit()?;
         let facts = Keys::new(SigningKey::from_seed(&key.seed()), NoGoods);
-        Ok(Self { name: identity.name, key, chain, roots, ledger, facts, clock })
+        Ok(Self { name: identity.name, key, chain, roots, ledger, facts, clock, file })
     }
 
     /// The books.
@@ -122,18 +141,19 @@ impl Bank {
         if order.bank != self.name {
             return Err(BankRefusal::malformed(format!("the order is for “{}”", order.bank)));
         }
+        let (debit, credit) = (number(&order.from)?, number(&order.to)?);
         let owner = self
             .ledger
-            .is_owner(&order.from, signed.signer().key.id())
+            .is_owner(&debit, signed.signer().key.id())
             .map_err(|error| ledger_refusal(&error))?;
         if !owner {
-            return Err(not_yours(&order.from));
+            return Err(not_yours(&debit));
         }
         let movement = Movement {
             reference: Digest::of_parts(&[order.from.as_bytes(), order.reference.as_bytes()]),
             request: signed.digest(),
-            debit: order.from.clone(),
-            credit: order.to.clone(),
+            debit,
+            credit,
             amount: order.amount,
             text: format!("deal {}", statement.deal.short()),
         };
@@ -166,9 +186,10 @@ impl Bank {
         if order.bank != self.name {
             return Err(BankRefusal::malformed(format!("the order is for “{}”", order.bank)));
         }
-        let owner = self.ledger.is_owner(&order.from, signed.signer().key.id());
+        let debit = number(&order.from)?;
+        let owner = self.ledger.is_owner(&debit, signed.signer().key.id());
         if !owner.map_err(|error| ledger_refusal(&error))? {
-            return Err(not_yours(&order.from));
+            return Err(not_yours(&debit));
         }
         let fact = self.holds().order(order, now).map_err(|error| holds_refusal(&error))?;
         tracing::info!(exchange = order.exchange.short(), "money held");
@@ -211,11 +232,14 @@ impl Bank {
         let key = holder.key.id();
         let account = match &request.what {
             AccountAction::Open(currency) => self.ledger.open_account(key, &holder.name, *currency),
-            AccountAction::Show(id) => match self.ledger.is_owner(id, key) {
-                Ok(true) => self.ledger.account(id),
-                Ok(false) => return Err(not_yours(id)),
-                Err(error) => Err(error),
-            },
+            AccountAction::Show(id) => {
+                let id = number(id)?;
+                match self.ledger.is_owner(&id, key) {
+                    Ok(true) => self.ledger.account(&id),
+                    Ok(false) => return Err(not_yours(&id)),
+                    Err(error) => Err(error),
+                }
+            }
         };
         let account = account.map_err(|error| ledger_refusal(&error))?;
         let entries =
@@ -245,7 +269,7 @@ impl Bank {
 fn view(bank: &str, account: Account, entries: Vec<Entry>) -> AccountView {
     AccountView {
         bank: bank.into(),
-        account: account.id,
+        account: account.id.to_string(),
         holder: account.holder,
         balance: account.balance.to_string(),
         entries: entries
@@ -253,7 +277,7 @@ fn view(bank: &str, account: Account, entries: Vec<Entry>) -> AccountView {
             .map(|entry| EntryView {
                 number: entry.number,
                 change: entry.change.to_string(),
-                other: entry.other,
+                other: entry.other.to_string(),
                 text: entry.text,
                 booked: entry.booked.to_string(),
             })
@@ -261,7 +285,12 @@ fn view(bank: &str, account: Account, entries: Vec<Entry>) -> AccountView {
     }
 }
 
-fn not_yours(account: &str) -> BankRefusal {
+/// The account that a customer names: one of a customer, and never one of the bank's own.
+fn number(text: &str) -> Result<AccountId, BankRefusal> {
+    text.parse().map_err(|error: NotAnAccount| BankRefusal::malformed(error))
+}
+
+fn not_yours(account: &AccountId) -> BankRefusal {
     BankRefusal::new(Refusal::NotYours, format!("account {account} is not yours"))
 }
 
@@ -281,6 +310,7 @@ fn holds_refusal(error: &HoldsError) -> BankRefusal {
         HoldsError::Ledger(error) => return ledger_refusal(error),
         HoldsError::Claim(ClaimError::Absent) => Refusal::UnknownHold,
         HoldsError::Claim(_) => Refusal::NotYours,
+        HoldsError::Account(_) => Refusal::Malformed,
         HoldsError::Damaged => Refusal::Away,
     };
     BankRefusal::new(code, error)
@@ -295,8 +325,16 @@ impl RoleKind for Bank {
         config.home = base.join(&config.home);
     }
 
-    fn check(config: &HomeConfig) -> Result<(), BankError> {
-        Self::open(&config.home, System.clock()).map(drop)
+    fn check(config: &HomeConfig, wrong: &mut Wrong<BankError>) {
+        let Some(home) = wrong.take(Home::open(&config.home)) else { return };
+        let own = wrong.take(certificate(&home, "bank.pem"));
+        let root = wrong.take(certificate(&home, "root.pem"));
+        let key = wrong.take(signing_key(&home));
+        if let (Some(own), Some(root), Some(key)) = (own, root, key) {
+            wrong.take(identity(&key, &[own], &Roots::new(vec![root]), System.clock().now()));
+        }
+        let ledger = Ledger::look(&home.path().join(LEDGER));
+        wrong.take(ledger.and_then(|it| it.audit()));
     }
 
     fn open(config: &HomeConfig, around: &Surroundings) -> Result<Arc<dyn ServerRole>, BankError> {
@@ -329,6 +367,10 @@ impl ServerRole for Bank {
             .route(Request::Hold.path(), post(hold))
             .route(Request::Claim.path(), post(claim))
             .with_state(around.desk(self))
+    }
+
+    fn health(&self) -> Vec<Health> {
+        vec![health::of_store("bank/ledger", &self.file)]
     }
 }
 

@@ -2,7 +2,7 @@
 //! registration key; whoever presents it with a request that proves possession of a key pair
 //! gets one certificate. A second for the same registration key is refused.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,9 +16,11 @@ use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 use semper_archive::{Home, HomeError};
 use semper_base::cert::{Authority, CertError, Crl, Request, Withdrawn};
 use semper_base::{Certificate, Digest, Mend, Role, SigningKey, Timestamp, keys};
+use semper_keeper::Health;
 use serde::{Deserialize, Serialize};
 
-use crate::role::{HomeConfig, Role as ServerRole, RoleKind};
+use crate::health;
+use crate::role::{HomeConfig, Role as ServerRole, RoleKind, Wrong};
 use crate::surroundings::{Desk, Surroundings};
 use crate::web;
 
@@ -117,6 +119,7 @@ const RESTORE: &str = "restore the authority's home from a backup";
 pub struct Ca {
     authority: Authority,
     store: Mutex<Connection>,
+    file: PathBuf,
 }
 
 impl Ca {
@@ -141,13 +144,18 @@ impl Ca {
     /// Opens an authority's home.
     pub fn open(path: &Path) -> Result<Self, CaError> {
         let home = Home::open(path)?;
-        let key = SigningKey::from_pem(&home.read_secret(KEY)?)?;
-        let certificate = Certificate::from_pem(&home.read(ROOT)?)?;
-        let authority = Authority::from_parts(certificate, key)?;
-        let store = Connection::open(home.path().join(FILE))?;
-        store.busy_timeout(Duration::from_secs(10))?;
-        store.execute_batch(SCHEMA)?;
-        Ok(Self { authority, store: Mutex::new(store) })
+        let authority = Authority::from_parts(Self::root(&home)?, Self::key(&home)?)?;
+        let file = home.path().join(FILE);
+        let store = Mutex::new(semper_store::open(&file, SCHEMA)?);
+        Ok(Self { authority, store, file })
+    }
+
+    fn root(home: &Home) -> Result<Certificate, CaError> {
+        Ok(Certificate::from_pem(&home.read(ROOT)?)?)
+    }
+
+    fn key(home: &Home) -> Result<SigningKey, CaError> {
+        Ok(SigningKey::from_pem(&home.read_secret(KEY)?)?)
     }
 
     /// Invites somebody: the registration key, to be handed over on paper.
@@ -262,8 +270,13 @@ impl RoleKind for Ca {
         config.home = base.join(&config.home);
     }
 
-    fn check(config: &HomeConfig) -> Result<(), CaError> {
-        Self::open(&config.home).map(drop)
+    fn check(config: &HomeConfig, wrong: &mut Wrong<CaError>) {
+        let Some(home) = wrong.take(Home::open(&config.home)) else { return };
+        let (root, key) = (wrong.take(Self::root(&home)), wrong.take(Self::key(&home)));
+        if let (Some(root), Some(key)) = (root, key) {
+            wrong.take(Authority::from_parts(root, key));
+        }
+        wrong.take(semper_store::look(&home.path().join(FILE), SCHEMA));
     }
 
     fn open(config: &HomeConfig, _: &Surroundings) -> Result<Arc<dyn ServerRole>, CaError> {
@@ -275,6 +288,10 @@ impl ServerRole for Ca {
     fn routes(self: Arc<Self>, around: &Surroundings) -> Router {
         let desk = around.desk(self);
         Router::new().route(REGISTER, post(register)).route(CRL, get(list)).with_state(desk)
+    }
+
+    fn health(&self) -> Vec<Health> {
+        vec![health::of_store("ca/store", &self.file)]
     }
 }
 

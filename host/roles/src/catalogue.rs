@@ -6,7 +6,6 @@ mod price;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use rusqlite::types::Value;
 use rusqlite::{
@@ -83,14 +82,14 @@ pub struct Catalogue {
 impl Catalogue {
     /// Opens or makes the catalogue in this file.
     pub fn open(path: &Path) -> Result<Self, CatalogueError> {
-        let connect = || -> rusqlite::Result<Connection> {
-            let connection = Connection::open(path)?;
-            connection.busy_timeout(Duration::from_secs(10))?;
-            Ok(connection)
-        };
-        let writer = connect()?;
-        writer.execute_batch(SCHEMA)?;
-        Ok(Self { writer: Mutex::new(writer), reader: Mutex::new(connect()?) })
+        let connect = || semper_store::open(path, SCHEMA).map(Mutex::new);
+        Ok(Self { writer: connect()?, reader: connect()? })
+    }
+
+    /// Opens the catalogue in this file for a look: nothing on the disk changes.
+    pub fn look(path: &Path) -> Result<Self, CatalogueError> {
+        let connect = || semper_store::look(path, SCHEMA).map(Mutex::new);
+        Ok(Self { writer: connect()?, reader: connect()? })
     }
 
     /// Imports a file of articles: those that are there are replaced, others added; all or nothing.

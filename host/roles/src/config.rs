@@ -113,33 +113,72 @@ impl ServerConfig {
     /// # Errors
     /// As [`ServerConfig::read`].
     pub fn read_with(file: &Path, known: &'static [Section]) -> Result<Self, ConfigError> {
-        let text = read(file)?;
-        let form = |error: toml::de::Error| ConfigError::Form {
-            file: file.to_owned(),
-            detail: error.to_string(),
-        };
-        let head = toml::Deserializer::parse(&text).and_then(|it| Head { known }.deserialize(it));
-        let mut head = head.map_err(form)?;
-        let base = file.parent().unwrap_or(Path::new("."));
-        for path in [&mut head.tls.certificate, &mut head.tls.key] {
-            *path = base.join(&*path);
+        let (config, mut wrong) = Self::parse(file, known);
+        match (config, wrong.is_empty()) {
+            (Some(config), true) => Ok(config),
+            _ => Err(wrong.swap_remove(0)),
         }
-        let sections = known.iter().filter_map(|it| it.read(&text, base).transpose());
-        let roles = sections.collect::<Result<Vec<_>, _>>().map_err(form)?;
-        if roles.is_empty() {
-            return Err(ConfigError::NoRole { file: file.to_owned(), known: sections_of(known) });
-        }
-        Ok(Self { listen: head.listen, log: head.log, tls: head.tls, roles })
     }
 
-    /// Looks whether everything that the file names is there and fits together. Nothing is
-    /// started, and nobody notices.
-    ///
-    /// # Errors
-    /// The first thing that is wrong.
-    pub fn check(&self) -> Result<(), ConfigError> {
-        self.tls()?;
-        Ok(self.roles.iter().try_for_each(|it| it.check())?)
+    /// What stands in the file, as far as it can be read, and everything that is wrong with it.
+    fn parse(file: &Path, known: &'static [Section]) -> (Option<Self>, Vec<ConfigError>) {
+        let text = match read(file) {
+            Ok(text) => text,
+            Err(error) => return (None, vec![error]),
+        };
+        let mut wrong = Vec::new();
+        let mut form = |error: toml::de::Error| {
+            let detail = error.to_string();
+            // What is wrong with the file as a whole is found by each section again.
+            let same = |it: &ConfigError| matches!(it, ConfigError::Form { detail: known, .. } if *known == detail);
+            if !wrong.iter().any(same) {
+                wrong.push(ConfigError::Form { file: file.to_owned(), detail });
+            }
+        };
+        let head = toml::Deserializer::parse(&text).and_then(|it| Head { known }.deserialize(it));
+        let head = head.map_err(&mut form).ok();
+        let base = file.parent().unwrap_or(Path::new("."));
+        let sections = known.iter().filter_map(|it| it.read(&text, base).transpose());
+        let roles: Vec<_> = sections.filter_map(|it| it.map_err(&mut form).ok()).collect();
+        if roles.is_empty() && wrong.is_empty() {
+            let known = sections_of(known);
+            wrong.push(ConfigError::NoRole { file: file.to_owned(), known });
+        }
+        let config = head.map(|mut head| {
+            for path in [&mut head.tls.certificate, &mut head.tls.key] {
+                *path = base.join(&*path);
+            }
+            Self { listen: head.listen, log: head.log, tls: head.tls, roles }
+        });
+        (config, wrong)
+    }
+
+    /// Everything that is wrong with a file and with what it names. Nothing is started, nothing on
+    /// the disk changes, and nobody notices.
+    pub fn mistakes(file: &Path) -> Vec<ConfigError> {
+        Self::mistakes_with(file, ROLES)
+    }
+
+    /// As [`ServerConfig::mistakes`], with another list of roles.
+    pub fn mistakes_with(file: &Path, known: &'static [Section]) -> Vec<ConfigError> {
+        let (config, mut wrong) = Self::parse(file, known);
+        if let Some(config) = config {
+            wrong.extend(config.tls_mistakes());
+            let roles = config.roles.iter().flat_map(|it| it.check());
+            wrong.extend(roles.map(ConfigError::Role));
+        }
+        wrong
+    }
+
+    /// What is wrong with certificate and key, each by itself and together.
+    fn tls_mistakes(&self) -> Vec<ConfigError> {
+        let certificate = self.certificate().err();
+        let key = self.key().err();
+        if certificate.is_some() || key.is_some() {
+            return certificate.into_iter().chain(key).collect();
+        }
+        let together = self.tls().and_then(|it| Ok(semper_net::server::check(&it)?));
+        together.err().into_iter().collect()
     }
 
     pub(crate) fn roles(&self) -> impl Iterator<Item = &dyn Configured> {
@@ -151,6 +190,15 @@ impl ServerConfig {
     /// # Errors
     /// When a file cannot be read, or the key's can be read by others.
     pub fn tls(&self) -> Result<TlsIdentity, ConfigError> {
+        Ok(TlsIdentity { chain: vec![self.certificate()?], key_pem: self.key()? })
+    }
+
+    fn certificate(&self) -> Result<Certificate, ConfigError> {
+        Ok(Certificate::from_pem(&read(&self.tls.certificate)?)?)
+    }
+
+    /// The key's PEM.
+    fn key(&self) -> Result<String, ConfigError> {
         use std::os::unix::fs::PermissionsExt as _;
         if let Ok(meta) = self.tls.key.metadata() {
             let mode = meta.permissions().mode() & 0o777;
@@ -158,8 +206,7 @@ impl ServerConfig {
                 return Err(ConfigError::Loose { file: self.tls.key.clone(), mode });
             }
         }
-        let chain = vec![Certificate::from_pem(&read(&self.tls.certificate)?)?];
-        Ok(TlsIdentity { chain, key_pem: read(&self.tls.key)? })
+        read(&self.tls.key)
     }
 }
 

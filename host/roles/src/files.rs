@@ -14,7 +14,7 @@ use cap_std::fs::Dir;
 use semper_base::Mend;
 use serde::Deserialize;
 
-use crate::role::{Role, RoleKind};
+use crate::role::{Role, RoleKind, Wrong};
 use crate::surroundings::{Desk, Surroundings};
 use crate::web;
 
@@ -68,8 +68,8 @@ impl RoleKind for Files {
         config.folder = base.join(&config.folder);
     }
 
-    fn check(config: &FilesConfig) -> Result<(), FilesError> {
-        Self::open(&config.folder).map(drop)
+    fn check(config: &FilesConfig, wrong: &mut Wrong<FilesError>) {
+        wrong.take(Self::open(&config.folder));
     }
 
     fn open(config: &FilesConfig, _: &Surroundings) -> Result<Arc<dyn Role>, FilesError> {

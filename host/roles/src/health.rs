@@ -4,6 +4,7 @@
 //! whether work gets done, and a role what no thread of it says. The reasons are for operators
 //! and name no files; the log has the details.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
@@ -24,6 +25,18 @@ use serde::Serialize;
 use crate::role::Role;
 use crate::surroundings::Surroundings;
 use crate::web;
+
+/// How a role's store is: whether it is still there and can be read.
+pub(crate) fn of_store(name: &str, file: &Path) -> Health {
+    let state = match semper_store::probe(file) {
+        Ok(()) => State::Well,
+        Err(error) => {
+            tracing::error!(%error, file = %file.display(), "a store cannot be read");
+            State::Ill("the store cannot be read; the server's log says why".into())
+        }
+    };
+    Health { name: name.to_owned(), state, panics: 0 }
+}
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Labels {

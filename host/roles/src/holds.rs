@@ -11,7 +11,7 @@ use semper_exchange::crypto::Signed;
 use semper_exchange::standard::{Keys, Share, Standard};
 use semper_exchange::{Body as _, Crypto as _};
 use semper_items::statement::HoldOrder;
-use semper_ledger::{HoldOrder as Held, HoldRow, Instruction, Ledger, LedgerError};
+use semper_ledger::{HoldOrder as Held, HoldRow, Instruction, Ledger, LedgerError, NotAnAccount};
 
 /// Bytes of a stored order.
 const MAX_ORDER: usize = 8 * 1024;
@@ -25,6 +25,9 @@ pub enum HoldsError {
     /// Whoever claims has no right to.
     #[error(transparent)]
     Claim(#[from] ClaimError),
+    /// It names no account of a customer.
+    #[error(transparent)]
+    Account(#[from] NotAnAccount),
     /// A stored order cannot be read.
     #[error("the order of a hold is damaged")]
     Damaged,
@@ -49,8 +52,8 @@ impl Holds<'_> {
         let name = hold_name::<Standard>(&terms.third_party, terms.leaf);
         let held = Held {
             name,
-            debit: order.from.clone(),
-            credit: order.to.clone(),
+            debit: order.from.parse()?,
+            credit: order.to.parse()?,
             instruction: begin(&terms),
             record: cbor::encode(&terms),
             text: format!("exchange {}", order.exchange.short()),

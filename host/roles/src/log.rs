@@ -22,7 +22,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 use semper_archive::{Home, HomeError};
 use semper_base::cert::{CertError, Roots};
 use semper_base::{Certificate, Digest, Mend, Role, SigningKey, Timestamp, keys};
-use semper_keeper::Spawn;
+use semper_keeper::{Health, Spawn};
 use semper_net::Client;
 use semper_tlog::note::NoteError;
 use semper_tlog::tree::{self, Tree, TreeError};
@@ -30,8 +30,9 @@ use semper_tlog::{Checkpoint, Kind, Note, Proof, VerifierKey};
 use semper_trust::envelope;
 use serde::Deserialize;
 
+use crate::health;
 use crate::queue::{Queue, queue};
-use crate::role::{Role as ServerRole, RoleKind};
+use crate::role::{Role as ServerRole, RoleKind, Wrong};
 use crate::surroundings::{Desk, Surroundings};
 use crate::web;
 use writer::Writer;
@@ -159,6 +160,7 @@ pub struct Log {
     store: Arc<Mutex<Connection>>,
     queue: Queue<Pending>,
     vkey: VerifierKey,
+    file: PathBuf,
 }
 
 /// A statement on its way into the log, and who waits for it.
@@ -187,42 +189,59 @@ impl Log {
     /// # Errors
     /// When something is missing or damaged, or too few witnesses cosign what a crash has left.
     pub fn open(config: &LogConfig, spawn: &dyn Spawn) -> Result<Self, LogError> {
-        let (mut writer, roots) = Self::parts(config)?;
+        let (mut writer, roots) = Self::parts(config, semper_store::open)?;
         writer.recover()?;
         let (public, vkey) = (writer.public.clone(), writer.vkey.clone());
         let store = Arc::clone(&writer.store);
         let (queue, waiting, bell) = queue();
         spawn.keep("writer", &bell, writer.turns(waiting));
-        Ok(Self { public, roots: Roots::new(roots), store, queue, vkey })
+        let file = config.home.join(FILE);
+        Ok(Self { public, roots: Roots::new(roots), store, queue, vkey, file })
     }
 
     /// Looks whether the log could be opened: its files, its stored tree. Nothing is published,
-    /// and no witness is asked.
-    fn check(config: &LogConfig) -> Result<(), LogError> {
-        Self::parts(config)?.0.load().map(drop)
+    /// no witness is asked, and nothing on the disk changes.
+    pub(crate) fn check(config: &LogConfig, wrong: &mut Wrong<LogError>) {
+        for file in &config.authorities {
+            wrong.take(certificate(file));
+        }
+        for address in &config.witness {
+            wrong.take(witness(address));
+        }
+        let Some(home) = wrong.take(Home::open(&config.home)) else { return };
+        let Some(_) = wrong.take(Self::own(&home)) else { return };
+        // The rest needs nothing of what others have given.
+        let alone = LogConfig { authorities: Vec::new(), witness: Vec::new(), ..config.clone() };
+        let parts = wrong.take(Self::parts(&alone, semper_store::look));
+        if let Some((mut writer, _)) = parts {
+            wrong.take(writer.load());
+        }
     }
 
-    fn parts(config: &LogConfig) -> Result<(Writer, Vec<Certificate>), LogError> {
-        let home = Home::open(&config.home)?;
+    /// The log's key, and by which name it signs.
+    fn own(home: &Home) -> Result<(SigningKey, VerifierKey), LogError> {
         let key = SigningKey::from_pem(&home.read_secret(KEY)?)?;
         let origin = home.read("origin")?.trim().to_owned();
         let vkey = VerifierKey::new(&origin, Kind::Log, key.public())?;
+        Ok((key, vkey))
+    }
+
+    fn parts(
+        config: &LogConfig,
+        open: fn(&Path, &str) -> rusqlite::Result<Connection>,
+    ) -> Result<(Writer, Vec<Certificate>), LogError> {
+        let home = Home::open(&config.home)?;
+        let (key, vkey) = Self::own(&home)?;
         let roots =
             config.authorities.iter().map(|it| certificate(it)).collect::<Result<_, _>>()?;
-        let store = Connection::open(home.path().join(FILE))?;
-        store.busy_timeout(Duration::from_secs(10))?;
-        store.execute_batch(SCHEMA)?;
-        let witness = |it: &WitnessAddress| {
-            let net = Client::new(&Roots::new(vec![certificate(&it.root)?])).within(PATIENCE);
-            Ok((it.key.parse::<VerifierKey>()?, it.url.clone(), net))
-        };
+        let store = open(&home.path().join(FILE), SCHEMA)?;
         let writer = Writer {
             next: home.path().join(NEXT),
             public: home.path().join(PUBLIC),
             store: Arc::new(Mutex::new(store)),
             key,
             vkey,
-            witnesses: config.witness.iter().map(witness).collect::<Result<_, LogError>>()?,
+            witnesses: config.witness.iter().map(witness).collect::<Result<_, _>>()?,
             quorum: config.quorum,
             tree: Tree::new(),
             unfinished: Vec::new(),
@@ -231,6 +250,11 @@ impl Log {
             owes: false,
         };
         Ok((writer, roots))
+    }
+
+    /// How its store is, by this name.
+    pub(crate) fn health_of_store(&self, name: &str) -> Health {
+        health::of_store(name, &self.file)
     }
 
     /// The log's key, as it publishes it.
@@ -322,6 +346,12 @@ impl Log {
     }
 }
 
+/// A witness that is asked: its key, its address, the way there.
+fn witness(it: &WitnessAddress) -> Result<(VerifierKey, String, Client), LogError> {
+    let net = Client::new(&Roots::new(vec![certificate(&it.root)?])).within(PATIENCE);
+    Ok((it.key.parse()?, it.url.clone(), net))
+}
+
 fn certificate(file: &Path) -> Result<Certificate, LogError> {
     let name = file.display().to_string();
     let text = std::fs::read_to_string(file)
@@ -368,8 +398,8 @@ impl RoleKind for Log {
         }
     }
 
-    fn check(config: &LogConfig) -> Result<(), LogError> {
-        Self::check(config)
+    fn check(config: &LogConfig, wrong: &mut Wrong<LogError>) {
+        Self::check(config, wrong);
     }
 
     fn open(config: &LogConfig, around: &Surroundings) -> Result<Arc<dyn ServerRole>, LogError> {
@@ -381,6 +411,10 @@ impl ServerRole for Log {
     fn routes(self: Arc<Self>, around: &Surroundings) -> Router {
         let desk = around.desk(self);
         Router::new().route(ADD, post(add)).with_state(desk.clone()).merge(public_routes(desk))
+    }
+
+    fn health(&self) -> Vec<Health> {
+        vec![self.health_of_store("tlog/store")]
     }
 }
 

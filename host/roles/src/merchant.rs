@@ -14,12 +14,12 @@ use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use semper_archive::ArchiveError;
 use semper_base::{DealId, Digest, Mend};
-use semper_commerce::Host;
 use semper_commerce::host::{EXCHANGE, Ended, MessageRefusal};
 use semper_commerce::link::{HOLD_MS, MESSAGE};
 use semper_commerce::lists::WELL_KNOWN as REVOCATIONS;
 use semper_commerce::opening::{AGREEMENT, OpeningError};
 use semper_commerce::terms::{Shelf, TermsError, WELL_KNOWN};
+use semper_commerce::{Host, Stop};
 use semper_items::Side;
 use semper_keeper::{Ending, Health, Post, State as Condition};
 use semper_runtime::business::Business;
@@ -31,9 +31,10 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::catalogue::{self, Catalogue, CatalogueError};
-use crate::outside::{Outside, System};
+use crate::health;
+use crate::outside::{Outside as _, System};
 use crate::party::{Party, PartyError};
-use crate::role::{Role, RoleKind};
+use crate::role::{Role, RoleKind, Wrong};
 use crate::room::NotDone;
 use crate::surroundings::{Desk, Surroundings};
 use crate::web;
@@ -93,6 +94,8 @@ pub struct Merchant {
     /// When those who hold a poll answer at once.
     requests: Ending,
     service: Service,
+    /// By these names its stores stand in the server's health.
+    stores: Vec<(&'static str, PathBuf)>,
 }
 
 /// Whether the service can be run.
@@ -115,7 +118,16 @@ impl Merchant {
     /// # Errors
     /// Names what is missing or not acceptable.
     pub fn open(config: &MerchantConfig, around: &Surroundings) -> Result<Self, MerchantError> {
-        let (mut party, layout, catalogue) = parts(config, &around.outside)?;
+        let (mut party, layout) =
+            (Party::open_with(&config.home, Arc::clone(&around.outside))?, layout(config)?);
+        let catalogue = Catalogue::open(&shop(config))?;
+        if catalogue.is_empty()? {
+            tracing::warn!("the catalogue is empty; fill it with semper catalogue import");
+        }
+        let stores = vec![
+            ("merchant/archive", party.archive.path().to_owned()),
+            ("merchant/catalogue", shop(config)),
+        ];
         party.keeper = around.keeper.child("host");
         let business: Arc<dyn Business> = Arc::new(catalogue);
         let host = party.host(Some(business), WORKERS, |deal, text| {
@@ -126,25 +138,23 @@ impl Merchant {
             service: Service::prepare(&host, &terms, around),
             revocations: config.revocations.clone(),
             requests: around.requests.clone(),
+            stores,
             host,
             layout,
             terms,
         })
     }
 
-    /// Looks whether it could be opened. No deal goes on, and nothing is remembered of the terms.
-    fn check(config: &MerchantConfig) -> Result<(), MerchantError> {
-        let outside = System::shared();
-        let (party, layout, _) = parts(config, &outside)?;
-        let (home, archive) = (Arc::clone(&party.home), party.archive.clone());
-        let shelf = Shelf::new(home, archive, party.trust.clone(), outside.clock());
-        let described = Described::parse(&layout).map_err(TermsError::from)?;
-        let (merchant, service) = (&described.terms.merchant, &described.service.name);
-        let knowledge = shelf.lists().knowledge(merchant, service).map_err(TermsError::from)?;
-        let now = outside.clock().now();
-        VerifiedTerms::verify(&layout, &party.trust, Some(&knowledge), now)
-            .map_err(TermsError::from)?;
-        Ok(())
+    /// Looks whether it could be opened. No deal goes on, nothing is remembered of the terms, and
+    /// nothing on the disk changes.
+    fn check(config: &MerchantConfig, wrong: &mut Wrong<MerchantError>) {
+        let party = wrong.take(Party::look(&config.home));
+        let layout = wrong.take(layout(config));
+        let catalogue = Catalogue::look(&shop(config));
+        wrong.take(catalogue.and_then(|it| it.is_empty()));
+        if let (Some(party), Some(layout)) = (party, layout) {
+            wrong.take(acceptable(&party, &layout));
+        }
     }
 
     /// Whether there is a change to look at; false when the time is over, or the server ends.
@@ -192,29 +202,51 @@ impl Merchant {
         let row = self.host.archive().deal(id).map_err(later)?;
         let row = row.filter(|row| row.side == Side::Seller);
         let row = row.ok_or(MessageRefusal::UnknownDeal)?;
-        let message = self.host.archive().message(id, true, after + 1).map_err(later)?;
+        let message = || self.host.archive().message(id, true, after + 1).map_err(later);
+        let mut found = message()?;
+        if found.is_none() && row.state.is_final() {
+            match self.host.say_end(&row) {
+                Ok(false) => {}
+                Ok(true) => found = message()?,
+                // The buyer asks again, and hears it signed when the TINGUIN is back.
+                Err(Stop::Pause(_)) => {
+                    let why = "the deal is over; its end is still to be signed";
+                    return Err(MessageRefusal::Later(why.to_owned()));
+                }
+                Err(stop) => {
+                    tracing::warn!(deal = id.short(), %stop, "the end cannot be signed");
+                }
+            }
+        }
         let ended = row.state.is_final().then(|| row.state.name().to_owned());
-        Ok((message.map(|it| it.wire), ended))
+        Ok((found.map(|it| it.wire), ended))
     }
 }
 
-/// What a merchant is opened from.
-fn parts(
-    config: &MerchantConfig,
-    outside: &Arc<dyn Outside>,
-) -> Result<(Party, Layout, Catalogue), MerchantError> {
-    let party = Party::open_with(&config.home, Arc::clone(outside))?;
+/// Whether a merchant's own terms would be accepted in its home.
+fn acceptable(party: &Party, layout: &Layout) -> Result<(), TermsError> {
+    let (home, archive) = (Arc::clone(&party.home), party.archive.clone());
+    let shelf = Shelf::new(home, archive, party.trust.clone(), System.clock());
+    let described = Described::parse(layout)?;
+    let (merchant, service) = (&described.terms.merchant, &described.service.name);
+    let knowledge = shelf.lists().knowledge(merchant, service)?;
+    VerifiedTerms::verify(layout, &party.trust, Some(&knowledge), System.clock().now())?;
+    Ok(())
+}
+
+/// The catalogue's file.
+fn shop(config: &MerchantConfig) -> PathBuf {
+    config.home.join(catalogue::FILE)
+}
+
+/// The terms that a merchant offers.
+fn layout(config: &MerchantConfig) -> Result<Layout, MerchantError> {
     let folder = config.terms.display().to_string();
     let wrong = |source| MerchantError::Layout { folder: folder.clone(), source };
     let dir = Dir::open_ambient_dir(&config.terms, ambient_authority()).map_err(|error| {
         wrong(LayoutError::Io { name: "the folder".into(), detail: error.to_string() })
     })?;
-    let layout = Layout::read(&dir).map_err(wrong)?;
-    let catalogue = Catalogue::open(&party.home.path().join(catalogue::FILE))?;
-    if catalogue.is_empty()? {
-        tracing::warn!("the catalogue is empty; fill it with semper catalogue import");
-    }
-    Ok((party, layout, catalogue))
+    Layout::read(&dir).map_err(wrong)
 }
 
 impl Service {
@@ -261,8 +293,8 @@ impl RoleKind for Merchant {
         }
     }
 
-    fn check(config: &MerchantConfig) -> Result<(), MerchantError> {
-        Self::check(config)
+    fn check(config: &MerchantConfig, wrong: &mut Wrong<MerchantError>) {
+        Self::check(config, wrong);
     }
 
     fn open(
@@ -295,7 +327,9 @@ impl Role for Merchant {
             Some(why) => Condition::Ill((*why).into()),
             None => Condition::Well,
         };
-        vec![Health { name: self.service.name.clone(), state, panics: 0 }]
+        let service = Health { name: self.service.name.clone(), state, panics: 0 };
+        let stores = self.stores.iter().map(|(name, file)| health::of_store(name, file));
+        [service].into_iter().chain(stores).collect()
     }
 }
 

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use semper_archive::{Archive, ArchiveError, DealRow, Home, HomeError};
 use semper_base::{DealId, Mend};
+use semper_commerce::host::{Standing, Whom};
 use semper_commerce::{Basis, Host, HostError, HostParts, Means, Stop};
+use semper_items::Agreement;
 use semper_keeper::Keeper;
 use semper_net::Client;
 use semper_payment::{Manager, Module};
@@ -102,7 +104,20 @@ impl Party {
 
     /// As [`Party::open`], with another outside than this machine.
     pub fn open_with(path: &Path, outside: Arc<dyn Outside>) -> Result<Self, PartyError> {
-        let home = Arc::new(Home::open(path)?);
+        Self::with(Home::open(path)?, Archive::open, outside)
+    }
+
+    /// Opens a home for a look: nothing on the disk changes, and no host can run in it.
+    pub fn look(path: &Path) -> Result<Self, PartyError> {
+        Self::with(Home::open(path)?, Archive::look, System::shared())
+    }
+
+    fn with(
+        home: Home,
+        archive: fn(&Home) -> Result<Archive, ArchiveError>,
+        outside: Arc<dyn Outside>,
+    ) -> Result<Self, PartyError> {
+        let home = Arc::new(home);
         let config = read_config(&home)?;
         let (text, mut files) = (home.read(TRUST)?, BTreeMap::new());
         let trust = TrustFile::parse(&text, |name| {
@@ -112,7 +127,7 @@ impl Party {
         })?;
         let payment = toml::to_string(&config.payment).map_err(|error| unwritable(&error))?;
         let basis = Basis { trust: text, files, payment };
-        let (archive, keeper) = (Archive::open(&home)?, Keeper::new("host"));
+        let (archive, keeper) = (archive(&home)?, Keeper::new("host"));
         Ok(Self { home, config, trust, basis, archive, keeper, outside })
     }
 
@@ -126,6 +141,38 @@ impl Party {
         semper_commerce::means::trust_of(&self.archive, row, &self.trust, |basis| {
             equip(basis, &*self.outside)
         })
+    }
+
+    /// What the exchanges of a deal wait for, and the name of whom each waits for.
+    pub fn waiting(&self, row: &DealRow) -> Result<Vec<(Standing, String)>, Stop> {
+        let mut all = Vec::new();
+        for exchange in self.archive.exchanges_of(row.id)? {
+            let Some(standing) = Standing::of(&exchange, self.outside.clock().now())? else {
+                continue;
+            };
+            let name = match standing.waits_for {
+                Whom::OurSide => self.config.user.clone(),
+                Whom::OtherSide => row.peer.clone(),
+                Whom::Bank => {
+                    self.system_of(row).unwrap_or_else(|_| "which is not set up any more".into())
+                }
+                Whom::ThirdParty => standing.third_party.clone(),
+            };
+            all.push((standing, name));
+        }
+        Ok(all)
+    }
+
+    /// The name of the payment system that a deal is paid by.
+    fn system_of(&self, row: &DealRow) -> Result<String, Stop> {
+        let began = semper_commerce::means::means_of(&self.archive, row, |basis| {
+            equip(basis, &*self.outside)
+        })?;
+        let present =
+            || means(&self.trust, &self.config.payment, self.basis.clone(), &*self.outside);
+        let agreement = Agreement::decode(&row.agreement).map_err(Stop::broken)?;
+        let payments = began.unwrap_or_else(present).payments;
+        Ok(payments.module(&agreement.payment).map_err(Stop::broken)?.system().to_owned())
     }
 
     /// Starts the host.
@@ -156,12 +203,7 @@ impl Party {
 }
 
 /// The means that a configuration gives.
-fn means(
-    trust: &TrustFile,
-    payment: &PaymentConfig,
-    basis: Basis,
-    outside: &dyn Outside,
-) -> Means {
+fn means(trust: &TrustFile, payment: &PaymentConfig, basis: Basis, outside: &dyn Outside) -> Means {
     let net = outside.net(&trust.authorities);
     let mut modules: Vec<Arc<dyn Module>> = Vec::new();
     if let Some(purse) = &payment.purse {

@@ -14,7 +14,7 @@
 //! use axum::response::Response;
 //! use axum::routing::get;
 //! use semper_archive::{Home, HomeError};
-//! use semper_roles::role::{Role, RoleKind, Section};
+//! use semper_roles::role::{Role, RoleKind, Section, Wrong};
 //! use semper_roles::surroundings::{Desk, Surroundings};
 //! use semper_roles::web;
 //!
@@ -36,8 +36,8 @@
 //!         config.home = base.join(&config.home);
 //!     }
 //!
-//!     fn check(config: &GreeterConfig) -> Result<(), HomeError> {
-//!         Home::open(&config.home).map(drop)
+//!     fn check(config: &GreeterConfig, wrong: &mut Wrong<HomeError>) {
+//!         wrong.take(Home::open(&config.home));
 //!     }
 //!
 //!     fn open(config: &GreeterConfig, _: &Surroundings) -> Result<Arc<dyn Role>, HomeError> {
@@ -87,18 +87,43 @@ pub trait RoleKind: Sized + 'static {
     /// Makes the paths in the section, which are relative to `base`, absolute.
     fn place(config: &mut Self::Config, base: &Path);
 
-    /// Looks whether it could be opened: what it needs is there and fits together. Starts nothing
-    /// and asks nobody; a server that runs with the same homes is not disturbed.
-    ///
-    /// # Errors
-    /// The first thing that is wrong.
-    fn check(config: &Self::Config) -> Result<(), Self::Error>;
+    /// Looks whether it could be opened: what it needs is there and fits together. Everything that
+    /// is not is kept in `wrong`. Starts nothing, asks nobody and changes nothing on the disk; a
+    /// server that runs with the same homes is not disturbed.
+    fn check(config: &Self::Config, wrong: &mut Wrong<Self::Error>);
 
     /// Opens it, and begins its threads and tasks under the keeper of `around`.
     ///
     /// # Errors
     /// The first thing that is wrong.
     fn open(config: &Self::Config, around: &Surroundings) -> Result<Arc<dyn Role>, Self::Error>;
+}
+
+/// Everything that a check has found wrong.
+#[derive(Debug)]
+pub struct Wrong<E>(Vec<E>);
+
+impl<E> Default for Wrong<E> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<E> Wrong<E> {
+    /// What has come of one look; what is wrong is kept, and the check goes on.
+    pub fn take<T>(&mut self, looked: Result<T, impl Into<E>>) -> Option<T> {
+        looked.map_err(|error| self.0.push(error.into())).ok()
+    }
+
+    /// What a check of a part has found.
+    pub fn of<P: Into<E>>(&mut self, part: Wrong<P>) {
+        self.0.extend(part.0.into_iter().map(Into::into));
+    }
+
+    /// All of it, in the order in which it was found.
+    pub fn all(self) -> Vec<E> {
+        self.0
+    }
 }
 
 /// A role that has been opened.
@@ -140,7 +165,7 @@ impl Section {
 /// A role with its configuration, not yet opened.
 pub(crate) trait Configured: fmt::Debug + Send + Sync {
     fn section(&self) -> &'static str;
-    fn check(&self) -> Result<(), RoleError>;
+    fn check(&self) -> Vec<RoleError>;
     fn open(&self, around: &Surroundings) -> Result<Arc<dyn Role>, RoleError>;
 }
 
@@ -181,8 +206,10 @@ impl<K: RoleKind> Configured for Filled<K> {
         K::SECTION
     }
 
-    fn check(&self) -> Result<(), RoleError> {
-        K::check(&self.0).map_err(named::<K>)
+    fn check(&self) -> Vec<RoleError> {
+        let mut wrong = Wrong::default();
+        K::check(&self.0, &mut wrong);
+        wrong.all().into_iter().map(named::<K>).collect()
     }
 
     fn open(&self, around: &Surroundings) -> Result<Arc<dyn Role>, RoleError> {

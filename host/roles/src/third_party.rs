@@ -34,12 +34,13 @@ use semper_exchange::third::{self, Case, DECIDE_MS, Effect, Event};
 use semper_exchange::verdict::{Answer, Rejection, Request, Submitted, Verdict};
 pub use semper_exchange::verdict::{MAX_ANSWER, REQUESTS};
 use semper_exchange::{Agreed, Away, Crypto as _, Role, ThirdParty as Named, party};
-use semper_keeper::{Keeper, Spawn};
+use semper_keeper::{Health, Keeper, Spawn};
 use serde::{Deserialize, Serialize};
 
+use crate::health;
 use crate::log::{self, Log, LogConfig};
 use crate::outside::{Outside, System};
-use crate::role::{Role as ServerRole, RoleKind};
+use crate::role::{Role as ServerRole, RoleKind, Wrong};
 use crate::surroundings::{Desk, Surroundings};
 use crate::web;
 use bank::BankLink;
@@ -154,19 +155,20 @@ impl ThirdParty {
         Ok(this)
     }
 
-    /// Looks whether a home could be opened: keys, banks, store, log. Nothing is published, and
-    /// no bank is asked.
-    fn check(config: &ThirdPartyConfig) -> Result<(), ThirdPartyError> {
-        let home = Home::open(&config.home)?;
-        Self::parts(config, &home, &System)?;
+    /// Looks whether a home could be opened: keys, banks, store, log. Nothing is published, no
+    /// bank is asked, and nothing on the disk changes.
+    fn check(config: &ThirdPartyConfig, wrong: &mut Wrong<ThirdPartyError>) {
+        let Some(home) = wrong.take(Home::open(&config.home)) else { return };
+        wrong.take(Self::parts(config, &home, &System));
         match &config.store {
-            Some(url) => PostgresCases::open(url, config.publish).map(drop)?,
-            None => FileCases::check(&home.path().join(FILE))?,
-        }
+            Some(url) => wrong.take(PostgresCases::open(url, config.publish).map(drop)),
+            None => wrong.take(FileCases::check(&home.path().join(FILE))),
+        };
         if config.publish {
-            Log::check(&Self::log_config(config, &home))?;
+            let mut log = Wrong::default();
+            Log::check(&Self::log_config(config, &home), &mut log);
+            wrong.of(log);
         }
-        Ok(())
     }
 
     fn parts(
@@ -393,8 +395,8 @@ impl RoleKind for ThirdParty {
         }
     }
 
-    fn check(config: &ThirdPartyConfig) -> Result<(), ThirdPartyError> {
-        Self::check(config)
+    fn check(config: &ThirdPartyConfig, wrong: &mut Wrong<ThirdPartyError>) {
+        Self::check(config, wrong);
     }
 
     fn open(
@@ -418,6 +420,12 @@ impl ServerRole for ThirdParty {
             }
             None => router,
         }
+    }
+
+    fn health(&self) -> Vec<Health> {
+        let cases = self.cases.file().map(|it| health::of_store("third-party/cases", it));
+        let log = self.log.as_ref().map(|it| it.health_of_store("third-party/verdicts"));
+        cases.into_iter().chain(log).collect()
     }
 }
 

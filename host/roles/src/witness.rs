@@ -4,7 +4,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -15,12 +14,14 @@ use axum::routing::{get, post};
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 use semper_archive::{Home, HomeError};
 use semper_base::{Mend, SigningKey, Timestamp, keys};
+use semper_keeper::Health;
 use semper_tlog::note::NoteError;
 use semper_tlog::witness::{Asked, WitnessError};
 use semper_tlog::{Checkpoint, Kind, Note, VerifierKey, Witness};
 use serde::Deserialize;
 
-use crate::role::{Role, RoleKind};
+use crate::health;
+use crate::role::{Role, RoleKind, Wrong};
 use crate::surroundings::{Desk, Surroundings};
 use crate::web;
 
@@ -82,6 +83,7 @@ pub struct WitnessRole {
     witness: Witness,
     logs: Vec<VerifierKey>,
     store: Mutex<Connection>,
+    file: PathBuf,
 }
 
 impl WitnessRole {
@@ -99,13 +101,19 @@ impl WitnessRole {
     /// Opens a witness's home.
     pub fn open(config: &WitnessConfig) -> Result<Self, WitnessRoleError> {
         let home = Home::open(&config.home)?;
-        let key = SigningKey::from_pem(&home.read_secret(KEY)?)?;
-        let name = home.read("name")?.trim().to_owned();
+        let (key, name) = (Self::key(&home)?, Self::name(&home)?);
         let logs = config.logs.iter().map(|it| it.parse()).collect::<Result<_, _>>()?;
-        let store = Connection::open(home.path().join(FILE))?;
-        store.busy_timeout(Duration::from_secs(10))?;
-        store.execute_batch(SCHEMA)?;
-        Ok(Self { witness: Witness { name, key }, logs, store: Mutex::new(store) })
+        let file = home.path().join(FILE);
+        let store = Mutex::new(semper_store::open(&file, SCHEMA)?);
+        Ok(Self { witness: Witness { name, key }, logs, store, file })
+    }
+
+    fn key(home: &Home) -> Result<SigningKey, WitnessRoleError> {
+        Ok(SigningKey::from_pem(&home.read_secret(KEY)?)?)
+    }
+
+    fn name(home: &Home) -> Result<String, WitnessRoleError> {
+        Ok(home.read("name")?.trim().to_owned())
     }
 
     /// Decides about a request; the cosignature line.
@@ -169,8 +177,14 @@ impl RoleKind for WitnessRole {
         config.home = base.join(&config.home);
     }
 
-    fn check(config: &WitnessConfig) -> Result<(), WitnessRoleError> {
-        Self::open(config).map(drop)
+    fn check(config: &WitnessConfig, wrong: &mut Wrong<WitnessRoleError>) {
+        for log in &config.logs {
+            wrong.take(log.parse::<VerifierKey>());
+        }
+        let Some(home) = wrong.take(Home::open(&config.home)) else { return };
+        wrong.take(Self::key(&home));
+        wrong.take(Self::name(&home));
+        wrong.take(semper_store::look(&home.path().join(FILE), SCHEMA));
     }
 
     fn open(config: &WitnessConfig, _: &Surroundings) -> Result<Arc<dyn Role>, WitnessRoleError> {
@@ -184,6 +198,10 @@ impl Role for WitnessRole {
             .route("/add-checkpoint", post(cosign))
             .route("/forks", get(forks))
             .with_state(around.desk(self))
+    }
+
+    fn health(&self) -> Vec<Health> {
+        vec![health::of_store("witness/store", &self.file)]
     }
 }
 

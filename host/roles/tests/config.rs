@@ -78,7 +78,7 @@ fn a_role_that_does_not_start_is_named_by_its_section() {
         Place::new("[first-clerk]\nfolder = \"first\"\n[second-clerk]\nfolder = \"away\"\n");
     let config = place.config();
 
-    let checked = config.check().unwrap_err();
+    let checked = place.mistakes().pop().unwrap();
     let keeper = Keeper::new("office");
     let opened = Server::open(&config, &keeper).unwrap_err();
 
@@ -96,7 +96,7 @@ fn a_role_that_does_not_start_is_named_by_its_section() {
 fn a_check_opens_no_role() {
     let place = Place::new("[first-clerk]\nfolder = \"first\"\n");
 
-    place.config().check().unwrap();
+    assert!(place.mistakes().is_empty());
     assert!(!place.file("first/opened").exists());
 
     let keeper = Keeper::new("office");
@@ -115,16 +115,42 @@ fn a_check_of_a_log_publishes_nothing() {
     std::fs::write(place.file("server.toml"), text).unwrap();
     let read = || ServerConfig::read(&place.file("server.toml")).unwrap();
 
-    let error = read().check().unwrap_err().to_string();
+    let mistakes = || ServerConfig::mistakes(&place.file("server.toml"));
+    let error = mistakes()[0].to_string();
     assert!(error.contains("[tlog]: ") && error.contains("root.pem"), "{error}");
     std::fs::write(place.file("root.pem"), place.roots.certificates()[0].to_pem()).unwrap();
-    read().check().unwrap();
+    assert!(mistakes().is_empty());
 
     assert!(!home.join("public/checkpoint").exists());
     let keeper = Keeper::new("test");
     Server::open(&read(), &keeper).unwrap();
     assert!(home.join("public/checkpoint").exists());
     keeper.end();
+}
+
+#[test]
+fn a_check_says_everything_that_is_wrong() {
+    let place = Place::new("[first-clerk]\nfolder = \"away\"\n[second-clerk]\nfolder = \"gone\"\n");
+    std::fs::write(place.file("tls.pem"), "no certificate").unwrap();
+    std::fs::remove_file(place.file("tls.key")).unwrap();
+
+    let wrong: Vec<String> = place.mistakes().iter().map(ToString::to_string).collect();
+
+    let found = |what: &str| wrong.iter().filter(|it| it.contains(what)).count();
+    assert_eq!(wrong.len(), 4, "{wrong:?}");
+    for what in ["[tls] certificate: ", "tls.key", "[first-clerk]: ", "[second-clerk]: "] {
+        assert_eq!(found(what), 1, "{what} in {wrong:?}");
+    }
+
+    // Forms, too: one mistake in each section.
+    let text = "listen = 7\n[bank]\nhouse = \"bank\"\n[files]\nfolder = 8\n";
+    std::fs::write(place.file("server.toml"), text).unwrap();
+    let wrong = ServerConfig::mistakes(&place.file("server.toml"));
+    let wrong: Vec<String> = wrong.iter().map(ToString::to_string).collect();
+    assert_eq!(wrong.len(), 3, "{wrong:?}");
+    for (error, line) in wrong.iter().zip(["line 1", "line 3", "line 5"]) {
+        assert!(error.contains(line), "{wrong:?}");
+    }
 }
 
 #[test]

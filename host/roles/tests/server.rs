@@ -22,6 +22,17 @@ fn twenty_held_polls_are_answered_at_once_when_the_server_ends() {
 }
 
 #[test]
+fn a_server_at_which_nothing_happens_ends_at_once() {
+    let server = Running::start();
+    server.get("/healthz");
+
+    let took = server.end();
+
+    // The longest of all waits at the end: only one that is waited for in vain gets this far.
+    assert!(took < Duration::from_secs(1), "{took:?}");
+}
+
+#[test]
 fn a_request_under_way_is_finished_before_the_server_ends() {
     let server = Running::start();
     let asked = server.ask("/first-clerk/finish");

@@ -14,10 +14,11 @@ use semper_items::Side;
 use semper_keeper::Keeper;
 use semper_roles::party::{Party, PartyError};
 use semper_trust::{VerifiedTerms, verify};
+use serde::Serialize;
 
 use crate::address;
 use crate::arguments::{BuyArguments, CancelArguments, DealsArguments};
-use crate::look::find;
+use crate::look::{Wait, find, waits};
 use crate::print;
 
 /// Activations of a buyer at once.
@@ -51,7 +52,8 @@ pub fn deals(arguments: &DealsArguments) -> Result<(), Report> {
     let party = Party::open(&arguments.home.home)?;
     let deals = party.archive.deals()?;
     if arguments.json {
-        return print::json(&deals);
+        let shown = |deal| Ok(Shown { exchanges: waits(&party, &deal)?, deal });
+        return print::json(&deals.into_iter().map(shown).collect::<Result<Vec<_>, Report>>()?);
     }
     if deals.is_empty() {
         print::line("no deals yet; semper buy --help says how to begin one");
@@ -66,6 +68,9 @@ pub fn deals(arguments: &DealsArguments) -> Result<(), Report> {
             &opened[..19],
             deal.note
         ));
+        for wait in waits(&party, &deal)? {
+            print::line(&format!("          exchange {wait}"));
+        }
         if let Some(reason) = &deal.waits.cancel {
             print::line(&format!(
                 "          you want to leave: {reason}; its service is told next"
@@ -73,6 +78,14 @@ pub fn deals(arguments: &DealsArguments) -> Result<(), Report> {
         }
     }
     Ok(())
+}
+
+/// A deal in JSON, with what its exchanges wait for.
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    deal: DealRow,
+    exchanges: Vec<Wait>,
 }
 
 /// Goes on with openings and deals until each has ended.

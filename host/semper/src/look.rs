@@ -1,13 +1,16 @@
 //! Looking into the archive.
 
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
 use semper_archive::DealRow;
 use semper_base::{Report, SystemClock};
+use semper_commerce::host::{Standing, Whom};
 use semper_commerce::terms::Shelf;
 use semper_examine::evidence;
 use semper_roles::party::Party;
+use serde::Serialize;
 use serde_json::json;
 
 use crate::arguments::ArchiveCommand;
@@ -57,7 +60,7 @@ fn show(home: &Path, deal: &str, as_json: bool) -> Result<(), Report> {
     let (sent, received) = (last(true)?, last(false)?);
     if as_json {
         let value = json!({
-            "deal": row, "evidence": items, "messages": {"sent": sent, "received": received},
+            "deal": row, "exchanges": waits(&party, &row)?, "evidence": items, "messages": {"sent": sent, "received": received},
             "journal_records": journal.len(),
         });
         return print::json(&value);
@@ -65,6 +68,9 @@ fn show(home: &Path, deal: &str, as_json: bool) -> Result<(), Report> {
     print::line(&format!("deal      {}", row.id));
     print::line(&format!("with      {} (we are the {})", row.peer, row.side));
     print::line(&format!("state     {}: {}", row.state.name(), row.note));
+    for wait in waits(&party, &row)? {
+        print::line(&format!("exchange  {wait}"));
+    }
     print::line(&format!("terms     {}", row.terms));
     print::line(&format!("opened    {}", row.opened));
     print::line(&format!("messages  {sent} sent, {received} received"));
@@ -143,6 +149,35 @@ fn save(home: &Path, number: i64, out: &Path) -> Result<(), Report> {
     })?;
     print::line(&format!("{}: {}", item.kind, item.summary));
     Ok(())
+}
+
+/// Who keeps an exchange waiting, as it is shown.
+#[derive(Serialize)]
+pub struct Wait {
+    #[serde(flatten)]
+    standing: Standing,
+    name: String,
+}
+
+impl fmt::Display for Wait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Standing { exchange, waits_for, since, next, .. } = &self.standing;
+        let whom = match waits_for {
+            Whom::OurSide => "its own side",
+            Whom::OtherSide => "the other side",
+            Whom::Bank => "the bank",
+            Whom::ThirdParty => "the third party",
+        };
+        let (exchange, name) = (exchange.short(), &self.name);
+        write!(f, "{exchange} waits for {whom}, {name}, since {since}; ")?;
+        write!(f, "it is tried again by {next} at the latest, while this home's host runs")
+    }
+}
+
+/// What the exchanges of a deal wait for.
+pub fn waits(party: &Party, row: &DealRow) -> Result<Vec<Wait>, Report> {
+    let all = party.waiting(row)?;
+    Ok(all.into_iter().map(|(standing, name)| Wait { standing, name }).collect())
 }
 
 /// The deal whose id begins with these digits; also in the ways in which ids are shown (`deal:3fd20a11…`).

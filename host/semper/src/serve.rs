@@ -6,6 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use semper_archive::Home;
 use semper_base::{Amount, Certificate, Currency, Report, Role, SigningKey, Timestamp};
 use semper_keeper::Keeper;
+use semper_ledger::{AccountId, Ledger, NotAnAccount};
 use semper_roles::bank::LEDGER;
 use semper_roles::ca::Ca;
 use semper_roles::catalogue::{self, Catalogue};
@@ -20,18 +21,33 @@ use tracing_subscriber::EnvFilter;
 use crate::print;
 
 pub fn serve(file: &Path, check: bool) -> Result<(), Report> {
+    if check {
+        return mistakes(file);
+    }
     let config = ServerConfig::read(file)?;
     log(config.log);
-    if check {
-        config.check()?;
-        print::line(&format!("{} is right", file.display()));
-        return Ok(());
-    }
     let identity = config.tls()?;
     let server = Server::open(&config, &Keeper::new("semper"))?;
     Ok(server.serve(config.listen, &identity, |address| {
         tracing::info!(%address, "serving");
     })?)
+}
+
+/// Says everything that is wrong with a configuration: all but the last here, that one by the
+/// command's own end.
+fn mistakes(file: &Path) -> Result<(), Report> {
+    log(LogFormat::Text);
+    let mut wrong: Vec<Report> = ServerConfig::mistakes(file).into_iter().map(Into::into).collect();
+    let Some(mut last) = wrong.pop() else {
+        print::line(&format!("{} is right", file.display()));
+        return Ok(());
+    };
+    for report in wrong {
+        eprintln!("{report}");
+        // Wrong input is what the person can mend.
+        last.code = last.code.max(report.code);
+    }
+    Err(last)
 }
 
 fn log(format: LogFormat) {
@@ -144,12 +160,17 @@ pub fn bank_init(
 
 pub fn bank_fund(home: &Path, account: &str, amount: &str, json: bool) -> Result<(), Report> {
     let amount: Amount = amount.parse()?;
+    let account: AccountId = account
+        .parse()
+        .map_err(|error: NotAnAccount| Report::input(error, "give a customer's account"))?;
     let home = Home::open(home)?;
-    let ledger = semper_ledger::Ledger::open(&home.path().join(LEDGER))?;
-    let entry = ledger.fund(account, amount, Timestamp::now())?;
-    let balance = ledger.account(account)?.balance;
+    let ledger = Ledger::open(&home.path().join(LEDGER))?;
+    let entry = ledger.fund(&account, amount, Timestamp::now())?;
+    let balance = ledger.account(&account)?.balance;
     if json {
-        return print::json(&json!({"entry": entry, "account": account, "balance": balance}));
+        return print::json(
+            &json!({"entry": entry, "account": account.as_str(), "balance": balance}),
+        );
     }
     print::line(&format!("{account} now holds {balance}"));
     Ok(())

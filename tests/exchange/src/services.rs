@@ -74,12 +74,12 @@ impl Local {
         let euro = "EUR".parse().unwrap();
         let id = self.ledger.open_account(owner, name, euro).unwrap().id;
         self.ledger.fund(&id, Amount::new(FUNDS, euro), Timestamp::now()).unwrap();
-        id
+        id.to_string()
     }
 
     /// What is in an account.
     pub fn balance(&self, account: &str) -> i64 {
-        self.ledger.account(account).unwrap().balance.minor()
+        self.ledger.account(&account.parse().unwrap()).unwrap().balance.minor()
     }
 
     /// Time passes.

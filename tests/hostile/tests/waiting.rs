@@ -84,6 +84,20 @@ fn what_waits_is_woken_by_the_next_host_too() {
 }
 
 #[test]
+fn a_host_that_ends_while_a_deal_waits_for_a_decision_says_nothing_about_the_tinguin() {
+    let bench = Workbench::new(slow(60_000));
+    let id = bench.open(&bench.terms(&probe("ask\nwithdraw")));
+    let before = bench.asleep(id);
+
+    bench.keeper.end();
+
+    // The TINGUIN holds a watch for twenty seconds; the host gives it up.
+    assert_eq!(bench.keeper.join(Duration::from_secs(10)), Vec::<String>::new());
+    let after = bench.row(id);
+    assert_eq!((after.note, after.changed), (before.note, before.changed));
+}
+
+#[test]
 fn a_checkpoint_begins_a_new_run_with_a_state_and_an_empty_journal() {
     let bench = Workbench::new(Options::default());
     let script = "

@@ -124,7 +124,11 @@ fn wrong_input_is_said_before_anything_is_made() {
     fails(&run(path, &["serve", "--check", "bad.toml"]), 2, "line 1");
     let none = "listen = \"127.0.0.1:1\"\n[tls]\ncertificate = \"a\"\nkey = \"b\"\n";
     std::fs::write(path.join("bad.toml"), none).unwrap();
-    fails(&run(path, &["serve", "--check", "bad.toml"]), 2, "names no role");
+    fails(&run(path, &["serve", "bad.toml"]), 2, "names no role");
+    // A check says everything: no role, no certificate, no key.
+    let checked = run(path, &["serve", "--check", "bad.toml"]);
+    let errors = checked.err.lines().filter(|line| line.starts_with("error: ")).count();
+    assert_eq!((checked.code, errors), (2, 3), "{}", checked.err);
 }
 
 #[test]

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod common;
+#[path = "exchanges/silence.rs"]
+mod silence;
 
 use std::fs;
 use std::time::{Duration, Instant};

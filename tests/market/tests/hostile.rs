@@ -4,6 +4,8 @@
 
 mod common;
 
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -13,7 +15,7 @@ use semper_base::cert::{Certificate, Roots};
 use semper_base::{DealId, Digest, SealSecret, SigningKey, Timestamp, cbor, keys};
 use semper_items::{Attributes, DealKeys, Hello};
 use semper_net::{Client, NetError, Response};
-use semper_testkit::Market;
+use semper_testkit::{Market, Part};
 
 const MOST: usize = 1024 * 1024;
 /// Longer than anything here takes; only a hang gets this far.
@@ -161,10 +163,58 @@ fn servers_speak_tls_1_3_to_those_who_know_their_authority_and_tell_how_they_are
 #[test]
 fn a_server_that_is_told_to_stop_finishes_and_exits_cleanly() {
     let (mut market, _folder) = market(&small());
-    let id = market.merchant.id().to_string();
-    Command::new("kill").args(["-TERM", &id]).status().unwrap();
+    market.merchant.signal("TERM");
     let code = market.merchant.wait(Duration::from_secs(15));
     assert_eq!(code, Some(0), "{}", market.merchant.log_text());
+}
+
+#[test]
+fn every_server_at_which_nothing_happens_ends_at_once_when_it_is_told_to() {
+    let (mut market, _folder) = market(&small());
+    let soon = Duration::from_secs(2);
+    for part in [Part::Merchant, Part::ThirdParty, Part::Bank] {
+        let server = market.part(part);
+        server.signal("TERM");
+        assert_eq!(server.wait(soon), Some(0), "{part:?}: {}", server.log_text());
+    }
+    market.ca.signal("TERM");
+    assert_eq!(market.ca.wait(soon), Some(0), "{}", market.ca.log_text());
+}
+
+/// The files of a folder and their bytes.
+fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let all = std::fs::read_dir(folder).unwrap().map(|it| it.unwrap().path());
+    all.filter(|it| it.is_file()).map(|it| (it.clone(), std::fs::read(it).unwrap())).collect()
+}
+
+#[test]
+fn a_check_of_a_merchant_that_was_killed_changes_nothing_and_says_everything_that_is_wrong() {
+    let (mut market, _folder) = market(&small());
+    let bought = market.semper(&["buy", "--home", "anna", &market.merchant_url()]).unwrap();
+    assert_eq!(bought.code, 0, "{}", bought.err);
+    market.merchant.kill();
+    market.merchant_tinguin.kill();
+    let otto = market.folder.join("otto");
+    let check = || market.semper(&["serve", "merchant.toml", "--check"]).unwrap();
+    let before = files(&otto);
+
+    let checked = check();
+
+    assert_eq!(checked.code, 0, "{}", checked.err);
+    assert_eq!(files(&otto), before);
+    // Everything that is wrong, each with its mend; the exit code says that it can be mended.
+    std::fs::write(otto.join("trust.toml"), "nonsense").unwrap();
+    std::fs::write(otto.join("catalogue.sqlite"), [7; 8_192]).unwrap();
+    std::fs::rename(market.folder.join("bundle"), market.folder.join("away")).unwrap();
+    let before = files(&otto);
+    let checked = check();
+    assert_eq!(checked.code, 2, "{}", checked.err);
+    let errors = checked.err.lines().filter(|it| it.starts_with("error: [merchant]: "));
+    assert_eq!(errors.count(), 3, "{}", checked.err);
+    for what in ["trust.toml", "the catalogue", "the terms in "] {
+        assert!(checked.err.contains(what), "{what}: {}", checked.err);
+    }
+    assert_eq!(files(&otto), before);
 }
 
 #[test]
@@ -194,8 +244,7 @@ fn polls_that_are_held_are_answered_as_soon_as_the_server_is_told_to_stop() {
     std::thread::sleep(Duration::from_secs(1));
     assert!(polls.iter().all(|it| !it.is_finished()), "{}", market.merchant.log_text());
 
-    let id = market.merchant.id().to_string();
-    Command::new("kill").args(["-TERM", &id]).status().unwrap();
+    market.merchant.signal("TERM");
     let code = market.merchant.wait(Duration::from_secs(2));
 
     assert_eq!(code, Some(0), "{}", market.merchant.log_text());

@@ -109,7 +109,7 @@ fn leaves_while_the_merchant_thinks(market: &mut Market, name: &str) {
     let rules = format!("{}{WITHDRAWING}", RULES.replace("ARTICLE", &number));
     market.restart_buyer_tinguin(&rules).unwrap();
     let buying = market.start_buying().unwrap();
-    waits_for(market, "waits for message 1");
+    waits_for(market, "anna", "waits for message 1");
 
     let told = market.semper(&["cancel", "--home", "anna", &deal(market, "anna")]).unwrap();
 

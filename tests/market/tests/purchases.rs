@@ -4,10 +4,12 @@
 
 mod common;
 
-use common::{asked, binaries, books, ended, market, newest, small};
+use std::time::Duration;
+
+use common::{asked, binaries, books, ended, market, newest, small, waits_for};
 use semper_archive::DealState;
 use semper_roles::party::Party;
-use semper_testkit::market::BUYER_RULES;
+use semper_testkit::market::{BUYER_RULES, MERCHANT_RULES};
 use semper_testkit::{MarketOptions, Published};
 
 #[test]
@@ -31,6 +33,50 @@ fn a_buyer_buys_a_scarf_and_both_sides_can_prove_it() {
     for topic in ["agreement", "order", "exchange", "completion"] {
         assert_eq!(asked(&market, topic), 1, "{topic}");
     }
+}
+
+#[test]
+fn a_merchant_that_fails_a_deal_while_its_tinguin_is_away_says_so_signed_when_that_is_back() {
+    let rules = BUYER_RULES.replacen("[[rule]]\n", "[[rule]]\nafter_ms = 600000\n", 1);
+    let (mut market, _folder) = market(&MarketOptions { buyer_rules: rules, ..small() });
+    // A limit that no purchase keeps: the merchant's side of the deal fails when it goes on.
+    let trust = market.folder.join("otto/trust.toml");
+    let text = std::fs::read_to_string(&trust).unwrap();
+    std::fs::write(&trust, format!("{text}\n[limits]\nrecords = 1\n")).unwrap();
+    market.restart_merchant().unwrap();
+    let mut buying = market.start_buying().unwrap();
+    waits_for(&market, "otto", "message 1 of the other side");
+    waits_for(&market, "anna", "your decision");
+
+    market.merchant_tinguin.kill();
+    let deals = market.semper(&["deals", "--home", "otto", "--json"]).unwrap().json();
+    let id = deals[0]["id"].as_str().unwrap();
+    // Its service hears each wish to leave, and goes on waiting; the second is over the limit.
+    for _ in 0..2 {
+        let left = market.semper(&["cancel", "--home", "otto", id]).unwrap();
+        assert_eq!(left.code, 0, "{}", left.err);
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    assert_eq!(ended(&market, "otto"), "failed");
+    let why = newest(&market, "otto").1;
+    assert!(why.contains("over its limit"), "{why}");
+    assert_eq!(buying.wait(Duration::from_secs(3)), None, "{}", buying.log_text());
+    assert_eq!(newest(&market, "anna").0, "running");
+
+    market.restart_merchant_tinguin(MERCHANT_RULES).unwrap();
+
+    assert_eq!(buying.wait(Duration::from_secs(60)), Some(1), "{}", buying.log_text());
+    let (state, note) = newest(&market, "anna");
+    assert_eq!(
+        (state, note),
+        ("failed".into(), format!("the other side has ended the deal: {why}"))
+    );
+    // The signed word is there, and it is said once.
+    let archive = Party::open(&market.folder.join("anna")).unwrap().archive;
+    let deal = archive.deals().unwrap()[0].id;
+    let said = archive.all_messages(deal, false).unwrap();
+    let last = said.last().and_then(|it| semper_runtime::world::farewell(&it.bytes));
+    assert_eq!((said.len(), last), (1, Some(why)));
 }
 
 #[test]

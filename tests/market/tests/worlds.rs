@@ -36,7 +36,7 @@ fn slow_to_order() -> String {
 fn about_to_order(market: &mut Market) -> Running {
     market.restart_buyer_tinguin(&slow_to_order()).unwrap();
     let buying = market.start_buying().unwrap();
-    waits_for(market, "your decision");
+    waits_for(market, "anna", "your decision");
     buying
 }
 

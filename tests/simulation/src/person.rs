@@ -58,7 +58,8 @@ impl Person {
             return;
         }
         let memory = Memory::open(&self.home.join(memory::FILE)).expect("its store is whole");
-        let face = Scripted::new(&self.rules, Box::new(std::io::sink())).expect("its rules are right");
+        let face =
+            Scripted::new(&self.rules, Box::new(std::io::sink())).expect("its rules are right");
         let (user, phrase) = (computer.name().to_owned(), "two owls".to_owned());
         let service =
             Arc::new(Service::new(self.keys.clone(), memory, Box::new(face), user, phrase));
@@ -134,18 +135,23 @@ impl Ask for ToTinguin {
         }
     }
 
-    fn watch(&self, epoch: Digest, after: u64) -> Result<Reply, ClientError> {
+    fn watch(
+        &self,
+        epoch: Digest,
+        after: u64,
+        goes_on: &dyn Fn() -> bool,
+    ) -> Result<Reply, ClientError> {
         let (alive, way) = self.reach()?;
         let news = |reply: &Result<Reply, ClientError>| match reply {
             Ok(Reply::News(news)) => news.answered.as_ref().is_none_or(|it| !it.is_empty()),
             _ => true,
         };
         let (machine, looking) = (Arc::clone(&alive.machine), way.clone());
-        let ready = move || machine.is_dead() || news(&looking.watch(epoch, after));
+        let ready = move || machine.is_dead() || news(&looking.watch(epoch, after, &|| true));
         self.0.wait(HOLD, Some(Box::new(ready)));
         if alive.machine.is_dead() {
             return Err(self.away());
         }
-        way.watch(epoch, after)
+        way.watch(epoch, after, goes_on)
     }
 }

@@ -10,6 +10,7 @@ use semper_archive::Home;
 use semper_base::Timestamp;
 use semper_items::Side;
 use semper_keeper::Keeper;
+use semper_ledger::AccountId;
 use semper_roles::party::Party;
 use semper_runtime::Runtime;
 use semper_runtime::compile::Compiler;
@@ -74,7 +75,7 @@ pub struct Template {
     /// The key stores of buyer and merchant.
     pub keys: [Keystore; 2],
     /// The accounts of buyer and merchant.
-    pub accounts: [String; 2],
+    pub accounts: [AccountId; 2],
     /// What components run in.
     pub runtime: Arc<Runtime>,
     /// When every run begins.
@@ -92,8 +93,11 @@ impl Template {
     fn build() -> Result<Self, String> {
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
         let binaries = Binaries::beside()?;
-        let options =
-            MarketOptions { articles: 2_000, funds: "500.00 EUR".into(), ..MarketOptions::default() };
+        let options = MarketOptions {
+            articles: 2_000,
+            funds: "500.00 EUR".into(),
+            ..MarketOptions::default()
+        };
         let mut market = Market::build(folder.path(), &binaries, &options, &|_| {})?;
         let [authority, bank, merchant] = market.ports;
         let ports = [authority, bank, merchant, market.third_port];
@@ -122,7 +126,8 @@ impl Template {
             let stored = party.home.read_secret(keystore::FILE).map_err(|error| text(&error))?;
             keys.push(Keystore::open(&stored, PASS_PHRASE).map_err(|error| text(&error))?);
             let purse = party.config.payment.purse.as_ref().ok_or("it has no account")?;
-            accounts.push(purse.account.clone());
+            let account = purse.account.parse::<AccountId>();
+            accounts.push(account.map_err(|error| text(&error))?);
             for trade in Trade::ALL {
                 let layout = layout(&folder.path().join(trade.folder()))?;
                 let terms = VerifiedTerms::verify(&layout, &party.trust, None, began);

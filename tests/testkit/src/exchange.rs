@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::market::serve;
 use crate::process::{self, Binaries, Output, Running};
-use crate::setup::{Builder, asks_bank};
+use crate::setup::{BankAt, Builder, asks_bank};
 
 type Result<T> = std::result::Result<T, String>;
 
@@ -33,7 +33,7 @@ impl Trusted {
         let ca = format!("https://localhost:{}", ports[0]);
         let builder = Builder { folder, binaries, ca, tell: &|_| {} };
         let ca = builder.authority(ports[0])?;
-        let bank = builder.bank(ports[1])?;
+        let bank = builder.bank(BankAt::test(ports[1]))?;
         builder.certified_key("third-tls", "Third Party server", "server", true)?;
         builder.third_party_home("https://localhost:1")?;
         let mut trusted = Self {

@@ -22,3 +22,4 @@ mod setup;
 
 pub use market::{BUYER_RULES, Market, MarketOptions, Part, Published};
 pub use process::{Binaries, Output, Running};
+pub use setup::{BankAt, NewBuyer};

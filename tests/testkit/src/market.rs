@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::process::{self, Binaries, Output, Running};
-use crate::setup::{self, Builder};
+use crate::setup::{self, BankAt, Builder, NewBuyer};
 
 /// The buyer's pass-phrase, and everybody's: this is a test marketplace.
 pub const PASS_PHRASE: &str = "correct horse battery staple";
@@ -168,13 +168,15 @@ impl Market {
             Builder { folder, binaries, ca: format!("https://localhost:{}", ports[0]), tell };
         builder.secret("pass-phrase", PASS_PHRASE)?;
         let ca = builder.authority(ports[0])?;
-        let bank = builder.bank(ports[1])?;
+        let test_bank = BankAt::test(ports[1]);
+        let bank = builder.bank(test_bank)?;
         let third_port = process::free_port()?;
         let third = builder.third_party(ports[1], third_port)?;
         builder.bundle()?;
-        let merchant_tinguin = builder.merchant_home(ports[1], options.articles)?;
+        let merchant_tinguin = builder.merchant_home(test_bank, options.articles)?;
         let merchant = builder.merchant_server(ports[2])?;
-        let buyer_tinguin = builder.buyer(ports[1], options)?;
+        let tinguin = builder.buyer(NewBuyer::anna(), test_bank, options)?;
+        let buyer_tinguin = options.scripted_buyer.then_some(tinguin);
         let (folder, binaries) = (folder.to_owned(), binaries.clone());
         Ok(Self {
             folder,
@@ -216,10 +218,41 @@ impl Market {
         self.semper(&setup::init(name, user, phrase))
     }
 
+    /// Starts one more bank.
+    pub fn another_bank(&self, bank: BankAt<'_>) -> Result<Running> {
+        self.builder().bank(bank)
+    }
+
+    /// Has a home keep its account at this bank from now on: its present one, or one that is
+    /// opened. Deals that run live by what they began with.
+    pub fn change_bank(&self, home: &str, bank: BankAt<'_>) -> Result<String> {
+        self.builder().account(home, bank)
+    }
+
+    /// Makes one more buyer, who banks there; the TINGUIN, which answers by the rules.
+    pub fn another_buyer(
+        &self,
+        buyer: NewBuyer<'_>,
+        bank: BankAt<'_>,
+        options: &MarketOptions,
+    ) -> Result<Running> {
+        self.builder().buyer(buyer, bank, options)
+    }
+
+    fn builder(&self) -> Builder<'_> {
+        let ca = format!("https://localhost:{}", self.ports[0]);
+        Builder { folder: &self.folder, binaries: &self.binaries, ca, tell: &|_| {} }
+    }
+
     /// Starts `semper buy` without waiting for it.
     pub fn start_buying(&self) -> Result<Running> {
+        self.start_buying_as("anna")
+    }
+
+    /// As [`Market::start_buying`], from another buyer's home.
+    pub fn start_buying_as(&self, home: &str) -> Result<Running> {
         let url = self.merchant_url();
-        let arguments = ["buy", "--home", "anna", &url];
+        let arguments = ["buy", "--home", home, &url];
         Running::start(&self.folder, "buyer", &self.binaries.semper, &arguments, &[])
     }
 

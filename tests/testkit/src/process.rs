@@ -152,6 +152,16 @@ impl Running {
         let _ = self.child.wait();
     }
 
+    /// Sends it a signal: `TERM` asks it to end, `STOP` makes it silent, and `CONT` lets it go on.
+    ///
+    /// # Panics
+    /// If there is no `kill`, or nobody to send it to.
+    pub fn signal(&self, name: &str) {
+        let id = self.id().to_string();
+        let sent = Command::new("kill").args([&format!("-{name}"), &id]).status();
+        assert!(sent.is_ok_and(|it| it.success()), "{} cannot be sent SIG{name}", self.name);
+    }
+
     /// Waits for its end; the exit code.
     pub fn wait(&mut self, patience: Duration) -> Option<i32> {
         let start = Instant::now();

@@ -21,6 +21,42 @@ pub(crate) fn asks_bank(port: u16) -> String {
     )
 }
 
+/// A bank: its home, its certified name, where it listens.
+#[derive(Clone, Copy, Debug)]
+pub struct BankAt<'a> {
+    /// The folder of its home.
+    pub home: &'a str,
+    /// Its certified name.
+    pub name: &'a str,
+    /// Its port.
+    pub port: u16,
+}
+
+impl BankAt<'_> {
+    /// The bank that every marketplace has.
+    pub(crate) const fn test(port: u16) -> Self {
+        Self { home: "bank", name: "Test Bank", port }
+    }
+}
+
+/// A buyer who is not there yet: the home, and who uses it.
+#[derive(Clone, Copy, Debug)]
+pub struct NewBuyer<'a> {
+    /// The folder of the home.
+    pub home: &'a str,
+    /// The buyer's name.
+    pub user: &'a str,
+    /// The personal phrase.
+    pub phrase: &'a str,
+}
+
+impl NewBuyer<'_> {
+    /// The buyer that every marketplace has.
+    pub(crate) const fn anna() -> Self {
+        Self { home: "anna", user: "Anna Berg", phrase: "two owls in a pear tree" }
+    }
+}
+
 /// Setting up, step by step, with somebody listening.
 pub(crate) struct Builder<'a> {
     pub folder: &'a Path,
@@ -40,24 +76,16 @@ impl Builder<'_> {
         serve(self.folder, self.binaries, "ca", port, &[])
     }
 
-    pub fn bank(&self, port: u16) -> Result<Running> {
-        (self.tell)("test bank: key, certificate, ledger");
-        self.certified_key("bank", "Test Bank", "bank", false)?;
-        self.certified_key("bank-tls", "Test Bank server", "server", true)?;
-        self.semper(&[
-            "bank",
-            "init",
-            "--home",
-            "bank",
-            "--key",
-            "bank.key",
-            "--certificate",
-            "bank.pem",
-            "--authority",
-            "ca/root.pem",
-        ])?;
-        self.server("bank", port, "bank-tls", "[bank]\nhome = \"bank\"\n")?;
-        serve(self.folder, self.binaries, "bank", port, &[])
+    pub fn bank(&self, bank: BankAt<'_>) -> Result<Running> {
+        (self.tell)(&format!("{}: key, certificate, ledger", bank.name));
+        let (home, tls) = (bank.home, format!("{}-tls", bank.home));
+        self.certified_key(home, bank.name, "bank", false)?;
+        self.certified_key(&tls, &format!("{} server", bank.name), "server", true)?;
+        let (key, certificate) = (format!("{home}.key"), format!("{home}.pem"));
+        let files = ["--key", &key, "--certificate", &certificate, "--authority", "ca/root.pem"];
+        self.semper(&[["bank", "init", "--home", home].as_slice(), &files].concat())?;
+        self.server(home, bank.port, &tls, &format!("[bank]\nhome = \"{home}\"\n"))?;
+        serve(self.folder, self.binaries, home, bank.port, &[])
     }
 
     /// The third party of fair exchanges: its home, what it prints for trust files, its server.
@@ -110,7 +138,7 @@ impl Builder<'_> {
         self.sign(&offering)
     }
 
-    pub fn merchant_home(&self, bank: u16, articles: u32) -> Result<Running> {
+    pub fn merchant_home(&self, bank: BankAt<'_>, articles: u32) -> Result<Running> {
         (self.tell)("merchant: home, TINGUIN with standing consents, registration, account");
         self.home("otto", "Otto Versand", "the red lighthouse")?;
         let tinguin = tinguin(self.folder, self.binaries, "otto", MERCHANT_RULES, &[])?;
@@ -129,24 +157,30 @@ impl Builder<'_> {
         serve(self.folder, self.binaries, "merchant", port, &[])
     }
 
-    pub fn buyer(&self, bank: u16, options: &MarketOptions) -> Result<Option<Running>> {
+    /// A buyer with an account at this bank; the TINGUIN, which answers by the rules.
+    pub fn buyer(
+        &self,
+        buyer: NewBuyer<'_>,
+        bank: BankAt<'_>,
+        options: &MarketOptions,
+    ) -> Result<Running> {
         (self.tell)("buyer: home, TINGUIN, registration, account, address");
-        self.home("anna", "Anna Berg", "two owls in a pear tree")?;
+        let NewBuyer { home, user, phrase } = buyer;
+        self.home(home, user, phrase)?;
         // Setting up needs a TINGUIN that answers; nothing is consented to yet.
-        let running = tinguin(self.folder, self.binaries, "anna", &options.buyer_rules, &[])?;
-        self.register("anna", "Anna Berg", "buyer")?;
-        let account = self.account("anna", bank)?;
-        let fund =
-            ["bank", "fund", "--home", "bank", "--account", &account, "--amount", &options.funds];
+        let running = tinguin(self.folder, self.binaries, home, &options.buyer_rules, &[])?;
+        self.register(home, user, "buyer")?;
+        let account = self.account(home, bank)?;
+        let (from, funds) = (bank.home, options.funds.as_str());
+        let fund = ["bank", "fund", "--home", from, "--account", &account, "--amount", funds];
         self.semper(&fund)?;
-        let mut arguments = vec!["preference", "--home", "anna"];
-        for entry in
-            ["name=Anna Berg", "street=Lindenweg 4", "postcode=22765", "city=Hamburg", "country=DE"]
-        {
+        let (name, mut arguments) = (format!("name={user}"), vec!["preference", "--home", home]);
+        let address = ["street=Lindenweg 4", "postcode=22765", "city=Hamburg", "country=DE"];
+        for entry in [name.as_str()].into_iter().chain(address) {
             arguments.extend(["--set", entry]);
         }
         self.semper(&arguments)?;
-        Ok(options.scripted_buyer.then_some(running))
+        Ok(running)
     }
 
     fn home(&self, name: &str, user: &str, phrase: &str) -> Result<()> {
@@ -164,10 +198,10 @@ impl Builder<'_> {
     }
 
     /// Opens an account; its number.
-    fn account(&self, home: &str, bank: u16) -> Result<String> {
-        let url = format!("https://localhost:{bank}");
+    pub fn account(&self, home: &str, bank: BankAt<'_>) -> Result<String> {
+        let url = format!("https://localhost:{}", bank.port);
         let arguments =
-            ["account", "open", "--home", home, "--bank", &url, "--name", "Test Bank", "--json"];
+            ["account", "open", "--home", home, "--bank", &url, "--name", bank.name, "--json"];
         let output =
             expect(process::run(self.folder, &self.binaries.semper, &arguments)?, &arguments)?;
         text(&output.json()["account"])

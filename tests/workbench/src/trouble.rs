@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use semper_base::Digest;
 use semper_tinguin_protocol::client::Socket;
 use semper_tinguin_protocol::{Ask, Cause, ClientError, Failure, Reply, Request};
 
@@ -66,7 +67,12 @@ impl Ask for Troubled {
         }
     }
 
-    fn watch(&self, epoch: semper_base::Digest, after: u64) -> Result<Reply, ClientError> {
-        self.socket.watch(epoch, after)
+    fn watch(
+        &self,
+        epoch: Digest,
+        after: u64,
+        goes_on: &dyn Fn() -> bool,
+    ) -> Result<Reply, ClientError> {
+        self.socket.watch(epoch, after, goes_on)
     }
 }

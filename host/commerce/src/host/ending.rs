@@ -4,16 +4,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use semper_archive::{DealRow, DealState, Write};
+use semper_archive::{DealRow, DealState, MessageRow, Write};
 use semper_base::{DealId, Digest, Mend as _, cbor};
-use semper_items::{Item, Side};
+use semper_items::{Item, Message, Side};
 use semper_keeper::Panicked;
 use semper_runtime::Deal;
 use semper_runtime::END;
 use semper_runtime::context::Context;
+use semper_runtime::journal::Journal;
 use semper_runtime::stop::{Cause, Doubt, Incident, Needed, Pause, Stop, Verdict, Waiting};
+use semper_runtime::world::farewell;
 
 use super::{Host, evidence};
+
+/// The kind of evidence that says how a deal has failed.
+const INCIDENT: &str = "incident";
+/// Largest such entry, in bytes.
+const MAX_INCIDENT: usize = 64 * 1024;
 
 /// A deal that was activated, and its context if it got as far as having one.
 type Ran<'a> = Option<(&'a Deal, Option<&'a mut Context>)>;
@@ -117,7 +124,7 @@ impl Host {
             "a deal fails"
         );
         let summary = format!("{}: {}", incident.code, incident.what);
-        writes.push(evidence(Some(id), "incident", "", &summary, &cbor::encode(&incident), at));
+        writes.push(evidence(Some(id), INCIDENT, "", &summary, &cbor::encode(&incident), at));
         self.schedule.steady(id);
         self.end(row, DealState::Failed, verdict.to_string(), writes)?;
         let mend = verdict.mend();
@@ -183,18 +190,57 @@ impl Host {
     }
 
     /// The message by which the other side learns that ours has failed; none if it is the one
-    /// that ended, or if it cannot be signed now: then it learns when it asks.
+    /// that ended, or if it cannot be signed now: [`Host::say_end`] does that later.
     fn farewell(&self, deal: &Deal, context: &Context, verdict: &Verdict) -> Vec<Write> {
         if matches!(verdict.cause, Cause::PeerEnded(_)) {
             return Vec::new();
         }
-        let words: String = verdict.to_string().chars().take(400).collect();
-        let item = Item::Information { kind: END.into(), body: words.into_bytes().into() };
         let made = self.now().max(context.clock);
-        let farewell = self.send(deal, item, context.journal.head(), made);
+        let farewell = self.send(deal, end(&verdict.to_string()), context.journal.head(), made);
         farewell.unwrap_or_else(|error| {
-            tracing::debug!(deal = deal.id.short(), %error, "the peer is not told");
+            tracing::debug!(deal = deal.id.short(), %error, "the peer is told later");
             Vec::new()
         })
     }
+
+    /// Signs the end of a failed deal, if the other side has not been told: a deal may fail while
+    /// its TINGUIN is away. Whether there is such a message now. It is made of what is stored, so
+    /// it is the same bytes whenever it is signed.
+    ///
+    /// # Errors
+    /// A pause while the TINGUIN is away; anything else says that it can never be signed.
+    pub fn say_end(&self, row: &DealRow) -> Result<bool, Stop> {
+        let Some(incident) = self.unsaid_end(row)? else { return Ok(false) };
+        let deal = self.deal(row)?;
+        let (archive, limits) = (self.archive(), deal.grants().limits);
+        let journal = Journal::load(archive, row.id, row.waits.begins, limits)?;
+        let before = self.last_said(row.id)?.and_then(|it| Message::unverified(&it.bytes));
+        let made = before.map_or(incident.at, |it| it.header.made.max(incident.at));
+        archive.commit(self.send(&deal, end(&incident.what), journal.head(), made)?)?;
+        self.signal(row.id).bump();
+        Ok(true)
+    }
+
+    /// The end of a deal of which the other side has not been told.
+    pub(crate) fn unsaid_end(&self, row: &DealRow) -> Result<Option<Incident>, Stop> {
+        let said = |it: &MessageRow| farewell(&it.bytes).is_some();
+        if row.state != DealState::Failed || self.last_said(row.id)?.as_ref().is_some_and(said) {
+            return Ok(None);
+        }
+        let all = self.archive().evidence(Some(row.id))?;
+        let incident = all.iter().rev().find(|it| it.kind == INCIDENT);
+        let incident = incident.and_then(|it| cbor::decode(&it.bytes, MAX_INCIDENT).ok());
+        Ok(incident.filter(|it: &Incident| !it.is_the_peers_end()))
+    }
+
+    fn last_said(&self, id: DealId) -> Result<Option<MessageRow>, Stop> {
+        let Some((seq, _)) = self.archive().last_message(id, true)? else { return Ok(None) };
+        Ok(self.archive().message(id, true, seq)?)
+    }
+}
+
+/// What the other side is told at the end.
+fn end(words: &str) -> Item {
+    let words: String = words.chars().take(400).collect();
+    Item::Information { kind: END.into(), body: words.into_bytes().into() }
 }

@@ -10,12 +10,14 @@
 //! | `desk` | one exchange: letters wait on its desk until somebody works on it |
 //! | `step` | one step of the machine, and what it wants done |
 //! | `lane` | what the two sides say to each other |
+//! | `standing` | who keeps an exchange waiting, for whoever looks |
 //!
 //! Nobody holds a lock while others are asked: whoever works on an exchange has taken it off its
 //! desk, what it asks of others are errands, and their answers are letters.
 
 mod desk;
 mod lane;
+mod standing;
 mod step;
 
 use std::collections::{BTreeMap, HashMap};
@@ -40,6 +42,7 @@ use crate::exchange::{DealHolder, Stored, outcome};
 
 use desk::{Desk, Letter};
 pub use lane::{EXCHANGE, Said};
+pub use standing::{Standing, Whom};
 use step::Live;
 
 /// Exchanges that are worked on at once.

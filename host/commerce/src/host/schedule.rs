@@ -131,7 +131,7 @@ pub(super) fn start(host: &Arc<Host>, workers: usize) {
     spawn.keep("dates", &Bell::new(), Box::new(turns));
     let weak = Arc::downgrade(host);
     let mut news = waits::Decisions::default();
-    spawn.keep("decisions", &Bell::new(), Box::new(move |_| news.hear(&weak)));
+    spawn.keep("decisions", &Bell::new(), Box::new(move |post| news.hear(&weak, post)));
 }
 
 /// A worker of a lane: runs one deal in a turn. A panic costs that activation, and the deal stands

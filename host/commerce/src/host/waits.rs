@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use semper_archive::MessageRow;
 use semper_base::{DealId, Digest, Timestamp};
-use semper_keeper::{Panicked, Turn};
+use semper_keeper::{Panicked, Post, Turn};
 use semper_payment::PaymentError;
 use semper_runtime::Deal;
 use semper_runtime::stop::{Cause, Stop, Verdict, Waiting};
@@ -149,18 +149,18 @@ impl Host {
     }
 
     /// Has a payment system asked as an errand, and waits for the answer within the grace; nothing
-    /// when it has not come: the deal is woken when it does. `key` names what is asked.
+    /// when it has not come: the deal is woken when it does. `key` names what is asked, `line` whom.
     pub(crate) fn await_bank<T: Send + 'static>(
         self: &Arc<Self>,
         answers: fn(&Self) -> &Awaited<Result<T, PaymentError>>,
         deal: DealId,
-        (key, system): (Digest, &str),
+        (key, line): (Digest, &str),
         ask: impl FnOnce() -> Result<T, PaymentError> + Send + 'static,
     ) -> Option<Result<T, PaymentError>> {
         let signal = self.signal(deal);
         if answers(self).begin(key) {
             let host = Arc::clone(self);
-            self.errands.run(system, FEW, ask, move |answer| {
+            self.errands.run(line, FEW, ask, move |answer| {
                 let broken = |panicked: Panicked| Err(PaymentError::Broken(panicked.to_string()));
                 answers(&host).came(key, answer.unwrap_or_else(broken));
                 host.wake(deal);
@@ -259,15 +259,18 @@ impl Default for Decisions {
 }
 
 impl Decisions {
-    pub(super) fn hear(&mut self, host: &Weak<Host>) -> Turn {
+    pub(super) fn hear(&mut self, host: &Weak<Host>, post: &Post) -> Turn {
         let Some(alive) = host.upgrade() else { return Turn::End };
         let tinguin = alive.tinguin().clone();
         drop(alive);
         // Held by the TINGUIN until there is news; the host may go meanwhile.
-        let news = tinguin.watch(self.epoch, self.after);
-        let Some(host) = host.upgrade() else { return Turn::End };
+        let goes_on = || host.strong_count() > 0 && !post.ending().is_over();
+        let news = tinguin.watch(self.epoch, self.after, &goes_on);
+        // What became of the watch says nothing about the TINGUIN when it is we who end.
+        let Some(host) = host.upgrade().filter(|_| goes_on()) else { return Turn::End };
         match news {
-            Ok(news) => {
+            Ok(None) => Turn::Again,
+            Ok(Some(news)) => {
                 (self.epoch, self.after) = (news.epoch, news.last);
                 host.answered(news.answered.as_deref());
                 Turn::Again

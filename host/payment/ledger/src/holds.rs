@@ -4,11 +4,9 @@
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 use semper_base::{Digest, Timestamp, fault};
 
+use crate::{AccountId, AccountName, Own};
 use crate::{Hold, HoldMovement as Moves, Instruction};
-use crate::{Ledger, LedgerError, Movement, Result, check, insert};
-
-/// The account of what is held begins so; the currency follows.
-pub(crate) const HELD: &str = "held:";
+use crate::{Ledger, LedgerError, Movement, Result, check, in_currency, insert, keep_own};
 
 /// An order to hold or pay under a condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,9 +14,9 @@ pub struct HoldOrder {
     /// The name under which it is held, once.
     pub name: Digest,
     /// The account that pays.
-    pub debit: String,
+    pub debit: AccountId,
     /// The account that is paid.
-    pub credit: String,
+    pub credit: AccountId,
     /// Lock, pay provisionally, or pay.
     pub instruction: Instruction,
     /// The order itself, as whoever verifies claims wants it back.
@@ -36,8 +34,8 @@ pub struct HoldRow {
     pub record: Vec<u8>,
     /// The share that opened it, if it was opened so.
     pub opened: Option<Vec<u8>>,
-    debit: Option<String>,
-    credit: Option<String>,
+    debit: Option<AccountId>,
+    credit: Option<AccountId>,
 }
 
 impl Ledger {
@@ -59,9 +57,18 @@ impl Ledger {
             return Ok(row);
         }
         let (hold, movement) = Hold::step(None, order.instruction, now)?;
+        // What is held could go to nobody else later.
+        if let Some(amount) = movement.map(amount_of) {
+            in_currency(&transaction, &order.credit.clone().into(), amount.currency())?;
+        }
         transaction.execute(
             "INSERT INTO holds (name, debit, credit, record, state) VALUES (?1, ?2, ?3, ?4, '')",
-            params![order.name.as_bytes(), order.debit, order.credit, order.record],
+            params![
+                order.name.as_bytes(),
+                order.debit.as_str(),
+                order.credit.as_str(),
+                order.record
+            ],
         )?;
         let made = HoldRow {
             hold,
@@ -127,6 +134,9 @@ impl Ledger {
     }
 
     /// Holds whose date has come fall to whom they fall; how many.
+    ///
+    /// # Errors
+    /// The first that could not; all others have fallen.
     pub fn lapse(&self, now: Timestamp) -> Result<usize> {
         let sql = "SELECT name FROM holds WHERE until <= ?1 LIMIT 1000";
         let due: Vec<[u8; 32]> = {
@@ -135,11 +145,14 @@ impl Ledger {
             let rows = statement.query_map([now.millis().cast_signed()], |row| row.get(0))?;
             rows.collect::<rusqlite::Result<_>>()?
         };
+        let mut failed = Ok(due.len());
         for name in &due {
             let look = |_: Option<&HoldRow>| Ok::<_, ()>(Instruction::Look);
-            let _ = self.follow(Digest::from_bytes(*name), now, look, None)?;
+            if let Err(error) = self.follow(Digest::from_bytes(*name), now, look, None) {
+                failed = failed.and(Err(error));
+            }
         }
-        Ok(due.len())
+        failed
     }
 }
 
@@ -169,16 +182,13 @@ fn book(
     text: &str,
 ) -> Result<()> {
     let amount = amount_of(movement);
-    let held = format!("{HELD}{}", amount.currency());
-    transaction.execute(
-        "INSERT INTO accounts (id, owner, holder, currency) VALUES (?1, NULL, 'what is held', ?2)
-         ON CONFLICT (id) DO NOTHING",
-        params![held, amount.currency().code()],
-    )?;
+    let held = Own::Held(amount.currency());
+    keep_own(transaction, held)?;
     let (Some(payer), Some(payee)) = (row.debit.clone(), row.credit.clone()) else {
         return Err(LedgerError::Audit(format!("hold {name} has no accounts")));
     };
-    let (step, debit, credit, words) = match movement {
+    let (held, payer, payee) = (held.into(), payer.into(), payee.into());
+    let (step, debit, credit, words): (_, AccountName, AccountName, _) = match movement {
         Moves::IntoHold(_) => ("in", payer, held, "held"),
         Moves::Across(_) => ("across", payer, payee, "paid"),
         Moves::ToPayee(_) => ("out", held, payee, "released"),
@@ -216,16 +226,17 @@ fn row(connection: &Connection, name: Digest) -> Result<Option<HoldRow>> {
     let sql = "SELECT record, state, opened, debit, credit FROM holds WHERE name = ?1";
     let read = |row: &rusqlite::Row<'_>| {
         let state: String = row.get(1)?;
-        // Replaced below by what the state says.
-        let hold = Hold::Never;
-        let (record, opened) = (row.get(0)?, row.get(2)?);
-        Ok((state, HoldRow { hold, record, opened, debit: row.get(3)?, credit: row.get(4)? }))
+        let accounts: [Option<String>; 2] = [row.get(3)?, row.get(4)?];
+        Ok((state, (row.get(0)?, row.get(2)?), accounts))
     };
     let found = connection.query_row(sql, [name.as_bytes()], read).optional()?;
-    let Some((state, row)) = found else { return Ok(None) };
-    let hold = serde_json::from_str(&state)
-        .map_err(|error| LedgerError::Audit(format!("hold {name}: {error}")))?;
-    Ok(Some(HoldRow { hold, ..row }))
+    let Some((state, (record, opened), [debit, credit])) = found else { return Ok(None) };
+    let wrong = |error: &dyn std::fmt::Display| LedgerError::Audit(format!("hold {name}: {error}"));
+    let hold = serde_json::from_str(&state).map_err(|error| wrong(&error))?;
+    let number = |text: Option<String>| {
+        text.map(|it| it.parse::<AccountId>()).transpose().map_err(|error| wrong(&error))
+    };
+    Ok(Some(HoldRow { hold, record, opened, debit: number(debit)?, credit: number(credit)? }))
 }
 
 /// Checks that the money held in each currency is the sum of its holds.

@@ -5,19 +5,24 @@
 //! [`Ledger::audit`] recomputes them); nothing is ever deleted or changed. A reference books
 //! once: the same request again gets the first answer, another request under it is refused.
 //! Customers' accounts never go below zero; the bank's own, where test money comes from, does.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | `names` | names of accounts: customers' and the bank's own are two types |
+//! | `holds` | money that is held under a condition |
 #![forbid(unsafe_code)]
 
 mod holds;
+mod names;
 
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 use semper_base::{Amount, Currency, Digest, KeyId, Mend, Timestamp, fault};
-use serde::Serialize;
 
 pub use holds::{HoldOrder, HoldRow};
+pub use names::{AccountId, AccountName, NotAnAccount, Own};
 pub use semper_items::hold::{Hold, HoldError, Instruction, Movement as HoldMovement, Terms};
 
 const SCHEMA: &str = "
@@ -74,28 +79,36 @@ pub struct Ledger {
     connection: Mutex<Connection>,
 }
 
-/// A request to move money.
+/// A request to move money: from a customer's account to a customer's, or, inside this crate, from
+/// or to one of the bank's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Movement {
+pub struct Movement<Name = AccountId> {
     /// Names the movement for ever.
     pub reference: Digest,
     /// The digest of the whole request: the same reference must come with the same request.
     pub request: Digest,
     /// The account that pays.
-    pub debit: String,
+    pub debit: Name,
     /// The account that is paid.
-    pub credit: String,
+    pub credit: Name,
     /// The amount that moves.
     pub amount: Amount,
     /// The purpose, in words.
     pub text: String,
 }
 
+impl From<Movement> for Movement<AccountName> {
+    fn from(of: Movement) -> Self {
+        let Movement { reference, request, debit, credit, amount, text } = of;
+        Self { reference, request, debit: debit.into(), credit: credit.into(), amount, text }
+    }
+}
+
 /// An account, as its holder may see it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
-    /// The number of the account, such as `acct:…`.
-    pub id: String,
+    /// The number of the account.
+    pub id: AccountId,
     /// The name of its holder.
     pub holder: String,
     /// The balance.
@@ -103,14 +116,14 @@ pub struct Account {
 }
 
 /// A line of a statement of account.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// The number of the entry, over the whole ledger.
     pub number: u64,
     /// Positive when the account was paid.
     pub change: Amount,
     /// The account on the other side of the entry.
-    pub other: String,
+    pub other: AccountName,
     /// The purpose, in words.
     pub text: String,
     /// The time of booking, by the bank's clock.
@@ -123,13 +136,13 @@ pub enum LedgerError {
     /// No such account.
     #[error("there is no account {0}")]
     #[mend("check the account and the amount")]
-    UnknownAccount(String),
+    UnknownAccount(AccountName),
     /// Not enough in it.
     #[error("account {account} holds {balance}, which is less than {amount}")]
     #[mend("put money into the account first")]
     NoFunds {
         /// The account that was to pay.
-        account: String,
+        account: AccountName,
         /// The balance of that account.
         balance: Amount,
         /// The amount that was to be paid.
@@ -140,7 +153,7 @@ pub enum LedgerError {
     #[mend("check the account and the amount")]
     Currency {
         /// The account that was to take part.
-        account: String,
+        account: AccountName,
         /// The currency of that account.
         currency: Currency,
     },
@@ -171,60 +184,63 @@ type Result<T> = std::result::Result<T, LedgerError>;
 impl Ledger {
     /// Opens or makes the ledger in this file.
     pub fn open(path: &Path) -> Result<Self> {
-        let connection = Connection::open(path)?;
-        connection.busy_timeout(Duration::from_secs(10))?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "FULL")?;
-        connection.pragma_update(None, "foreign_keys", true)?;
-        connection.execute_batch(SCHEMA)?;
-        Ok(Self { connection: Mutex::new(connection) })
+        Ok(Self { connection: Mutex::new(semper_store::open(path, SCHEMA)?) })
+    }
+
+    /// Opens the ledger in this file for a look: nothing on the disk changes.
+    pub fn look(path: &Path) -> Result<Self> {
+        Ok(Self { connection: Mutex::new(semper_store::look(path, SCHEMA)?) })
     }
 
     /// The account of this owner in this currency, opened if there is none.
     pub fn open_account(&self, owner: KeyId, holder: &str, currency: Currency) -> Result<Account> {
         let name = Digest::of_parts(&[owner.digest().as_bytes(), currency.code().as_bytes()]);
-        let id = format!("acct:{}", &name.hex()[..16]);
+        let id = AccountId::of(&name);
         let connection = self.lock();
         connection.execute(
             "INSERT INTO accounts (id, owner, holder, currency) VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT (id) DO NOTHING",
-            params![id, owner.digest().as_bytes(), holder, currency.code()],
+            params![id.as_str(), owner.digest().as_bytes(), holder, currency.code()],
         )?;
-        account(&connection, &id)
+        account(&connection, id)
     }
 
     /// The account with this number.
-    pub fn account(&self, id: &str) -> Result<Account> {
-        account(&self.lock(), id)
+    pub fn account(&self, id: &AccountId) -> Result<Account> {
+        account(&self.lock(), id.clone())
+    }
+
+    /// What is in one of the bank's own accounts; nothing before it is first used.
+    pub fn balance_of(&self, own: Own) -> Result<Amount> {
+        match balance(&self.lock(), &own.into()) {
+            Err(LedgerError::UnknownAccount(_)) => Ok(Amount::new(0, own.currency())),
+            found => found.map(|it| it.1),
+        }
     }
 
     /// Whether this key owns the account.
-    pub fn is_owner(&self, id: &str, key: KeyId) -> Result<bool> {
+    pub fn is_owner(&self, id: &AccountId, key: KeyId) -> Result<bool> {
         let sql = "SELECT owner FROM accounts WHERE id = ?1";
         let owner: Option<Option<[u8; 32]>> =
-            self.lock().query_row(sql, [id], |row| row.get(0)).optional()?;
-        let owner = owner.ok_or_else(|| LedgerError::UnknownAccount(id.to_owned()))?;
+            self.lock().query_row(sql, [id.as_str()], |row| row.get(0)).optional()?;
+        let owner = owner.ok_or_else(|| LedgerError::UnknownAccount(id.clone().into()))?;
         Ok(owner.as_ref() == Some(key.digest().as_bytes()))
     }
 
     /// Puts test money into an account, from the bank's own.
-    pub fn fund(&self, id: &str, amount: Amount, now: Timestamp) -> Result<u64> {
-        let own = format!("bank:{}", amount.currency());
-        self.lock().execute(
-            "INSERT INTO accounts (id, owner, holder, currency) VALUES (?1, NULL, 'the bank', ?2)
-             ON CONFLICT (id) DO NOTHING",
-            params![own, amount.currency().code()],
-        )?;
+    pub fn fund(&self, id: &AccountId, amount: Amount, now: Timestamp) -> Result<u64> {
+        let own = Own::Funds(amount.currency());
+        keep_own(&self.lock(), own)?;
         let reference = Digest::from_bytes(semper_base::keys::random());
         let movement = Movement {
             reference,
             request: reference,
-            debit: own,
-            credit: id.to_owned(),
+            debit: own.into(),
+            credit: id.clone().into(),
             amount,
             text: "funding".into(),
         };
-        Ok(self.book(&movement, now, |_| Vec::new())?.0)
+        Ok(self.book_named(&movement, now, |_| Vec::new())?.0)
     }
 
     /// Books a movement once. `answer` makes what is given back, from the entry's number, in
@@ -232,6 +248,15 @@ impl Ledger {
     pub fn book(
         &self,
         movement: &Movement,
+        now: Timestamp,
+        answer: impl FnOnce(u64) -> Vec<u8>,
+    ) -> Result<(u64, Vec<u8>)> {
+        self.book_named(&movement.clone().into(), now, answer)
+    }
+
+    fn book_named(
+        &self,
+        movement: &Movement<AccountName>,
         now: Timestamp,
         answer: impl FnOnce(u64) -> Vec<u8>,
     ) -> Result<(u64, Vec<u8>)> {
@@ -252,26 +277,28 @@ impl Ledger {
     }
 
     /// The newest entries of an account, newest first.
-    pub fn entries(&self, id: &str, limit: u32) -> Result<Vec<Entry>> {
+    pub fn entries(&self, id: &AccountId, limit: u32) -> Result<Vec<Entry>> {
         let connection = self.lock();
-        let currency = account(&connection, id)?.balance.currency();
+        let currency = balance(&connection, &id.clone().into())?.1.currency();
         let sql = "SELECT number, debit, credit, minor, text, booked FROM entries
                    WHERE debit = ?1 OR credit = ?1 ORDER BY number DESC LIMIT ?2";
         let mut statement = connection.prepare_cached(sql)?;
-        let rows = statement.query_map(params![id, limit], |row| {
+        let mut rows = statement.query(params![id.as_str(), limit])?;
+        let mut entries = Vec::new();
+        while let Some(row) = rows.next()? {
             let (debit, credit): (String, String) = (row.get(1)?, row.get(2)?);
             let minor: i64 = row.get(3)?;
-            let paid = credit == id;
+            let paid = credit == id.as_str();
             let booked: i64 = row.get(5)?;
-            Ok(Entry {
+            entries.push(Entry {
                 number: row.get::<_, i64>(0)?.cast_unsigned(),
                 change: Amount::new(if paid { minor } else { -minor }, currency),
-                other: if paid { debit } else { credit },
+                other: AccountName::stored(if paid { &debit } else { &credit })?,
                 text: row.get(4)?,
                 booked: Timestamp::from_millis(booked.cast_unsigned()).unwrap_or(Timestamp::now()),
-            })
-        })?;
-        Ok(rows.collect::<rusqlite::Result<_>>()?)
+            });
+        }
+        Ok(entries)
     }
 
     /// Recomputes every balance from the entries and checks that each currency sums to zero.
@@ -308,19 +335,37 @@ impl Ledger {
     }
 }
 
-fn account(connection: &Connection, id: &str) -> Result<Account> {
-    let row: Option<(String, String, i64)> = connection
-        .query_row("SELECT holder, currency, balance FROM accounts WHERE id = ?1", [id], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })
-        .optional()?;
-    let (holder, code, minor) = row.ok_or_else(|| LedgerError::UnknownAccount(id.to_owned()))?;
-    let currency: Currency =
-        code.parse().map_err(|_| LedgerError::Audit(format!("account {id} is in “{code}”")))?;
-    Ok(Account { id: id.to_owned(), holder, balance: Amount::new(minor, currency) })
+fn account(connection: &Connection, id: AccountId) -> Result<Account> {
+    let (holder, balance) = balance(connection, &id.clone().into())?;
+    Ok(Account { id, holder, balance })
 }
 
-fn booked(transaction: &Transaction<'_>, movement: &Movement) -> Result<Option<(u64, Vec<u8>)>> {
+/// Whose an account is, and what is in it.
+fn balance(connection: &Connection, name: &AccountName) -> Result<(String, Amount)> {
+    let sql = "SELECT holder, currency, balance FROM accounts WHERE id = ?1";
+    let row: Option<(String, String, i64)> = connection
+        .query_row(sql, [name.to_string()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?;
+    let (holder, code, minor) = row.ok_or_else(|| LedgerError::UnknownAccount(name.clone()))?;
+    let currency: Currency =
+        code.parse().map_err(|_| LedgerError::Audit(format!("account {name} is in “{code}”")))?;
+    Ok((holder, Amount::new(minor, currency)))
+}
+
+/// Makes one of the bank's own accounts, if it is not there.
+fn keep_own(connection: &Connection, own: Own) -> Result<()> {
+    connection.execute(
+        "INSERT INTO accounts (id, owner, holder, currency) VALUES (?1, NULL, ?2, ?3)
+         ON CONFLICT (id) DO NOTHING",
+        params![own.to_string(), own.holder(), own.currency().code()],
+    )?;
+    Ok(())
+}
+
+fn booked(
+    transaction: &Transaction<'_>,
+    movement: &Movement<AccountName>,
+) -> Result<Option<(u64, Vec<u8>)>> {
     let row: Option<(i64, [u8; 32], Vec<u8>)> = transaction
         .query_row(
             "SELECT number, request, bytes FROM entries JOIN answers ON entry = number
@@ -339,15 +384,19 @@ fn booked(transaction: &Transaction<'_>, movement: &Movement) -> Result<Option<(
 }
 
 /// Books a movement that has been checked; the entry's number.
-fn insert(transaction: &Transaction<'_>, movement: &Movement, now: Timestamp) -> Result<u64> {
+fn insert(
+    transaction: &Transaction<'_>,
+    movement: &Movement<AccountName>,
+    now: Timestamp,
+) -> Result<u64> {
     transaction.execute(
         "INSERT INTO entries (reference, request, debit, credit, minor, text, booked)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         params![
             movement.reference.as_bytes(),
             movement.request.as_bytes(),
-            movement.debit,
-            movement.credit,
+            movement.debit.to_string(),
+            movement.credit.to_string(),
             movement.amount.minor(),
             movement.text,
             now.millis() as i64,
@@ -356,22 +405,24 @@ fn insert(transaction: &Transaction<'_>, movement: &Movement, now: Timestamp) ->
     Ok(transaction.last_insert_rowid().cast_unsigned())
 }
 
-fn check(transaction: &Transaction<'_>, movement: &Movement) -> Result<()> {
+fn check(transaction: &Transaction<'_>, movement: &Movement<AccountName>) -> Result<()> {
     let amount = movement.amount;
     if amount.minor() <= 0 || movement.debit == movement.credit {
         return Err(LedgerError::Amount(amount));
     }
-    for id in [&movement.debit, &movement.credit] {
-        let account = account(transaction, id)?;
-        let currency = account.balance.currency();
-        if currency != amount.currency() {
-            return Err(LedgerError::Currency { account: id.clone(), currency });
-        }
-        let own = id.starts_with("bank:") || id.starts_with(holds::HELD);
-        if *id == movement.debit && !own && account.balance.minor() < amount.minor() {
-            let balance = account.balance;
-            return Err(LedgerError::NoFunds { account: id.clone(), balance, amount });
-        }
+    in_currency(transaction, &movement.credit, amount.currency())?;
+    let balance = in_currency(transaction, &movement.debit, amount.currency())?;
+    if !movement.debit.is_own() && balance.minor() < amount.minor() {
+        return Err(LedgerError::NoFunds { account: movement.debit.clone(), balance, amount });
     }
     Ok(())
+}
+
+/// What is in an account, if it is there and in this currency.
+fn in_currency(connection: &Connection, name: &AccountName, wanted: Currency) -> Result<Amount> {
+    let (_, balance) = balance(connection, name)?;
+    match balance.currency() {
+        currency if currency == wanted => Ok(balance),
+        currency => Err(LedgerError::Currency { account: name.clone(), currency }),
+    }
 }

@@ -7,7 +7,9 @@
 
 use proptest::prelude::*;
 use semper_base::{Amount, Currency, Digest, KeyId, Timestamp};
-use semper_ledger::{Hold, HoldOrder, HoldRow, Instruction, Ledger, LedgerError, Terms};
+use semper_ledger::{
+    AccountId, Hold, HoldOrder, HoldRow, Instruction, Ledger, LedgerError, Own, Terms,
+};
 use tempfile::TempDir;
 
 /// A payment system that holds money.
@@ -34,8 +36,8 @@ const FUNDS: i64 = 10_000;
 struct Books {
     folder: TempDir,
     ledger: Ledger,
-    payer: String,
-    payee: String,
+    payer: AccountId,
+    payee: AccountId,
 }
 
 fn euro() -> Currency {
@@ -88,8 +90,9 @@ impl HoldingBank for Books {
     }
 
     fn money(&self) -> (i64, i64, i64) {
-        let of = |id: &str| self.ledger.account(id).map_or(0, |it| it.balance.minor());
-        (of(&self.payer), of(&self.payee), of("held:EUR"))
+        let of = |id: &AccountId| self.ledger.account(id).unwrap().balance.minor();
+        let held = self.ledger.balance_of(Own::Held(euro())).unwrap();
+        (of(&self.payer), of(&self.payee), held.minor())
     }
 
     fn audit(&self) {
@@ -238,6 +241,43 @@ fn a_frozen_payment_waits_for_the_verdict_alone() {
 
     assert_eq!(bank.money(), (FUNDS, 0, 0));
     bank.audit();
+}
+
+#[test]
+fn nothing_is_held_for_an_account_that_is_not_there_or_is_in_another_currency() {
+    let bank = Books::new();
+    let owner = KeyId::new(Digest::of(b"payee"));
+    let yen = bank.ledger.open_account(owner, "payee", "JPY".parse().unwrap()).unwrap().id;
+    let lock = bank.order_of(0, Instruction::Lock(terms(700)));
+    let nobody = HoldOrder { credit: "acct:nobody".parse().unwrap(), ..lock.clone() };
+    let foreign = HoldOrder { credit: yen, ..lock.clone() };
+
+    let refused = |order: &HoldOrder| bank.ledger.hold(order, at(1)).unwrap_err();
+
+    assert!(matches!(refused(&nobody), LedgerError::UnknownAccount(_)));
+    assert!(matches!(refused(&foreign), LedgerError::Currency { .. }));
+    assert_eq!(bank.money(), (FUNDS, 0, 0));
+    // The name is not used up by what was refused.
+    bank.order(&lock, at(1)).unwrap();
+    assert_eq!(bank.money(), (FUNDS - 700, 0, 700));
+}
+
+#[test]
+fn a_hold_that_cannot_lapse_is_reported_and_keeps_no_other_from_it() {
+    let bank = Books::new();
+    for name in 0..3 {
+        bank.order(&bank.order_of(name, Instruction::Lock(terms(700))), at(1)).unwrap();
+    }
+    let file = bank.folder.path().join("ledger.sqlite");
+    let books = rusqlite::Connection::open(file).unwrap();
+    let first = bank.order_of(0, Instruction::Look).name;
+    let damage = "UPDATE holds SET state = 'damaged' WHERE name = ?1";
+    books.execute(damage, [first.as_bytes()]).unwrap();
+
+    let lapsed = bank.ledger.lapse(at(5_000));
+
+    assert!(matches!(lapsed, Err(LedgerError::Audit(_))), "{lapsed:?}");
+    assert_eq!(bank.money(), (FUNDS - 700, 0, 700));
 }
 
 #[test]

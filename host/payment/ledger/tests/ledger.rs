@@ -4,7 +4,7 @@
 
 use proptest::prelude::*;
 use semper_base::{Amount, Currency, Digest, KeyId, Timestamp};
-use semper_ledger::{Ledger, LedgerError, Movement};
+use semper_ledger::{AccountId, AccountName, Ledger, LedgerError, Movement, Own};
 
 fn eur(minor: i64) -> Amount {
     Amount::new(minor, Currency::EUR)
@@ -18,12 +18,12 @@ fn now() -> Timestamp {
     Timestamp::from_millis(1_790_000_000_000).unwrap()
 }
 
-fn movement(reference: u8, from: &str, to: &str, minor: i64) -> Movement {
+fn movement(reference: u8, from: &AccountId, to: &AccountId, minor: i64) -> Movement {
     Movement {
         reference: Digest::of(&[reference]),
         request: Digest::of(format!("{reference}{from}{to}{minor}").as_bytes()),
-        debit: from.into(),
-        credit: to.into(),
+        debit: from.clone(),
+        credit: to.clone(),
         amount: eur(minor),
         text: "test".into(),
     }
@@ -69,7 +69,8 @@ fn what_cannot_be_paid_moves_nothing() {
     assert!(matches!(book(movement(3, &anna, &otto, -5)), LedgerError::Amount(_)));
     assert!(matches!(book(movement(4, &anna, &anna, 5)), LedgerError::Amount(_)));
     assert!(matches!(book(movement(5, &anna, &yen, 5)), LedgerError::Currency { .. }));
-    assert!(matches!(book(movement(6, &anna, "acct:none", 5)), LedgerError::UnknownAccount(_)));
+    let nobody = "acct:none".parse().unwrap();
+    assert!(matches!(book(movement(6, &anna, &nobody, 5)), LedgerError::UnknownAccount(_)));
     assert_eq!(ledger.account(&anna).unwrap().balance, eur(100));
 }
 
@@ -85,8 +86,67 @@ fn entries_are_never_changed_or_deleted() {
     assert!(connection.execute("DELETE FROM entries", []).is_err());
     assert!(connection.execute("UPDATE entries SET minor = 1", []).is_err());
     // A balance that somebody has written over is found.
-    connection.execute("UPDATE accounts SET balance = 999 WHERE id = ?1", [&anna]).unwrap();
+    connection.execute("UPDATE accounts SET balance = 999 WHERE id = ?1", [anna.as_str()]).unwrap();
     assert!(matches!(ledger.audit(), Err(LedgerError::Audit(_))));
+}
+
+#[test]
+fn books_of_before_accounts_had_types_hold_the_same_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ledger.sqlite");
+    let ledger = Ledger::open(&file).unwrap();
+    let anna = ledger.open_account(key("anna"), "Anna", Currency::EUR).unwrap().id;
+    ledger.fund(&anna, eur(100), now()).unwrap();
+
+    let books = rusqlite::Connection::open(&file).unwrap();
+    let mut names = books.prepare("SELECT id FROM accounts ORDER BY id").unwrap();
+    let names = names.query_map([], |row| row.get(0)).unwrap();
+    let names: Vec<String> = names.collect::<Result<_, _>>().unwrap();
+    assert_eq!(names, ["acct:fc8c03b2e3db1acd", "bank:EUR"]);
+    let entries = ledger.entries(&anna, 10).unwrap();
+    assert_eq!(entries[0].other, AccountName::Own(Own::Funds(Currency::EUR)));
+}
+
+/// Names of accounts: customers' and the bank's own.
+fn names() -> impl Strategy<Value = AccountName> {
+    let currency = prop::sample::select(vec!["EUR", "JPY", "USD"]);
+    let own = (currency, any::<bool>()).prop_map(|(code, held)| {
+        let currency = code.parse().unwrap();
+        AccountName::Own(if held { Own::Held(currency) } else { Own::Funds(currency) })
+    });
+    let customer = "acct:[a-z0-9-]{1,64}".prop_map(|it| AccountName::Customer(it.parse().unwrap()));
+    prop_oneof![own, customer]
+}
+
+proptest! {
+    #[test]
+    fn a_name_is_its_text_and_no_customer_can_give_the_name_of_an_account_of_the_banks_own(
+        name in names()
+    ) {
+        let text = name.to_string();
+
+        prop_assert_eq!(&text.parse::<AccountName>().unwrap(), &name);
+        match (text.parse::<AccountId>(), name) {
+            (Ok(number), AccountName::Customer(id)) => prop_assert_eq!(number, id),
+            (Err(error), AccountName::Own(_)) => {
+                prop_assert!(error.to_string().contains(&text), "{}", error);
+            }
+            (number, name) => prop_assert!(false, "{:?} and {:?}", number, name),
+        }
+    }
+
+    #[test]
+    fn whatever_a_customer_writes_is_a_number_as_it_stands_or_refused(
+        text in "(acct:|held:|bank:)?.{0,70}"
+    ) {
+        match text.parse::<AccountId>() {
+            Ok(number) => prop_assert_eq!(number.to_string(), text.as_str()),
+            Err(error) => prop_assert!(error.to_string().chars().all(|it| !it.is_control())),
+        }
+        if let Ok(name) = text.parse::<AccountName>() {
+            prop_assert_eq!(name.to_string(), text.as_str());
+        }
+    }
 }
 
 proptest! {

@@ -83,8 +83,10 @@ pub trait Module: Send + Sync + std::fmt::Debug {
     fn account(&self) -> &str;
     /// The name of the payment system that keeps it.
     fn system(&self) -> &str;
-    /// The key by which that system signs what it says about held money; asked of it once, and
-    /// held against the authorities.
+    /// The key by which that system signs what it says about held money, once it is known: nobody
+    /// has to be asked for it then.
+    fn known_system_key(&self) -> Option<PublicKey>;
+    /// The same key; asked of the system once, and held against the authorities.
     fn system_key(&self, now: Timestamp) -> Result<PublicKey, PaymentError>;
     /// The order that the payer signs.
     fn order(&self, intent: &Intent) -> PaymentOrder;

@@ -4,7 +4,7 @@
 //! (of two processes) comes first decides, and the other sees that. A verdict's line for the
 //! public log is written in the same commit; it is published from there, in its order.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -85,6 +85,10 @@ pub trait Cases: Send + Sync + std::fmt::Debug {
     fn to_lodge(&self, most: u32) -> Result<Vec<(Digest, Row)>>;
     /// They have been.
     fn lodged(&self, exchange: &Digest) -> Result<()>;
+    /// The file that they lie in, if it is one of this machine.
+    fn file(&self) -> Option<&Path> {
+        None
+    }
 }
 
 type Waiting = (Change, SyncSender<Result<bool>>);
@@ -92,6 +96,7 @@ type Waiting = (Change, SyncSender<Result<bool>>);
 /// Cases in a file. Stores that come at the same time share a commit.
 pub struct FileCases {
     reader: Mutex<Connection>,
+    file: PathBuf,
     queue: Queue<Waiting>,
 }
 
@@ -108,10 +113,7 @@ impl From<rusqlite::Error> for CasesError {
 }
 
 fn open(path: &Path) -> Result<Connection> {
-    let connection = Connection::open(path)?;
-    connection.busy_timeout(Duration::from_secs(10))?;
-    connection.execute_batch(SCHEMA)?;
-    Ok(connection)
+    Ok(semper_store::open(path, SCHEMA)?)
 }
 
 impl FileCases {
@@ -123,15 +125,15 @@ impl FileCases {
         let (mut writer, reader) = (open(path)?, open(path)?);
         let (queue, waiting, bell) = queue();
         spawn.keep("cases", &bell, Box::new(move |post| write(&mut writer, &waiting, post)));
-        Ok(Self { reader: Mutex::new(reader), queue })
+        Ok(Self { reader: Mutex::new(reader), file: path.to_owned(), queue })
     }
 
-    /// Looks whether the file can be opened or made.
+    /// Looks whether the file can be read, if it is there. Nothing changes.
     ///
     /// # Errors
     /// When it cannot be.
     pub fn check(path: &Path) -> Result<()> {
-        open(path).map(drop)
+        Ok(semper_store::look(path, SCHEMA).map(drop)?)
     }
 
     fn reader(&self) -> MutexGuard<'_, Connection> {
@@ -201,6 +203,10 @@ fn commit(
 }
 
 impl Cases for FileCases {
+    fn file(&self) -> Option<&Path> {
+        Some(&self.file)
+    }
+
     fn load(&self, exchange: &Digest) -> Result<Option<Row>> {
         let reader = self.reader();
         let mut statement =

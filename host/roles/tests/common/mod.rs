@@ -17,11 +17,11 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use semper_base::cert::{Authority, Roots};
-use semper_base::{Mend, Role as CertifiedRole, SigningKey, Timestamp};
+use semper_base::{Certificate, Mend, Role as CertifiedRole, SigningKey, Timestamp};
 use semper_keeper::{Bell, Ending, Keeper, Spawn as _, Turn};
 use semper_net::{Ask, Client, Method};
-use semper_roles::config::ServerConfig;
-use semper_roles::role::{Role, RoleKind, Section};
+use semper_roles::config::{ConfigError, ServerConfig};
+use semper_roles::role::{Role, RoleKind, Section, Wrong};
 use semper_roles::server::Server;
 use semper_roles::surroundings::{Desk, Surroundings};
 use semper_roles::web;
@@ -65,12 +65,12 @@ impl<const NUMBER: usize> RoleKind for Clerk<NUMBER> {
         config.folder = base.join(&config.folder);
     }
 
-    fn check(config: &ClerkConfig) -> Result<(), ClerkError> {
-        if config.folder.is_dir() { Ok(()) } else { Err(ClerkError(config.folder.clone())) }
+    fn check(config: &ClerkConfig, wrong: &mut Wrong<ClerkError>) {
+        wrong.take(there(config));
     }
 
     fn open(config: &ClerkConfig, around: &Surroundings) -> Result<Arc<dyn Role>, ClerkError> {
-        Self::check(config)?;
+        there(config)?;
         let folder = config.folder.clone();
         std::fs::write(folder.join("opened"), "").unwrap();
         let ill = folder.join("ill");
@@ -86,6 +86,10 @@ impl<const NUMBER: usize> RoleKind for Clerk<NUMBER> {
         let requests = around.requests.clone();
         Ok(Arc::new(Self { folder, requests, held: AtomicUsize::new(0) }))
     }
+}
+
+fn there(config: &ClerkConfig) -> Result<(), ClerkError> {
+    if config.folder.is_dir() { Ok(()) } else { Err(ClerkError(config.folder.clone())) }
 }
 
 impl<const NUMBER: usize> Role for Clerk<NUMBER> {
@@ -146,6 +150,7 @@ async fn panic_at_work<const NUMBER: usize>(State(desk): Desks<NUMBER>) -> Respo
 /// A folder with a server's configuration: `[tls]` and whatever is given.
 pub struct Place {
     pub folder: TempDir,
+    pub authority: Authority,
     pub roots: Roots,
 }
 
@@ -173,11 +178,25 @@ impl Place {
         for clerk in ["first", "second"] {
             std::fs::create_dir(folder.path().join(clerk)).unwrap();
         }
-        Self { folder, roots: Roots::new(vec![authority.certificate]) }
+        let roots = Roots::new(vec![authority.certificate.clone()]);
+        Self { folder, authority, roots }
+    }
+
+    /// A key, and a certificate of the authority for it.
+    pub fn certified(&self, name: &str, role: CertifiedRole) -> (SigningKey, Certificate) {
+        let (key, now) = (SigningKey::generate(), Timestamp::now());
+        let until = now.after(Duration::from_secs(86_400));
+        let issued = self.authority.issue(name, &key.public(), role, &[], now, until);
+        (key, issued.unwrap())
     }
 
     pub fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    /// Everything that a check says is wrong.
+    pub fn mistakes(&self) -> Vec<ConfigError> {
+        ServerConfig::mistakes_with(&self.file("server.toml"), KNOWN)
     }
 
     pub fn config(&self) -> ServerConfig {
@@ -201,6 +220,11 @@ impl Running {
         let sections = "[first-clerk]\nfolder = \"first\"\n[second-clerk]\nfolder = \"second\"\n";
         let place = Place::new(sections);
         let config = place.config();
+        Self::of(place, config)
+    }
+
+    /// One with these roles.
+    pub fn of(place: Place, config: ServerConfig) -> Self {
         let keeper = Keeper::new("office");
         let server = Server::open(&config, &keeper).unwrap();
         let identity = config.tls().unwrap();
@@ -213,6 +237,12 @@ impl Running {
         let url = format!("https://localhost:{port}");
         let net = Client::new(&place.roots).within(HANG);
         Self { place, keeper, net, port, url, thread }
+    }
+
+    /// Posts a body; status and text of the answer.
+    pub fn post(&self, path: &str, kind: &str, body: Vec<u8>) -> (u16, String) {
+        let answer = self.net.post(&format!("{}{path}", self.url), kind, body, MOST).unwrap();
+        (answer.status, String::from_utf8_lossy(&answer.body).into_owned())
     }
 
     /// Where it listens.
@@ -259,10 +289,15 @@ impl Running {
 
     /// Ends it, as SIGTERM does; how long that took.
     pub fn end(self) -> Duration {
+        self.end_of().1
+    }
+
+    /// Ends it, as SIGTERM does; its place, and how long that took.
+    pub fn end_of(self) -> (Place, Duration) {
         let begun = Instant::now();
         self.keeper.end();
         self.thread.join().unwrap();
-        begun.elapsed()
+        (self.place, begun.elapsed())
     }
 }
 

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::flow::Violation;
 
+/// The typed reason of a deal that the other side has ended.
+const PEER_ENDED: &str = "peer-ended";
+
 /// How a deal has ended before its service came to an end.
 #[derive(Debug, Clone, thiserror::Error, Mend)]
 #[error("{cause}")]
@@ -173,7 +176,7 @@ impl Cause {
             Self::Trap(_) => "trap",
             Self::GaveUp(_) => "gave-up",
             Self::Unacceptable(_) => "peer",
-            Self::PeerEnded(_) => "peer-ended",
+            Self::PeerEnded(_) => PEER_ENDED,
             Self::Nonsense(_) | Self::NotOrdered(_) => "service",
             Self::Component(_) => "component",
             Self::Refused(_) => "refused",
@@ -215,6 +218,11 @@ pub struct Incident {
 }
 
 impl Incident {
+    /// Whether it was the other side that has ended the deal.
+    pub fn is_the_peers_end(&self) -> bool {
+        self.code == PEER_ENDED
+    }
+
     /// The entry about a verdict.
     pub fn of(verdict: &Verdict, deal: DealId, at: Timestamp, flow: &str, records: u64) -> Self {
         let (mut message, mut call) = (None, None);

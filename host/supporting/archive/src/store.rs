@@ -124,6 +124,32 @@ impl Archive {
         Self::open_file(&home.path().join(FILE))
     }
 
+    /// Opens the archive of a home for a look: nothing on the disk changes, and writes are refused.
+    /// A home without an archive is seen as it would be with a new one.
+    ///
+    /// # Errors
+    /// When it cannot be read, is damaged, or was made by a newer semper.
+    pub fn look(home: &Home) -> Result<Self, ArchiveError> {
+        let path = home.path().join(FILE);
+        let mut readers = Vec::new();
+        for _ in 0..READERS {
+            readers.push(Mutex::new(schema::look(&path)?));
+        }
+        let shared = Shared {
+            path,
+            readers: readers.try_into().map_err(|_| ArchiveError::Closed)?,
+            jobs: Mutex::default(),
+            writer: Mutex::default(),
+            copier: Mutex::default(),
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// The archive's file.
+    pub fn path(&self) -> &Path {
+        &self.shared.path
+    }
+
     /// Opens the archive in this file.
     pub fn open_file(path: &Path) -> Result<Self, ArchiveError> {
         Self::open_within(path, fault::disk())

@@ -18,8 +18,11 @@ use crate::{clock, provider, runtime};
 
 /// How long requests that are under way may take when the server stops.
 const GRACE: Duration = Duration::from_secs(10);
-/// How long connections stay open when no request is under way any more: answers are being read.
-const IDLE: Duration = Duration::from_millis(1_000);
+/// How long connections may stay open when no request is under way any more: answers are being
+/// read, or somebody has connected and asks nothing.
+const IDLE: Duration = Duration::from_millis(300);
+/// How often it is looked whether they are closed.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// The certificate chain and key of a server.
 pub struct TlsIdentity {
@@ -117,10 +120,23 @@ async fn stop(handle: Handle<SocketAddr>, flight: Flight, mut term: Signal) {
     handle.graceful_shutdown(Some(GRACE));
     flight.landed().await;
     // Whoever has connected and asks nothing does not keep the process from ending.
-    tokio::time::sleep(IDLE).await;
+    let closed = async {
+        while handle.connection_count() > 0 {
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    let _ = tokio::time::timeout(IDLE, closed).await;
     // What has come in at the last moment may finish, too.
     flight.landed().await;
     handle.shutdown();
+}
+
+/// Looks whether certificate and key could be used, and belong together.
+///
+/// # Errors
+/// When they cannot.
+pub fn check(identity: &TlsIdentity) -> Result<(), ServeError> {
+    tls(identity).map(drop)
 }
 
 fn tls(identity: &TlsIdentity) -> Result<rustls::ServerConfig, ServeError> {

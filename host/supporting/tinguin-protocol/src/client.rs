@@ -49,9 +49,19 @@ pub trait Ask: std::fmt::Debug + Send + Sync {
     fn ask(&self, request: &Request) -> Result<Reply, ClientError>;
 
     /// Which posed questions have been answered after this number. It may be held until there is
-    /// an answer, and may come back without any: it is then asked again.
-    fn watch(&self, epoch: Digest, after: u64) -> Result<Reply, ClientError> {
-        self.ask(&Request::Watch { epoch, after })
+    /// an answer, and may come back without any: it is then asked again. Whoever holds it looks
+    /// every now and then whether it `goes_on`; once it does not, the reply is
+    /// [`Reply::Pending`], which says nothing about the TINGUIN.
+    fn watch(
+        &self,
+        epoch: Digest,
+        after: u64,
+        goes_on: &dyn Fn() -> bool,
+    ) -> Result<Reply, ClientError> {
+        match goes_on() {
+            true => self.ask(&Request::Watch { epoch, after }),
+            false => Ok(Reply::Pending),
+        }
     }
 }
 
@@ -220,10 +230,17 @@ impl Client {
         let _ = self.request(&Request::Withdraw(id));
     }
 
-    /// Which posed questions have been answered since; held until there is one.
-    pub fn watch(&self, epoch: Digest, after: u64) -> Result<News, ClientError> {
-        match done(self.way.watch(epoch, after)?)? {
-            Reply::News(news) => Ok(news),
+    /// Which posed questions have been answered since; held until there is one. `None` when it
+    /// does not go on: nobody waits for it any more.
+    pub fn watch(
+        &self,
+        epoch: Digest,
+        after: u64,
+        goes_on: &dyn Fn() -> bool,
+    ) -> Result<Option<News>, ClientError> {
+        match done(self.way.watch(epoch, after, goes_on)?)? {
+            Reply::News(news) => Ok(Some(news)),
+            Reply::Pending => Ok(None),
             other => Err(unexpected(&other)),
         }
     }

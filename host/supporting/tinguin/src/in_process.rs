@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use semper_base::Digest;
 use semper_keeper::Spawn;
 use semper_tinguin_protocol::protocol::{Reply, Request};
 use semper_tinguin_protocol::{Ask, ClientError};
@@ -29,7 +28,7 @@ impl Ask for InProcess {
     fn ask(&self, request: &Request) -> Result<Reply, ClientError> {
         let request = match request.clone() {
             Request::Pose { request, .. } => Request::Pose { request, wait_ms: 0 },
-            Request::Watch { epoch, after } => return self.watch(epoch, after),
+            Request::Watch { epoch, after } => return Ok(self.service.news(epoch, after)),
             other => other,
         };
         let (mut request, mut reply) = (Some(request), None);
@@ -41,9 +40,5 @@ impl Ask for InProcess {
             (Ok(()), None) => Reply::NotDone(ending()),
             (Err(panic), _) => Reply::NotDone(panicked(&panic)),
         })
-    }
-
-    fn watch(&self, epoch: Digest, after: u64) -> Result<Reply, ClientError> {
-        Ok(self.service.news(epoch, after))
     }
 }

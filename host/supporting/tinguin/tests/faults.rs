@@ -158,17 +158,17 @@ fn an_end_answers_watches_and_questions_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let (face, keeper) = (Undecided::default(), Keeper::new("test"));
     let Served { client, deal, thread } = serve(folder.path(), face.clone(), &keeper);
-    let news = client.watch(Digest::ZERO, 0).unwrap();
+    let news = client.watch(Digest::ZERO, 0, &|| true).unwrap().unwrap();
     let watching = std::thread::spawn({
         let client = client.clone();
-        move || client.watch(news.epoch, news.last)
+        move || client.watch(news.epoch, news.last, &|| true)
     });
     assert_eq!(answer(&client, deal, "open").unwrap(), None);
     until(|| (*face.0.lock().unwrap() == 1).then_some(()));
 
     let begun = Instant::now();
     keeper.end();
-    let told = watching.join().unwrap().unwrap();
+    let told = watching.join().unwrap().unwrap().unwrap();
     thread.join().unwrap().unwrap();
 
     assert!(begun.elapsed() < HANG, "a watch is held for longer");
@@ -269,14 +269,17 @@ fn a_tinguin_in_the_hosts_process_answers_when_its_asker_has_had_its_turn() {
     service.keep_asking(&turns);
     let client = Client::through(InProcess::new(service, Arc::new(keeper)));
     let deal = open_deal(&client);
-    let news = client.watch(Digest::ZERO, 0).unwrap();
+    let news = client.watch(Digest::ZERO, 0, &|| true).unwrap().unwrap();
 
     assert_eq!(answer(&client, deal, "topic").unwrap(), None);
     assert_eq!(face.seen(), ["agreement"], "nobody was asked behind the test's back");
-    assert_eq!(client.watch(news.epoch, news.last).unwrap().answered, Some(Vec::new()));
+    assert_eq!(
+        client.watch(news.epoch, news.last, &|| true).unwrap().unwrap().answered,
+        Some(Vec::new())
+    );
     turns.take(&post);
 
-    let told = client.watch(news.epoch, news.last).unwrap().answered;
+    let told = client.watch(news.epoch, news.last, &|| true).unwrap().unwrap().answered;
     assert_eq!(told, Some(vec![Digest::of(b"topic")]));
     assert_eq!(answer(&client, deal, "topic").unwrap(), Some(Answer::Choice(1)));
 }

@@ -77,18 +77,21 @@ fn a_posed_question_is_put_once_and_its_answer_is_heard_of() {
     let pose =
         |wait| client.pose(id, deal, question("first"), Duration::from_millis(wait)).unwrap();
 
-    let news = client.watch(Digest::ZERO, 0).unwrap();
+    let news = client.watch(Digest::ZERO, 0, &|| true).unwrap().unwrap();
     assert_eq!(news.answered, None, "of a run that we do not know we know nothing");
     assert_eq!(pose(20), None);
     assert_eq!(pose(0), None, "posed again, it waits in line once");
     person.allow();
-    let next = client.watch(news.epoch, news.last).unwrap();
+    let next = client.watch(news.epoch, news.last, &|| true).unwrap().unwrap();
     assert_eq!(next.answered, Some(vec![id]));
     assert_eq!(pose(0), Some(Answer::Choice(1)));
     assert_eq!(person.seen(), ["first"]);
 
     // Whoever has heard of nothing since asks from where he was.
-    assert_eq!(client.watch(news.epoch, news.last).unwrap().answered, Some(vec![id]));
+    assert_eq!(
+        client.watch(news.epoch, news.last, &|| true).unwrap().unwrap().answered,
+        Some(vec![id])
+    );
 }
 
 #[test]

@@ -116,11 +116,11 @@ pub fn ended(market: &Market, home: &str) -> String {
     }
 }
 
-/// Waits until the buyer's deal has left memory over this note.
-pub fn waits_for(market: &Market, words: &str) {
+/// Waits until a home's newest deal has left memory over this note.
+pub fn waits_for(market: &Market, home: &str, words: &str) {
     let until = std::time::Instant::now() + std::time::Duration::from_secs(30);
     loop {
-        let (_, note) = newest(market, "anna");
+        let (_, note) = newest(market, home);
         if note.contains(words) {
             return;
         }

@@ -135,6 +135,17 @@ pub(super) fn reader(path: &Path) -> Result<Connection, ArchiveError> {
     Ok(connection)
 }
 
+/// Opens for a look at what is there: see [`semper_store::look`].
+pub(super) fn look(path: &Path) -> Result<Connection, ArchiveError> {
+    let failed = |error: rusqlite::Error| explain(translate(path, &error));
+    let connection = semper_store::look(path, &MIGRATIONS.concat()).map_err(failed)?;
+    if path.exists() {
+        check(&connection, path).map_err(explain)?;
+        known_format(&connection, path)?;
+    }
+    Ok(connection)
+}
+
 /// An archive holds what nobody else may read; SQLite gives its side files the same mode.
 fn make_private(path: &Path) -> Result<(), ArchiveError> {
     use std::os::unix::fs::OpenOptionsExt as _;
@@ -228,14 +239,21 @@ fn behind_damage(connection: &Connection, table: &str) -> usize {
     }
 }
 
-fn migrate(connection: &mut Connection, path: &Path) -> Result<(), ArchiveError> {
-    let failed = |error: rusqlite::Error| translate(path, &error);
-    let found: i64 =
-        connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(failed)?;
+/// The number of the file's format, if this program knows it.
+fn known_format(connection: &Connection, path: &Path) -> Result<i64, ArchiveError> {
+    let found: i64 = connection
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .map_err(|error| translate(path, &error))?;
     let known = MIGRATIONS.len() as i64;
     if found > known {
         return Err(ArchiveError::Newer { path: path.to_owned(), found, known });
     }
+    Ok(found)
+}
+
+fn migrate(connection: &mut Connection, path: &Path) -> Result<(), ArchiveError> {
+    let failed = |error: rusqlite::Error| translate(path, &error);
+    let found = known_format(connection, path)?;
     for (index, script) in MIGRATIONS.iter().enumerate().skip(found as usize) {
         let transaction = connection.transaction().map_err(failed)?;
         transaction.execute_batch(script).map_err(failed)?;

@@ -124,9 +124,8 @@ impl Host {
     pub fn to_link(&self) -> Result<Vec<DealRow>, Stop> {
         let mut rows = Vec::new();
         for row in self.archive().deals()? {
-            let unfinished = !row.state.is_final()
-                || self.has_open_exchanges(row.id)?
-                || self.owes(row.id)? > 0;
+            let unfinished =
+                !row.state.is_final() || self.has_open_exchanges(row.id)? || self.owes(row.id)? > 0;
             if row.side == Side::Buyer && unfinished {
                 rows.push(row);
             }

@@ -167,12 +167,7 @@ impl Party {
 }
 
 /// The means that a configuration gives.
-fn means(
-    trust: &TrustFile,
-    payment: &PaymentConfig,
-    basis: Basis,
-    outside: &dyn Outside,
-) -> Means {
+fn means(trust: &TrustFile, payment: &PaymentConfig, basis: Basis, outside: &dyn Outside) -> Means {
     let net = outside.net(&trust.authorities);
     let mut modules: Vec<Arc<dyn Module>> = Vec::new();
     if let Some(purse) = &payment.purse {

@@ -47,7 +47,9 @@ pub fn check(
         (buyer, seller) => {
             let (said, why) = (&rows[0].note, &rows[1].note);
             let (buyer, seller) = (buyer.name(), seller.name());
-            return Err(format!("the buyer's deal is {buyer}: {said}; the seller's {seller}: {why}"));
+            return Err(format!(
+                "the buyer's deal is {buyer}: {said}; the seller's {seller}: {why}"
+            ));
         }
     };
     let arrived = |sent: &[Digest], got: &[Digest]| match outcome {
@@ -129,7 +131,8 @@ fn books(folder: &Path, outcome: Outcome, trade: Trade) -> Result<(), String> {
     let ledger = Ledger::open(&folder.join("bank").join(LEDGER)).map_err(|error| text(&error))?;
     ledger.audit().map_err(|error| text(&error))?;
     let [anna, otto] = &Template::get().accounts;
-    let balance = |id: &str| ledger.account(id).map(|it| it.balance.minor()).map_err(|it| text(&it));
+    let balance =
+        |id: &str| ledger.account(id).map(|it| it.balance.minor()).map_err(|it| text(&it));
     let (paid, received) = (FUNDS - balance(anna)?, balance(otto)?);
     let credits = ledger.entries(otto, 50).map_err(|error| text(&error))?.len();
     let right = match outcome {

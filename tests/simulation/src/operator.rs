@@ -181,8 +181,7 @@ fn serve(machine: &Arc<Machine>, owner: Owner, trade: Trade) -> Result<(), Strin
                 root: template.file("ca/root.pem"),
             };
             let (bank, witness, store) = (vec![bank], Vec::new(), None);
-            let config =
-                ThirdPartyConfig { home, bank, witness, quorum: 0, store, publish: true };
+            let config = ThirdPartyConfig { home, bank, witness, quorum: 0, store, publish: true };
             <ThirdParty as RoleKind>::open(&config, &around).map_err(text)?.routes(&around)
         }
         Owner::Buyer => return Ok(()),

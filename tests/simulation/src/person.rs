@@ -58,7 +58,8 @@ impl Person {
             return;
         }
         let memory = Memory::open(&self.home.join(memory::FILE)).expect("its store is whole");
-        let face = Scripted::new(&self.rules, Box::new(std::io::sink())).expect("its rules are right");
+        let face =
+            Scripted::new(&self.rules, Box::new(std::io::sink())).expect("its rules are right");
         let (user, phrase) = (computer.name().to_owned(), "two owls".to_owned());
         let service =
             Arc::new(Service::new(self.keys.clone(), memory, Box::new(face), user, phrase));

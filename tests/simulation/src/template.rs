@@ -92,8 +92,11 @@ impl Template {
     fn build() -> Result<Self, String> {
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
         let binaries = Binaries::beside()?;
-        let options =
-            MarketOptions { articles: 2_000, funds: "500.00 EUR".into(), ..MarketOptions::default() };
+        let options = MarketOptions {
+            articles: 2_000,
+            funds: "500.00 EUR".into(),
+            ..MarketOptions::default()
+        };
         let mut market = Market::build(folder.path(), &binaries, &options, &|_| {})?;
         let [authority, bank, merchant] = market.ports;
         let ports = [authority, bank, merchant, market.third_port];

@@ -174,7 +174,8 @@ impl Turns {
         let strands: Vec<usize> =
             (0..state.waiting.len()).filter(|at| waits(&state.waiting[*at])).collect();
         let due = |it: &Kept| it.until <= now || it.bell.rings() > it.heard.load(Ordering::Relaxed);
-        let loops: Vec<usize> = (0..state.loops.len()).filter(|at| due(&state.loops[*at])).collect();
+        let loops: Vec<usize> =
+            (0..state.loops.len()).filter(|at| due(&state.loops[*at])).collect();
         let all = state.jobs.len() + strands.len() + loops.len();
         if all == 0 {
             return false;
@@ -225,9 +226,9 @@ impl Turns {
     fn again(&self, mut kept: Box<Kept>, turn: Turn) {
         kept.until = match turn {
             Turn::Again => 0,
-            Turn::Wait(time) => {
-                self.now().saturating_add(u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1))
-            }
+            Turn::Wait(time) => self
+                .now()
+                .saturating_add(u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1)),
             Turn::End => return,
         };
         let machine = &kept.machine;

@@ -188,7 +188,8 @@ impl Carry for Way {
         let (to, asked, ticket, lost) = self.begin(&ask)?;
         let (machine, url) = (&self.0, ask.url);
         let _gone = Gone(machine.computer().wires(), ticket);
-        let broken = |detail: &str| NetError::Unreachable { url: url.clone(), detail: detail.into() };
+        let broken =
+            |detail: &str| NetError::Unreachable { url: url.clone(), detail: detail.into() };
         let life = to.life();
         let patience = match lost {
             true => Duration::from_millis(1 + machine.computer().faults().below(BROKEN_MS)),

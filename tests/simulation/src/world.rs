@@ -63,7 +63,6 @@ pub const fn is_patient(seed: u64) -> bool {
     seed % 4 != 0
 }
 
-
 fn run_with(
     seed: u64,
     trade: Trade,

@@ -2,15 +2,15 @@
 
 use semper_archive::ExchangeRow;
 use semper_base::{DealId, ExchangeId, Timestamp, cbor};
+use semper_exchange::crypto::Signed;
 use semper_exchange::crypto::{Away, Holder};
 use semper_exchange::judge::Evidence;
+use semper_exchange::message::Accept;
 use semper_exchange::obtained::{Obtained, Stated, obtained};
+use semper_exchange::originator::State as Originating;
 use semper_exchange::package::{Enclosed, Part};
 use semper_exchange::party::{Effect, Kept};
 use semper_exchange::standard::Standard;
-use semper_exchange::crypto::Signed;
-use semper_exchange::message::Accept;
-use semper_exchange::originator::State as Originating;
 use semper_exchange::{Agreed, End, Event, Message, Originator, Responder, Role};
 use serde::{Deserialize, Serialize};
 
@@ -141,7 +141,8 @@ impl Stored {
 
     /// The X2 that the delivery has still to be made for.
     pub(crate) fn to_deliver_for(&self) -> Option<Event<Standard>> {
-        let offered = matches!(&self.machine, Machine::Originator(it) if it.state == Originating::Offered);
+        let offered =
+            matches!(&self.machine, Machine::Originator(it) if it.state == Originating::Offered);
         let accept = self.accepted.as_ref().filter(|_| offered)?;
         Some(Event::Message(Message::Accept(accept.clone())))
     }

@@ -153,7 +153,8 @@ impl Context {
             Received::Money(payment) => inbox::Received::Payment(self.hold(payment)?),
             // Words about proposals that are not open any more are left out before.
             Received::Talk(_) => {
-                let what = "an exchange was proposed where the service does not listen for proposals";
+                let what =
+                    "an exchange was proposed where the service does not listen for proposals";
                 return Err(Stop::service(what).into());
             }
         })

@@ -8,6 +8,9 @@ use semper_simulation::{Outcome, Trade, run_planned};
 /// The parties' computers.
 const BOTH: [&str; 2] = ["anna", "otto"];
 
+/// Steps that the buyer stores in an exchange that the third party has to end.
+const BUYERS: u32 = 4;
+
 /// How often a computer comes to a point in a purchase in which nothing goes wrong.
 fn counts(trade: Trade, points: &[&'static str]) -> Vec<(&'static str, &'static str, u32)> {
     let (report, faults) = run_planned(trade, &[]).unwrap();
@@ -51,7 +54,18 @@ fn a_host_that_is_back_before_its_tinguin_begins_its_exchange_once_the_tinguin_a
 #[test]
 fn a_host_that_has_died_over_its_tinguins_signature_has_it_signed_again_however_late() {
     at_each(Trade::MailOrder, &["exchange.before", "exchange.after"], Accident::Absence);
-    at_each(Trade::Report, &["exchange.before", "exchange.after"], Accident::Absence);
+    // Nor does the buyer say its promise again: it has died, too, and has gone to the third party.
+    let absent = counts(Trade::MailOrder, &["exchange.before"]);
+    let (computer, point, count) = absent[1];
+    for number in 1..=count {
+        let absent = Planned { computer, point, number, what: Accident::Absence };
+        for number in 1..=BUYERS {
+            let point = "exchange.after";
+            let dies = Planned { computer: "anna", point, number, what: Accident::Kill };
+            let ended = run_planned(Trade::MailOrder, &[absent, dies]);
+            ended.unwrap_or_else(|why| panic!("{absent:?} {dies:?}: {why}"));
+        }
+    }
 }
 
 #[test]

@@ -387,3 +387,41 @@ impl wit::HostAnswer for Context {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use semper_base::{Digest, SigningKey};
+    use semper_exchange::Signed;
+    use semper_exchange::negotiation::{Refusal, Reject};
+    use semper_exchange::package::Talk;
+    use semper_exchange::standard::{Keys, NoGoods};
+
+    use super::Open;
+    use crate::handles::Received;
+
+    #[test]
+    fn a_word_about_a_negotiation_that_was_left_is_no_answer_to_the_one_that_is_open() {
+        let (old, new) = (Digest::of(b"the earlier exchange"), Digest::of(b"the exchange"));
+        let propose = Digest::of(b"the proposal");
+        let concluding = Open { propose, exchange: Some(new) };
+        let answering = Open { propose, exchange: None };
+
+        assert!(concluding.is_about(&Talk::Conclude { exchange: new }));
+        assert!(!concluding.is_about(&Talk::Conclude { exchange: old }));
+        assert!(!answering.is_about(&Talk::Conclude { exchange: new }));
+    }
+
+    #[test]
+    fn a_refusal_or_conclusion_that_nobody_waits_for_comes_late() {
+        let keys = Keys::new(SigningKey::generate(), NoGoods);
+        let reject = Reject { propose: Digest::of(b"an earlier proposal"), why: Refusal::Person };
+        let reject = Signed::new(&keys, Digest::of(b"the deal"), reject).unwrap();
+        let refusal = Talk::Reject { reject, words: "no longer".into() };
+        let conclusion = Talk::Conclude { exchange: Digest::of(b"an earlier exchange") };
+
+        for talk in [refusal, conclusion] {
+            assert!(Received::Talk(Box::new(talk)).comes_late());
+        }
+        assert!(!Received::Information("page".into(), Vec::new()).comes_late());
+    }
+}

@@ -128,11 +128,10 @@ impl ServerConfig {
         };
         let mut wrong = Vec::new();
         let mut form = |error: toml::de::Error| {
-            let detail = error.to_string();
+            let error = ConfigError::Form { file: file.to_owned(), detail: error.to_string() };
             // What is wrong with the file as a whole is found by each section again.
-            let same = |it: &ConfigError| matches!(it, ConfigError::Form { detail: known, .. } if *known == detail);
-            if !wrong.iter().any(same) {
-                wrong.push(ConfigError::Form { file: file.to_owned(), detail });
+            if !wrong.iter().any(|it: &ConfigError| it.to_string() == error.to_string()) {
+                wrong.push(error);
             }
         };
         let head = toml::Deserializer::parse(&text).and_then(|it| Head { known }.deserialize(it));

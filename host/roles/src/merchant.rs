@@ -189,7 +189,15 @@ impl Merchant {
         let row = self.host.archive().deal(id).map_err(later)?;
         let row = row.filter(|row| row.side == Side::Seller);
         let row = row.ok_or(MessageRefusal::UnknownDeal)?;
-        let message = self.host.archive().message(id, true, after + 1).map_err(later)?;
+        let next = || self.host.archive().message(id, true, after + 1).map_err(later);
+        let mut message = next()?;
+        if message.is_none() && row.state.is_final() {
+            // The buyer's side ends by what is signed, and by nothing else.
+            match self.host.last_word(&row) {
+                Ok(()) => message = next()?,
+                Err(error) => tracing::warn!(deal = id.short(), %error, "no last word"),
+            }
+        }
         let ended = row.state.is_final().then(|| row.state.name().to_owned());
         Ok((message.map(|it| it.wire), ended))
     }
@@ -398,7 +406,15 @@ fn message_refusal(refusal: &MessageRefusal) -> Response {
         MessageRefusal::Unreadable(_) => StatusCode::BAD_REQUEST,
         MessageRefusal::Channel(_) => StatusCode::CONFLICT,
     };
-    web::json(status, refusal)
+    match refusal {
+        // What hinders us is no matter of the buyer's.
+        MessageRefusal::Later(why) => {
+            tracing::warn!(why, "not now");
+            let plain = "the merchant's host cannot take or give messages of this deal";
+            web::json(status, &MessageRefusal::Later(plain.into()))
+        }
+        refusal => web::json(status, refusal),
+    }
 }
 
 fn opening_refusal(error: &OpeningError) -> Response {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use semper_archive::{DealState, Write};
 use semper_base::{Digest, Timestamp};
+use semper_exchange::package::Talk;
 use semper_items::statement::Content;
 use semper_items::{Item, SignedStatement, Statement};
 use semper_trust::Limit;
@@ -58,6 +59,10 @@ pub struct Context {
     pub clock: Timestamp,
     /// Messages that came where something else was due, for the next wait.
     pub(crate) held_back: VecDeque<Received>,
+    /// Negotiations about exchanges in this run, of either side's.
+    pub(crate) negotiations: u64,
+    /// Words of negotiations that were over when they came.
+    late: u64,
     /// Handles that the component holds.
     table: ResourceTable,
     held: u64,
@@ -100,6 +105,8 @@ impl Context {
             calls: 0,
             clock,
             held_back: VecDeque::new(),
+            negotiations: 0,
+            late: 0,
             table: ResourceTable::new(),
             held: 0,
             logged: 0,
@@ -228,9 +235,32 @@ impl Context {
 
     /// Waits for the next message and takes it out of its container.
     pub fn receive(&mut self) -> Result<Received, Stop> {
-        if let Some(received) = self.held_back.pop_front() {
-            return Ok(received);
+        loop {
+            let received = match self.held_back.pop_front() {
+                Some(received) => received,
+                None => self.next_message()?,
+            };
+            if !self.is_late(&received) {
+                return Ok(received);
+            }
         }
+    }
+
+    /// Whether this is a word about a negotiation that is over here: it crossed the one by which
+    /// ours ended, and whoever sent it could not know. Nothing follows from it.
+    ///
+    /// Each negotiation has two words of a side at most; what comes beyond that answers nothing.
+    /// Of negotiations before a checkpoint nothing is known.
+    pub(crate) fn is_late(&mut self, received: &Received) -> bool {
+        let late = match received {
+            Received::Talk(talk) => !matches!(**talk, Talk::Propose { .. }),
+            _ => false,
+        };
+        self.late += u64::from(late);
+        late && (self.late <= 2 * self.negotiations || self.journal.resumed().is_some())
+    }
+
+    fn next_message(&mut self) -> Result<Received, Stop> {
         let next = self.received + 1;
         let (world, deal, clock) = (Arc::clone(&self.world), Arc::clone(&self.deal), self.clock);
         let taken: Taken = self.journal.wait("transfer/inbox.receive", &(), |_| {

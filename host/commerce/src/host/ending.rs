@@ -11,7 +11,9 @@ use semper_keeper::Panicked;
 use semper_runtime::Deal;
 use semper_runtime::END;
 use semper_runtime::context::Context;
+use semper_runtime::journal::Journal;
 use semper_runtime::stop::{Cause, Doubt, Incident, Needed, Pause, Stop, Verdict, Waiting};
+use semper_runtime::world::farewell;
 
 use super::{Host, evidence};
 
@@ -175,14 +177,36 @@ impl Host {
         business.release(id, key).map_err(|what| Stop::away(Needed::Application, what))
     }
 
+    /// The last word of a deal that has failed when it could not be signed: made when the other
+    /// side asks, for without it nothing ends there.
+    ///
+    /// # Errors
+    /// It cannot be made now either.
+    pub fn last_word(&self, row: &DealRow) -> Result<(), Stop> {
+        if row.state != DealState::Failed {
+            return Ok(());
+        }
+        let archive = self.archive();
+        if let Some((seq, _)) = archive.last_message(row.id, true)? {
+            let last = archive.message(row.id, true, seq)?;
+            if last.is_some_and(|it| farewell(&it.bytes).is_some()) {
+                return Ok(());
+            }
+        }
+        let deal = self.deal(row)?;
+        let limits = deal.grants().limits;
+        let journal = Journal::load(archive, row.id, row.waits.begins, limits)?;
+        let made = self.now().max(row.changed);
+        Ok(archive.commit(self.send(&deal, end(&row.note), journal.head(), made)?)?)
+    }
+
     /// The message by which the other side learns that ours has failed; none if it is the one
     /// that ended, or if it cannot be signed now: then it learns when it asks.
     fn farewell(&self, deal: &Deal, context: &Context, verdict: &Verdict) -> Vec<Write> {
         if matches!(verdict.cause, Cause::PeerEnded(_)) {
             return Vec::new();
         }
-        let words: String = verdict.to_string().chars().take(400).collect();
-        let item = Item::Information { kind: END.into(), body: words.into_bytes().into() };
+        let item = end(&verdict.to_string());
         let made = self.now().max(context.clock);
         let farewell = self.send(deal, item, context.journal.head(), made);
         farewell.unwrap_or_else(|error| {
@@ -190,4 +214,10 @@ impl Host {
             Vec::new()
         })
     }
+}
+
+/// The item that says that a side has ended, and why.
+fn end(why: &str) -> Item {
+    let words: String = why.chars().take(400).collect();
+    Item::Information { kind: END.into(), body: words.into_bytes().into() }
 }

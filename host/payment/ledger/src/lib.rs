@@ -184,7 +184,7 @@ impl Ledger {
     pub fn open_account(&self, owner: KeyId, holder: &str, currency: Currency) -> Result<Account> {
         let name = Digest::of_parts(&[owner.digest().as_bytes(), currency.code().as_bytes()]);
         let id = format!("acct:{}", &name.hex()[..16]);
-        let connection = self.lock();
+        let connection = self.lock()?;
         connection.execute(
             "INSERT INTO accounts (id, owner, holder, currency) VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT (id) DO NOTHING",
@@ -195,14 +195,15 @@ impl Ledger {
 
     /// The account with this number.
     pub fn account(&self, id: &str) -> Result<Account> {
-        account(&self.lock(), id)
+        let connection = self.lock()?;
+        account(&connection, id)
     }
 
     /// Whether this key owns the account.
     pub fn is_owner(&self, id: &str, key: KeyId) -> Result<bool> {
         let sql = "SELECT owner FROM accounts WHERE id = ?1";
         let owner: Option<Option<[u8; 32]>> =
-            self.lock().query_row(sql, [id], |row| row.get(0)).optional()?;
+            self.lock()?.query_row(sql, [id], |row| row.get(0)).optional()?;
         let owner = owner.ok_or_else(|| LedgerError::UnknownAccount(id.to_owned()))?;
         Ok(owner.as_ref() == Some(key.digest().as_bytes()))
     }
@@ -210,7 +211,7 @@ impl Ledger {
     /// Puts test money into an account, from the bank's own.
     pub fn fund(&self, id: &str, amount: Amount, now: Timestamp) -> Result<u64> {
         let own = format!("bank:{}", amount.currency());
-        self.lock().execute(
+        self.lock()?.execute(
             "INSERT INTO accounts (id, owner, holder, currency) VALUES (?1, NULL, 'the bank', ?2)
              ON CONFLICT (id) DO NOTHING",
             params![own, amount.currency().code()],
@@ -235,7 +236,7 @@ impl Ledger {
         now: Timestamp,
         answer: impl FnOnce(u64) -> Vec<u8>,
     ) -> Result<(u64, Vec<u8>)> {
-        let mut connection = self.lock();
+        let mut connection = self.lock()?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         if let Some(before) = booked(&transaction, movement)? {
             return Ok(before);
@@ -253,7 +254,7 @@ impl Ledger {
 
     /// The newest entries of an account, newest first.
     pub fn entries(&self, id: &str, limit: u32) -> Result<Vec<Entry>> {
-        let connection = self.lock();
+        let connection = self.lock()?;
         let currency = account(&connection, id)?.balance.currency();
         let sql = "SELECT number, debit, credit, minor, text, booked FROM entries
                    WHERE debit = ?1 OR credit = ?1 ORDER BY number DESC LIMIT ?2";
@@ -276,7 +277,7 @@ impl Ledger {
 
     /// Recomputes every balance from the entries and checks that each currency sums to zero.
     pub fn audit(&self) -> Result<()> {
-        let connection = self.lock();
+        let connection = self.lock()?;
         let wrong: Option<String> = connection
             .query_row(
                 "SELECT id FROM accounts a WHERE balance <>
@@ -303,8 +304,12 @@ impl Ledger {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Connection> {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> Result<MutexGuard<'_, Connection>> {
+        if fault::fails("ledger.open") {
+            let error = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR);
+            return Err(rusqlite::Error::SqliteFailure(error, None).into());
+        }
+        Ok(self.connection.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

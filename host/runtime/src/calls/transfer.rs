@@ -35,7 +35,11 @@ impl information::Host for Context {
         self.calls += 1;
         match received {
             Received::Information(kind, body) => Ok((kind, body)),
-            _ => Err(Stop::peer("something else came than information").into()),
+            // The flow lets the other side do what it did.
+            _ => {
+                Err(Stop::service("it takes information alone where something else may come")
+                    .into())
+            }
         }
     }
 }
@@ -145,11 +149,15 @@ impl inbox::Host for Context {
 
 impl Context {
     /// Something about an exchange came into a wait that cannot hand it over.
-    pub(super) fn unexpected(&self, talk: &Talk) -> Stop {
+    pub(super) fn unexpected(&mut self, talk: Talk) -> Stop {
         match talk {
-            Talk::Propose { .. } => Stop::service(
-                "an exchange was proposed where the service does not listen for proposals",
-            ),
+            Talk::Propose { .. } => match self.proposal(talk) {
+                // The flow lets the other side propose it.
+                Ok(_) => Stop::service(
+                    "an exchange was proposed where the service does not listen for proposals",
+                ),
+                Err(stop) => stop,
+            },
             Talk::Select { .. } | Talk::Conclude { .. } | Talk::Reject { .. } => {
                 Stop::peer("it answers a proposal that nobody has made")
             }
@@ -164,7 +172,7 @@ impl Context {
                 inbox::Received::Statement(self.hold(StatementHandle((*signed).into()))?)
             }
             Received::Money(payment) => inbox::Received::Payment(self.hold(payment)?),
-            Received::Talk(talk) => return Err(self.unexpected(&talk).into()),
+            Received::Talk(talk) => return Err(self.unexpected(*talk).into()),
         })
     }
 }

@@ -69,10 +69,12 @@ impl Context {
         if let Some(fault) = question.as_ref().and_then(Question::fault) {
             return Err(Stop::service(fault));
         }
-        if what.message
+        while what.message
             && let Some(received) = self.held_back.pop_front()
         {
-            return Ok(Heard::Received(received));
+            if !self.is_late(&received) {
+                return Ok(Heard::Received(received));
+            }
         }
         let wanted = Wanted { message: what.message, until, question, ..Wanted::default() };
         if wanted == Wanted::default() {
@@ -82,8 +84,19 @@ impl Context {
             Some(Question::Choose { options, .. }) => options.len(),
             _ => 0,
         };
-        let event = match Context::first_of(self, &wanted)? {
-            Ended::Message(taken) => return Ok(Heard::Received(self.take(taken)?)),
+        let ended = loop {
+            match Context::first_of(self, &wanted)? {
+                Ended::Message(taken) => {
+                    let received = self.take(taken)?;
+                    if !self.is_late(&received) {
+                        return Ok(Heard::Received(received));
+                    }
+                }
+                other => break other,
+            }
+        };
+        let event = match ended {
+            Ended::Message(_) => return Err(Stop::broken("a message is no event")),
             Ended::Time(at) => {
                 self.clock = self.clock.max(at);
                 waiting::Event::Time(at.millis())

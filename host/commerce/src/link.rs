@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use semper_archive::{DealRow, DealState, Write};
+use semper_archive::DealRow;
 use semper_base::{DealId, fault};
 use semper_items::Side;
 use semper_items::message::MAX_MESSAGE;
@@ -46,6 +46,12 @@ pub enum LinkError {
     /// We do not accept the merchant's message.
     #[error("the merchant's message: {0}")]
     Message(MessageRefusal),
+    /// The merchant says that its side of the deal is over, and has not signed why.
+    #[error(
+        "{0} says without a signature that its side of the deal is {1}; the deal here is not ended \
+         by that, and semper cancel leaves it"
+    )]
+    Over(String, String),
     /// There is no such deal here.
     #[error("there is no {0} here")]
     NoDeal(DealId),
@@ -75,17 +81,32 @@ impl Host {
         until: Option<Instant>,
     ) -> Result<DealRow, LinkError> {
         let mut pause = Duration::from_millis(50);
-        let mut told = false;
+        let (mut told, mut over) = (false, false);
         let mut ended: Option<Instant> = None;
         loop {
-            let row = self.archive().deal(id).map_err(Stop::from)?.ok_or(LinkError::NoDeal(id))?;
+            let looked = self
+                .archive()
+                .deal(id)
+                .map_err(Stop::from)
+                .and_then(|row| Ok((row, self.has_open_exchanges(id)?)));
+            let (row, exchanges) = match looked {
+                Ok((row, exchanges)) => (row.ok_or(LinkError::NoDeal(id))?, exchanges),
+                // Our own store does not answer now.
+                Err(Stop::Doubt(doubt)) if doubt.pauses().is_some() => {
+                    self.notice(id, &format!("{doubt}; trying again"));
+                    self.clock().sleep(pause);
+                    pause = (pause * 2).min(LONGEST);
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
             let step = self
                 .end_said(&row)
                 .and_then(|()| self.flush(id))
                 .and_then(|()| if row.state.is_final() { Ok(false) } else { self.poll(&row) });
             match step {
                 // Exchanges go on to their end, whatever the deal has come to.
-                Ok(_) if row.state.is_final() && self.has_open_exchanges(id)? => {
+                Ok(_) if row.state.is_final() && exchanges => {
                     if !std::mem::replace(&mut told, true) {
                         self.notice(id, "an exchange is not over yet; it goes on by itself");
                     }
@@ -109,7 +130,12 @@ impl Host {
                     pause = (pause * 2).min(Duration::from_secs(1));
                 }
                 Err(error) => {
-                    self.notice(id, &format!("{error}; trying again"));
+                    let is_over = matches!(error, LinkError::Over(..));
+                    if !is_over {
+                        self.notice(id, &format!("{error}; trying again"));
+                    } else if !std::mem::replace(&mut over, true) {
+                        self.notice(id, &error.to_string());
+                    }
                     self.clock().sleep(pause);
                     pause = (pause * 2).min(LONGEST);
                 }
@@ -191,21 +217,15 @@ impl Host {
         }
     }
 
-    /// The merchant has nothing more to say: a deal that waits for its next message has failed.
+    /// The merchant says, unsigned, that its side is over. Nothing follows from that for ours; it
+    /// has something to do with us only if we wait for what it will not say.
     fn peer_ended(&self, row: &DealRow, last: u64, response: &Response) -> Result<bool, LinkError> {
-        let now = self.archive().deal(row.id).map_err(Stop::from)?;
-        if now.as_ref().is_none_or(|it| it.state.is_final()) {
-            return Ok(false);
-        }
         // Our component may still be busy with what was said last; it waits when it sleeps.
         self.clock().sleep(Duration::from_millis(100));
+        let now = self.archive().deal(row.id).map_err(Stop::from)?;
         let waits = |it: &DealRow| it.waits.asleep && it.waits.message == Some(last + 1);
         if now.is_some_and(|it| waits(&it) && !it.state.is_final()) {
-            let note = format!("{} has ended the deal: {}", row.peer, after_end(response));
-            let (id, state, at) = (row.id, DealState::Failed, self.now());
-            self.notice(id, &note);
-            let write = Write::Deal { id, state, note, at };
-            self.archive().commit(vec![write]).map_err(Stop::from)?;
+            return Err(LinkError::Over(row.peer.clone(), after_end(response)));
         }
         Ok(false)
     }

@@ -129,7 +129,7 @@ impl Host {
             if row.state.is_empty() {
                 continue;
             }
-            let machine: Buyer = cbor::decode(&row.state, MAX_STATE)?;
+            let machine: Buyer = cbor::decode(&row.state, MAX_STATE).map_err(|it| damaged(&it))?;
             if matches!(machine, Buyer::Open(..) | Buyer::Refused(_)) {
                 continue;
             }
@@ -236,7 +236,8 @@ impl Host {
     ) -> Result<Option<semper_net::Response>, OpeningError> {
         for attempt in 0..TRIES {
             match self.net().post(url, media_type, body.to_vec(), MAX_SIGNED + 1024) {
-                Ok(response) if response.status == 503 => {}
+                // A server or a way that has a fault is no word of the merchant's.
+                Ok(response) if response.status >= 500 => {}
                 Ok(response) => return Ok(Some(response)),
                 Err(error) if !error.is_passing() || attempt + 1 == TRIES => {
                     return Err(error.into());
@@ -284,16 +285,17 @@ impl Host {
     /// agreement and the two signatures in the evidence.
     fn merchant(&self, row: &OpeningRow) -> Result<Merchant, OpeningError> {
         if !row.state.is_empty() {
-            return Ok(cbor::decode(&row.state, MAX_STATE)?);
+            return cbor::decode(&row.state, MAX_STATE).map_err(|it| damaged(&it));
         }
-        let id = row.deal.ok_or(OpeningError::Unknown)?;
-        let deal = self.archive().deal(id)?.ok_or(OpeningError::Unknown)?;
-        let agreement = Agreement::decode(&deal.agreement)?;
+        let missing = || damaged(&"a part of it is missing");
+        let id = row.deal.ok_or_else(missing)?;
+        let deal = self.archive().deal(id)?.ok_or_else(missing)?;
+        let agreement = Agreement::decode(&deal.agreement).map_err(|it| damaged(&it))?;
         let all = self.archive().evidence(Some(id))?;
         let token = |side| {
             let name = agreement.name(side);
             let signed = all.iter().find(|it| it.kind == "agreement" && it.signer == name);
-            signed.map(|it| it.bytes.clone()).ok_or(OpeningError::Unknown)
+            signed.map(|it| it.bytes.clone()).ok_or_else(missing)
         };
         let (ours, theirs) = (token(Side::Seller)?, token(Side::Buyer)?);
         Ok(Merchant::Open(agreement, ours, theirs))
@@ -368,6 +370,11 @@ impl Host {
             (machine, effects) = machine.step(event, self.now());
         }
     }
+}
+
+/// What our own archive holds of an opening cannot be read: that says nothing about the other side.
+fn damaged(why: &dyn std::fmt::Display) -> OpeningError {
+    Stop::broken(format!("a stored opening: {why}")).into()
 }
 
 /// Largest stored state of an opening.

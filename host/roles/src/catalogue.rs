@@ -315,12 +315,19 @@ fn lock(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
     connection.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Whether the shop's application answers.
+fn usable(border: &'static str) -> Result<(), String> {
+    if fault::fails(border) { Err("the catalogue's disk has failed".into()) } else { Ok(()) }
+}
+
 impl Business for Catalogue {
     fn search(&self, query: &Query) -> Result<(Vec<Article>, u32), String> {
+        usable("catalogue.read")?;
         self.find(query).map_err(|error| error.to_string())
     }
 
     fn lookup(&self, number: &str) -> Result<Option<Article>, String> {
+        usable("catalogue.read")?;
         let sql = format!("SELECT {COLUMNS} FROM articles WHERE number = ?1");
         let reader = lock(&self.reader);
         let found = reader.query_row(&sql, [number], article).optional();
@@ -334,6 +341,7 @@ impl Business for Catalogue {
         article: &str,
         quantity: u32,
     ) -> Result<bool, String> {
+        usable("catalogue.write")?;
         let mut writer = lock(&self.writer);
         let mut work = || -> rusqlite::Result<bool> {
             let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -361,6 +369,7 @@ impl Business for Catalogue {
     }
 
     fn release(&self, deal: DealId, _key: Digest) -> Result<(), String> {
+        usable("catalogue.write")?;
         let mut writer = lock(&self.writer);
         let mut work = || -> rusqlite::Result<()> {
             let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -384,6 +393,7 @@ impl Business for Catalogue {
     }
 
     fn ship(&self, deal: DealId, key: Digest, to: &str) -> Result<String, String> {
+        usable("catalogue.write")?;
         let mut writer = lock(&self.writer);
         let mut work = || -> rusqlite::Result<String> {
             let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;

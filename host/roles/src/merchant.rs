@@ -445,7 +445,15 @@ fn message_refusal(refusal: &MessageRefusal) -> Response {
         MessageRefusal::Unreadable(_) => StatusCode::BAD_REQUEST,
         MessageRefusal::Channel(_) => StatusCode::CONFLICT,
     };
-    web::json(status, refusal)
+    match refusal {
+        // What hinders us is no matter of the buyer's.
+        MessageRefusal::Later(why) => {
+            tracing::warn!(why, "not now");
+            let plain = "the merchant's host cannot take or give messages of this deal";
+            web::json(status, &MessageRefusal::Later(plain.into()))
+        }
+        refusal => web::json(status, refusal),
+    }
 }
 
 fn opening_refusal(error: &OpeningError) -> Response {

@@ -9,14 +9,15 @@
 
 use std::hash::{Hash as _, Hasher as _};
 use std::io::{Read as _, Write as _};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use semper_archive::Home;
-use semper_base::{Digest, keys};
+use semper_base::{Digest, fault, keys};
 use semper_trust::{Limit, Limits};
 use sha2::Sha256;
 use wasmparser::{Parser, Payload};
@@ -92,8 +93,11 @@ impl Compiler {
         if let Err(error) = self.home.write(&name, &self.seal(&name, &code)) {
             tracing::warn!(%error, "compiled code cannot be kept; it is compiled again next time");
         }
-        // It was made by this very build, and looked over before: it is larger than the pool.
         load(engine, &code).map_err(|error| {
+            if is_the_systems(&error) {
+                return Stop::away(Needed::Runtime, format!("{error:#}"));
+            }
+            // It was made by this very build, and looked over before: it is larger than the pool.
             tracing::debug!(%error, "a component does not fit into the pool");
             Stop::limit(Limit::Instances, limits.get(Limit::Instances))
         })
@@ -101,10 +105,8 @@ impl Compiler {
 
     /// A file's name says what the code in it is for.
     fn name(&self, engine: &Engine, bytes: &[u8]) -> String {
-        let mut hasher = std::hash::DefaultHasher::new();
-        engine.precompile_compatibility_hash().hash(&mut hasher);
-        let environment = hasher.finish().to_be_bytes();
         let component = Digest::of(bytes);
+        let environment = environment(engine);
         let name = Digest::of_parts(&[b"semper/code/v1", component.as_bytes(), &environment]);
         format!("cache/{}.code", name.hex())
     }
@@ -144,28 +146,16 @@ impl Compiler {
     /// Has a worker process compile; it is killed when its time is over.
     fn compile(&self, bytes: &[u8], limits: Limits) -> Result<Vec<u8>, Stop> {
         let most = limits.get(Limit::CompileTime);
-        let over = || Stop::limit(Limit::CompileTime, most);
-        let away = |error: std::io::Error| {
-            let program = self.program.display();
-            Stop::away(
-                Needed::Runtime,
-                format!("the compiler {program} cannot be started: {error}"),
-            )
-        };
-        let mut child = Command::new(&self.program)
-            .arg(WORKER)
-            .arg(most.to_string())
-            .env_clear()
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(away)?;
+        let mut child =
+            self.start(most).map_err(|error| self.away(&format!("cannot be started: {error}")))?;
         let (input, output, errors) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let (Some(mut input), Some(mut output), Some(mut errors)) = (input, output, errors) else {
-            return Err(away(std::io::Error::other("no pipes")));
+            return Err(self.away(&"has no pipes"));
         };
+        if fault::fails("compiler.end") {
+            let _ = child.kill();
+        }
         let until = Instant::now() + 3 * Duration::from_millis(most) + Duration::from_secs(5);
         let (code, said, ended) = std::thread::scope(|scope| {
             // A worker that ends early leaves the pipe broken; its end says why.
@@ -195,15 +185,83 @@ impl Compiler {
             };
             (code.join(), said.join().unwrap_or_default(), ended)
         });
-        match (ended, code) {
-            (Some(status), Ok(Ok(code))) if status.success() => Ok(code),
-            (Some(status), _) if status.code() == Some(REFUSED) => {
-                Err(Stop::unfit(format!("it does not compile: {}", said.trim())))
-            }
-            // Ended by a signal: of its own limits, or ours.
-            _ => Err(over()),
+        let code = code.ok().and_then(Result::ok);
+        match End::of(ended) {
+            End::Done => match code.as_deref().and_then(|code| code.split_first_chunk()) {
+                Some((build, code)) if *build == this_build()? => Ok(code.to_vec()),
+                Some(_) => Err(self.away(&"is of another version: start the host again")),
+                None => Err(self.away(&"has not said everything")),
+            },
+            End::Refused => Err(Stop::unfit(format!("it does not compile: {}", said.trim()))),
+            End::Over => Err(Stop::limit(Limit::CompileTime, most)),
+            End::Panicked => Err(Stop::broken(format!("the compiler: {}", said.trim()))),
+            End::FromOutside => Err(self.away(&"was ended before it was done")),
         }
     }
+
+    fn start(&self, milliseconds: u64) -> std::io::Result<Child> {
+        if fault::fails("compiler.start") {
+            return Err(std::io::ErrorKind::NotFound.into());
+        }
+        Command::new(&self.program)
+            .arg(WORKER)
+            .arg(milliseconds.to_string())
+            .env_clear()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+    }
+
+    /// The compiler does not do its work now; that says nothing about the component.
+    fn away(&self, how: &dyn std::fmt::Display) -> Stop {
+        Stop::away(Needed::Runtime, format!("the compiler {} {how}", self.program.display()))
+    }
+}
+
+/// How a worker process has ended, and so what is known of the component.
+#[derive(Debug, PartialEq, Eq)]
+enum End {
+    /// It has compiled.
+    Done,
+    /// The component has a fault.
+    Refused,
+    /// It met its own limits: of processor time, by a signal that the system keeps for it, or of
+    /// memory, by which it cannot go on and ends itself.
+    Over,
+    /// A fault of the compiler's.
+    Panicked,
+    /// Somebody has ended it, the machine was too busy to let it run, or a pipe broke: that is no
+    /// word about the component.
+    FromOutside,
+}
+
+impl End {
+    fn of(status: Option<ExitStatus>) -> Self {
+        use rustix::process::Signal;
+        const PANICKED: i32 = 101;
+        let Some(status) = status else { return Self::FromOutside };
+        let own = [Signal::XCPU, Signal::ABORT, Signal::SEGV, Signal::BUS, Signal::ILL];
+        match (status.code(), status.signal()) {
+            (Some(0), _) => Self::Done,
+            (Some(REFUSED), _) => Self::Refused,
+            (Some(PANICKED), _) => Self::Panicked,
+            (None, Some(signal)) if own.iter().any(|it| it.as_raw() == signal) => Self::Over,
+            _ => Self::FromOutside,
+        }
+    }
+}
+
+/// What this build's code depends on: a worker says it before the code that it has made.
+fn this_build() -> Result<[u8; 8], Stop> {
+    let engine = Engine::new(&crate::settings::config(false)).map_err(Stop::broken)?;
+    Ok(environment(&engine))
+}
+
+fn environment(engine: &Engine) -> [u8; 8] {
+    let mut hasher = std::hash::DefaultHasher::new();
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    hasher.finish().to_be_bytes()
 }
 
 /// Where the cache's key lies in a home.
@@ -224,6 +282,15 @@ fn load(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
     // changes nothing. Only `seal` makes such MACs, and only of a worker's output. wasmtime
     // itself refuses another version or other settings.
     unsafe { Component::deserialize(engine, code) }
+}
+
+/// Whether the operating system has refused something.
+pub(crate) fn is_the_systems(error: &wasmtime::Error) -> bool {
+    error.chain().any(|it| {
+        it.is::<std::io::Error>()
+            || it.is::<rustix::io::Errno>()
+            || it.is::<wasmtime::OutOfMemory>()
+    })
 }
 
 /// What can be seen without compiling: size, functions, nesting, what memories and tables begin
@@ -279,8 +346,10 @@ pub fn worker(milliseconds: u64) -> i32 {
         eprintln!("{error}");
         return 74;
     }
-    let compiled = Engine::new(&crate::settings::config(false))
-        .and_then(|engine| engine.precompile_component(&bytes));
+    let compiled = Engine::new(&crate::settings::config(false)).and_then(|engine| {
+        let code = engine.precompile_component(&bytes)?;
+        Ok([environment(&engine).as_slice(), &code].concat())
+    });
     match compiled {
         Ok(code) => match std::io::stdout().lock().write_all(&code) {
             Ok(()) => 0,
@@ -298,9 +367,47 @@ fn bound(milliseconds: u64) {
     use rustix::process::{Resource, Rlimit, setrlimit};
     let seconds = milliseconds.div_ceil(1000).max(1);
     let hard = |most| Rlimit { current: Some(most), maximum: Some(most) };
-    // What cannot be set is bounded by the parent's patience.
-    let _ = setrlimit(Resource::Cpu, hard(seconds));
+    // What cannot be set is bounded by the parent's patience. Past the first of the two times the
+    // system sends a signal that nobody else sends; past the second it kills.
+    let time = Rlimit { current: Some(seconds), maximum: Some(seconds + 1) };
+    let _ = setrlimit(Resource::Cpu, time);
     let _ = setrlimit(Resource::Data, hard(WORKER_MEMORY));
     let _ = setrlimit(Resource::Core, hard(0));
     let _ = rustix::process::setpriority_process(None, 10);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_a_compiler_meets_by_itself_is_a_word_about_the_component() {
+        let exit = |code: i32| End::of(Some(ExitStatus::from_raw(code << 8)));
+        let signal = |number: i32| End::of(Some(ExitStatus::from_raw(number)));
+        assert_eq!(exit(0), End::Done);
+        assert_eq!(exit(REFUSED), End::Refused);
+        assert_eq!(exit(101), End::Panicked);
+        for own in [libc_signal::XCPU, libc_signal::ABRT, libc_signal::SEGV] {
+            assert_eq!(signal(own), End::Over, "{own}");
+        }
+        for foreign in [libc_signal::KILL, libc_signal::TERM, libc_signal::INT, libc_signal::HUP] {
+            assert_eq!(signal(foreign), End::FromOutside, "{foreign}");
+        }
+        // A broken pipe, a wrong program, a machine that is too busy.
+        assert_eq!(
+            (exit(74), exit(2), End::of(None)),
+            (End::FromOutside, End::FromOutside, End::FromOutside)
+        );
+    }
+
+    /// Signals by their numbers on Linux.
+    mod libc_signal {
+        pub const HUP: i32 = 1;
+        pub const INT: i32 = 2;
+        pub const ABRT: i32 = 6;
+        pub const KILL: i32 = 9;
+        pub const SEGV: i32 = 11;
+        pub const TERM: i32 = 15;
+        pub const XCPU: i32 = 24;
+    }
 }

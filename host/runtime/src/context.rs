@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use semper_archive::{DealState, Write};
 use semper_base::{Digest, Timestamp};
+use semper_exchange::package::Talk;
 use semper_items::statement::Content;
 use semper_items::{Item, SignedStatement, Statement};
 use semper_trust::Limit;
@@ -228,18 +229,18 @@ impl Context {
 
     /// Waits for the next message and takes it out of its container.
     pub fn receive(&mut self) -> Result<Received, Stop> {
-        if let Some(received) = self.held_back.pop_front() {
-            return Ok(received);
-        }
         loop {
-            let received = self.receive_next()?;
+            let received = match self.held_back.pop_front() {
+                Some(received) => received,
+                None => self.next_message()?,
+            };
             if !received.comes_late() {
                 return Ok(received);
             }
         }
     }
 
-    fn receive_next(&mut self) -> Result<Received, Stop> {
+    fn next_message(&mut self) -> Result<Received, Stop> {
         let next = self.received + 1;
         let (world, deal, clock) = (Arc::clone(&self.world), Arc::clone(&self.deal), self.clock);
         let taken: Taken = self.journal.wait("transfer/inbox.receive", &(), |_| {

@@ -18,7 +18,7 @@ use wasmtime::component::{ComponentExportIndex, InstancePre, Linker};
 use wasmtime::{Engine, PoolConcurrencyLimitError, Store, Trap, UpdateDeadline};
 
 use crate::calls;
-use crate::compile::Compiler;
+use crate::compile::{Compiler, is_the_systems};
 use crate::context::Context;
 use crate::settings::{STACK, config};
 use crate::stop::{Cause, Needed, Pause, Stop, Verdict};
@@ -229,18 +229,24 @@ fn translate(error: &wasmtime::Error, limits: Limits) -> Stop {
         None => {}
     }
     let text = format!("{error:#}");
-    if error.is::<PoolConcurrencyLimitError>() {
-        // The pool is full: other deals have it now.
+    if is_ours(error) {
         return Stop::away(Needed::Runtime, text);
     }
-    // The one limit for which wasmtime has no type; `tests/hostile` holds it to these words.
-    if text.contains("too much data is being copied") {
+    // The one limit whose type wasmtime keeps to itself; `tests/hostile` holds it to these words.
+    // The root alone is asked: what stands around it may name things of the component.
+    if error.root_cause().to_string().starts_with("too much data is being copied") {
         return most(Limit::CallBytes);
     }
     Stop::trap(text)
 }
 
+/// Whether it is this machine that cannot run the component now: the pool is full, for other deals
+/// have it, or the system has no memory to give.
+fn is_ours(error: &wasmtime::Error) -> bool {
+    error.is::<PoolConcurrencyLimitError>() || is_the_systems(error)
+}
+
 /// Whether an error says by its type what has happened.
 fn is_typed(error: &wasmtime::Error) -> bool {
-    error.is::<Stop>() || error.is::<Trap>() || error.is::<PoolConcurrencyLimitError>()
+    error.is::<Stop>() || error.is::<Trap>() || is_ours(error)
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use semper_base::{Amount, Digest, Timestamp};
 use semper_items::Side;
-use semper_items::statement::{Binds, Content, Kind, Statement};
+use semper_items::statement::{Binds, Kind, Statement};
 use semper_trust::Flow;
 use semper_trust::flow::{Action, End, ItemKind};
 use serde::{Deserialize, Serialize};
@@ -59,8 +59,13 @@ pub enum Violation {
         of: Kind,
     },
     /// The offer's time is over.
-    #[error("the offer was valid until {0}")]
-    Expired(Timestamp),
+    #[error("the offer was valid until {until}")]
+    Expired {
+        /// The end of the offer.
+        until: Timestamp,
+        /// When the statement that accepts it was made, as it says itself.
+        made: Timestamp,
+    },
 }
 
 /// What is being transferred, as far as the flow cares.
@@ -219,7 +224,7 @@ impl Monitor {
             return Err(Violation::NoConsent { item: item.name() });
         }
         for (statement, _) in moving.statements() {
-            self.check_references(&statement.content, at)?;
+            self.check_references(statement, at)?;
         }
         match moving {
             Moving::Information(_) => self.bounded(action, None)?,
@@ -286,7 +291,8 @@ impl Monitor {
         Ok(())
     }
 
-    fn check_references(&self, content: &Content, at: Timestamp) -> Result<(), Violation> {
+    fn check_references(&self, statement: &Statement, at: Timestamp) -> Result<(), Violation> {
+        let content = &statement.content;
         let kind = content.kind();
         if !kind.entry().by.is_service() {
             return Ok(());
@@ -298,7 +304,7 @@ impl Monitor {
         }
         match self.valid_until {
             Some(until) if kind.binds() == Binds::Pay && at > until => {
-                Err(Violation::Expired(until))
+                Err(Violation::Expired { until, made: statement.made })
             }
             _ => Ok(()),
         }

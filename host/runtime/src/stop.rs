@@ -52,14 +52,24 @@ impl Stop {
         Verdict::new(Cause::Unacceptable(why.to_string())).into()
     }
 
-    /// The component acted outside the flow.
+    /// The component acted outside the flow. That an offer has ended meanwhile is nobody's fault:
+    /// the person may have taken her time, and no component holds the clock.
     pub fn outside_flow(by: Violation) -> Self {
-        Verdict::new(Cause::Flow(by)).into()
+        let cause = match by {
+            Violation::Expired { until, .. } => Cause::TooLate(until),
+            by => Cause::Flow(by),
+        };
+        Verdict::new(cause).into()
     }
 
-    /// The other side acted outside the flow.
+    /// The other side acted outside the flow. What it has signed in time may come late, or be
+    /// taken late here: that is nobody's fault.
     pub fn peer_outside_flow(by: Violation) -> Self {
-        Verdict::new(Cause::PeerFlow(by)).into()
+        let cause = match by {
+            Violation::Expired { until, made } if made <= until => Cause::TooLate(until),
+            by => Cause::PeerFlow(by),
+        };
+        Verdict::new(cause).into()
     }
 
     /// The component has ended itself by a trap.
@@ -149,5 +159,38 @@ impl From<ClientError> for Stop {
             // of that is the component's doing, or the other side's.
             other => Doubt::Tinguin(other).into(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use semper_base::Timestamp;
+
+    use super::*;
+
+    fn at_fault(stop: &Stop) -> Option<Fault> {
+        stop.verdict().map(Verdict::at_fault)
+    }
+
+    #[test]
+    fn what_was_signed_in_time_and_taken_late_is_nobodys_fault() {
+        let at = |millis| Timestamp::from_millis(millis).unwrap();
+        let expired = |made| Violation::Expired { until: at(100), made: at(made) };
+
+        assert_eq!(at_fault(&Stop::peer_outside_flow(expired(100))), Some(Fault::Nobody));
+        assert_eq!(at_fault(&Stop::peer_outside_flow(expired(101))), Some(Fault::Peer));
+        // No component holds the clock, and the person may take her time.
+        for made in [100, 101] {
+            assert_eq!(at_fault(&Stop::outside_flow(expired(made))), Some(Fault::Nobody));
+        }
+    }
+
+    #[test]
+    fn payment_systems_that_do_not_fit_are_nobodys_fault() {
+        let unpayable = Stop::from(Verdict::new(Cause::Unpayable("not by Test Bank".into())));
+        assert_eq!(
+            (at_fault(&unpayable), unpayable.code().as_str()),
+            (Some(Fault::Nobody), "payment")
+        );
     }
 }

@@ -108,7 +108,7 @@ pub(crate) fn take(
     let mut taken = Taken { seq, digest, at, money: None };
     let message = world.message(seq, digest)?;
     if let Ok(Item::Money(bytes)) = single_item(world, deal, &message) {
-        taken.money = Some(match world.accept(&bytes, at) {
+        taken.money = Some(match world.accept(&bytes, signed_at(deal, &message, at)) {
             Ok(accepted) => Ok(accepted),
             Err(stop) => match stop.verdict().map(|it| &it.cause) {
                 Some(Cause::Unacceptable(why)) => Err(why.clone()),
@@ -131,18 +131,19 @@ pub(crate) fn unpack(
     message: &SignedMessage,
     taken: &Taken,
 ) -> Result<Received, Stop> {
+    let at = signed_at(deal, message, taken.at);
     match single_item(world, deal, message)? {
         Item::Information { kind, body } if kind == END => {
             Err(Verdict::new(Cause::PeerEnded(last_word(&body))).into())
         }
         Item::Information { kind, body } => Ok(Received::Information(kind, body.into_vec())),
-        Item::Statement(bytes) => statement_of_peer(world, deal, &bytes, taken.at)
+        Item::Statement(bytes) => statement_of_peer(world, deal, &bytes, at)
             .map(|signed| Received::Statement(Box::new(signed))),
         Item::Money(bytes) => {
             let accepted = match &taken.money {
                 Some(Ok(accepted)) => accepted.clone(),
                 Some(Err(why)) => return Err(Stop::peer(why)),
-                None => confirmed_payment(world, deal, &bytes, taken.at)?,
+                None => confirmed_payment(world, deal, &bytes, at)?,
             };
             Ok(Received::Money(PaymentHandle::accepted(accepted, &bytes)))
         }
@@ -152,6 +153,13 @@ pub(crate) fn unpack(
             Ok(Received::Talk(Box::new(talk?)))
         }
     }
+}
+
+/// As of when the certificates in a message are looked at: when it was made, as it says itself, and
+/// not when it is taken. A message may wait for long, and whoever sent it in time is not to blame
+/// for that. The deal's key has signed the time; it is never before the deal or after now.
+fn signed_at(deal: &Deal, message: &SignedMessage, taken: Timestamp) -> Timestamp {
+    message.message.header.made.max(deal.opened).min(taken)
 }
 
 /// The one item of a message. Messages of this version carry one each.

@@ -200,7 +200,10 @@ fn the_monitor_lets_through_what_the_flow_enables_and_names_what_it_does_not() {
         Err(Violation::NoConsent { .. })
     ));
     let late = Timestamp::from_millis(1_800_000_000_001).unwrap();
-    assert!(matches!(monitor.check(Side::Buyer, moving, true, late), Err(Violation::Expired(_))));
+    assert!(matches!(
+        monitor.check(Side::Buyer, moving, true, late),
+        Err(Violation::Expired { .. })
+    ));
     let (cheap, digest) = order(offered, 1);
     let error =
         monitor.check(Side::Buyer, Moving::Statement(&cheap, digest), true, now).unwrap_err();

@@ -10,11 +10,10 @@ mod silence;
 use std::fs;
 use std::time::{Duration, Instant};
 
-use common::{ask, asked, books, buy_until_crash, ended, market, newest, small};
-use semper_testkit::market::{BUYER_RULES, Published};
+use common::{ask, asked, books, buy_until_crash, ended, market, newest, small, with_reports};
+use semper_testkit::market::BUYER_RULES;
 use semper_testkit::{Market, MarketOptions, Part};
 use serde_json::Value;
-use tempfile::TempDir;
 
 /// What a home has kept of its newest deal.
 fn evidence(market: &Market, home: &str) -> Vec<(String, String, i64)> {
@@ -233,22 +232,6 @@ fn without_a_third_party_that_both_believe_nothing_is_paid_and_both_know_why() {
     assert!(told.contains("Nothing was paid: there is no third party that both believe"));
     assert_eq!(ended(&market, "otto"), "withdrawn");
     assert_eq!(books(&market), before);
-}
-
-/// A marketplace whose merchant sells reports about what it has.
-fn with_reports() -> (Market, TempDir) {
-    let rules = format!(
-        "[[rule]]\ntopic = \"report\"\nchoose = \"market-report\"\n\
-         [[rule]]\ntopic = \"subject\"\nfields = {{ subject = \"woollen scarf\" }}\n{BUYER_RULES}"
-    );
-    let options = MarketOptions { buyer_rules: rules, ..small() };
-    let (mut market, folder) = market(&options);
-    let texts = market.binaries.repository.join("guest-services/market-report/terms");
-    let guest = |name: &str| market.binaries.guests.join(name);
-    let (buyer, seller) = (guest("market_report_buyer.wasm"), guest("market_report_seller.wasm"));
-    let service = Published { texts: &texts, buyer: &buyer, seller: &seller };
-    market.publish("reports", &service).unwrap();
-    (market, folder)
 }
 
 /// The report as it lies in the buyer's archive.

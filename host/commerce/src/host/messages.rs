@@ -95,7 +95,9 @@ impl Host {
                     bytes: message.bytes,
                     wire: wire.clone(),
                 })),
-                Effect::Refuse(refusal) => return Err(Stop::peer(refusal)),
+                // It has signed two messages with one number, which are kept.
+                Effect::Refuse(refusal @ Refusal::Fork { .. }) => return Err(Stop::peer(refusal)),
+                Effect::Refuse(refusal) => return Err(Stop::broken(refusal)),
                 // Sending is the link's and the long poll's, from the store.
                 _ => {}
             }
@@ -223,8 +225,9 @@ impl Host {
             return Ok(bytes.to_vec());
         }
         let key = deal.agreement.keys(deal.side.other()).seal;
-        key.seal(SEAL_INFO, deal.id.digest().as_bytes(), bytes)
-            .map_err(|error| Stop::peer(format!("its deal key cannot be sealed to: {error}")))
+        key.seal(SEAL_INFO, deal.id.digest().as_bytes(), bytes).map_err(|error| {
+            Stop::broken(format!("it cannot be sealed to the deal's key: {error}"))
+        })
     }
 
     /// What came over the wire, opened with the deal's key.

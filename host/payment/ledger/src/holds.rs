@@ -44,7 +44,7 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::NoFunds`] and the like; [`LedgerError::Hold`] when the name was fenced.
     pub fn hold(&self, order: &HoldOrder, now: Timestamp) -> Result<HoldRow> {
-        let mut connection = self.lock();
+        let mut connection = self.lock()?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let before = row(&transaction, order.name)?;
         if let Some(row) = before {
@@ -98,7 +98,7 @@ impl Ledger {
         decide: impl FnOnce(Option<&HoldRow>) -> std::result::Result<Instruction, E>,
         opened: Option<Vec<u8>>,
     ) -> Result<std::result::Result<HoldRow, E>> {
-        let mut connection = self.lock();
+        let mut connection = self.lock()?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let before = row(&transaction, name)?;
         let instruction = match decide(before.as_ref()) {
@@ -140,7 +140,7 @@ impl Ledger {
     pub fn lapse(&self, now: Timestamp) -> Result<usize> {
         let sql = "SELECT name FROM holds WHERE until <= ?1 LIMIT 1000";
         let due: Vec<[u8; 32]> = {
-            let connection = self.lock();
+            let connection = self.lock()?;
             let mut statement = connection.prepare_cached(sql)?;
             let rows = statement.query_map([now.millis().cast_signed()], |row| row.get(0))?;
             rows.collect::<rusqlite::Result<_>>()?

@@ -196,7 +196,7 @@ impl Ledger {
     pub fn open_account(&self, owner: KeyId, holder: &str, currency: Currency) -> Result<Account> {
         let name = Digest::of_parts(&[owner.digest().as_bytes(), currency.code().as_bytes()]);
         let id = AccountId::of(&name);
-        let connection = self.lock();
+        let connection = self.lock()?;
         connection.execute(
             "INSERT INTO accounts (id, owner, holder, currency) VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT (id) DO NOTHING",
@@ -207,12 +207,12 @@ impl Ledger {
 
     /// The account with this number.
     pub fn account(&self, id: &AccountId) -> Result<Account> {
-        account(&self.lock(), id.clone())
+        account(&*self.lock()?, id.clone())
     }
 
     /// What is in one of the bank's own accounts; nothing before it is first used.
     pub fn balance_of(&self, own: Own) -> Result<Amount> {
-        match balance(&self.lock(), &own.into()) {
+        match balance(&*self.lock()?, &own.into()) {
             Err(LedgerError::UnknownAccount(_)) => Ok(Amount::new(0, own.currency())),
             found => found.map(|it| it.1),
         }
@@ -222,7 +222,7 @@ impl Ledger {
     pub fn is_owner(&self, id: &AccountId, key: KeyId) -> Result<bool> {
         let sql = "SELECT owner FROM accounts WHERE id = ?1";
         let owner: Option<Option<[u8; 32]>> =
-            self.lock().query_row(sql, [id.as_str()], |row| row.get(0)).optional()?;
+            self.lock()?.query_row(sql, [id.as_str()], |row| row.get(0)).optional()?;
         let owner = owner.ok_or_else(|| LedgerError::UnknownAccount(id.clone().into()))?;
         Ok(owner.as_ref() == Some(key.digest().as_bytes()))
     }
@@ -230,7 +230,7 @@ impl Ledger {
     /// Puts test money into an account, from the bank's own.
     pub fn fund(&self, id: &AccountId, amount: Amount, now: Timestamp) -> Result<u64> {
         let own = Own::Funds(amount.currency());
-        keep_own(&self.lock(), own)?;
+        keep_own(&*self.lock()?, own)?;
         let reference = Digest::from_bytes(semper_base::keys::random());
         let movement = Movement {
             reference,
@@ -260,7 +260,7 @@ impl Ledger {
         now: Timestamp,
         answer: impl FnOnce(u64) -> Vec<u8>,
     ) -> Result<(u64, Vec<u8>)> {
-        let mut connection = self.lock();
+        let mut connection = self.lock()?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         if let Some(before) = booked(&transaction, movement)? {
             return Ok(before);
@@ -278,7 +278,7 @@ impl Ledger {
 
     /// The newest entries of an account, newest first.
     pub fn entries(&self, id: &AccountId, limit: u32) -> Result<Vec<Entry>> {
-        let connection = self.lock();
+        let connection = self.lock()?;
         let currency = balance(&connection, &id.clone().into())?.1.currency();
         let sql = "SELECT number, debit, credit, minor, text, booked FROM entries
                    WHERE debit = ?1 OR credit = ?1 ORDER BY number DESC LIMIT ?2";
@@ -303,7 +303,7 @@ impl Ledger {
 
     /// Recomputes every balance from the entries and checks that each currency sums to zero.
     pub fn audit(&self) -> Result<()> {
-        let connection = self.lock();
+        let connection = self.lock()?;
         let wrong: Option<String> = connection
             .query_row(
                 "SELECT id FROM accounts a WHERE balance <>
@@ -330,8 +330,12 @@ impl Ledger {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Connection> {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> Result<MutexGuard<'_, Connection>> {
+        if fault::fails("ledger.open") {
+            let error = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR);
+            return Err(rusqlite::Error::SqliteFailure(error, None).into());
+        }
+        Ok(self.connection.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

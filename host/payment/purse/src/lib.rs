@@ -50,6 +50,7 @@ impl Purse {
     /// Posts a request; what the bank answers, if it does not refuse.
     fn post(&self, request: Request, body: &[u8]) -> Result<Vec<u8>, PaymentError> {
         let url = request.url(&self.config.bank);
+        reachable()?;
         let response = self
             .net
             .post(&url, request.media_type(), body.to_vec(), MAX_ANSWER)
@@ -92,6 +93,14 @@ impl Purse {
     }
 }
 
+/// Whether the bank answers.
+fn reachable() -> Result<(), PaymentError> {
+    if semper_base::fault::fails("bank.ask") {
+        return Err(PaymentError::Away("the way there has failed, as was asked for".into()));
+    }
+    Ok(())
+}
+
 impl Module for Purse {
     fn name(&self) -> &str {
         PURSE
@@ -119,6 +128,7 @@ impl Module for Purse {
         }
         let away = |what: String| PaymentError::Away(what);
         let url = format!("{}{BANK}", self.config.bank);
+        reachable()?;
         let answer = self.net.get(&url, MAX_ANSWER).map_err(|error| away(error.to_string()))?;
         if answer.status != 200 {
             return Err(away(format!("status {}", answer.status)));

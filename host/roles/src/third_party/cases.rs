@@ -136,8 +136,11 @@ impl FileCases {
         Ok(semper_store::look(path, SCHEMA).map(drop)?)
     }
 
-    fn reader(&self) -> MutexGuard<'_, Connection> {
-        self.reader.lock().unwrap_or_else(PoisonError::into_inner)
+    fn reader(&self) -> Result<MutexGuard<'_, Connection>> {
+        if fault::fails("cases.read") {
+            return Err(failed().into());
+        }
+        Ok(self.reader.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -166,10 +169,22 @@ fn write(connection: &mut Connection, waiting: &Queued<Waiting>, post: &Post) ->
     Turn::Again
 }
 
+/// What a disk does that has a fault.
+const fn failed() -> rusqlite::Error {
+    let error = rusqlite::ffi::Error {
+        code: rusqlite::ErrorCode::SystemIoFailure,
+        extended_code: rusqlite::ffi::SQLITE_IOERR,
+    };
+    rusqlite::Error::SqliteFailure(error, None)
+}
+
 fn commit(
     connection: &mut Connection,
     batch: &[Waiting],
 ) -> std::result::Result<Vec<bool>, rusqlite::Error> {
+    if fault::fails("cases.write") {
+        return Err(failed());
+    }
     let transaction = connection.transaction()?;
     let mut stored = Vec::with_capacity(batch.len());
     for (change, _) in batch {
@@ -208,7 +223,7 @@ impl Cases for FileCases {
     }
 
     fn load(&self, exchange: &Digest) -> Result<Option<Row>> {
-        let reader = self.reader();
+        let reader = self.reader()?;
         let mut statement =
             reader.prepare_cached("SELECT version, bytes FROM cases WHERE exchange = ?1")?;
         let row = |row: &rusqlite::Row<'_>| Ok(Row { version: row.get(0)?, bytes: row.get(1)? });
@@ -223,7 +238,7 @@ impl Cases for FileCases {
     }
 
     fn submitted(&self, request: &Digest, decide_by: Timestamp) -> Result<Timestamp> {
-        let reader = self.reader();
+        let reader = self.reader()?;
         reader.execute(
             "INSERT INTO submissions VALUES (?1, ?2) ON CONFLICT (request) DO NOTHING",
             params![request.as_bytes(), decide_by.millis().cast_signed()],
@@ -237,7 +252,7 @@ impl Cases for FileCases {
     }
 
     fn to_log(&self, most: u32) -> Result<Vec<(i64, Vec<u8>)>> {
-        let reader = self.reader();
+        let reader = self.reader()?;
         let mut statement =
             reader.prepare_cached("SELECT number, entry FROM to_log ORDER BY number LIMIT ?1")?;
         let rows = statement.query_map([most], |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -245,7 +260,7 @@ impl Cases for FileCases {
     }
 
     fn logged(&self, numbers: &[i64]) -> Result<()> {
-        let mut reader = self.reader();
+        let mut reader = self.reader()?;
         let transaction = reader.transaction()?;
         for number in numbers {
             let mut statement =
@@ -256,7 +271,7 @@ impl Cases for FileCases {
     }
 
     fn to_lodge(&self, most: u32) -> Result<Vec<(Digest, Row)>> {
-        let reader = self.reader();
+        let reader = self.reader()?;
         let mut statement = reader.prepare_cached(
             "SELECT exchange, version, bytes FROM cases WHERE lodge = 1 LIMIT ?1",
         )?;
@@ -269,7 +284,7 @@ impl Cases for FileCases {
 
     fn lodged(&self, exchange: &Digest) -> Result<()> {
         let sql = "UPDATE cases SET lodge = 0 WHERE exchange = ?1";
-        self.reader().execute(sql, [exchange.as_bytes()])?;
+        self.reader()?.execute(sql, [exchange.as_bytes()])?;
         Ok(())
     }
 }

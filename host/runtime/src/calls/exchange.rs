@@ -130,7 +130,7 @@ impl Context {
         let (peer, till) = (self.deal.side.other(), self.till()?);
         let keys = self.deal.agreement.keys(peer);
         let parts = proposed(&propose, &enclosed, self.deal.id, keys, till.as_ref());
-        let parts = parts.map_err(|why| Stop::peer(format!("a proposal: {why}")))?;
+        let parts = parts.map_err(|why| why.stop("a proposal"))?;
         let moving = (moved(&parts), wanted(&wants));
         self.monitor
             .check(peer, Moving::Exchange(&moving.0, &moving.1), true, self.clock)
@@ -198,7 +198,7 @@ impl Context {
         let (peer, till) = (self.deal.side.other(), self.till()?);
         let keys = self.deal.agreement.keys(peer);
         let found = answered(propose, &select, &enclosed, self.deal.id, keys, till.as_ref());
-        let (agreement, parts) = found.map_err(|why| Stop::peer(format!("an answer: {why}")))?;
+        let (agreement, parts) = found.map_err(|why| why.stop("an answer"))?;
         if !package::satisfies(&parts, wants) || !receipts_match(&parts, self.deal.id, &ours.parts)
         {
             return Err(Stop::peer("it does not give what was wanted"));
@@ -242,7 +242,7 @@ impl wit::Host for Context {
             Err(refusal) => return Ok(Err(declined(refusal))),
         };
         let Talk::Propose { propose, enclosed, .. } = &talk else {
-            return Err(Stop::service("no proposal was drawn up").into());
+            return Err(Stop::broken("no proposal was drawn up").into());
         };
         let parts = self.own_parts(propose.body().wishes.gives.as_slice(), enclosed)?;
         let moving = (moved(&parts), wanted(&wants));
@@ -299,7 +299,7 @@ impl wit::Host for Context {
             }
         };
         let Talk::Select { select, enclosed } = &talk else {
-            return Err(Stop::service("no answer was drawn up").into());
+            return Err(Stop::broken("no answer was drawn up").into());
         };
         let parts = self.own_parts(select.body().wishes.gives.as_slice(), enclosed)?;
         if !package::satisfies(&parts, &proposal.wants) {

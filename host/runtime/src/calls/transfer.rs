@@ -34,7 +34,11 @@ impl information::Host for Context {
         self.calls += 1;
         match received {
             Received::Information(kind, body) => Ok((kind, body)),
-            _ => Err(Stop::peer("something else came than information").into()),
+            // The flow lets the other side do what it did.
+            _ => {
+                Err(Stop::service("it takes information alone where something else may come")
+                    .into())
+            }
         }
     }
 }

@@ -69,10 +69,12 @@ impl Context {
         if let Some(fault) = question.as_ref().and_then(Question::fault) {
             return Err(Stop::service(fault));
         }
-        if what.message
+        while what.message
             && let Some(received) = self.held_back.pop_front()
         {
-            return Ok(Heard::Received(received));
+            if !received.comes_late() {
+                return Ok(Heard::Received(received));
+            }
         }
         let wanted = Wanted { message: what.message, until, question, ..Wanted::default() };
         if wanted == Wanted::default() {

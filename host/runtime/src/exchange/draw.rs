@@ -17,7 +17,7 @@ use serde_bytes::ByteBuf;
 use super::{Give, Till, ToDraw};
 use crate::flow::Moved;
 use crate::handles::Deal;
-use crate::stop::{Needed, Stop};
+use crate::stop::{Cause, Needed, Stop, Verdict};
 
 /// Draws up a proposal, or the answer to one, by what this side believes and how it pays.
 ///
@@ -290,7 +290,7 @@ fn read(
     deal: DealId,
     keys: &DealKeys,
     till: Option<&Till>,
-) -> Result<Vec<Part>, String> {
+) -> Result<Vec<Part>, Unfit> {
     if wishes.deal != deal_name(deal)
         || wishes.party != (Party { sign: keys.sign, seal: keys.seal })
     {
@@ -310,16 +310,46 @@ fn read(
             return Err("an item is one thing in one way, and another in another".into());
         }
         if let Item::Money(money) = first {
-            let ours = till.is_some_and(|till| {
-                money.payee == till.account && money.bank == till.key && money.module == till.module
-            });
-            if !ours {
+            let Some(till) = till else { return Err(Unfit::Unpayable("we take no money".into())) };
+            if money.module != till.module {
+                return Err(Unfit::Unpayable(format!("{} and {}", money.module, till.module)));
+            }
+            if money.bank != till.key {
+                return Err(Unfit::Unpayable(format!("not by {}", till.system)));
+            }
+            // Our account stands in the offer, which the other side has accepted.
+            if money.payee != till.account {
                 return Err("the money does not come to our account".into());
             }
         }
     }
     package::read_wishes(&wishes.gives, enclosed, deal, &keys.sign)
-        .map_err(|error| error.to_string())
+        .map_err(|error| Unfit::Peer(error.to_string()))
+}
+
+/// Why a proposal or an answer cannot be taken.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Unfit {
+    /// What the other side has signed is wrong in itself.
+    Peer(String),
+    /// The two sides' payment systems do not fit, which neither could know of the other.
+    Unpayable(String),
+}
+
+impl Unfit {
+    /// How the deal ends with it.
+    pub(crate) fn stop(self, what: &str) -> Stop {
+        match self {
+            Self::Peer(why) => Stop::peer(format!("{what}: {why}")),
+            Self::Unpayable(why) => Verdict::new(Cause::Unpayable(why)).into(),
+        }
+    }
+}
+
+impl From<&str> for Unfit {
+    fn from(why: &str) -> Self {
+        Self::Peer(why.to_owned())
+    }
 }
 
 /// What a proposal gives.
@@ -329,7 +359,7 @@ pub(crate) fn proposed(
     deal: DealId,
     keys: &DealKeys,
     till: Option<&Till>,
-) -> Result<Vec<Part>, String> {
+) -> Result<Vec<Part>, Unfit> {
     if !propose.is_by(&keys.sign, deal_name(deal)) {
         return Err("the proposal is not signed by the other side's key".into());
     }
@@ -344,8 +374,9 @@ pub(crate) fn answered(
     deal: DealId,
     keys: &DealKeys,
     till: Option<&Till>,
-) -> Result<(Agreed<Standard>, Vec<Part>), String> {
-    let agreement = negotiation::agree(propose, select).map_err(|error| error.to_string())?;
+) -> Result<(Agreed<Standard>, Vec<Part>), Unfit> {
+    let agreement = negotiation::agree(propose, select);
+    let agreement = agreement.map_err(|error| Unfit::Peer(error.to_string()))?;
     let parts = read(&select.body().wishes, enclosed, deal, keys, till)?;
     Ok((agreement, parts))
 }

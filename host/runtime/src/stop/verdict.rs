@@ -106,6 +106,14 @@ pub enum Cause {
     #[error("the other side has ended the deal: {0}")]
     #[mend("{ACCEPTED}")]
     PeerEnded(String),
+    /// What is to be answered in time came, or was decided, too late: the offer has ended.
+    #[error("it is too late: the offer was valid until {0}")]
+    #[mend("{KEPT}")]
+    TooLate(Timestamp),
+    /// The two sides pay by systems that do not fit; each by its own configuration.
+    #[error("the other side pays by another bank or another module than ours: {0}")]
+    #[mend("agree on a bank and a payment module with the other side, and open another deal")]
+    Unpayable(String),
     /// The person has left, in a wait that the service could not be told of.
     #[error("cancelled by the person: {0}")]
     #[mend("{KEPT}")]
@@ -161,6 +169,8 @@ impl Cause {
             Self::GaveUp(_)
             | Self::Refused(_)
             | Self::PeerEnded(_)
+            | Self::TooLate(_)
+            | Self::Unpayable(_)
             | Self::Cancelled(_)
             | Self::Exchange(_)
             | Self::Expired(_) => Fault::Nobody,
@@ -182,7 +192,8 @@ impl Cause {
             Self::Refused(_) => "refused",
             Self::Cancelled(_) => "cancelled",
             Self::Exchange(_) => "exchange",
-            Self::Expired(_) => "expired",
+            Self::Expired(_) | Self::TooLate(_) => "expired",
+            Self::Unpayable(_) => "payment",
         };
         word.to_owned()
     }

@@ -196,8 +196,11 @@ impl Archive {
             return Ok(());
         }
         fault::border("archive.asked");
-        if fault::full() {
+        if fault::full() || fault::fails("archive.full") {
             return Err(ArchiveError::Full(self.shared.path.clone()));
+        }
+        if fault::fails("archive.write") {
+            return Err(self.unusable());
         }
         let jobs = lock(&self.shared.jobs).clone().ok_or(ArchiveError::Closed)?;
         let (reply, answer) = sync_channel(1);
@@ -215,6 +218,12 @@ impl Archive {
         // One that is free, or the first that becomes so of a fixed one.
         let free = readers.iter().find_map(|reader| reader.try_lock().ok());
         free.unwrap_or_else(|| lock(&self.shared.readers[0]))
+    }
+
+    /// What a disk does that has a fault.
+    pub(crate) fn unusable(&self) -> ArchiveError {
+        let detail = "the disk has failed, as was asked for".to_owned();
+        ArchiveError::Sqlite { path: self.shared.path.clone(), detail }
     }
 
     pub(crate) fn failed(&self, error: &rusqlite::Error) -> ArchiveError {

@@ -102,7 +102,7 @@ impl Memory {
 
     /// The stored reply to a question, and the digest of what was asked then.
     pub fn answer(&self, id: &Digest) -> Result<Option<(Digest, Vec<u8>)>> {
-        self.with(|it| {
+        self.read(|it| {
             it.prepare_cached("SELECT asked, reply FROM answers WHERE id = ?1")?
                 .query_row([id.as_bytes()], |row| {
                     Ok((Digest::from_bytes(row.get(0)?), row.get(1)?))
@@ -114,7 +114,7 @@ impl Memory {
     /// Stores a reply; the first one stays.
     pub fn keep_answer(&self, id: &Digest, asked: &Digest, reply: &[u8]) -> Result<()> {
         fault::point("tinguin.before");
-        self.with(|it| {
+        self.write(|it| {
             it.prepare_cached("INSERT OR IGNORE INTO answers VALUES (?1, ?2, ?3)")?
                 .execute(params![id.as_bytes(), asked.as_bytes(), reply])
         })?;
@@ -124,7 +124,7 @@ impl Memory {
 
     /// A deal whose agreement was signed here.
     pub fn deal(&self, id: &DealId) -> Result<Option<KnownDeal>> {
-        self.with(|it| {
+        self.read(|it| {
             it.prepare_cached("SELECT nonce, side, peer, service FROM deals WHERE id = ?1")?
                 .query_row([id.digest().as_bytes()], |row| {
                     Ok(KnownDeal {
@@ -141,7 +141,7 @@ impl Memory {
     /// Remembers a deal.
     pub fn keep_deal(&self, id: &DealId, deal: &KnownDeal) -> Result<()> {
         let nonce = deal.nonce.as_bytes();
-        self.with(|it| {
+        self.write(|it| {
             it.prepare_cached("INSERT OR IGNORE INTO deals VALUES (?1, ?2, ?3, ?4, ?5)")?
                 .execute(params![id.digest().as_bytes(), nonce, deal.side, deal.peer, deal.service])
         })?;
@@ -150,7 +150,7 @@ impl Memory {
 
     /// Remembers the key by which the other side of a deal signs.
     pub fn keep_peer(&self, deal: &DealId, sign: &[u8; 32]) -> Result<()> {
-        self.with(|it| {
+        self.write(|it| {
             it.prepare_cached("INSERT OR IGNORE INTO peers VALUES (?1, ?2)")?
                 .execute(params![deal.digest().as_bytes(), sign])
         })?;
@@ -159,7 +159,7 @@ impl Memory {
 
     /// The key by which the other side of a deal signs.
     pub fn peer(&self, deal: &DealId) -> Result<Option<[u8; 32]>> {
-        self.with(|it| {
+        self.read(|it| {
             it.prepare_cached("SELECT sign FROM peers WHERE deal = ?1")?
                 .query_row([deal.digest().as_bytes()], |row| row.get(0))
                 .optional()
@@ -168,7 +168,7 @@ impl Memory {
 
     /// An exchange that was agreed to.
     pub fn exchange(&self, id: &Digest) -> Result<Option<KnownExchange>> {
-        self.with(|it| {
+        self.read(|it| {
             it.prepare_cached("SELECT deal, agreement, account FROM exchanges WHERE id = ?1")?
                 .query_row([id.as_bytes()], |row| {
                     Ok(KnownExchange {
@@ -184,7 +184,7 @@ impl Memory {
     /// Remembers an exchange that was agreed to.
     pub fn keep_exchange(&self, id: &Digest, known: &KnownExchange) -> Result<()> {
         let deal = known.deal.digest().as_bytes();
-        self.with(|it| {
+        self.write(|it| {
             it.prepare_cached(
                 "INSERT OR IGNORE INTO exchanges (id, deal, agreement, account)
                  VALUES (?1, ?2, ?3, ?4)",
@@ -200,7 +200,7 @@ impl Memory {
             Phase::Delivering => "delivering",
             Phase::Aborting => "aborting",
         };
-        let changed = self.with(|it| {
+        let changed = self.write(|it| {
             it.prepare_cached(
                 "UPDATE exchanges SET phase = ?2 WHERE id = ?1 AND phase IN ('', ?2)",
             )?
@@ -211,7 +211,7 @@ impl Memory {
 
     /// A single fact, such as the certificate chain.
     pub fn fact(&self, key: &str) -> Result<Option<Vec<u8>>> {
-        self.with(|it| {
+        self.read(|it| {
             it.prepare_cached("SELECT value FROM facts WHERE key = ?1")?
                 .query_row([key], |row| row.get(0))
                 .optional()
@@ -220,14 +220,32 @@ impl Memory {
 
     /// Sets a fact.
     pub fn keep_fact(&self, key: &str, value: &[u8]) -> Result<()> {
-        self.with(|it| {
+        self.write(|it| {
             it.prepare_cached("INSERT OR REPLACE INTO facts VALUES (?1, ?2)")?
                 .execute(params![key, value])
         })?;
         Ok(())
     }
 
+    fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        if fault::fails("tinguin.read") {
+            return Err(failed(rusqlite::ffi::SQLITE_IOERR));
+        }
+        self.with(work)
+    }
+
+    fn write<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        if fault::fails("tinguin.write") {
+            return Err(failed(rusqlite::ffi::SQLITE_FULL));
+        }
+        self.with(work)
+    }
+
     fn with<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         work(&self.connection.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+fn failed(code: i32) -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None)
 }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use rusqlite::Connection;
+use semper_testkit::market::{BUYER_RULES, Published};
 use semper_testkit::{Binaries, Market, MarketOptions};
 use tempfile::TempDir;
 
@@ -34,6 +35,22 @@ pub fn impatient(options: &MarketOptions) -> (Market, TempDir) {
         std::fs::write(&file, hurried).unwrap();
     }
     market.restart_merchant().unwrap();
+    (market, folder)
+}
+
+/// A marketplace whose merchant sells reports about what it has.
+pub fn with_reports() -> (Market, TempDir) {
+    let rules = format!(
+        "[[rule]]\ntopic = \"report\"\nchoose = \"market-report\"\n\
+         [[rule]]\ntopic = \"subject\"\nfields = {{ subject = \"woollen scarf\" }}\n{BUYER_RULES}"
+    );
+    let options = MarketOptions { buyer_rules: rules, ..small() };
+    let (mut market, folder) = market(&options);
+    let texts = market.binaries.repository.join("guest-services/market-report/terms");
+    let guest = |name: &str| market.binaries.guests.join(name);
+    let (buyer, seller) = (guest("market_report_buyer.wasm"), guest("market_report_seller.wasm"));
+    let service = Published { texts: &texts, buyer: &buyer, seller: &seller };
+    market.publish("reports", &service).unwrap();
     (market, folder)
 }
 

@@ -479,6 +479,9 @@ impl Host {
 
 /// The third party's answer to a request, if it gives one.
 fn asked(net: &Client, url: &str, request: &Request<Standard>) -> Option<Answer<Standard>> {
+    if fault::fails("third.ask") {
+        return None;
+    }
     match net.post(url, CBOR, cbor::encode(request), MAX_ANSWER) {
         Ok(response) if response.status == 200 => {
             let answer = cbor::decode(&response.body, MAX_ANSWER);

@@ -2,7 +2,7 @@
 //! own, so that they never wait for the writer.
 
 use rusqlite::{OptionalExtension as _, Params, Row, params};
-use semper_base::{DealId, Digest, ExchangeId, Timestamp};
+use semper_base::{DealId, Digest, ExchangeId, Timestamp, fault};
 use semper_items::Side;
 
 use super::{Archive, ArchiveError};
@@ -234,6 +234,9 @@ impl Archive {
         params: impl Params,
         read: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>, ArchiveError> {
+        if fault::fails("archive.read") {
+            return Err(self.unusable());
+        }
         let connection = self.reader();
         let all = || -> rusqlite::Result<Vec<T>> {
             connection.prepare_cached(sql)?.query_map(params, |row| read(row))?.collect()
@@ -242,6 +245,9 @@ impl Archive {
     }
 
     fn blob(&self, sql: &str, params: impl Params) -> Result<Option<Vec<u8>>, ArchiveError> {
+        if fault::fails("archive.read") {
+            return Err(self.unusable());
+        }
         let connection = self.reader();
         let read = || -> rusqlite::Result<Option<Option<Vec<u8>>>> {
             connection.prepare_cached(sql)?.query_row(params, |row| row.get(0)).optional()

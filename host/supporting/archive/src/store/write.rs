@@ -35,7 +35,8 @@ fn one(connection: &Connection, write: &Write) -> rusqlite::Result<usize> {
         Write::Deal { id, state, note, at } => connection
             .prepare_cached(
                 "UPDATE deals SET state = ?2, note = ?3, changed = ?4, asleep = 0,
-                     wake_at = NULL, question = NULL, wake_message = NULL WHERE id = ?1",
+                     wake_at = NULL, question = NULL, wake_message = NULL
+                 WHERE id = ?1 AND (?2 <> 'running' OR state = 'running')",
             )?
             .execute(params![id.digest().as_bytes(), state.name(), note, at.millis() as i64]),
         Write::Basis { digest, bytes } => connection

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use semper_base::Digest;
 
+use semper_base::fault;
+
 use super::{Ask, ClientError};
 use crate::failure::{Cause, Failure};
 use crate::protocol::{self, Reply, Request};
@@ -75,6 +77,9 @@ impl Socket {
 
 impl Ask for Socket {
     fn ask(&self, request: &Request) -> Result<Reply, ClientError> {
+        if fault::fails("tinguin.ask") {
+            return Err(self.error(&io::ErrorKind::ConnectionReset.into()));
+        }
         let idle = self.idle().pop();
         // A kept connection may belong to a TINGUIN that has been restarted: try a fresh one.
         let kept = idle.and_then(|mut stream| Some((converse(&mut stream, request).ok()?, stream)));

@@ -185,14 +185,15 @@ impl Turns {
             let Some((machine, work)) = state.jobs.remove(chosen) else { return true };
             let strand = state.idle[0].pop().unwrap_or_else(strand);
             drop(state);
-            self.run(machine, strand, Go::begin(work), false);
+            let go = Go::Begin(Arc::clone(&machine), work);
+            self.run(machine, strand, go, false);
             return true;
         }
         chosen -= state.jobs.len();
         if let Some(at) = strands.get(chosen) {
             let Waiting { machine, strand, background, .. } = state.waiting.remove(*at);
             drop(state);
-            self.run(machine, strand, Box::new(|_| Go::On), background);
+            self.run(machine, strand, Go::On, background);
             return true;
         }
         let kept = state.loops.remove(loops[chosen - strands.len()]);
@@ -209,7 +210,7 @@ impl Turns {
     /// A loop takes a turn.
     fn turn(&self, strand: Strand, kept: Kept) {
         let (machine, background) = (Arc::clone(&kept.machine), kept.background);
-        let (turns, shared) = (self.clone(), Mutex::new(Some(Box::new(kept))));
+        let (turns, shared) = (self.clone(), Mutex::new(Some(kept)));
         let work: Work = Box::new(move || {
             let kept = shared.lock().unwrap_or_else(PoisonError::into_inner).take();
             let Some(mut kept) = kept else { return };
@@ -219,11 +220,12 @@ impl Turns {
             let _ = threads.caught(&name, &mut || turn = (kept.turns)(&kept.post));
             turns.again(kept, turn);
         });
-        self.run(machine, strand, Go::begin(work), background);
+        let go = Go::Begin(Arc::clone(&machine), work);
+        self.run(machine, strand, go, background);
     }
 
     /// A loop has taken its turn.
-    fn again(&self, mut kept: Box<Kept>, turn: Turn) {
+    fn again(&self, mut kept: Kept, turn: Turn) {
         kept.until = match turn {
             Turn::Again => 0,
             Turn::Wait(time) => self
@@ -233,20 +235,14 @@ impl Turns {
         };
         let machine = &kept.machine;
         if !machine.dead.load(Ordering::Relaxed) && !machine.ended.load(Ordering::Relaxed) {
-            self.state().loops.push(*kept);
+            self.state().loops.push(kept);
         }
     }
 
     /// Hands over to a thread, and waits until it waits or is done.
-    fn run(
-        &self,
-        machine: Arc<Machine>,
-        strand: Strand,
-        go: Box<dyn FnOnce(&Arc<Machine>) -> Go>,
-        background: bool,
-    ) {
+    fn run(&self, machine: Arc<Machine>, strand: Strand, go: Go, background: bool) {
         // A thread that has ended for good has panicked outside of its work, which none does.
-        let _ = strand.go.send(go(&machine));
+        let _ = strand.go.send(go);
         match strand.back.recv() {
             Ok(Back::Waits(until, ready)) => {
                 let machine = Arc::clone(&machine);
@@ -302,12 +298,6 @@ impl Turns {
             drop(state);
             drop(kept);
         }
-    }
-}
-
-impl Go {
-    fn begin(work: Work) -> Box<dyn FnOnce(&Arc<Machine>) -> Self> {
-        Box::new(move |machine| Self::Begin(Arc::clone(machine), work))
     }
 }
 

@@ -60,7 +60,7 @@ pub fn run_planned(trade: Trade, plan: &[Planned]) -> Result<(Report, Arc<Faults
 /// purchase is completed. With the others the third party has something to do, and what was given up
 /// may come to nothing, on both sides.
 pub const fn is_patient(seed: u64) -> bool {
-    seed % 4 != 0
+    !seed.is_multiple_of(4)
 }
 
 fn run_with(

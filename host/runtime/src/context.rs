@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use semper_archive::{DealState, Write};
 use semper_base::{Digest, Timestamp};
-use semper_exchange::package::Talk;
 use semper_items::statement::Content;
 use semper_items::{Item, SignedStatement, Statement};
 use semper_trust::Limit;

@@ -21,7 +21,7 @@ use semper_commerce::opening::{AGREEMENT, OpeningError};
 use semper_commerce::terms::{Shelf, TermsError, WELL_KNOWN};
 use semper_commerce::{Host, Stop};
 use semper_items::Side;
-use semper_keeper::{Ending, Health, Post, State as Condition};
+use semper_keeper::{Bell, Ending, Health, Post, State as Condition, Turn};
 use semper_runtime::business::Business;
 use semper_trust::layout::LayoutError;
 use semper_trust::verify::Described;
@@ -43,6 +43,8 @@ use crate::web;
 const WORKERS: usize = 64;
 /// How long compiling a service may take before its being late is reported.
 const PREPARING: Duration = Duration::from_secs(300);
+/// How long until what could not be compiled in passing is tried again.
+const AGAIN: Duration = Duration::from_secs(5);
 
 /// The merchant's section of a server's file.
 #[derive(Clone, Debug, Deserialize)]
@@ -257,7 +259,7 @@ impl Service {
         let (host, terms) = (Arc::clone(host), Arc::clone(terms));
         let (trouble, spawn) = (Arc::clone(&this.trouble), around.spawn());
         let catching = Arc::clone(&spawn);
-        let prepare = move |post: &Post| {
+        let prepare = move |post: &Post| -> Turn {
             let mut ready = None;
             let caught = post.within(PREPARING, "compiling the service", || {
                 let mut compile = || ready = Some(host.runtime().ready(&terms, Side::Seller));
@@ -265,6 +267,11 @@ impl Service {
             });
             match (caught, ready) {
                 (Ok(()), Some(Ok(_))) => tracing::info!("the service is ready"),
+                // What passes, such as a compiler that somebody has killed, says nothing about it.
+                (Ok(()), Some(Err(stop @ Stop::Pause(_)))) => {
+                    tracing::warn!(%stop, "the service is prepared again in a while");
+                    return Turn::Wait(AGAIN);
+                }
                 (Ok(()), Some(Err(stop))) => {
                     tracing::error!(%stop, "the service cannot be run");
                     let _ = trouble.set("it cannot be run; the server's log says why");
@@ -274,8 +281,9 @@ impl Service {
                     let _ = trouble.set("preparing it has crashed");
                 }
             }
+            Turn::End
         };
-        spawn.run("preparing", Box::new(prepare));
+        spawn.keep("preparing", &Bell::new(), Box::new(prepare));
         this
     }
 }

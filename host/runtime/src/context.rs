@@ -14,7 +14,7 @@ use wasmtime::component::{Resource, ResourceTable};
 
 use crate::exchange::Declared;
 use crate::flow::{Monitor, Moving};
-use crate::handles::{Deal, Received, Taken, Wasi};
+use crate::handles::{Deal, Late, Received, Taken, Wasi};
 use crate::journal::{Carried, Journal};
 use crate::limiter::Limiter;
 use crate::stop::{Cause, Fault, Proof, Stop, Verdict};
@@ -58,6 +58,8 @@ pub struct Context {
     pub clock: Timestamp,
     /// Messages that came where something else was due, for the next wait.
     pub(crate) held_back: VecDeque<Received>,
+    /// Words about negotiations that are over.
+    pub(crate) late: Late,
     /// Handles that the component holds.
     table: ResourceTable,
     held: u64,
@@ -100,6 +102,7 @@ impl Context {
             calls: 0,
             clock,
             held_back: VecDeque::new(),
+            late: Late::default(),
             table: ResourceTable::new(),
             held: 0,
             logged: 0,
@@ -233,10 +236,19 @@ impl Context {
                 Some(received) => received,
                 None => self.next_message()?,
             };
-            if !received.comes_late() {
+            if !self.passes_over(&received)? {
                 return Ok(received);
             }
         }
+    }
+
+    /// Whether nothing follows from this, because it comes late ([`Received::comes_late`]).
+    pub(crate) fn passes_over(&mut self, received: &Received) -> Result<bool, Stop> {
+        let late = received.comes_late();
+        if late {
+            self.late.another()?;
+        }
+        Ok(late)
     }
 
     fn next_message(&mut self) -> Result<Received, Stop> {

@@ -12,6 +12,7 @@ use semper_trust::policy::Grants;
 use serde::{Deserialize, Serialize};
 
 use crate::exchange::Declared;
+use crate::stop::Stop;
 
 /// A payment of the other side's that was accepted, as the journal keeps it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -124,10 +125,45 @@ pub enum Received {
     Talk(Box<Talk>),
 }
 
+/// Words about negotiations that are over here, which were passed over in a run.
+#[derive(Debug, Default)]
+pub(crate) struct Late(u32);
+
+impl Late {
+    /// So many may come in a run. Two can cross the end of one negotiation, and no service leaves a
+    /// hundred of them; whoever goes on says things to nobody, to fill our journal.
+    const MOST: u32 = 256;
+
+    /// Another one has come.
+    pub(crate) fn another(&mut self) -> Result<(), Stop> {
+        self.0 += 1;
+        match self.0 > Self::MOST {
+            true => Err(Stop::peer("it answers proposals that nobody has made")),
+            false => Ok(()),
+        }
+    }
+}
+
 impl Received {
     /// Whether it answers a proposal, where nobody waits for an answer: it comes late, from a
     /// negotiation that our side has left meanwhile, and says nothing any more.
     pub(crate) fn comes_late(&self) -> bool {
         matches!(self, Self::Talk(talk) if !matches!(**talk, Talk::Propose { .. }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stop::Fault;
+
+    #[test]
+    fn words_that_crossed_blame_nobody_and_a_flood_of_them_blames_its_sender() {
+        let mut late = Late::default();
+        for _ in 0..Late::MOST {
+            late.another().unwrap();
+        }
+        let Err(Stop::Verdict(verdict)) = late.another() else { panic!("a flood is let through") };
+        assert_eq!(verdict.at_fault(), Fault::Peer);
     }
 }

@@ -144,6 +144,7 @@ impl World for Stage {
             wants_message: wanted.message,
             until: wanted.until,
             question: None,
+            exchange: None,
         }))
     }
 

@@ -7,7 +7,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{market, newest, small};
+use common::{client, market, newest, small};
 use semper_testkit::certification::{Surroundings, certify, revoke};
 use semper_testkit::process::Output;
 use semper_testkit::{BUYER_RULES, Market};
@@ -212,12 +212,6 @@ fn entries(market: &Market) -> Vec<Vec<u8>> {
     let layout = semper_trust::Layout::read(&dir.unwrap()).unwrap();
     let all = semper_trust::bundle::statements(&layout).unwrap();
     all.into_iter().map(|it| it.1).collect()
-}
-
-fn client(market: &Market) -> semper_net::Client {
-    let pem = std::fs::read_to_string(market.folder.join("ca/root.pem")).unwrap();
-    let root = semper_base::Certificate::from_pem(&pem).unwrap();
-    semper_net::Client::new(&semper_base::cert::Roots::new(vec![root]))
 }
 
 fn post(market: &Market, url: &str, file: &std::path::Path) {

@@ -14,7 +14,7 @@ use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use common::{ask, books, ended, impatient, market, newest, small, with_reports};
+use common::{ask, books, client, ended, impatient, market, newest, small, with_reports};
 use semper_testkit::{Market, Part, process};
 
 /// Longer than any purchase takes; only one that hangs gets this far.
@@ -271,6 +271,17 @@ fn a_compiler_that_is_missing_or_killed_is_tried_again() {
         market.restart(Part::Merchant, &[("SEMPER_FAIL", fault)]).unwrap();
         let log = buy(&market, &[], fault);
         check(&market, &format!("the merchant's {fault}"), &log);
+        // Its server has tried again by itself, and is well.
+        let url = format!("{}/healthz", market.merchant_url());
+        let until = Instant::now() + HANG;
+        loop {
+            let health = client(&market).get(&url, 4096).unwrap();
+            if health.status == 200 {
+                break;
+            }
+            assert!(Instant::now() < until, "{}", String::from_utf8_lossy(&health.body));
+            std::thread::sleep(Duration::from_millis(200));
+        }
     }
     assert_eq!(deals(&market, "anna"), 4);
 }

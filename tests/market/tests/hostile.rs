@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use common::{books, market, small};
+use common::{books, client, market, small};
 use semper_archive::Archive;
-use semper_base::cert::{Certificate, Roots};
+use semper_base::cert::Roots;
 use semper_base::{DealId, Digest, SealSecret, SigningKey, Timestamp, cbor, keys};
 use semper_items::{Attributes, DealKeys, Hello};
 use semper_net::{Client, NetError, Response};
@@ -20,11 +20,6 @@ use semper_testkit::{Market, Part};
 const MOST: usize = 1024 * 1024;
 /// Longer than anything here takes; only a hang gets this far.
 const HANG: Duration = Duration::from_secs(60);
-
-fn client(market: &Market) -> Client {
-    let root = std::fs::read_to_string(market.folder.join("ca/root.pem")).unwrap();
-    Client::new(&Roots::new(vec![Certificate::from_pem(&root).unwrap()]))
-}
 
 fn hello(terms: Digest, made: Timestamp) -> Hello {
     Hello {

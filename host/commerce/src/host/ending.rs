@@ -173,9 +173,10 @@ impl Host {
         if same {
             return Ok(());
         }
-        let Waiting { message, wants_message, until, question, .. } = waiting;
+        let Waiting { message, wants_message, until, question, exchange, what: _ } = waiting;
         let (id, at) = (row.id, self.now());
-        let write = Write::Sleep { id, note, at, message, wants_message, until, question };
+        let write =
+            Write::Sleep { id, note, at, message, wants_message, until, question, exchange };
         Ok(self.archive().commit(vec![write])?)
     }
 

@@ -244,7 +244,7 @@ impl Host {
             let left = patience.saturating_duration_since(self.instant());
             if left.is_zero() || !signal.wait(seen, left) {
                 let what = "the exchange, which goes on by itself".to_owned();
-                return Err(Stop::wait(Waiting { what, ..Waiting::default() }));
+                return Err(Stop::wait(Waiting { what, exchange: Some(id), ..Waiting::default() }));
             }
         }
     }

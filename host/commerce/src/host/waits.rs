@@ -212,6 +212,7 @@ fn waiting(deal: &Deal, next: u64, wanted: &Wanted) -> Waiting {
         wants_message: wanted.message,
         until: Some(wanted.until.map_or(end, |until| until.min(end))),
         question: wanted.key.filter(|_| wanted.question.is_some()),
+        exchange: None,
     }
 }
 

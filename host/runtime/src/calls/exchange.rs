@@ -153,9 +153,10 @@ impl Context {
                     if reject.body().propose == about.propose {
                         return Ok(Err(words));
                     }
+                    self.late.another()?;
                 }
                 Ok(talk) if about.is_about(&talk) => return Ok(Ok(talk)),
-                Ok(_) => {}
+                Ok(_) => self.late.another()?,
                 Err(why) => return Ok(Err(why)),
             }
         }
@@ -171,7 +172,7 @@ impl Context {
                 return Ok(Err("there was no answer in time".into()));
             }
             Ended::Cancelled(reason) => return Ok(Err(reason)),
-            Ended::Answer(_) => return Err(Stop::service("an answer to no question")),
+            Ended::Answer(_) => return Err(Stop::broken("an answer to no question")),
         };
         match self.take(taken)? {
             Received::Talk(talk) if !matches!(*talk, Talk::Propose { .. }) => Ok(Ok(*talk)),

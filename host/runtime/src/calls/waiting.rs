@@ -72,7 +72,7 @@ impl Context {
         while what.message
             && let Some(received) = self.held_back.pop_front()
         {
-            if !received.comes_late() {
+            if !self.passes_over(&received)? {
                 return Ok(Heard::Received(received));
             }
         }
@@ -88,7 +88,7 @@ impl Context {
             match Context::first_of(self, &wanted)? {
                 Ended::Message(taken) => {
                     let received = self.take(taken)?;
-                    if !received.comes_late() {
+                    if !self.passes_over(&received)? {
                         return Ok(Heard::Received(received));
                     }
                 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use semper_base::{Digest, Timestamp};
+use semper_base::{Digest, ExchangeId, Timestamp};
 
 /// What a deal that has left memory waits for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub struct Waiting {
     pub until: Option<Timestamp>,
     /// The question to the person.
     pub question: Option<Digest>,
+    /// The exchange whose end wakes it.
+    pub exchange: Option<ExchangeId>,
 }
 
 /// Whom or what a deal needs to go on, when that does not answer.

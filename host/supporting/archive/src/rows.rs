@@ -239,7 +239,7 @@ pub enum Write {
         at: Timestamp,
     },
     /// A running deal leaves memory to wait. It stays awake if the message that it waits for
-    /// has come meanwhile, or the person wants to leave.
+    /// has come meanwhile, its exchange has ended, or the person wants to leave.
     Sleep {
         /// The deal that leaves memory.
         id: DealId,
@@ -255,6 +255,8 @@ pub enum Write {
         until: Option<Timestamp>,
         /// The question whose answer wakes it.
         question: Option<Digest>,
+        /// The exchange whose end wakes it.
+        exchange: Option<ExchangeId>,
     },
     /// The person wants to leave a deal, for this reason; no effect on one that has ended.
     Cancel(DealId, String),

@@ -5,10 +5,10 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use semper_archive::{
-    Archive, ArchiveError, DealRow, DealState, Home, HomeError, JournalRow, MessageRow, Waits,
-    Write,
+    Archive, ArchiveError, DealRow, DealState, ExchangeRow, Home, HomeError, JournalRow,
+    MessageRow, Waits, Write,
 };
-use semper_base::{DealId, Digest, Mend as _, Timestamp};
+use semper_base::{DealId, Digest, ExchangeId, Mend as _, Timestamp};
 use semper_items::Side;
 
 fn deal(name: &str) -> DealRow {
@@ -245,6 +245,7 @@ fn a_deal_sleeps_unless_what_it_waits_for_has_come() {
 
     let until = Timestamp::from_millis(at.millis() + 1_000).unwrap();
     let question = Digest::of(b"question");
+    let exchange = ExchangeId::new(Digest::of(b"exchange"));
     let sleep = |message| Write::Sleep {
         id,
         note: "waits".into(),
@@ -253,6 +254,7 @@ fn a_deal_sleeps_unless_what_it_waits_for_has_come() {
         wants_message: true,
         until: Some(until),
         question: Some(question),
+        exchange: Some(exchange),
     };
     archive.commit(vec![sleep(Some(1))]).unwrap();
     assert!(archive.awake().unwrap().is_empty());
@@ -284,6 +286,23 @@ fn a_deal_sleeps_unless_what_it_waits_for_has_come() {
     assert_eq!(archive.cancel(id).unwrap().as_deref(), Some("too dear"));
     archive.commit(vec![Write::Told(id), sleep(Some(2))]).unwrap();
     assert!(archive.awake().unwrap().is_empty() && archive.cancelled().unwrap().is_empty());
+
+    // So does the end of the exchange that it waits for, also if that came just before it slept.
+    let mut stands = ExchangeRow {
+        id: exchange,
+        deal: id,
+        state: vec![1],
+        open: true,
+        ended: None,
+        changed: at,
+    };
+    archive.commit(vec![Write::Exchange(Box::new(stands.clone())), sleep(Some(2))]).unwrap();
+    assert!(archive.awake().unwrap().is_empty());
+    (stands.open, stands.ended) = (false, Some("done".into()));
+    archive.commit(vec![Write::Exchange(Box::new(stands))]).unwrap();
+    assert_eq!(archive.awake().unwrap(), [id]);
+    archive.commit(vec![sleep(Some(2))]).unwrap();
+    assert_eq!(archive.awake().unwrap(), [id], "it would sleep for ever");
 
     // What has ended waits for nothing and cannot be left.
     let state = DealState::Completed;

@@ -72,6 +72,13 @@ pub fn buy_until_crash(market: &Market, crash: &str) -> bool {
     !status.success()
 }
 
+/// A client that believes the marketplace's authority.
+pub fn client(market: &Market) -> semper_net::Client {
+    let pem = std::fs::read_to_string(market.folder.join("ca/root.pem")).unwrap();
+    let root = semper_base::Certificate::from_pem(&pem).unwrap();
+    semper_net::Client::new(&semper_base::cert::Roots::new(vec![root]))
+}
+
 /// Answers one question of SQL about a file of the marketplace.
 pub fn ask(file: PathBuf, sql: &str) -> i64 {
     let connection = Connection::open(file).unwrap();

@@ -80,7 +80,8 @@ fn one(connection: &Connection, write: &Write) -> rusqlite::Result<usize> {
 
 /// Whatever a deal waits for may have come between its last look and this commit.
 fn sleep(connection: &Connection, write: &Write) -> rusqlite::Result<usize> {
-    let Write::Sleep { id, note, at, message, wants_message, until, question } = write else {
+    let Write::Sleep { id, note, at, message, wants_message, until, question, exchange } = write
+    else {
         return Ok(0);
     };
     connection
@@ -89,6 +90,7 @@ fn sleep(connection: &Connection, write: &Write) -> rusqlite::Result<usize> {
                  wake_message = ?7,
                  asleep = cancel IS NULL AND NOT EXISTS (
                      SELECT 1 FROM messages WHERE deal = ?1 AND sent = 0 AND seq = ?4)
+                 AND NOT EXISTS (SELECT 1 FROM exchanges WHERE id = ?8 AND ended IS NOT NULL)
              WHERE id = ?1 AND state = 'running'",
         )?
         .execute(params![
@@ -99,6 +101,7 @@ fn sleep(connection: &Connection, write: &Write) -> rusqlite::Result<usize> {
             until.map(|until| until.millis() as i64),
             question.as_ref().map(|id| id.as_bytes().as_slice()),
             message.filter(|_| *wants_message).map(|seq| seq as i64),
+            exchange.as_ref().map(|id| id.digest().as_bytes().as_slice()),
         ])
 }
 

@@ -98,8 +98,8 @@ impl Stop {
     }
 
     /// Nothing to do until something happens.
-    pub const fn wait(waiting: Waiting) -> Self {
-        Self::Pause(Pause::Wait(waiting))
+    pub fn wait(waiting: Waiting) -> Self {
+        Self::Pause(Pause::Wait(Box::new(waiting)))
     }
 
     /// A typed reason for machines: `wait`, `divergence`, `limit/memory`, `trap` …

@@ -261,7 +261,7 @@ impl Part {
                     self.rows.extend(kept);
                     return Ok(match outcome {
                         Ok(said) => Played::Ended(said),
-                        Err(Stop::Pause(Pause::Wait(waiting))) => Played::Waits(waiting),
+                        Err(Stop::Pause(Pause::Wait(waiting))) => Played::Waits(*waiting),
                         Err(stop) => Played::Stopped(stop),
                     });
                 }

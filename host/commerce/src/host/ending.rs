@@ -66,7 +66,7 @@ impl Host {
             }
             Pause::Wait(waiting) => {
                 self.schedule.steady(row.id);
-                return self.sleep(row, waiting);
+                return self.sleep(row, *waiting);
             }
             // A next run follows a checkpoint at once, and a running host's journal has no end.
             Pause::Checkpoint | Pause::RecordEnds => self.wake_slow(row.id),

@@ -55,7 +55,7 @@ impl Needed {
 pub enum Pause {
     /// Nothing to do until something happens.
     #[error("waits for {}", .0.what)]
-    Wait(Waiting),
+    Wait(Box<Waiting>),
     /// Something that is needed does not answer: it is asked again, in growing pauses.
     #[error("{what}; it is tried again")]
     Again {

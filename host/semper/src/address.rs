@@ -5,9 +5,10 @@ use semper_base::{Report, text};
 /// The HTTPS address that is meant by `https://shop.example`, `semper://shop.example`,
 /// `shop.example` or `localhost:8442`, without a slash at its end.
 pub fn https(typed: &str, whose: &str) -> Result<String, Report> {
-    let typed = typed.trim().trim_end_matches('/');
+    let typed = typed.trim();
     let shown = text::shown(typed, 80);
     let (scheme, rest) = typed.split_once("://").unwrap_or(("https", typed));
+    let rest = rest.trim_end_matches('/');
     let like = format!("give the {whose}'s address, such as https://shop.example:8442");
     let plain = |c: char| c.is_whitespace() || text::is_hidden(c) || "\"'<>\\".contains(c);
     if rest.is_empty() || rest.starts_with('/') || rest.starts_with('.') || rest.contains(plain) {

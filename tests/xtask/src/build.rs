@@ -1,5 +1,6 @@
 //! The wasm target, the guests, the host's binaries.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -26,13 +27,27 @@ pub fn repository() -> PathBuf {
     own.ancestors().nth(2).unwrap_or(&own).to_owned()
 }
 
+/// A command in the repository, as a person would type it there. Without this, what cargo has told
+/// *this* program about its package would be passed on, and crates whose build scripts look at it
+/// (ring, and whatever needs it) would be built anew by each turn from `cargo xtask` to `cargo`.
+pub fn command(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    let own = |name: &str| {
+        name.starts_with("CARGO_PKG_")
+            || name.starts_with("CARGO_MANIFEST_")
+            || ["CARGO_CRATE_NAME", "CARGO_BIN_NAME", "CARGO_PRIMARY_PACKAGE"].contains(&name)
+    };
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(own)) {
+        command.env_remove(name);
+    }
+    command.current_dir(repository());
+    command
+}
+
 /// Runs a command in the repository; its output is the person's to see.
 pub fn run(program: &str, arguments: &[&str]) -> Result<(), String> {
-    let status = Command::new(program)
-        .args(arguments)
-        .current_dir(repository())
-        .status()
-        .map_err(|error| format!("{program}: {error}"))?;
+    let status =
+        command(program).args(arguments).status().map_err(|error| format!("{program}: {error}"))?;
     if status.success() {
         return Ok(());
     }
@@ -41,9 +56,8 @@ pub fn run(program: &str, arguments: &[&str]) -> Result<(), String> {
 
 /// Where cargo puts what it builds.
 pub fn target() -> Result<PathBuf, String> {
-    let output = Command::new("cargo")
+    let output = command("cargo")
         .args(["metadata", "--format-version", "1", "--no-deps"])
-        .current_dir(repository())
         .stderr(Stdio::inherit())
         .output()
         .map_err(|error| format!("cargo: {error}"))?;
@@ -76,9 +90,8 @@ pub fn tool(name: &str, probe: &str) -> Result<PathBuf, String> {
 
 /// Adds the target if it is missing, builds the guests; the folder with the components.
 pub fn guests() -> Result<PathBuf, String> {
-    let installed = Command::new("rustup")
+    let installed = command("rustup")
         .args(["target", "list", "--installed"])
-        .current_dir(repository())
         .output()
         .map(|output| String::from_utf8_lossy(&output.stdout).contains(TARGET))
         .unwrap_or(false);

@@ -36,7 +36,8 @@ fn steps(costs: &mut Costs, filter: &[&str]) -> Result<(), String> {
     costs.step("tools of others", packages)?;
     costs.step("services in other languages", || languages::all().map(drop))?;
     costs.step("Python libraries of others", || strangers::all().map(drop))?;
-    let mut arguments = vec!["test", "--workspace"];
+    // Whoever mends something wants to know of everything that is broken.
+    let mut arguments = vec!["test", "--workspace", "--no-fail-fast"];
     arguments.extend(excluded());
     arguments.extend(filter);
     costs.suites("tests", &arguments)?;
@@ -65,9 +66,8 @@ pub fn nightly() -> Result<(), String> {
     ];
     for (variable, count, package, test) in more {
         step(&format!("{package}: {test}, {variable}={count}"));
-        let status = Command::new("cargo")
+        let status = build::command("cargo")
             .args(["test", "--package", package, "--test", test, "--", "--nocapture"])
-            .current_dir(build::repository())
             .env(variable, count)
             .status()
             .map_err(|error| format!("cargo: {error}"))?;
@@ -149,9 +149,8 @@ fn clippy() -> Result<(), String> {
 fn document() -> Result<(), String> {
     let mut arguments = vec!["doc", "--quiet", "--no-deps", "--workspace"];
     arguments.extend(excluded());
-    let status = Command::new("cargo")
+    let status = build::command("cargo")
         .args(&arguments)
-        .current_dir(build::repository())
         .env("RUSTDOCFLAGS", "--deny warnings")
         .status()
         .map_err(|error| format!("cargo doc: {error}"))?;

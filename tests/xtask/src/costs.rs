@@ -2,7 +2,7 @@
 //! whoever adds one sees what it adds.
 
 use std::io::{BufRead as _, BufReader};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use crate::build;
@@ -37,10 +37,9 @@ impl Costs {
         let done = self.step(name, || {
             // The suite's name comes on standard error and its result on the other: in one stream
             // they stay in order.
-            let mut child = Command::new("sh")
+            let mut child = build::command("sh")
                 .args(["-c", "exec cargo \"$@\" 2>&1", "cargo"])
                 .args(arguments)
-                .current_dir(build::repository())
                 .stdout(Stdio::piped())
                 .spawn()
                 .map_err(|error| format!("cargo: {error}"))?;

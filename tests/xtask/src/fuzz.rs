@@ -1,7 +1,6 @@
 //! The fuzz targets of `tests/fuzz`: everything that parses what comes from outside.
 
 use std::path::PathBuf;
-use std::process::Command;
 
 use crate::build;
 
@@ -30,7 +29,7 @@ pub fn run(seconds: u64) -> Result<(), String> {
         std::fs::create_dir_all(&kept).map_err(|error| error.to_string())?;
         // Without a sanitizer the one toolchain, a stable one, builds them: coverage guides
         // them all the same, and there is no unsafe code here for a sanitizer to watch.
-        let output = Command::new(&tool)
+        let output = build::command(&tool)
             .args(["fuzz", "run", "--fuzz-dir", ".", "--sanitizer", "none", name])
             .arg(&kept)
             .arg(folder.join("corpus").join(name))

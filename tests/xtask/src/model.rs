@@ -1,7 +1,7 @@
 //! The model of fair exchange: explores it, leaves every rule out in turn, and writes what it
 //! found into BENCHMARKS.md, between two marks.
 
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use crate::build;
 
@@ -49,10 +49,10 @@ pub fn run(two: bool) -> Result<(), String> {
 
 /// What a test of the model prints.
 fn lines(arguments: &[&str], two: bool) -> Result<Vec<String>, String> {
-    let mut command = Command::new("cargo");
+    let mut command = build::command("cargo");
     command.args(["test", "--package", "semper-model"]).args(arguments);
     command.args(["--", "--nocapture", "--test-threads", "1"]);
-    command.current_dir(build::repository()).stderr(Stdio::inherit());
+    command.stderr(Stdio::inherit());
     if two {
         command.env("SEMPER_SESSIONS", "2");
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use semper_archive::{DealRow, DealState, MessageRow, Write};
-use semper_base::{DealId, Digest, Mend as _, cbor};
+use semper_base::{DealId, Digest, Mend as _, Timestamp, cbor};
 use semper_items::{Item, Message, Side};
 use semper_keeper::Panicked;
 use semper_runtime::Deal;
@@ -211,27 +211,33 @@ impl Host {
     /// # Errors
     /// A pause while the TINGUIN is away; anything else says that it can never be signed.
     pub fn say_end(&self, row: &DealRow) -> Result<bool, Stop> {
-        let Some(incident) = self.unsaid_end(row)? else { return Ok(false) };
+        let Some((words, at)) = self.unsaid_end(row)? else { return Ok(false) };
         let deal = self.deal(row)?;
         let (archive, limits) = (self.archive(), deal.grants().limits);
         let journal = Journal::load(archive, row.id, row.waits.begins, limits)?;
         let before = self.last_said(row.id)?.and_then(|it| Message::unverified(&it.bytes));
-        let made = before.map_or(incident.at, |it| it.header.made.max(incident.at));
-        archive.commit(self.send(&deal, end(&incident.what), journal.head(), made)?)?;
+        let made = before.map_or(at, |it| it.header.made.max(at));
+        archive.commit(self.send(&deal, end(&words), journal.head(), made)?)?;
         self.signal(row.id).bump();
         Ok(true)
     }
 
-    /// The end of a deal of which the other side has not been told.
-    pub(crate) fn unsaid_end(&self, row: &DealRow) -> Result<Option<Incident>, Stop> {
+    /// The end of a deal of which the other side has not been told: in words, and when it was.
+    pub(crate) fn unsaid_end(&self, row: &DealRow) -> Result<Option<(String, Timestamp)>, Stop> {
         let said = |it: &MessageRow| farewell(&it.bytes).is_some();
         if row.state != DealState::Failed || self.last_said(row.id)?.as_ref().is_some_and(said) {
             return Ok(None);
         }
         let all = self.archive().evidence(Some(row.id))?;
         let incident = all.iter().rev().find(|it| it.kind == INCIDENT);
-        let incident = incident.and_then(|it| cbor::decode(&it.bytes, MAX_INCIDENT).ok());
-        Ok(incident.filter(|it: &Incident| !it.is_the_peers_end()))
+        let incident: Option<Incident> =
+            incident.and_then(|it| cbor::decode(&it.bytes, MAX_INCIDENT).ok());
+        Ok(match incident {
+            Some(it) if it.is_the_peers_end() => None,
+            Some(it) => Some((it.what, it.at)),
+            // Failed before incidents were kept: its note says why.
+            None => Some((row.note.clone(), row.changed)),
+        })
     }
 
     fn last_said(&self, id: DealId) -> Result<Option<MessageRow>, Stop> {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![allow(dead_code, reason = "each test file uses its part")]
 
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -49,7 +50,8 @@ pub fn serve(home: &Path, face: impl Face + 'static, keeper: &Keeper) -> Served 
     let (socket, keeper) = (home.join(SOCKET), keeper.clone());
     let path = socket.clone();
     let thread = std::thread::spawn(move || service.serve(&path, &keeper));
-    while !socket.exists() {
+    // The socket is there a moment before somebody listens at it.
+    while UnixStream::connect(&socket).is_err() {
         std::thread::sleep(Duration::from_millis(2));
     }
     let client = Client::new(home);

@@ -15,8 +15,8 @@ use rusqlite::{
 use semper_base::{Amount, Currency, DealId, Digest, Mend, fault};
 use semper_runtime::business::{Article, Business, Query};
 
+use feed::Feed;
 pub use feed::Trouble;
-use feed::{Entry, Feed};
 
 /// The catalogue's file in a merchant's home.
 pub const FILE: &str = "catalogue.sqlite";
@@ -233,7 +233,7 @@ impl<'a> Import<'a> {
     }
 
     /// Takes one line.
-    fn take(&mut self, line: u64, entry: Result<Entry, Trouble>) -> Result<(), CatalogueError> {
+    fn take(&mut self, line: u64, entry: Result<Article, Trouble>) -> Result<(), CatalogueError> {
         self.lines += 1;
         let entry = match entry {
             Ok(entry) => entry,

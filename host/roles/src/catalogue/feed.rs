@@ -7,7 +7,8 @@ use std::collections::HashMap;
 use std::fmt;
 
 use encoding_rs::{UTF_16BE, UTF_16LE, WINDOWS_1252};
-use semper_base::{Amount, Currency, text};
+use semper_base::{Currency, text};
+use semper_runtime::business::Article;
 
 use super::price::{self, Marks};
 
@@ -32,19 +33,6 @@ impl fmt::Display for Trouble {
         }
         write!(f, ": {}", self.why)
     }
-}
-
-/// An article of the file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    pub number: String,
-    pub title: String,
-    pub category: String,
-    pub size: String,
-    pub colour: String,
-    pub price: Amount,
-    pub stock: u32,
-    pub delivery_days: u16,
 }
 
 /// A column that is known, by its place in [`COLUMNS`].
@@ -167,7 +155,7 @@ impl<'a> Feed<'a> {
     }
 
     /// Every article, or what is wrong with its line, and how many bytes have been read.
-    pub fn entries(&self, mut each: impl FnMut(u64, u64, Result<Entry, Trouble>)) {
+    pub fn entries(&self, mut each: impl FnMut(u64, u64, Result<Article, Trouble>)) {
         let mut reader = self.reader();
         let mut record = csv::StringRecord::new();
         loop {
@@ -193,15 +181,15 @@ impl<'a> Feed<'a> {
         }
     }
 
-    fn entry(&self, line: u64, record: &csv::StringRecord) -> Result<Entry, Trouble> {
-        let field = |wanted: Column| -> (String, &str) {
+    fn entry(&self, line: u64, record: &csv::StringRecord) -> Result<Article, Trouble> {
+        let field = |wanted: Column| -> (&str, &str) {
             let found = self.columns.iter().find(|(_, (column, _))| *column == wanted);
-            let Some((at, (_, heading))) = found else { return (String::new(), "") };
-            (heading.clone(), record.get(*at).unwrap_or_default())
+            let Some((at, (_, heading))) = found else { return ("", "") };
+            (heading, record.get(*at).unwrap_or_default())
         };
         let refuse = |wanted: Column, why: String| {
             let (column, value) = field(wanted);
-            Trouble { line, column, value: value.to_owned(), why }
+            Trouble { line, column: column.to_owned(), value: value.to_owned(), why }
         };
         let words = |wanted: Column, least: usize, most: usize| {
             let cleaned = text::one_line(field(wanted).1);
@@ -227,7 +215,7 @@ impl<'a> Feed<'a> {
             let number: Option<u32> = field(wanted).1.parse().ok().filter(|it| *it <= most);
             number.ok_or_else(|| refuse(wanted, format!("must be a whole number up to {most}")))
         };
-        Ok(Entry {
+        Ok(Article {
             number,
             title: words(Column::Title, 1, 200)?,
             category: words(Column::Category, 0, 64)?,

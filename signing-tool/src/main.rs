@@ -47,13 +47,12 @@ fn main() -> ExitCode {
         return code;
     }
     let arguments = Arguments::parse();
-    match run(arguments.command) {
-        Ok(said) => {
-            said.print(arguments.json);
-            if said.refused { ExitCode::from(1) } else { ExitCode::SUCCESS }
-        }
+    let said = run(arguments.command);
+    match said.and_then(|said| said.print(arguments.json).map(|()| said.refused)) {
+        Ok(false) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::from(1),
         Err(report) => {
-            eprintln!("{report}");
+            say::note(&report);
             ExitCode::from(report.code)
         }
     }

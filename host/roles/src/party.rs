@@ -7,7 +7,7 @@ use std::sync::Arc;
 use semper_archive::{Archive, ArchiveError, DealRow, Home, HomeError};
 use semper_base::{DealId, Mend};
 use semper_commerce::host::{Standing, Whom};
-use semper_commerce::{Basis, Host, HostError, HostParts, Means, Stop};
+use semper_commerce::{Basis, Host, HostError, HostParts, Means, Stop, terms};
 use semper_items::Agreement;
 use semper_keeper::Keeper;
 use semper_net::Client;
@@ -131,9 +131,10 @@ impl Party {
         Ok(Self { home, config, trust, basis, archive, keeper, outside })
     }
 
-    /// A client that believes this home's authorities.
+    /// The way to merchants, banks and whoever else has a role: by this home's authorities, and
+    /// the operating system's only where the trust file says so.
     pub fn net(&self) -> Client {
-        self.outside.net(&self.trust.authorities)
+        self.outside.net(&terms::roles(&self.trust))
     }
 
     /// The trust file that a deal of this home began with.
@@ -204,7 +205,7 @@ impl Party {
 
 /// The means that a configuration gives.
 fn means(trust: &TrustFile, payment: &PaymentConfig, basis: Basis, outside: &dyn Outside) -> Means {
-    let net = outside.net(&trust.authorities);
+    let net = outside.net(&terms::roles(trust));
     let mut modules: Vec<Arc<dyn Module>> = Vec::new();
     if let Some(purse) = &payment.purse {
         let roots = trust.authorities.clone();

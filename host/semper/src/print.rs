@@ -1,5 +1,6 @@
 //! Printing: JSON for machines, text for people, and small helpers that commands share.
 
+use std::fmt::Display;
 use std::io::Write as _;
 use std::path::Path;
 
@@ -18,6 +19,11 @@ pub fn json<T: Serialize>(value: &T) -> Result<(), Report> {
 /// Prints a line; a reader that has gone away (`| head`) is no error.
 pub fn line(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// Says something beside the answer, on standard error; nobody need read it.
+pub fn note(text: impl Display) {
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// Reads a file that the person named.

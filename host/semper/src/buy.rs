@@ -129,9 +129,7 @@ fn fetch(
         bar.set_style(style);
     }
     let (net, place) = match place {
-        Some(place) => {
-            (Client::new(terms::places(host.shelf().trust())), place.parse::<Place>()?)
-        }
+        Some(place) => (Client::new(terms::places(host.shelf().trust())), place.parse::<Place>()?),
         None => (host.net().clone(), Place::Https(format!("{address}{}", terms::WELL_KNOWN))),
     };
     // What breaks off goes on where it stopped; what is whole is in the home then.
@@ -209,12 +207,24 @@ fn explain(terms: &VerifiedTerms) {
     let grants = terms.grants();
     let names: Vec<&str> = grants.capabilities.iter().map(|it| it.name()).collect();
     print::note(format_args!("terms         {}", terms.digest()));
-    print::note(format_args!("of            {} (vouched for by {})", terms.merchant().name, terms.merchant().root));
-    print::note(format_args!("service       {} {} by {}", service.name, service.version, terms.author().name));
+    print::note(format_args!(
+        "of            {} (vouched for by {})",
+        terms.merchant().name,
+        terms.merchant().root
+    ));
+    print::note(format_args!(
+        "service       {} {} by {}",
+        service.name,
+        service.version,
+        terms.author().name
+    ));
     print::note(format_args!("certified by  {certified}"));
     for counted in terms.certificates() {
         if let Some(why) = &counted.objection {
-            print::note(format_args!("              not {}: {why}", counted.certificate.organisation));
+            print::note(format_args!(
+                "              not {}: {why}",
+                counted.certificate.organisation
+            ));
         }
     }
     if let Some(log) = terms.log() {

@@ -37,7 +37,7 @@ fn main() -> ExitCode {
     match run(Arguments::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(report) => {
-            print::note(report);
+            print::note(&report);
             ExitCode::from(report.code)
         }
     }

@@ -43,7 +43,7 @@ fn mistakes(file: &Path) -> Result<(), Report> {
         return Ok(());
     };
     for report in wrong {
-        print::note(report);
+        print::note(&report);
         // Wrong input is what the person can mend.
         last.code = last.code.max(report.code);
     }

@@ -81,7 +81,9 @@ fn list(home: &Path, json: bool) -> Result<(), Report> {
         print::line(&format!("evaluator   {name}, for {}", it.criteria.join(", ")));
         for former in &it.former {
             let (root, until) = (former.root.digest().short(), former.until);
-            print::line(&format!("            an earlier root of it, {root}, counts until {until}"));
+            print::line(&format!(
+                "            an earlier root of it, {root}, counts until {until}"
+            ));
         }
         if it.delegates > 0 {
             print::line(&format!("            may delegate over {} steps", it.delegates));

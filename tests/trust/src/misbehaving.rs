@@ -198,13 +198,7 @@ fn answer(store: &mut Store, manners: &Manners, host: &str, asked: &Asked) -> Re
     }
 }
 
-fn referrers(
-    store: &Store,
-    manners: &Manners,
-    path: &str,
-    subject: &str,
-    query: &str,
-) -> Response {
+fn referrers(store: &Store, manners: &Manners, path: &str, subject: &str, query: &str) -> Response {
     let all = store.referrers.get(subject).cloned().unwrap_or_default();
     let from: usize = query.strip_prefix("after=").map_or(0, |it| it.parse().unwrap());
     let page: Vec<Value> = all.iter().skip(from).take(manners.page).cloned().collect();

@@ -69,7 +69,8 @@ impl Yard {
     /// Gives registries that start from now on a certificate by openssl, with a key of that kind
     /// (arguments of `openssl req -newkey`), by an authority of the same kind: `certs/ca.crt`.
     pub fn certify_by_openssl(&self, kind: &[&str]) {
-        std::fs::write(self.path().join("names"), "subjectAltName=DNS:localhost,IP:127.0.0.1").unwrap();
+        std::fs::write(self.path().join("names"), "subjectAltName=DNS:localhost,IP:127.0.0.1")
+            .unwrap();
         let authority = ["req", "-x509", "-nodes", "-days", "2", "-subj", "/CN=Registry CA"];
         let files = ["-keyout", "ca.key", "-out", "certs/ca.crt", "-newkey"];
         self.openssl(&[&authority[..], &files[..], kind].concat());

@@ -61,7 +61,8 @@ mod tests {
 
     #[test]
     fn one_server_is_one_host_however_it_is_written() {
-        for text in ["https://Reg.Example/v2/", "https://reg.example:443/x", "https://reg.example"] {
+        for text in ["https://Reg.Example/v2/", "https://reg.example:443/x", "https://reg.example"]
+        {
             assert_eq!(host_of(text), "reg.example", "{text}");
         }
         assert_eq!(host_of("https://user:pw@reg.example:5000/x"), "reg.example:5000");
@@ -75,7 +76,10 @@ mod tests {
         let from = "https://reg.example:5000/v2/a/blobs/uploads/";
         let to = |it: &str| whither(from, it, |host| host == "store.example");
         let begun = "https://reg.example:5000/v2/a/blobs/uploads/";
-        assert_eq!(to("/v2/x?_state=AB%2FC=").unwrap(), "https://reg.example:5000/v2/x?_state=AB%2FC=");
+        assert_eq!(
+            to("/v2/x?_state=AB%2FC=").unwrap(),
+            "https://reg.example:5000/v2/x?_state=AB%2FC="
+        );
         assert_eq!(to("17?_state=x").unwrap(), format!("{begun}17?_state=x"));
         assert_eq!(to("//REG.example:5000/y").unwrap(), "https://reg.example:5000/y");
         assert_eq!(to("https://me:pw@store.example/z").unwrap(), "https://store.example/z");
@@ -90,7 +94,10 @@ mod tests {
     #[test]
     fn parameters_are_added_to_those_that_are_there() {
         let with = |it: &str| with(it, &[("digest", "sha256:ab")]);
-        assert_eq!(with("https://r/u?_state=A%2FB="), "https://r/u?_state=A%2FB=&digest=sha256%3Aab");
+        assert_eq!(
+            with("https://r/u?_state=A%2FB="),
+            "https://r/u?_state=A%2FB=&digest=sha256%3Aab"
+        );
         assert_eq!(with("https://r/u"), "https://r/u?digest=sha256%3Aab");
     }
 }

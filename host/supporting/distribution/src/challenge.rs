@@ -72,7 +72,8 @@ mod tests {
 
     /// Scheme, realm and service of each.
     fn read(text: &str) -> Vec<(String, String, String)> {
-        let field = |it: &Challenge, name: &str| it.parameters.get(name).cloned().unwrap_or_default();
+        let field =
+            |it: &Challenge, name: &str| it.parameters.get(name).cloned().unwrap_or_default();
         let all = parse(text);
         all.iter().map(|it| (it.scheme.clone(), field(it, "realm"), field(it, "service"))).collect()
     }

@@ -116,8 +116,8 @@ impl Docker {
             return Ok(None);
         }
         // Written with padding and without.
-        let config = GeneralPurposeConfig::new()
-            .with_decode_padding_mode(DecodePaddingMode::Indifferent);
+        let config =
+            GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
         let decoded = GeneralPurpose::new(&STANDARD, config).decode(entry.auth.trim());
         let text = decoded.ok().and_then(|it| String::from_utf8(it).ok());
         let pair = text.as_deref().and_then(|it| it.split_once(':'));
@@ -140,7 +140,8 @@ fn fits(key: &str, host: &str, repository: &str) -> Option<usize> {
         return None;
     }
     let path = path.trim_end_matches('/');
-    let below = repository.strip_prefix(path).is_some_and(|it| it.is_empty() || it.starts_with('/'));
+    let below =
+        repository.strip_prefix(path).is_some_and(|it| it.is_empty() || it.starts_with('/'));
     match path {
         "" | "v1" | "v2" => Some(0),
         _ => below.then_some(path.len()),

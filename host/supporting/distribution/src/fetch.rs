@@ -133,11 +133,7 @@ impl Fetcher {
     }
 
     /// Asks, and takes an answer of at most `most` bytes.
-    pub(crate) fn ask(
-        &self,
-        wish: Wish<'_>,
-        progress: &dyn Progress,
-    ) -> Result<Answer, MoveError> {
+    pub(crate) fn ask(&self, wish: Wish<'_>, progress: &dyn Progress) -> Result<Answer, MoveError> {
         let mut bytes = Vec::new();
         // Refusals too: their text says why.
         let mut sink = |_: u16, chunk: &[u8]| bytes.extend_from_slice(chunk);

@@ -53,8 +53,7 @@ impl<'a> LogClient<'a> {
     pub fn add(&self, entry: &[u8], progress: &dyn Progress) -> Result<Proof, MoveError> {
         let url = format!("{}{ADD}", self.url);
         let (method, headers) = (Method::Post, &[("content-type", "application/json")]);
-        let wish =
-            Wish { method, url: &url, headers, body: entry, scope: "", most: MAX_TEXT };
+        let wish = Wish { method, url: &url, headers, body: entry, scope: "", most: MAX_TEXT };
         let answer = self.fetcher.ask(wish, progress)?;
         if answer.status != 200 {
             let said = said(&answer.body);
@@ -128,14 +127,10 @@ impl<'a> LogClient<'a> {
         all.ok_or_else(|| self.wrong(&"a bundle of entries is damaged"))
     }
 
-    fn get(
-        &self,
-        path: &str,
-        most: usize,
-        progress: &dyn Progress,
-    ) -> Result<Vec<u8>, MoveError> {
+    fn get(&self, path: &str, most: usize, progress: &dyn Progress) -> Result<Vec<u8>, MoveError> {
         let url = format!("{}/{path}", self.url);
-        let wish = Wish { method: Method::Get, url: &url, headers: &[], body: &[], scope: "", most };
+        let wish =
+            Wish { method: Method::Get, url: &url, headers: &[], body: &[], scope: "", most };
         let answer = self.fetcher.ask(wish, progress)?;
         match answer.status {
             200 => Ok(answer.body),

@@ -52,12 +52,13 @@ impl Part {
     fn look(&mut self, folder: &Path, path: &Path) -> io::Result<()> {
         let made = fs::create_dir_all(folder);
         let mut options = OpenOptions::new();
-        let opened = made.and_then(|()| {
-            options.read(true).write(true).create(true).truncate(false).open(path)
-        });
+        let opened = made
+            .and_then(|()| options.read(true).write(true).create(true).truncate(false).open(path));
         let (mut file, trouble) = match opened {
             Ok(file) => (file, None),
-            Err(error) => (File::open(path).map_err(|_| io::Error::from(error.kind()))?, Some(error)),
+            Err(error) => {
+                (File::open(path).map_err(|_| io::Error::from(error.kind()))?, Some(error))
+            }
         };
         let mut there = Vec::new();
         (&mut file).take(self.size).read_to_end(&mut there)?;

@@ -238,9 +238,8 @@ impl<'a> Registry<'a> {
             return Ok(());
         }
         let version = Version::Digest(descriptor.digest);
-        let bytes = self.anywhere(&found.host, progress, |host| {
-            self.document(host, &version, progress)
-        })?;
+        let bytes =
+            self.anywhere(&found.host, progress, |host| self.document(host, &version, progress))?;
         // Copies may have lost what the index said; the manifest says it itself.
         if descriptor.artifact_type.is_none() && !is_ours(&bytes) {
             return Ok(());

@@ -219,9 +219,8 @@ fn request(ask: Ask) -> Result<(Request<Sent>, Watch), NetError> {
         request = request.header(header::CONTENT_LENGTH, 0);
     }
     let (body, watch) = Sent::new(ask.body);
-    let request = request
-        .body(body)
-        .map_err(|_| NetError::Address(ask.url.chars().take(100).collect()))?;
+    let request =
+        request.body(body).map_err(|_| NetError::Address(ask.url.chars().take(100).collect()))?;
     Ok((request, watch))
 }
 

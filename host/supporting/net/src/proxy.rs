@@ -83,9 +83,9 @@ impl Service<Uri> for Route {
                     tunnel = tunnel.with_auth(login);
                 }
                 let through = tunnel.call(to);
-                Box::pin(async move {
-                    through.await.map(Stream::Http).map_err(|error| failed(&error))
-                })
+                Box::pin(
+                    async move { through.await.map(Stream::Http).map_err(|error| failed(&error)) },
+                )
             }
             Some("https") => {
                 let mut tunnel = Tunnel::new(address, self.tls.clone());

@@ -188,9 +188,10 @@ impl Knowledge {
         signer: &Identity,
         what: &[Digest],
     ) -> Option<&Revoked> {
-        let own = self.lists.iter().filter(|it| {
-            it.evaluator.as_deref() == Some(evaluator) && it.list.by == signer.name
-        });
+        let own = self
+            .lists
+            .iter()
+            .filter(|it| it.evaluator.as_deref() == Some(evaluator) && it.list.by == signer.name);
         entry(own, signer, what)
     }
 

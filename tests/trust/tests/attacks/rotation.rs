@@ -17,8 +17,7 @@ impl Moving {
     fn new() -> Self {
         let world = World::new();
         let before = ago(world.now, HOUR);
-        let authority =
-            Authority::new("Verbraucherbund", SigningKey::generate(), before).unwrap();
+        let authority = Authority::new("Verbraucherbund", SigningKey::generate(), before).unwrap();
         let evaluator = party(&authority, "Verbraucherbund", Role::Evaluator, before);
         Self { world, new: (authority, evaluator) }
     }
@@ -127,7 +126,9 @@ fn an_organisation_with_two_roots_is_one_voice_and_mistakes_are_named() {
             "write until = \"2027-01-31\"",
         ),
         (
-            file(&format!("[evaluator.a]\nroot = \"new.pem\"\n{one}former = [{{ root = \"old.pem\" }}]\n")),
+            file(&format!(
+                "[evaluator.a]\nroot = \"new.pem\"\n{one}former = [{{ root = \"old.pem\" }}]\n"
+            )),
             "missing field `until`",
         ),
         (

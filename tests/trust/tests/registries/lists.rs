@@ -132,7 +132,11 @@ fn a_busy_registry_is_asked_again_when_it_says_so() {
 
     // Nobody waits for an hour.
     let registry = Misbehaving::new(Manners::default(), |_, _| {
-        Some(reply(429, &[("retry-after", "3600")], "{\"errors\":[{\"code\":\"TOOMANYREQUESTS\"}]}"))
+        Some(reply(
+            429,
+            &[("retry-after", "3600")],
+            "{\"errors\":[{\"code\":\"TOOMANYREQUESTS\"}]}",
+        ))
     });
     let error = registry.pull("current").unwrap_err();
     says(&error, "status 429 after 1 tries, and wants to be asked again in 3600 s", "later");
@@ -251,8 +255,7 @@ fn a_mirror_with_manifests_and_no_blobs_is_helped_out() {
     let roots = [&own, &mirror].iter().flat_map(|it| it.roots().certificates().to_vec()).collect();
     let mirrors = [(own.host().to_owned(), mirror.host().to_owned())].into();
     let options = Options { mirrors, ..Options::default() };
-    let fetcher =
-        semper_distribution::Fetcher::new(&semper_base::cert::Roots::new(roots), options);
+    let fetcher = semper_distribution::Fetcher::new(&semper_base::cert::Roots::new(roots), options);
     let told = Told::default();
     let pulled = semper_distribution::pull(&own.place("current"), &fetcher, &told).unwrap();
     // The mirror knows of no certificates, either; the registry does.

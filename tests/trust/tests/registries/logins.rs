@@ -43,7 +43,8 @@ fn guarded(user: &'static str, password: &'static str) -> Misbehaving {
 /// A folder with everybody's roots in `roots.pem`.
 fn folder(servers: &[&Server]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let all: String = servers.iter().flat_map(|it| it.roots.certificates()).map(|it| it.to_pem()).collect();
+    let all: String =
+        servers.iter().flat_map(|it| it.roots.certificates()).map(|it| it.to_pem()).collect();
     write(folder.path(), "roots.pem", all);
     write(folder.path(), "password", "geheim\n");
     folder
@@ -52,9 +53,9 @@ fn folder(servers: &[&Server]) -> tempfile::TempDir {
 #[test]
 fn challenges_are_answered_as_registries_make_them() {
     let world = World::new();
-    let token = |host: &str| format!("Bearer realm=\"https://{host}/token?tenant=a\",service=\"reg\"");
-    let scoped =
-        |host: &str| format!("{},scope=\"repository:otto/terms:pull\"", token(host));
+    let token =
+        |host: &str| format!("Bearer realm=\"https://{host}/token?tenant=a\",service=\"reg\"");
+    let scoped = move |host: &str| format!("{},scope=\"repository:otto/terms:pull\"", token(host));
     let headers: [fn(&str, &dyn Fn(&str) -> String) -> Vec<String>; 7] = [
         |_, _| vec![BASIC.into()],
         |_, _| vec!["Negotiate".into(), BASIC.into()],
@@ -62,7 +63,9 @@ fn challenges_are_answered_as_registries_make_them() {
         |_, _| vec![format!("Negotiate, {BASIC}")],
         |host, token| vec![token(host)],
         |host, token| vec![BASIC.into(), token(host)],
-        |host, token| vec![token(host).replace("service=\"reg\"", "service = reg, error=\"invalid_token\"")],
+        |host, token| {
+            vec![token(host).replace("service=\"reg\"", "service = reg, error=\"invalid_token\"")]
+        },
     ];
     for make in headers {
         let seen: Arc<Mutex<Vec<String>>> = Arc::default();
@@ -72,10 +75,12 @@ fn challenges_are_answered_as_registries_make_them() {
             if it.path.starts_with("/token") {
                 lock(&log).push(it.path.clone());
                 let good = shown(it) == Some(&basic("otto", "geheim"));
-                return Some(match good && it.path.starts_with("/token?tenant=a&service=reg&scope=") {
-                    true => reply(200, &[], "{\"access_token\":\"t0\",\"expires_in\":60}"),
-                    false => reply(401, &[], ""),
-                });
+                return Some(
+                    match good && it.path.starts_with("/token?tenant=a&service=reg&scope=") {
+                        true => reply(200, &[], "{\"access_token\":\"t0\",\"expires_in\":60}"),
+                        false => reply(401, &[], ""),
+                    },
+                );
             }
             if [Some("Bearer t0"), Some(&*basic("otto", "geheim"))].contains(&shown(it)) {
                 return None;
@@ -189,7 +194,11 @@ fn each_password_goes_to_its_own_host() {
     // Of two registries neither gets the other's.
     let copied = sign(&[&["copy", &from, &to][..], &own[..]].concat());
     assert_eq!(copied.code, 2, "{}", copied.out);
-    assert!(copied.err.contains("--user could be for") && copied.err.contains("--login"), "{}", copied.err);
+    assert!(
+        copied.err.contains("--user could be for") && copied.err.contains("--login"),
+        "{}",
+        copied.err
+    );
     let logins = [
         "--login",
         &format!("{}=otto:password", one.host()),
@@ -232,10 +241,8 @@ fn publishing_shows_the_registrys_password_to_no_log() {
     });
     let folder = folder(&[&registry.server, &log_server]);
     let local: Place = folder.path().join("bundle").display().to_string().parse().unwrap();
-    let nobody = semper_distribution::Fetcher::new(
-        semper_net::Believed::nobody(),
-        Options::default(),
-    );
+    let nobody =
+        semper_distribution::Fetcher::new(semper_net::Believed::nobody(), Options::default());
     semper_distribution::push(&world.bundle(), &local, &nobody, &()).unwrap();
     let (to, url) = (registry.place("logged").to_string(), format!("https://{}", log_server.host));
     let arguments = ["publish", "--bundle", "bundle", "--to", &to, "--log", &url];
@@ -281,7 +288,8 @@ fn what_docker_has_stored_is_found() {
     };
     let auth = BASE64_STANDARD.encode("otto:geheim");
     let entry = |key: &str| json!({ "auths": { key: { "auth": auth } } });
-    let knows = format!("echo '{{\"ServerURL\":\"'$host'\",\"Username\":\"otto\",\"Secret\":\"geheim\"}}'");
+    let knows =
+        format!("echo '{{\"ServerURL\":\"'$host'\",\"Username\":\"otto\",\"Secret\":\"geheim\"}}'");
     let lacks = "echo 'credentials not found in native keychain'; exit 1";
 
     for key in [host.clone(), format!("https://{host}/v1/"), format!("{host}/otto/terms")] {
@@ -350,7 +358,10 @@ fn an_identity_token_is_exchanged_for_another_at_the_token_server() {
     let own = folder.path().join("docker").display().to_string();
     let helper = "echo '{\"Username\":\"<token>\",\"Secret\":\"by the helper\"}'";
     for (config, token) in [
-        (json!({ "auths": { registry.host(): { "auth": "b3R0bzo=", "identitytoken": "stored" } } }), "stored"),
+        (
+            json!({ "auths": { registry.host(): { "auth": "b3R0bzo=", "identitytoken": "stored" } } }),
+            "stored",
+        ),
         (json!({ "credsStore": "test" }), "by+the+helper"),
     ] {
         docker(folder.path(), config, helper);

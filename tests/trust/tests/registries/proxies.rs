@@ -76,14 +76,16 @@ fn registries_are_reached_through_the_proxy_of_the_environment() {
     assert_eq!(pulled.code, 0, "{}", pulled.err);
     let told = lock(&proxy.told).clone();
     assert!(told[0].starts_with(&format!("CONNECT {ELSEWHERE}:{port} ")), "{told:?}");
-    let login = told.iter().any(|it| it.to_lowercase() == "proxy-authorization: basic b3r0bzpzzwnyzxq=");
+    let login =
+        told.iter().any(|it| it.to_lowercase() == "proxy-authorization: basic b3r0bzpzzwnyzxq=");
     assert!(login, "{told:?}");
 
     // Small letters, and a list of those that are reached without it.
     let pulled = pull(&elsewhere, &[("https_proxy", &address)]);
     assert_eq!(pulled.code, 0, "{}", pulled.err);
     let before = lock(&proxy.told).len();
-    let straight = pull(&elsewhere, &[("HTTPS_PROXY", &address), ("NO_PROXY", "a.example,.example")]);
+    let straight =
+        pull(&elsewhere, &[("HTTPS_PROXY", &address), ("NO_PROXY", "a.example,.example")]);
     assert!(straight.err.contains("cannot be reached"), "{}", straight.err);
     // This machine itself needs no proxy.
     let here = pull(&registry.place("current").to_string(), &[("HTTPS_PROXY", &address)]);
@@ -92,12 +94,15 @@ fn registries_are_reached_through_the_proxy_of_the_environment() {
 
     // One that refuses, one that is not there, one of another kind: named.
     let refusing = format!("http://127.0.0.1:{}", refusing.port);
-    for (address, why) in
-        [(refusing.as_str(), "proxy auth"), ("http://127.0.0.1:9", "refused"), ("socks5://127.0.0.1:9", "only http")]
-    {
+    for (address, why) in [
+        (refusing.as_str(), "proxy auth"),
+        ("http://127.0.0.1:9", "refused"),
+        ("socks5://127.0.0.1:9", "only http"),
+    ] {
         let failed = pull(&elsewhere, &[("HTTPS_PROXY", address)]);
         assert_eq!(failed.code, 1, "{}", failed.out);
-        let named = failed.err.contains("by the proxy 127.0.0.1") && failed.err.contains("HTTPS_PROXY");
+        let named =
+            failed.err.contains("by the proxy 127.0.0.1") && failed.err.contains("HTTPS_PROXY");
         assert!(named && failed.err.contains(why), "{address}: {}", failed.err);
     }
 }

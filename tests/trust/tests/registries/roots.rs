@@ -29,7 +29,7 @@ fn roots_of_rsa_and_ecdsa_are_believed_where_they_are_named_or_the_systems() {
         let yard = Yard::new();
         yard.certify_by_openssl(kind);
         let registry = yard.registry("one");
-        crate::write(yard.path(), "empty.pem", "");
+        write(yard.path(), "empty.pem", "");
         semper_distribution::push(
             &layout,
             &yard.path().join("bundle").display().to_string().parse().unwrap(),
@@ -40,7 +40,8 @@ fn roots_of_rsa_and_ecdsa_are_believed_where_they_are_named_or_the_systems() {
         let place = format!("registry://{}/otto/terms:current", registry.host);
         let store = yard.path().join("certs/ca.crt").display().to_string();
         let empty = yard.path().join("empty.pem").display().to_string();
-        let named = with_password(&["push", "--bundle", "bundle", &place, "--root", "certs/ca.crt"]);
+        let named =
+            with_password(&["push", "--bundle", "bundle", &place, "--root", "certs/ca.crt"]);
         let pushed = sign(yard.path(), &[("SSL_CERT_FILE", &empty)], &named);
         assert_eq!(pushed.code, 0, "{kind:?}: {}", pushed.err);
         let pull = with_password(&["pull", &place, "--out", "pulled"]);
@@ -51,7 +52,11 @@ fn roots_of_rsa_and_ecdsa_are_believed_where_they_are_named_or_the_systems() {
         assert_eq!(refused.code, 1, "{}", refused.out);
         let words = refused.err.contains("nobody who is believed vouches for it");
         assert!(words && refused.err.contains("--root"), "{}", refused.err);
-        assert!(!refused.err.contains("http://") && !refused.err.contains("docs.rs"), "{}", refused.err);
+        assert!(
+            !refused.err.contains("http://") && !refused.err.contains("docs.rs"),
+            "{}",
+            refused.err
+        );
 
         // A log is a role of semper's own: the system vouches for none.
         let key = World::new().log.vkey().to_string();
@@ -76,9 +81,9 @@ fn a_home_believes_the_system_for_registries_and_for_roles_only_if_its_trust_fil
     yard.certify_by_openssl(&["rsa:2048"]);
     let registry = yard.registry("one");
     let world = World::new();
-    crate::write(yard.path(), "root.pem", world.authority.certificate.to_pem());
-    crate::write(yard.path(), "empty.pem", "");
-    crate::write(yard.path(), "phrase", "a pass-phrase of anna's\n");
+    write(yard.path(), "root.pem", world.authority.certificate.to_pem());
+    write(yard.path(), "empty.pem", "");
+    write(yard.path(), "phrase", "a pass-phrase of anna's\n");
     use std::os::unix::fs::PermissionsExt as _;
     let mode = std::fs::Permissions::from_mode(0o600);
     std::fs::set_permissions(yard.path().join("phrase"), mode).unwrap();
@@ -89,11 +94,16 @@ fn a_home_believes_the_system_for_registries_and_for_roles_only_if_its_trust_fil
         crate::of_own(yard.path(), &program, &[("SSL_CERT_FILE", roots)], arguments)
     };
     let init = ["init", "--home", "anna", "--user", "Anna", "--phrase", "two owls"];
-    let made = semper(&empty, &[&init[..], &["--authority", "root.pem", "--pass-phrase-file", "phrase"]].concat());
+    let made = semper(
+        &empty,
+        &[&init[..], &["--authority", "root.pem", "--pass-phrase-file", "phrase"]].concat(),
+    );
     assert_eq!(made.code, 0, "{}", made.err);
     let merchant = format!("https://{}", registry.host);
     let place = format!("registry://{}/otto/terms:current", registry.host);
-    let explain = |roots: &str, place: &str| semper(roots, &["trust", "explain", "--home", "anna", place]).err;
+    let explain = |roots: &str, place: &str| {
+        semper(roots, &["trust", "explain", "--home", "anna", place]).err
+    };
     let stranger = "nobody who is believed vouches for it";
 
     assert!(explain(&empty, &place).contains(stranger));
@@ -102,7 +112,8 @@ fn a_home_believes_the_system_for_registries_and_for_roles_only_if_its_trust_fil
     assert!(explain(&store, &merchant).contains(stranger));
     let trust = yard.path().join("anna/trust.toml");
     let text = std::fs::read_to_string(&trust).unwrap();
-    std::fs::copy(yard.path().join("certs/ca.crt"), yard.path().join("anna/registries.pem")).unwrap();
+    std::fs::copy(yard.path().join("certs/ca.crt"), yard.path().join("anna/registries.pem"))
+        .unwrap();
     std::fs::write(&trust, format!("{text}\n[tls]\nplaces = [\"registries.pem\"]\n")).unwrap();
     assert!(explain(&empty, &place).contains("wants a name and a password"));
     assert!(explain(&empty, &merchant).contains(stranger));
@@ -117,7 +128,8 @@ fn a_home_believes_the_system_for_registries_and_for_roles_only_if_its_trust_fil
 fn certificates_as_openssl_makes_them_by_default_are_named_as_what_they_are() {
     let yard = Yard::new();
     let names = ["-addext", "subjectAltName=DNS:localhost"];
-    let own = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"];
+    let own =
+        ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"];
     let files = ["-keyout", "tls.key", "-out", "tls.pem"];
     let pull = |name: &str, roots: &str| {
         let registry = yard.registry(name);
@@ -137,10 +149,15 @@ fn certificates_as_openssl_makes_them_by_default_are_named_as_what_they_are() {
     assert!(said.contains("lacks"), "{said}");
     // Without a name, and for another.
     yard.certify_by_openssl(&["rsa:2048"]);
-    for (names, what) in [("basicConstraints=CA:FALSE", "names no server"), ("subjectAltName=DNS:other.example", "other.example")] {
+    for (names, what) in [
+        ("basicConstraints=CA:FALSE", "names no server"),
+        ("subjectAltName=DNS:other.example", "other.example"),
+    ] {
         write(yard.path(), "names", names);
         let issue = ["x509", "-req", "-in", "tls.csr", "-CA", "certs/ca.crt", "-CAkey", "ca.key"];
-        yard.openssl(&[&issue[..], &["-days", "1", "-out", "tls.pem", "-extfile", "names"]].concat());
+        yard.openssl(
+            &[&issue[..], &["-days", "1", "-out", "tls.pem", "-extfile", "names"]].concat(),
+        );
         let said = pull(what, "certs/ca.crt");
         assert!(said.contains(what) && said.contains("subjectAltName"), "{said}");
     }

@@ -51,8 +51,16 @@ fn an_upload_goes_to_where_the_registry_says_on_its_own_host() {
     }
     let refused: [(fn(&str, &str) -> String, &str, &str); 3] = [
         (|host, path| format!("http://{host}{path}"), "no https address", "X-Forwarded-Proto"),
-        (|_, path| format!("https://localhost{path}"), "https://localhost/v2", "--redirect localhost"),
-        (|_, _| "https://evil.example:8443/x".into(), "evil.example", "--redirect evil.example:8443"),
+        (
+            |_, path| format!("https://localhost{path}"),
+            "https://localhost/v2",
+            "--redirect localhost",
+        ),
+        (
+            |_, _| "https://evil.example:8443/x".into(),
+            "evil.example",
+            "--redirect evil.example:8443",
+        ),
     ];
     for (location, what, mend) in refused {
         let registry = Misbehaving::good(Manners { location, ..api() });
@@ -68,7 +76,8 @@ fn another_host_gets_an_upload_only_if_that_was_agreed_and_never_the_password() 
     let location = |host: &str, path: &str| format!("https://{}{path}", elsewhere(host));
     let registry = Misbehaving::new(Manners { location, ..api() }, |_, it| {
         let shown = it.headers.contains_key("authorization");
-        let elsewhere = it.headers.get("host").is_some_and(|it| it.to_str().unwrap().starts_with("127"));
+        let elsewhere =
+            it.headers.get("host").is_some_and(|it| it.to_str().unwrap().starts_with("127"));
         let by_name = it.authority.starts_with("127");
         match (elsewhere || by_name, shown) {
             (true, true) => Some(reply(400, &[], "Only one auth mechanism allowed")),

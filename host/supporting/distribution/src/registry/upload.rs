@@ -119,8 +119,7 @@ impl<'a> Upload<'a> {
             }
             self.rest(cuts, &error);
             // The answer may be all that was lost.
-            let broke = session.is_none() && matches!(error, MoveError::Net(_));
-            if broke && matches!(self.is_there(), Ok(true)) {
+            if matches!(error, MoveError::Net(_)) && matches!(self.is_there(), Ok(true)) {
                 return Ok(());
             }
         }

@@ -331,7 +331,7 @@ fn nothing_is_uploaded_to_where_a_registry_points() {
 #[test]
 fn archives_hold_a_layout_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
-    let nobody = Fetcher::new(&Default::default(), Options::default());
+    let nobody = Fetcher::new(semper_net::Believed::nobody(), Options::default());
     let layout = World::new().bundle();
     let file = folder.path().join("bundle.tar");
     let place = Place::Archive(file.clone());

@@ -121,7 +121,7 @@ fn a_busy_registry_is_asked_again_when_it_says_so() {
     let registry = Misbehaving::new(Manners { api: true, ..Manners::default() }, move |_, _| {
         let status = [429, 502, 503][asked.load(Ordering::SeqCst) % 3];
         // Every other request.
-        let busy = asked.fetch_add(1, Ordering::SeqCst) % 2 == 0;
+        let busy = asked.fetch_add(1, Ordering::SeqCst).is_multiple_of(2);
         busy.then(|| reply(status, &[("retry-after", "0")], "too many"))
     });
     certified(&registry, &world);

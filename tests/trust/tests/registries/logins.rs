@@ -18,6 +18,9 @@ use crate::{says, sign, write};
 
 const BASIC: &str = "Basic realm=\"registry\"";
 
+/// The headers of a registry at a host, with what makes a demand for a token of that.
+type Offers = fn(&str, &dyn Fn(&str) -> String) -> Vec<String>;
+
 fn shown(asked: &Asked) -> Option<&str> {
     asked.headers.get("authorization").map(|it| it.to_str().unwrap())
 }
@@ -56,7 +59,7 @@ fn challenges_are_answered_as_registries_make_them() {
     let token =
         |host: &str| format!("Bearer realm=\"https://{host}/token?tenant=a\",service=\"reg\"");
     let scoped = move |host: &str| format!("{},scope=\"repository:otto/terms:pull\"", token(host));
-    let headers: [fn(&str, &dyn Fn(&str) -> String) -> Vec<String>; 7] = [
+    let headers: [Offers; 7] = [
         |_, _| vec![BASIC.into()],
         |_, _| vec!["Negotiate".into(), BASIC.into()],
         |_, _| vec![BASIC.into(), "Negotiate".into()],
@@ -288,8 +291,7 @@ fn what_docker_has_stored_is_found() {
     };
     let auth = BASE64_STANDARD.encode("otto:geheim");
     let entry = |key: &str| json!({ "auths": { key: { "auth": auth } } });
-    let knows =
-        format!("echo '{{\"ServerURL\":\"'$host'\",\"Username\":\"otto\",\"Secret\":\"geheim\"}}'");
+    let knows = "echo '{\"ServerURL\":\"'$host'\",\"Username\":\"otto\",\"Secret\":\"geheim\"}'";
     let lacks = "echo 'credentials not found in native keychain'; exit 1";
 
     for key in [host.clone(), format!("https://{host}/v1/"), format!("{host}/otto/terms")] {
@@ -299,8 +301,8 @@ fn what_docker_has_stored_is_found() {
     let two = json!({ "auths": { &host: { "auth": BASE64_STANDARD.encode("x:y") },
         format!("{host}/otto"): { "auth": auth } } });
     fine(two, "");
-    fine(json!({ "credsStore": "test" }), &knows);
-    fine(json!({ "credHelpers": { &host: "test" }, "credsStore": "missing" }), &knows);
+    fine(json!({ "credsStore": "test" }), knows);
+    fine(json!({ "credHelpers": { &host: "test" }, "credsStore": "missing" }), knows);
     fine(json!({ "credsStore": "test", "auths": { &host: { "auth": auth } } }), lacks);
     // It is asked for the host, and for nothing else.
     let picky = format!("test \"$host\" = \"{host}\" && {knows}");

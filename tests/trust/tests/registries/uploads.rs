@@ -30,6 +30,11 @@ fn large(world: &World, size: usize) -> (Layout, String) {
     (semper_trust::bundle::service(&service, buyer, seller, &signer, before).0, digest)
 }
 
+/// How a registry names the place of an upload.
+type Style = fn(&str, &str) -> String;
+/// What it answers instead to the n-th request of a method.
+type Fault = fn(&Asked, usize) -> Option<Response>;
+
 fn api() -> Manners {
     Manners { api: true, ..Manners::default() }
 }
@@ -37,7 +42,7 @@ fn api() -> Manners {
 #[test]
 fn an_upload_goes_to_where_the_registry_says_on_its_own_host() {
     let world = World::new();
-    let styles: [fn(&str, &str) -> String; 5] = [
+    let styles: [Style; 5] = [
         |_, path| path.to_owned(),
         |host, path| format!("https://{host}{path}"),
         |host, path| format!("//{}{path}", host.to_uppercase()),
@@ -49,7 +54,7 @@ fn an_upload_goes_to_where_the_registry_says_on_its_own_host() {
         registry.push(&world.bundle(), "current").unwrap();
         assert_eq!(registry.pull("current").unwrap().manifests().len(), 7);
     }
-    let refused: [(fn(&str, &str) -> String, &str, &str); 3] = [
+    let refused: [(Style, &str, &str); 3] = [
         (|host, path| format!("http://{host}{path}"), "no https address", "X-Forwarded-Proto"),
         (
             |_, path| format!("https://localhost{path}"),
@@ -135,7 +140,7 @@ fn cut() -> Response {
 fn a_registry_that_forgets_or_takes_no_pieces_gets_the_blob_all_the_same() {
     let world = World::new();
     let (layout, digest) = large(&world, LARGE);
-    let faults: [(&str, fn(&Asked, usize) -> Option<Response>); 5] = [
+    let faults: [(&str, Fault); 5] = [
         ("forgets the upload", |it, nth| {
             (it.method == "PATCH" && nth == 1).then(|| reply(404, &[], "BLOB_UPLOAD_UNKNOWN"))
         }),

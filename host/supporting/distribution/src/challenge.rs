@@ -90,7 +90,7 @@ mod tests {
             "Bearer  realm = \"https://r/token?tenant=a\", service = \"reg\"",
             "bearer error=\"invalid_token\", realm=\"https://r/token?tenant=a\",service=\"reg\"",
         ] {
-            assert_eq!(read(text), [bearer.clone()], "{text}");
+            assert_eq!(read(text), std::slice::from_ref(&bearer), "{text}");
         }
         let basic = one("basic", "a \"registry\", perhaps", "");
         let nego = one("negotiate", "", "");

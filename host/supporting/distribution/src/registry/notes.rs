@@ -111,8 +111,8 @@ impl Registry<'_> {
     }
 }
 
-/// A further pause, by which those who write at once come apart: another one for each of them and
-/// for each turn, from a longer while after each loss.
+/// A further pause after a loss, by which those who write at once come apart: another one for each of
+/// them and for each turn, from a longer while after each loss.
 fn apart(
     notes: &BTreeMap<Digest, Vec<&Descriptor>>,
     turn: u32,
@@ -122,5 +122,5 @@ fn apart(
     let own: Vec<u8> = notes.values().flatten().flat_map(|it| *it.digest.as_bytes()).collect();
     let mixed = Digest::of(&[own.as_slice(), &turn.to_be_bytes()].concat());
     let share = u32::from(mixed.as_bytes()[0]);
-    pause * (1 << lost.min(3)) * share / 256
+    pause * ((1 << lost.min(4)) - 1) * share / 256
 }

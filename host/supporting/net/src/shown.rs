@@ -3,7 +3,7 @@
 use std::fmt;
 
 use rustls::pki_types::UnixTime;
-use rustls::{AlertDescription, CertificateError, Error};
+use rustls::{AlertDescription, CertificateError, Error, PeerIncompatible};
 use semper_base::Timestamp;
 
 /// Why a server's certificate is not believed.
@@ -42,9 +42,10 @@ impl Shown {
     pub(crate) fn of(error: &Error) -> Self {
         match error {
             Error::InvalidCertificate(error) => Self::certificate(error),
-            Error::PeerIncompatible(_)
-            | Error::AlertReceived(
-                AlertDescription::ProtocolVersion | AlertDescription::HandshakeFailure,
+            Error::AlertReceived(AlertDescription::ProtocolVersion)
+            | Error::PeerIncompatible(
+                PeerIncompatible::ServerDoesNotSupportTls12Or13
+                | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig,
             ) => Self::Version,
             other => Self::Other(plain(other)),
         }

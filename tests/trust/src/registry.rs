@@ -1,28 +1,20 @@
 //! Debian's docker-registry, with TLS and a password.
 
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
 use semper_base::cert::{Authority, Roots};
 use semper_base::{Role, SigningKey, Timestamp};
 use semper_distribution::{Fetcher, Login, Logins, MoveError, Options, Place};
-use semper_testkit::process;
+use semper_testkit::process::{self, Running};
 use semper_trust::Layout;
 
 use crate::DAY;
 
 /// A registry's process; it ends with the value.
 pub struct Registry {
-    child: Child,
+    _running: Running,
     pub host: String,
-}
-
-impl Drop for Registry {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 /// A folder with an authority for servers, a password file, and what registries store.
@@ -105,22 +97,12 @@ impl Yard {
             at("tls.key"),
             at("htpasswd"),
         );
-        let file = self.path().join(format!("{name}.yml"));
-        std::fs::write(&file, config).unwrap();
-        let child = Command::new("docker-registry")
-            .arg("serve")
-            .arg(&file)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let until = Instant::now() + Duration::from_secs(20);
-        while !process::answers(port) {
-            assert!(Instant::now() < until, "the registry does not answer");
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        Registry { child, host: format!("localhost:{port}") }
+        let file = format!("{name}.yml");
+        std::fs::write(self.path().join(&file), config).unwrap();
+        let (program, serve) = (Path::new("docker-registry"), ["serve", &file]);
+        let mut running = Running::start(self.path(), name, program, &serve, &[]).unwrap();
+        running.ready(|| process::answers(port)).unwrap();
+        Registry { _running: running, host: format!("localhost:{port}") }
     }
 
     /// With the password for a host, or with none.

@@ -102,6 +102,22 @@ pub(crate) struct Answer {
     pub body: Vec<u8>,
 }
 
+impl Answer {
+    /// The answer as an error: nobody knows what to do with its status.
+    pub(crate) fn unexpected(&self, url: String) -> MoveError {
+        MoveError::Status { url, status: self.status, said: said(&self.body) }
+    }
+}
+
+/// A blob on its way to us.
+struct Source<'a> {
+    url: &'a str,
+    scope: &'a str,
+    name: &'a str,
+    size: u64,
+    progress: &'a dyn Progress,
+}
+
 impl Fetcher {
     /// A fetcher that believes servers for which these vouch.
     pub fn new(believed: impl Into<Believed>, options: Options) -> Self {
@@ -365,7 +381,7 @@ impl Fetcher {
             progress.told(&format!("the cache cannot be used ({trouble}); it is done without"));
         }
         loop {
-            self.fill(url, scope, &mut part, size, &name, progress)?;
+            self.fill(&Source { url, scope, name: &name, size, progress }, &mut part)?;
             match part.finish(&name) {
                 // What an earlier run has left behind was not a part of it.
                 Err(_) if part.has_old() => part.restart(),
@@ -375,19 +391,12 @@ impl Fetcher {
     }
 
     /// Streams until everything is there.
-    fn fill(
-        &self,
-        url: &str,
-        scope: &str,
-        part: &mut Part,
-        size: u64,
-        name: &str,
-        progress: &dyn Progress,
-    ) -> Result<(), MoveError> {
+    fn fill(&self, from: &Source<'_>, part: &mut Part) -> Result<(), MoveError> {
+        let &Source { name, size, progress, .. } = from;
         let mut idle = 0;
         while part.len() < size {
             let begun = part.len();
-            let error = match self.stream(url, scope, part, size, name, progress) {
+            let error = match self.stream(from, part) {
                 Ok(()) if part.len() == size => return Ok(()),
                 Ok(()) => {
                     let short = format!("{name}: only {} of {size} bytes came", part.len());
@@ -408,15 +417,8 @@ impl Fetcher {
         Ok(())
     }
 
-    fn stream(
-        &self,
-        url: &str,
-        scope: &str,
-        part: &mut Part,
-        size: u64,
-        name: &str,
-        progress: &dyn Progress,
-    ) -> Result<(), MoveError> {
+    fn stream(&self, from: &Source<'_>, part: &mut Part) -> Result<(), MoveError> {
+        let &Source { url, scope, name, size, progress } = from;
         let begun = part.len();
         let mut ask = Ask::new(Method::Get, url);
         if begun > 0 {

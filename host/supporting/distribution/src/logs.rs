@@ -9,7 +9,7 @@ use semper_tlog::tree::{self, Tree, WIDTH};
 use semper_tlog::{Checkpoint, Note, Proof, VerifierKey};
 use serde::{Deserialize, Serialize};
 
-use crate::fetch::{Wish, said};
+use crate::fetch::Wish;
 use crate::{Fetcher, MoveError, Progress};
 
 /// Where statements are posted.
@@ -56,8 +56,7 @@ impl<'a> LogClient<'a> {
         let wish = Wish { method, url: &url, headers, body: entry, scope: "", most: MAX_TEXT };
         let answer = self.fetcher.ask(wish, progress)?;
         if answer.status != 200 {
-            let said = said(&answer.body);
-            return Err(MoveError::Status { url, status: answer.status, said });
+            return Err(answer.unexpected(url));
         }
         let wrong = |error: semper_tlog::ProofError| self.wrong(&error);
         let proof = Proof::parse(&answer.body).map_err(wrong)?;
@@ -134,7 +133,7 @@ impl<'a> LogClient<'a> {
         let answer = self.fetcher.ask(wish, progress)?;
         match answer.status {
             200 => Ok(answer.body),
-            status => Err(MoveError::Status { url, status, said: said(&answer.body) }),
+            _ => Err(answer.unexpected(url)),
         }
     }
 

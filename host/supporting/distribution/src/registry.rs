@@ -29,7 +29,7 @@ use semper_trust::layout::{
 };
 use semper_trust::{Layout, LayoutError};
 
-use crate::fetch::{Answer, Wish, said};
+use crate::fetch::{Answer, Wish};
 use crate::https::keep;
 use crate::place::{Reference, Version};
 use crate::{Fetcher, MoveError, Progress};
@@ -125,9 +125,7 @@ impl<'a> Registry<'a> {
         match answer.status {
             200 => {}
             404 => return Err(LayoutError::Missing(url).into()),
-            status => {
-                return Err(MoveError::Status { url, status, said: said(&answer.body) });
-            }
+            _ => return Err(answer.unexpected(url)),
         }
         if let Some(want) = version.digest() {
             let got = Digest::of(&answer.body);

@@ -1,12 +1,12 @@
 //! Whom a server's certificate is believed: roots of any kind of key that the operator names, the
 //! operating system's for places of bundles, and nobody but the trust file's for semper's own roles.
 
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::time::Duration;
 
 use semper_base::Timestamp;
 use semper_distribution::Options;
-use semper_testkit::process;
+use semper_testkit::process::{self, Running};
 use semper_trust_tests::registry::{USER, Yard};
 use semper_trust_tests::server::{reply, serve_from};
 use semper_trust_tests::{DAY, World, ago};
@@ -170,24 +170,16 @@ fn a_server_that_knows_no_tls_1_3_is_named_as_such() {
     let yard = Yard::new();
     yard.certify_by_openssl(&["rsa:2048"]);
     let port = process::free_port().unwrap();
-    let mut server = Command::new("openssl")
-        .args(["s_server", "-quiet", "-tls1_2", "-cert", "tls.pem", "-key", "tls.key", "-accept"])
-        .arg(port.to_string())
-        .current_dir(yard.path())
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let until = Instant::now() + Duration::from_secs(20);
-    while !process::answers(port) {
-        assert!(Instant::now() < until, "openssl does not listen");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    let accept = port.to_string();
+    let serve = ["s_server", "-quiet", "-tls1_2", "-cert", "tls.pem", "-key", "tls.key"];
+    let serve = [&serve[..], &["-accept", &accept]].concat();
+    let openssl = Path::new("openssl");
+    let mut server = Running::start(yard.path(), "openssl", openssl, &serve, &[]).unwrap();
+    server.ready(|| process::answers(port)).unwrap();
     let place = format!("registry://localhost:{port}/otto/terms:current");
     let pull = ["pull", &place, "--out", "pulled", "--root", "certs/ca.crt"];
     let said = sign(yard.path(), &[], &pull).err;
-    let _ = server.kill().and_then(|()| server.wait());
+    server.kill();
     assert!(said.contains("does not speak TLS 1.3"), "{said}");
     assert!(said.contains("switch TLS 1.3 on"), "{said}");
 }

@@ -1,6 +1,6 @@
 //! Putting a bundle into a registry.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use semper_base::Digest;
 use semper_net::Method;
@@ -9,7 +9,7 @@ use semper_trust::layout::{Descriptor, INDEX, Index, MANIFEST, MAX_DOCUMENT, can
 
 use super::Registry;
 use super::upload::Upload;
-use crate::fetch::{Answer, Wish, said};
+use crate::fetch::{Answer, Wish};
 use crate::place::Version;
 use crate::{MoveError, Progress};
 
@@ -23,7 +23,7 @@ impl Registry<'_> {
         };
         let host = self.own();
         let mut manifests = Vec::new();
-        let mut pushed = std::collections::BTreeSet::new();
+        let mut pushed = BTreeSet::new();
         for descriptor in layout.manifests() {
             let manifest = layout.manifest(descriptor)?;
             for blob in manifest.layers.iter().chain([&manifest.config]) {
@@ -78,7 +78,7 @@ impl Registry<'_> {
         let answer = self.fetcher.ask(wish, progress)?;
         match answer.status {
             200..=204 => Ok(answer),
-            status => Err(MoveError::Status { url, status, said: said(&answer.body) }),
+            _ => Err(answer.unexpected(url)),
         }
     }
 }

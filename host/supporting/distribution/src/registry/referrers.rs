@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::{OURS, Registry};
 use crate::address::whither;
-use crate::fetch::{Answer, said};
+use crate::fetch::Answer;
 use crate::{MoveError, Progress};
 
 /// Bytes of one page of a list (the specification lets documents have 4 MiB).
@@ -100,9 +100,7 @@ impl Registry<'_> {
                 404 if page == 0 => return Ok(None),
                 // Servers of before 1.1 have other words for what they do not know.
                 400 | 405 | 406 | 501 if page == 0 && api => return Ok(None),
-                status => {
-                    return Err(MoveError::Status { url, status, said: said(&answer.body) });
-                }
+                _ => return Err(answer.unexpected(url)),
             }
             let Some((document, entries)) = parsed(&answer) else {
                 // A page for people; or the subject itself, where a registry takes the tag for

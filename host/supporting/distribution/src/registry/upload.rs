@@ -10,7 +10,7 @@ use semper_trust::layout::MAX_DOCUMENT;
 
 use super::Registry;
 use crate::address::{whither, with};
-use crate::fetch::{Answer, Wish, said};
+use crate::fetch::{Answer, Wish};
 use crate::{MoveError, Progress};
 
 /// Bytes of a piece, at first.
@@ -142,7 +142,7 @@ impl<'a> Upload<'a> {
         let url = self.registry.url(self.host, "blobs/uploads/");
         let begun = self.ask(Method::Post, &url, &[], &[])?;
         let Some(location) = begun.headers.get("location").filter(|_| begun.status == 202) else {
-            return Err(status(url, &begun));
+            return Err(begun.unexpected(url));
         };
         let least = begun.headers.get("oci-chunk-min-length").and_then(|it| it.parse().ok());
         self.piece = self.piece.max(least.unwrap_or(0));
@@ -184,16 +184,16 @@ impl<'a> Upload<'a> {
                 self.moved(session, &answer.headers)?;
                 Ok(Outcome::On)
             }
-            416 => Ok(Outcome::Unsure(status(session.location.clone(), &answer))),
-            413 => self.smaller(piece.len(), status(session.location.clone(), &answer)),
-            404 => Ok(Outcome::Anew(status(session.location.clone(), &answer))),
+            416 => Ok(Outcome::Unsure(answer.unexpected(session.location.clone()))),
+            413 => self.smaller(piece.len(), answer.unexpected(session.location.clone())),
+            404 => Ok(Outcome::Anew(answer.unexpected(session.location.clone()))),
             // One that takes no pieces takes it whole, perhaps.
             400 | 405 | 501 if !self.torn => {
                 self.piece = self.bytes.len();
                 self.torn = true;
-                Ok(Outcome::Anew(status(session.location.clone(), &answer)))
+                Ok(Outcome::Anew(answer.unexpected(session.location.clone())))
             }
-            _ => Err(status(session.location.clone(), &answer)),
+            _ => Err(answer.unexpected(session.location.clone())),
         }
     }
 
@@ -206,15 +206,15 @@ impl<'a> Upload<'a> {
         let whole = bytes.len() == self.bytes.len();
         match answer.status {
             200..=204 => Ok(Outcome::Done),
-            413 => self.smaller(bytes.len(), status(url, &answer)),
-            404 | 416 => Ok(Outcome::Anew(status(url, &answer))),
+            413 => self.smaller(bytes.len(), answer.unexpected(url)),
+            404 | 416 => Ok(Outcome::Anew(answer.unexpected(url))),
             // Pieces that were put together wrongly: once more, in one.
             400 if !whole && !self.torn => {
                 self.piece = self.bytes.len();
                 self.torn = true;
-                Ok(Outcome::Anew(status(url, &answer)))
+                Ok(Outcome::Anew(answer.unexpected(url)))
             }
-            _ => Err(status(url, &answer)),
+            _ => Err(answer.unexpected(url)),
         }
     }
 
@@ -276,10 +276,6 @@ impl<'a> Upload<'a> {
 }
 
 const OCTETS: &str = "application/octet-stream";
-
-fn status(url: String, answer: &Answer) -> MoveError {
-    MoveError::Status { url, status: answer.status, said: said(&answer.body) }
-}
 
 /// A connection that broke has let something through, or nothing; anything else will not change.
 fn unsure(error: MoveError) -> Result<Outcome, MoveError> {

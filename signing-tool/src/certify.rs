@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use semper_base::cert::Roots;
+use semper_base::cert::{Revocation, Roots};
 use semper_base::{Amount, Digest, Report, Role, Timestamp};
 use semper_trust::bundle;
 use semper_trust::capability::Capability;
@@ -105,10 +105,10 @@ pub fn revoke(arguments: &RevokeArguments) -> Result<Said, Report> {
     let signer = keys.signer();
     let root = files::certificate(&arguments.root)?;
     let now = Timestamp::now();
-    let roots = Roots::new(vec![root.clone()]);
+    let verifier = Roots::new(vec![root.clone()]).asking(Revocation::OWN);
     let role = [Role::Evaluator, Role::Merchant, Role::Author]
         .into_iter()
-        .find(|role| roots.verify(signer.chain, *role, now).is_ok());
+        .find(|role| verifier.verify(signer.chain, *role, now).is_ok());
     let role = role.ok_or_else(|| {
         let what = format!("{} does not vouch for {}", root.subject(), keys.leaf().subject());
         Report::input(what, "give the root behind the signer's certificate")
@@ -125,7 +125,7 @@ pub fn revoke(arguments: &RevokeArguments) -> Result<Said, Report> {
         // The list before may have been signed with an older key; only its own root counts.
         let bytes = files::bytes(&arguments.list)?;
         let (subject, before, _) = envelope::verify_any::<RevocationList>(
-            &bytes, REVOKED, &roots, role, now,
+            &bytes, REVOKED, &verifier, role, now,
         )
         .map_err(|error| {
             let what = format!("{}: {error}", arguments.list.display());

@@ -35,7 +35,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
-use semper_base::Report;
+use semper_base::{Report, text};
 use serde_json::json;
 
 use arguments::{Arguments, Command, LogCommand};
@@ -46,10 +46,13 @@ fn main() -> ExitCode {
     if let Some(code) = exercise::compile_worker() {
         return code;
     }
-    let arguments = Arguments::parse();
-    match run(arguments.command) {
-        Ok(said) => {
-            said.print(arguments.json);
+    let done = text::arguments(std::env::args_os()).and_then(|()| {
+        let arguments = Arguments::parse();
+        Ok((run(arguments.command)?, arguments.json))
+    });
+    match done {
+        Ok((said, json)) => {
+            said.print(json);
             if said.refused { ExitCode::from(1) } else { ExitCode::SUCCESS }
         }
         Err(report) => {

@@ -1,7 +1,10 @@
 //! What a command says: lines for people, one value for machines. Printed once, at the end;
 //! progress goes to standard error meanwhile.
 
+use std::io::Write as _;
+
 use indicatif::{ProgressBar, ProgressStyle};
+use semper_base::text;
 use serde_json::Value;
 
 /// What a command has to say.
@@ -23,11 +26,11 @@ impl Said {
 
     /// Prints it.
     pub fn print(&self, json: bool) {
-        if json {
-            println!("{:#}", self.value);
-        } else {
-            println!("{}", self.text.trim_end());
-        }
+        // A reader that has gone away (`| head`) is no error.
+        let _ = match json {
+            true => writeln!(std::io::stdout(), "{}", text::json(&format!("{:#}", self.value))),
+            false => writeln!(std::io::stdout(), "{}", text::readable(self.text.trim_end())),
+        };
     }
 }
 

@@ -88,7 +88,9 @@ const LEAVE: &str = "do not deal with this host; it does not keep to the protoco
 fn after(refusal: &Refusal) -> String {
     match refusal {
         Refusal::NoPayment { .. } => {
-            "set up a payment module that the terms accept, in the home's semper.toml".into()
+            "open an account where the merchant has one, and name it under [payment] in the home's \
+             semper.toml"
+                .into()
         }
         Refusal::Clock { .. } => "set the clock".into(),
         Refusal::UnknownTerms(_) => "fetch the merchant's terms again".into(),
@@ -111,7 +113,7 @@ impl Host {
             buyer: self.identity()?.0,
             keys: self.tinguin().deal_keys(nonce)?,
             attributes: Attributes::default(),
-            payment: self.payments().names().to_vec(),
+            payment: self.payments().ways(),
             made: self.now(),
         };
         let (machine, effects) = Buyer::start(hello);
@@ -197,12 +199,8 @@ impl Host {
         match response.status {
             200 => {
                 let now = self.now();
-                let signed = SignedAgreement::verify(
-                    &response.body,
-                    Side::Seller,
-                    &self.present_roots(),
-                    now,
-                )?;
+                let signed =
+                    SignedAgreement::verify(&response.body, Side::Seller, &self.verifier(), now)?;
                 Ok(Event::Received(signed.agreement, signed.bytes))
             }
             _ => refusal(&response),
@@ -258,14 +256,26 @@ impl Host {
         let hello: Hello = cbor::decode(bytes, MAX_HELLO)?;
         let nonce = hello.nonce;
         let now = self.now();
-        let (machine, effects) = match self.archive().opening(nonce)? {
-            Some(row) => {
-                let machine = self.merchant(&row)?;
-                machine.step(Event::Tick, now)
-            }
-            None => Merchant::start(self.draw_up(hello, current, now)?),
+        let row = match self.archive().opening(nonce)? {
+            Some(row) => row,
+            None => self.first_opening(hello, current, now)?,
         };
+        // What was stored first is what everybody who says this HELLO gets, whoever else says it now.
+        let (machine, effects) = self.merchant(&row)?.step(Event::Tick, now);
         self.drive_merchant(nonce, current, machine, effects)?.ok_or(OpeningError::Stuck)
+    }
+
+    /// Draws up and stores an opening, unless somebody else has been quicker; what is stored then.
+    fn first_opening(
+        &self,
+        hello: Hello,
+        current: &VerifiedTerms,
+        now: Timestamp,
+    ) -> Result<OpeningRow, OpeningError> {
+        let nonce = hello.nonce;
+        let (machine, _) = Merchant::start(self.draw_up(hello, current, now)?);
+        self.archive().commit(vec![Write::NewOpening(merchant_row(nonce, &machine))])?;
+        self.archive().opening(nonce)?.ok_or_else(|| damaged(&"it has not been stored"))
     }
 
     /// The buyer's signature has come: the deal is open.
@@ -273,7 +283,7 @@ impl Host {
         let row = self.archive().opening_of(id)?.ok_or(OpeningError::Unknown)?;
         let machine = self.merchant(&row)?;
         let now = self.now();
-        let signed = SignedAgreement::verify(bytes, Side::Buyer, &self.present_roots(), now)?;
+        let signed = SignedAgreement::verify(bytes, Side::Buyer, &self.verifier(), now)?;
         let terms = self.shelf().get(signed.agreement.hello.terms, now)?;
         let event = Event::Received(signed.agreement, signed.bytes);
         let (machine, effects) = machine.step(event, now);
@@ -316,8 +326,9 @@ impl Host {
             return no(Refusal::Clock { buyer, merchant });
         }
         let accepted = &current.terms().payment;
-        let Some(payment) = semper_payment::negotiate(&hello.payment, accepted) else {
-            let (buyer, terms) = (hello.payment.join(", "), accepted.join(", "));
+        let Some(payment) = self.payments().negotiate(&hello.payment, accepted) else {
+            let buyer = semper_payment::words(&hello.payment);
+            let terms = self.payments().words(accepted);
             return no(Refusal::NoPayment { buyer, terms });
         };
         let payment = payment.to_owned();
@@ -346,7 +357,8 @@ impl Host {
                 match effect {
                     Effect::Persist => {
                         if !matches!(machine, Merchant::Open(..)) {
-                            self.archive().commit(vec![merchant_row(nonce, &machine)])?;
+                            self.archive()
+                                .commit(vec![Write::Opening(merchant_row(nonce, &machine))])?;
                         }
                     }
                     Effect::Sign(agreement) => {
@@ -358,7 +370,8 @@ impl Host {
                         let (buyer, seller) =
                             (agreement.name(Side::Buyer), agreement.name(Side::Seller));
                         let signed = [(seller, ours.as_slice()), (buyer, theirs.as_slice())];
-                        let with = vec![merchant_row(nonce, &machine), Write::Opened(nonce)];
+                        let stored = Write::Opening(merchant_row(nonce, &machine));
+                        let with = vec![stored, Write::Opened(nonce)];
                         self.open(agreement, Side::Seller, "", signed, with)?;
                     }
                     Effect::SendAccepted(_) => return Ok(None),
@@ -390,14 +403,14 @@ fn buyer_row(nonce: Digest, address: &str, machine: &Buyer) -> Write {
     Write::Opening(OpeningRow { nonce, deal, side, address, state })
 }
 
-fn merchant_row(nonce: Digest, machine: &Merchant) -> Write {
+fn merchant_row(nonce: Digest, machine: &Merchant) -> OpeningRow {
     let deal = match machine {
         Merchant::Signing(it) | Merchant::Offered(it, _) | Merchant::Open(it, ..) => Some(it.id()),
         Merchant::Refused(_) => None,
     };
     let state = cbor::encode(machine);
     let (side, address) = (Side::Seller, String::new());
-    Write::Opening(OpeningRow { nonce, deal, side, address, state })
+    OpeningRow { nonce, deal, side, address, state }
 }
 
 /// Has the TINGUIN sign an agreement: what comes of it, as an event.

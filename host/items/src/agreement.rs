@@ -3,13 +3,17 @@
 //! HELLO (buyer) → AGREE (merchant, signed) → AGREED (buyer, signed): see `docs/deals.md`,
 //! “Opening”.
 
+mod way;
+
 use semper_base::cbor::{self, CborError};
-use semper_base::cert::Roots;
+use semper_base::cert::Verifier;
 use semper_base::cose::{self, CoseError, Signatory};
 use semper_base::{
     Certificate, DealId, Digest, Identity, PublicKey, Role, SealPublic, SigningKey, Timestamp,
 };
 use serde::{Deserialize, Serialize};
+
+pub use way::{NoWay, Way};
 
 /// The payment module that semper's hosts have, by its name in terms and agreements: money at a bank.
 pub const PURSE: &str = "purse";
@@ -119,7 +123,7 @@ pub struct Hello {
     pub keys: DealKeys,
     /// Security attributes of the deal.
     pub attributes: Attributes,
-    /// Payment modules that the buyer can use, most liked first.
+    /// The buyer's ways to pay, most liked first: the text form of [`Way`].
     pub payment: Vec<String>,
     /// When it was made.
     pub made: Timestamp,
@@ -135,7 +139,7 @@ pub struct Agreement {
     pub nonce: Digest,
     /// The merchant's keys for this deal.
     pub keys: DealKeys,
-    /// The payment module chosen from the buyer's.
+    /// The way to pay, chosen from the buyer's.
     pub payment: String,
     /// An agreement that is not countersigned until then is void.
     pub countersign_by: Timestamp,
@@ -218,11 +222,11 @@ impl SignedAgreement {
     pub fn verify(
         bytes: &[u8],
         side: Side,
-        roots: &Roots,
+        verifier: &Verifier,
         at: Timestamp,
     ) -> Result<Self, AgreementError> {
         let parsed = cose::parse(bytes, DOMAIN, MAX_SIGNED)?;
-        let (payload, signer) = parsed.verify_identity(roots, side.role(), at)?;
+        let (payload, signer) = parsed.verify_identity(verifier, side.role(), at)?;
         let agreement = Agreement::decode(&payload)?;
         if agreement.name(side) != signer.name {
             let want = agreement.name(side).to_owned();

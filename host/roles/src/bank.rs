@@ -1,6 +1,7 @@
 //! The test bank: accounts, payments by signed orders, statements of account.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use semper_bank_protocol::{
     ACCOUNT_DOMAIN, AccountAction, AccountRequest, AccountView, BANK, BankRefusal, CBOR, EntryView,
     MAX_CLAIM, Refusal, Request,
 };
-use semper_base::cert::{CertError, Roots};
+use semper_base::cert::{CertError, Revocation, Roots, Verifier};
 use semper_base::cose;
 use semper_base::keys::KeyError;
 use semper_base::{Certificate, Clock, Digest, Identity, Mend, Role, SigningKey, Timestamp, cbor};
@@ -69,7 +70,13 @@ pub enum BankError {
     Ledger(#[from] LedgerError),
 }
 
+const BEING_LOOKED_AT: &str = "the bank's books are being looked at; nothing was booked";
 const REGISTER: &str = "make bank.key with semper-sign key and register its request as bank.pem";
+
+/// Whether a bank's books balance. While they do not, nothing is booked: what is wrong is for the
+/// operator to look at, and customers ask again.
+#[derive(Debug, Default)]
+struct Books(AtomicBool);
 
 /// A running bank.
 #[derive(Debug)]
@@ -77,8 +84,10 @@ pub struct Bank {
     name: String,
     key: SigningKey,
     chain: Vec<Certificate>,
-    roots: Roots,
+    verifier: Verifier,
     ledger: Ledger,
+    /// Whether they balance.
+    books: Books,
     /// Signs facts about holds.
     facts: Keys,
     clock: Arc<dyn Clock>,
@@ -103,6 +112,7 @@ fn identity(
     now: Timestamp,
 ) -> Result<Identity, BankError> {
     let identity = roots
+        .asking(Revocation::OWN)
         .verify(chain, Role::Bank, now)
         .map_err(|source| BankError::Certificate { file: "bank.pem", source })?;
     match identity.key == key.public() {
@@ -113,16 +123,23 @@ fn identity(
 
 impl Bank {
     /// Opens a bank's home: `bank.key`, `bank.pem`, `root.pem` (the authority), the ledger.
-    pub fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, BankError> {
+    pub fn open(path: &Path, around: &Surroundings) -> Result<Self, BankError> {
+        let clock = around.clock();
         let home = Home::open(path)?;
         let (own, root) = (certificate(&home, "bank.pem")?, certificate(&home, "root.pem")?);
         let (key, chain, roots) = (signing_key(&home)?, vec![own], Roots::new(vec![root]));
         let identity = identity(&key, &chain, &roots, clock.now())?;
         let file = home.path().join(LEDGER);
         let ledger = Ledger::open(&file)?;
-        ledger.audit()?;
+        let verifier = roots.asking(around.revocation(path, &roots)?);
         let facts = Keys::new(SigningKey::from_seed(&key.seed()), NoGoods);
-        Ok(Self { name: identity.name, key, chain, roots, ledger, facts, clock, file })
+        let books = Books::default();
+        let bank =
+            Self { name: identity.name, key, chain, verifier, ledger, books, facts, clock, file };
+        // What has come due while nobody was here falls first.
+        bank.lapse();
+        bank.look_at_books();
+        Ok(bank)
     }
 
     /// The books.
@@ -130,8 +147,45 @@ impl Bank {
         &self.ledger
     }
 
+    /// Holds whose date has come fall; whether all could.
+    fn lapse(&self) -> bool {
+        let lapsed = self.ledger.lapse(self.clock.now());
+        lapsed
+            .inspect_err(|error| {
+                tracing::error!(%error, "holds whose date has come cannot be looked after");
+            })
+            .is_ok()
+    }
+
+    /// Works the books out again; whether they balance.
+    fn look_at_books(&self) -> bool {
+        let wrong = match self.ledger.findings(self.clock.now()) {
+            Ok(found) => {
+                for finding in &found {
+                    tracing::error!(%finding, "the books: semper bank audit");
+                }
+                found.iter().any(|it| it.breaks)
+            }
+            Err(error) => {
+                tracing::error!(%error, "the books cannot be read");
+                true
+            }
+        };
+        self.books.0.store(wrong, Ordering::SeqCst);
+        !wrong
+    }
+
+    /// Whether something may be booked.
+    fn may_book(&self) -> Result<(), BankRefusal> {
+        match self.books.0.load(Ordering::SeqCst) {
+            false => Ok(()),
+            true => Err(BankRefusal::new(Refusal::Away, BEING_LOOKED_AT)),
+        }
+    }
+
     /// Carries a signed payment order out, once; the signed confirmation.
     fn pay(&self, body: &[u8]) -> Result<Vec<u8>, BankRefusal> {
+        self.may_book()?;
         let now = self.clock.now();
         let signed = self.signed_by_holder(body, now)?;
         let statement = signed.statement();
@@ -152,6 +206,7 @@ impl Bank {
         let movement = Movement {
             reference: Digest::of_parts(&[order.from.as_bytes(), order.reference.as_bytes()]),
             request: signed.digest(),
+            ordered: statement.made,
             debit,
             credit,
             amount: order.amount,
@@ -178,6 +233,7 @@ impl Bank {
 
     /// Holds money under the conditions of an exchange, once; the signed fact.
     fn hold(&self, body: &[u8]) -> Result<Vec<u8>, BankRefusal> {
+        self.may_book()?;
         let now = self.clock.now();
         let signed = self.signed_by_holder(body, now)?;
         let Content::HoldOrder(order) = &signed.statement().content else {
@@ -191,13 +247,16 @@ impl Bank {
         if !owner.map_err(|error| ledger_refusal(&error))? {
             return Err(not_yours(&debit));
         }
-        let fact = self.holds().order(order, now).map_err(|error| holds_refusal(&error))?;
+        let ordered = signed.statement().made;
+        let fact = self.holds().order(order, ordered, now);
+        let fact = fact.map_err(|error| holds_refusal(&error))?;
         tracing::info!(exchange = order.exchange.short(), "money held");
         Ok(cbor::encode(&fact))
     }
 
     /// Follows a claim about a hold; the signed fact.
     fn claim(&self, body: &[u8]) -> Result<Vec<u8>, BankRefusal> {
+        self.may_book()?;
         let request = cbor::decode(body, MAX_CLAIM).map_err(BankRefusal::malformed)?;
         let fact = self.holds().claim(&request, self.clock.now());
         Ok(cbor::encode(&fact.map_err(|error| holds_refusal(&error))?))
@@ -214,9 +273,9 @@ impl Bank {
         now: Timestamp,
     ) -> Result<SignedStatement, BankRefusal> {
         // Merchants pay too (refunds), so either role may hold an account.
-        SignedStatement::verify(body, &self.roots, Role::Buyer, now)
-            .or_else(|_| SignedStatement::verify(body, &self.roots, Role::Merchant, now))
-            .map_err(BankRefusal::malformed)
+        SignedStatement::verify(body, &self.verifier, Role::Buyer, now)
+            .or_else(|_| SignedStatement::verify(body, &self.verifier, Role::Merchant, now))
+            .map_err(|error| not_believed(error.is_passing(), &error))
     }
 
     /// Opens or shows an account of whoever signs.
@@ -229,8 +288,17 @@ impl Bank {
         if request.made.millis().abs_diff(now.millis()) > FRESH_MS {
             return Err(BankRefusal::malformed("the request is not of now; set the clock"));
         }
+        // Whoever has seen it on its way does not learn the account's state by saying it again.
+        let since = now.before(Duration::from_millis(2 * FRESH_MS));
+        let first = self.ledger.is_first(request.nonce, request.made, since);
+        if !first.map_err(|error| ledger_refusal(&error))? {
+            return Err(BankRefusal::malformed("this request was answered before; ask anew"));
+        }
         let key = holder.key.id();
         let account = match &request.what {
+            AccountAction::Open(_) if self.books.0.load(Ordering::SeqCst) => {
+                return Err(BankRefusal::new(Refusal::Away, BEING_LOOKED_AT));
+            }
             AccountAction::Open(currency) => self.ledger.open_account(key, &holder.name, *currency),
             AccountAction::Show(id) => {
                 let id = number(id)?;
@@ -254,12 +322,12 @@ impl Bank {
     ) -> Result<(AccountRequest, Identity), BankRefusal> {
         let parse = || cose::parse(body, ACCOUNT_DOMAIN, 32 * 1024);
         let unverified = parse().map_err(BankRefusal::malformed)?;
-        let verified = unverified.verify_identity(&self.roots, Role::Buyer, now);
+        let verified = unverified.verify_identity(&self.verifier, Role::Buyer, now);
         let (payload, holder) = match verified {
             Ok(done) => done,
             Err(_) => parse()
-                .and_then(|it| it.verify_identity(&self.roots, Role::Merchant, now))
-                .map_err(BankRefusal::malformed)?,
+                .and_then(|it| it.verify_identity(&self.verifier, Role::Merchant, now))
+                .map_err(|error| not_believed(error.is_passing(), &error))?,
         };
         let request = cbor::decode(&payload, 4096).map_err(BankRefusal::malformed)?;
         Ok((request, holder))
@@ -290,6 +358,14 @@ fn number(text: &str) -> Result<AccountId, BankRefusal> {
     text.parse().map_err(|error: NotAnAccount| BankRefusal::malformed(error))
 }
 
+/// A request whose signature is not believed; what the bank only cannot say now is its own trouble.
+fn not_believed(passing: bool, error: &dyn std::fmt::Display) -> BankRefusal {
+    match passing {
+        true => BankRefusal::new(Refusal::Away, error),
+        false => BankRefusal::malformed(error),
+    }
+}
+
 fn not_yours(account: &AccountId) -> BankRefusal {
     BankRefusal::new(Refusal::NotYours, format!("account {account} is not yours"))
 }
@@ -299,7 +375,9 @@ fn ledger_refusal(error: &LedgerError) -> BankRefusal {
         LedgerError::NoFunds { .. } => Refusal::NoFunds,
         LedgerError::UnknownAccount(_) => Refusal::UnknownAccount,
         LedgerError::Conflict | LedgerError::Hold(_) => Refusal::Conflict,
-        LedgerError::Currency { .. } | LedgerError::Amount(_) => Refusal::Malformed,
+        LedgerError::Currency { .. } | LedgerError::Amount(_) | LedgerError::Date { .. } => {
+            Refusal::Malformed
+        }
         LedgerError::Audit(_) | LedgerError::Sqlite(_) => Refusal::Away,
     };
     BankRefusal::new(code, error)
@@ -334,11 +412,11 @@ impl RoleKind for Bank {
             wrong.take(identity(&key, &[own], &Roots::new(vec![root]), System.clock().now()));
         }
         let ledger = Ledger::look(&home.path().join(LEDGER));
-        wrong.take(ledger.and_then(|it| it.audit()));
+        wrong.take(ledger.and_then(|it| it.audit(System.clock().now())));
     }
 
     fn open(config: &HomeConfig, around: &Surroundings) -> Result<Arc<dyn ServerRole>, BankError> {
-        let bank = Arc::new(Self::open(&config.home, around.clock())?);
+        let bank = Arc::new(Self::open(&config.home, around)?);
         let weak = Arc::downgrade(&bank);
         around.spawn().keep("lapse", &Bell::new(), Box::new(move |post| lapse(&weak, post)));
         Ok(bank)
@@ -348,12 +426,12 @@ impl RoleKind for Bank {
 /// Dates of holds are looked after as long as the bank stands.
 fn lapse(bank: &Weak<Bank>, post: &Post) -> Turn {
     let Some(bank) = bank.upgrade() else { return Turn::End };
-    match bank.ledger.lapse(bank.clock.now()) {
-        Ok(_) => post.well(),
-        Err(error) => {
-            tracing::error!(%error, "holds whose date has come cannot be looked after");
-            post.ill("holds whose date has come cannot be looked after");
-        }
+    if bank.may_book().is_err() && !bank.look_at_books() {
+        post.ill("the books do not balance: semper bank audit");
+    } else if bank.lapse() {
+        post.well();
+    } else {
+        post.ill("holds whose date has come cannot be looked after");
     }
     Turn::Wait(LAPSE)
 }

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 
 use crate::list::ROLES;
+use crate::revocation::RevocationConfig;
 use crate::role::{Configured, RoleError, Section};
 
 /// A server's configuration. Paths in the file are relative to it.
@@ -22,6 +23,8 @@ pub struct ServerConfig {
     pub log: LogFormat,
     /// The server's TLS certificate and key.
     pub tls: TlsConfig,
+    /// Where roles ask for revoked certificates.
+    pub revocation: Option<RevocationConfig>,
     roles: Vec<Box<dyn Configured>>,
 }
 
@@ -147,7 +150,8 @@ impl ServerConfig {
             for path in [&mut head.tls.certificate, &mut head.tls.key] {
                 *path = base.join(&*path);
             }
-            Self { listen: head.listen, log: head.log, tls: head.tls, roles }
+            let Filled { listen, log, tls, revocation } = head;
+            Self { listen, log, tls, revocation, roles }
         });
         (config, wrong)
     }
@@ -236,12 +240,14 @@ struct Filled {
     listen: SocketAddr,
     log: LogFormat,
     tls: TlsConfig,
+    revocation: Option<RevocationConfig>,
 }
 
 enum Key {
     Listen,
     Log,
     Tls,
+    Revocation,
     Role,
 }
 
@@ -261,12 +267,13 @@ impl<'de> Visitor<'de> for Head {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Filled, A::Error> {
-        let (mut listen, mut log, mut tls) = (None, None, None);
+        let (mut listen, mut log, mut tls, mut revocation) = (None, None, None, None);
         while let Some(key) = map.next_key_seed(KeyOf { known: self.known })? {
             match key {
                 Key::Listen => listen = Some(map.next_value()?),
                 Key::Log => log = Some(map.next_value()?),
                 Key::Tls => tls = Some(map.next_value()?),
+                Key::Revocation => revocation = Some(map.next_value()?),
                 Key::Role => map.next_value::<IgnoredAny>().map(drop)?,
             }
         }
@@ -274,6 +281,7 @@ impl<'de> Visitor<'de> for Head {
             listen: listen.ok_or_else(|| A::Error::missing_field("listen"))?,
             log: log.unwrap_or_default(),
             tls: tls.ok_or_else(|| A::Error::missing_field("tls"))?,
+            revocation,
         })
     }
 }
@@ -295,7 +303,7 @@ impl Visitor<'_> for KeyOf {
     type Value = Key;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("`listen`, `log`, `[tls]` or a role's section")
+        f.write_str("`listen`, `log`, `[tls]`, `[revocation]` or a role's section")
     }
 
     fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Key, E> {
@@ -303,10 +311,11 @@ impl Visitor<'_> for KeyOf {
             "listen" => Ok(Key::Listen),
             "log" => Ok(Key::Log),
             "tls" => Ok(Key::Tls),
+            "revocation" => Ok(Key::Revocation),
             _ if self.known.iter().any(|it| it.name == name) => Ok(Key::Role),
             _ => Err(E::custom(format!(
-                "unknown section or entry `{name}`: a server has `listen`, `log`, [tls], and for \
-                 its roles {}",
+                "unknown section or entry `{name}`: a server has `listen`, `log`, [tls], \
+                 [revocation], and for its roles {}",
                 sections_of(self.known)
             ))),
         }

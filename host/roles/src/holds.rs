@@ -43,15 +43,21 @@ pub struct Holds<'a> {
 }
 
 impl Holds<'_> {
-    /// Holds or pays what the owner of the account has ordered: once.
+    /// Holds or pays what the owner of the account has ordered at that time: once.
     ///
     /// # Errors
     /// No funds, no such account, another order under this name: nothing was booked.
-    pub fn order(&self, order: &HoldOrder, now: Timestamp) -> Result<HoldFact, HoldsError> {
+    pub fn order(
+        &self,
+        order: &HoldOrder,
+        ordered: Timestamp,
+        now: Timestamp,
+    ) -> Result<HoldFact, HoldsError> {
         let terms = Order::of(order);
         let name = hold_name::<Standard>(&terms.third_party, terms.leaf);
         let held = Held {
             name,
+            ordered,
             debit: order.from.parse()?,
             credit: order.to.parse()?,
             instruction: begin(&terms),

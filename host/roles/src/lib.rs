@@ -11,6 +11,7 @@
 //! | [`room`] | those places: a role that hangs leaves others their threads |
 //! | [`web`] | answers that all roles give in one way |
 //! | `health` | `/healthz` and `/metrics`, worked out from the keepers |
+//! | [`revocation`] | what authorities have withdrawn |
 //! | `queue` | bounded queues to loops |
 //!
 //! | role | what it does |
@@ -40,6 +41,7 @@ pub mod merchant;
 pub mod outside;
 pub mod party;
 mod queue;
+pub mod revocation;
 pub mod role;
 pub mod room;
 pub mod server;

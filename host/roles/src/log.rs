@@ -20,7 +20,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use rusqlite::{Connection, OptionalExtension as _};
 use semper_archive::{Home, HomeError};
-use semper_base::cert::{CertError, Roots};
+use semper_base::cert::{CertError, Revocation, Roots, Verifier};
 use semper_base::{Certificate, Digest, Mend, Role, SigningKey, Timestamp, keys};
 use semper_keeper::{Health, Spawn};
 use semper_net::Client;
@@ -135,6 +135,10 @@ pub enum LogError {
          authorities vouch for"
     )]
     Refused(String),
+    /// It cannot be said now whether a statement is accepted.
+    #[error("the statement cannot be taken now: {0}")]
+    #[mend("try again later; the log's operator looks after the authority's list")]
+    Unsure(String),
     /// Not enough witnesses.
     #[error("only {got} of the {want} witnesses wanted have cosigned")]
     #[mend("try again later")]
@@ -156,7 +160,7 @@ const RESTORE: &str = "restore the log's home from a backup";
 #[derive(Debug)]
 pub struct Log {
     public: PathBuf,
-    roots: Roots,
+    verifier: Verifier,
     store: Arc<Mutex<Connection>>,
     queue: Queue<Pending>,
     vkey: VerifierKey,
@@ -189,14 +193,26 @@ impl Log {
     /// # Errors
     /// When something is missing or damaged, or too few witnesses cosign what a crash has left.
     pub fn open(config: &LogConfig, spawn: &dyn Spawn) -> Result<Self, LogError> {
+        let alone = |_: &Roots| Ok(Revocation::Unasked("only its keeper writes into it"));
+        Self::asking(config, spawn, alone)
+    }
+
+    /// As [`Log::open`], asking there what the authorities have withdrawn.
+    fn asking(
+        config: &LogConfig,
+        spawn: &dyn Spawn,
+        revocation: impl FnOnce(&Roots) -> Result<Revocation, HomeError>,
+    ) -> Result<Self, LogError> {
         let (mut writer, roots) = Self::parts(config, semper_store::open)?;
+        let roots = Roots::new(roots);
+        let verifier = roots.asking(revocation(&roots)?);
         writer.recover()?;
         let (public, vkey) = (writer.public.clone(), writer.vkey.clone());
         let store = Arc::clone(&writer.store);
         let (queue, waiting, bell) = queue();
         spawn.keep("writer", &bell, writer.turns(waiting));
         let file = config.home.join(FILE);
-        Ok(Self { public, roots: Roots::new(roots), store, queue, vkey, file })
+        Ok(Self { public, verifier, store, queue, vkey, file })
     }
 
     /// Looks whether the log could be opened: its files, its stored tree. Nothing is published,
@@ -311,12 +327,15 @@ impl Log {
             let verified = envelope::verify_any::<serde_json::Value>(
                 entry,
                 &claim.predicate_type,
-                &self.roots,
+                &self.verifier,
                 role,
                 now,
             );
             match verified {
                 Ok(_) => return Ok(()),
+                Err(error) if error.is_passing() => {
+                    return Err(LogError::Unsure(error.to_string()));
+                }
                 Err(error) => why = error.to_string(),
             }
         }
@@ -403,7 +422,8 @@ impl RoleKind for Log {
     }
 
     fn open(config: &LogConfig, around: &Surroundings) -> Result<Arc<dyn ServerRole>, LogError> {
-        Ok(Arc::new(Self::open(config, &around.keeper)?))
+        let revocation = |roots: &Roots| around.revocation(&config.home, roots);
+        Ok(Arc::new(Self::asking(config, &around.keeper, revocation)?))
     }
 }
 

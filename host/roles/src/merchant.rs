@@ -18,7 +18,7 @@ use semper_commerce::host::{EXCHANGE, Ended, MessageRefusal};
 use semper_commerce::link::{HOLD_MS, MESSAGE};
 use semper_commerce::lists::WELL_KNOWN as REVOCATIONS;
 use semper_commerce::opening::{AGREEMENT, OpeningError};
-use semper_commerce::terms::{Shelf, TermsError, WELL_KNOWN};
+use semper_commerce::terms::{TermsError, WELL_KNOWN};
 use semper_commerce::{Host, Stop};
 use semper_items::Side;
 use semper_keeper::{Bell, Ending, Health, Post, State as Condition, Turn};
@@ -41,6 +41,8 @@ use crate::web;
 
 /// Activations of a merchant at once.
 const WORKERS: usize = 64;
+/// How long an authority may take to give its list when a merchant starts.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// How long compiling a service may take before its being late is reported.
 const PREPARING: Duration = Duration::from_secs(300);
 /// How long until what could not be compiled in passing is tried again.
@@ -135,7 +137,13 @@ impl Merchant {
         let host = party.host(Some(business), WORKERS, |deal, text| {
             tracing::debug!(deal = deal.short(), text, "deal");
         })?;
-        let terms = host.shelf().take(&layout)?;
+        if party.lists.are_due(&party.trust) {
+            let net = party.net().within(PATIENCE);
+            for error in party.lists.refresh(&net, &party.trust, None) {
+                tracing::warn!(%error, "a revocation list was not fetched");
+            }
+        }
+        let terms = host.shelf().take_own(&layout)?;
         Ok(Self {
             service: Service::prepare(&host, &terms, around),
             revocations: config.revocations.clone(),
@@ -227,11 +235,9 @@ impl Merchant {
 
 /// Whether a merchant's own terms would be accepted in its home.
 fn acceptable(party: &Party, layout: &Layout) -> Result<(), TermsError> {
-    let (home, archive) = (Arc::clone(&party.home), party.archive.clone());
-    let shelf = Shelf::new(home, archive, party.trust.clone(), System.clock());
     let described = Described::parse(layout)?;
     let (merchant, service) = (&described.terms.merchant, &described.service.name);
-    let knowledge = shelf.lists().knowledge(merchant, service)?;
+    let knowledge = party.lists.knowledge(merchant, service)?;
     VerifiedTerms::verify(layout, &party.trust, Some(&knowledge), System.clock().now())?;
     Ok(())
 }

@@ -40,7 +40,8 @@ impl Server {
     fn open_roles(config: &ServerConfig, keeper: &Keeper) -> Result<Self, ConfigError> {
         let requests = keeper.child("requests");
         let metrics = Arc::new(Metrics::default());
-        let common = Surroundings::new(keeper, &requests, &metrics);
+        let common =
+            Surroundings::new(keeper, &requests, &metrics).asking(config.revocation.as_ref());
         let (mut router, mut roles, mut arounds) = (Router::new(), Vec::new(), Vec::new());
         for configured in config.roles() {
             let around = common.of(configured.section());

@@ -10,6 +10,7 @@ use semper_keeper::{Ending, Health, Keeper, Spawn};
 
 use crate::health::Metrics;
 use crate::outside::{Outside, System};
+use crate::revocation::RevocationConfig;
 use crate::room::{NotDone, Room};
 
 /// What a role finds around it.
@@ -22,6 +23,7 @@ pub struct Surroundings {
     pub requests: Ending,
     /// What comes in from outside of the server.
     pub outside: Arc<dyn Outside>,
+    revocation: Option<Arc<RevocationConfig>>,
     section: &'static str,
     metrics: Arc<Metrics>,
     rooms: Arc<Mutex<Vec<Room>>>,
@@ -34,10 +36,21 @@ impl Surroundings {
             keeper: keeper.clone(),
             requests: requests.ending().clone(),
             outside: System::shared(),
+            revocation: None,
             section: "",
             metrics: Arc::clone(metrics),
             rooms: Arc::default(),
         }
+    }
+
+    /// The same, asking for revoked certificates as the server's file says.
+    pub(crate) fn asking(self, revocation: Option<&RevocationConfig>) -> Self {
+        Self { revocation: revocation.cloned().map(Arc::new), ..self }
+    }
+
+    /// Where roles ask for revoked certificates, if the server's file says.
+    pub(crate) fn revocation_config(&self) -> Option<&RevocationConfig> {
+        self.revocation.as_deref()
     }
 
     /// What is around one role without a server: for simulations, which call its routes themselves.

@@ -183,7 +183,7 @@ fn no_order_of_a_customer_reaches_an_account_of_the_banks_own() {
     assert_eq!(status, 422, "{text}");
 
     // Nothing was booked, and the bank opens its books again.
-    books.audit().unwrap();
+    books.audit(Timestamp::now()).unwrap();
     let entries = books.entries(&own.parse().unwrap(), 10).unwrap();
     let others: Vec<_> = entries.iter().map(|it| it.other.clone()).collect();
     assert_eq!(others, [AccountName::Own(Own::Funds("EUR".parse().unwrap()))]);

@@ -11,7 +11,7 @@
 use std::sync::Arc;
 
 use semper_archive::Write;
-use semper_base::cert::Roots;
+use semper_base::cert::Verifier;
 use semper_base::{Digest, Timestamp};
 use semper_exchange::crypto::Signed;
 use semper_exchange::negotiation::{Refusal, Reject};
@@ -87,8 +87,8 @@ pub trait World: Send + Sync + std::fmt::Debug {
     /// The time.
     fn now(&self) -> Timestamp;
 
-    /// The authorities that vouch for the parties of this deal.
-    fn roots(&self) -> &Roots;
+    /// Believes the parties of this deal and their banks: the same ones in every run.
+    fn verifier(&self) -> &Verifier;
 
     /// A message of the peer's by its number; it must be the one with this digest.
     fn message(&self, seq: u64, digest: Digest) -> Result<SignedMessage, Stop>;

@@ -19,7 +19,7 @@ use serde::Serialize;
 use crate::address;
 use crate::arguments::{BuyArguments, CancelArguments, DealsArguments};
 use crate::look::{Wait, find, waits};
-use crate::print;
+use crate::print::{self, note};
 
 /// Activations of a buyer at once.
 const WORKERS: usize = 4;
@@ -31,7 +31,7 @@ pub fn buy(arguments: &BuyArguments) -> Result<(), Report> {
     let lists = host.shelf().lists();
     // Whether what cannot be had matters is decided with the terms.
     for error in lists.refresh(host.net(), host.shelf().trust(), Some(&address)) {
-        eprintln!("CAUTION       {error}");
+        note!("CAUTION       {error}");
     }
     let terms = fetch(&host, &address, arguments.terms.as_deref())?;
     explain(&terms);
@@ -113,7 +113,7 @@ fn resume(home: &std::path::Path) -> Result<(), Report> {
 
 fn start(home: &std::path::Path) -> Result<Arc<Host>, Report> {
     let party = Party::open(home)?;
-    let notice = |deal: DealId, text: &str| eprintln!("{}  {text}", deal.short());
+    let notice = |deal: DealId, text: &str| note!("{}  {text}", deal.short());
     Ok(party.host(None, WORKERS, notice)?)
 }
 
@@ -179,7 +179,7 @@ pub fn cancel(arguments: &CancelArguments) -> Result<(), Report> {
         print::line("noted; the merchant's host goes on with it, at once or when it is started");
         return Ok(());
     }
-    match party.host(None, WORKERS, |deal, text| eprintln!("{}  {text}", deal.short())) {
+    match party.host(None, WORKERS, |deal, text| note!("{}  {text}", deal.short())) {
         Ok(host) => {
             let row = host.link(id, None).map_err(link_report)?;
             print::line(&format!("{} is {}: {}", row.id, row.state.name(), row.note));
@@ -203,26 +203,24 @@ fn explain(terms: &VerifiedTerms) {
     };
     let grants = terms.grants();
     let names: Vec<&str> = grants.capabilities.iter().map(|it| it.name()).collect();
-    eprintln!("terms         {}", terms.digest());
-    eprintln!("of            {} (vouched for by {})", terms.merchant().name, terms.merchant().root);
-    eprintln!("service       {} {} by {}", service.name, service.version, terms.author().name);
-    eprintln!("certified by  {certified}");
+    note!("terms         {}", terms.digest());
+    note!("of            {} (vouched for by {})", terms.merchant().name, terms.merchant().root);
+    note!("service       {} {} by {}", service.name, service.version, terms.author().name);
+    note!("certified by  {certified}");
     for counted in terms.certificates() {
         if let Some(why) = &counted.objection {
-            eprintln!("              not {}: {why}", counted.certificate.organisation);
+            note!("              not {}: {why}", counted.certificate.organisation);
         }
     }
     if let Some(log) = terms.log() {
-        eprintln!("logged        in {}, number {}", log.log, log.index);
+        note!("logged        in {}, number {}", log.log, log.index);
     }
     for warning in terms.warnings() {
-        eprintln!("CAUTION       {warning}");
+        note!("CAUTION       {warning}");
     }
-    eprintln!("may           {}", names.join(", "));
-    eprintln!(
-        "may pay       {}",
-        grants.most.map_or("nothing".into(), |most| format!("up to {most}"))
-    );
+    note!("may           {}", names.join(", "));
+    let decided = terms.decided().iter().find_map(|it| it.what.strip_prefix("pay "));
+    note!("may pay       {}", grants.most.and(decided).unwrap_or("nothing"));
 }
 
 fn finish(row: &DealRow, json: bool) -> Result<(), Report> {

@@ -6,12 +6,12 @@ use semper_archive::{Archive, Home, Write};
 use semper_bank_protocol::{
     self as bank_protocol, AccountAction, AccountRequest, AccountView, Answer,
 };
-use semper_base::cert::Roots;
+use semper_base::cert::{Revocation, Roots};
 use semper_base::{Certificate, Currency, Digest, Report, Timestamp, keys, text};
 use semper_commerce::host::evidence;
 use semper_net::Client;
 use semper_purse::PurseConfig;
-use semper_roles::ca::{REGISTER, Registered, Registration};
+use semper_roles::ca::{CRL, REGISTER, Registered, Registration};
 use semper_roles::party::{self, Party, PartyConfig, PaymentConfig};
 use semper_roles::web::WebRefusal;
 use semper_tinguin::keystore::{self, Keystore};
@@ -19,7 +19,8 @@ use semper_trust::TrustFile;
 
 use crate::address;
 use crate::arguments::{AccountArguments, InitArguments, RegisterArguments};
-use crate::print;
+use crate::print::{self, note};
+use crate::trust;
 
 /// Largest answer of an authority or bank.
 const MAX_ANSWER: usize = 64 * 1024;
@@ -164,8 +165,8 @@ fn register_home(arguments: &RegisterArguments, home: &Path) -> Result<(), Repor
     // Checked against the root in the trust file before it is kept.
     let now = Timestamp::now();
     let roles = [semper_base::Role::Buyer, semper_base::Role::Merchant];
-    let verified =
-        roles.iter().find_map(|role| party.trust.authorities.verify(&chain, *role, now).ok());
+    let verifier = party.trust.authorities.asking(Revocation::OWN);
+    let verified = roles.iter().find_map(|role| verifier.verify(&chain, *role, now).ok());
     let identity = verified.ok_or_else(|| {
         let what = "the certificate that came back is neither a buyer's nor a merchant's of an \
                     authority that you believe";
@@ -179,6 +180,23 @@ fn register_home(arguments: &RegisterArguments, home: &Path) -> Result<(), Repor
         "{} is certified as {} by {}",
         identity.name, identity.role, identity.root
     ));
+    ask_for_revoked(&party, &format!("{}{CRL}", address::https(&arguments.ca, "authority")?))
+}
+
+/// Has a home that asks no list for revoked certificates ask the one of the authority that has
+/// certified it. An authority without a list is no reason to fail.
+fn ask_for_revoked(party: &Party, url: &str) -> Result<(), Report> {
+    if !party.trust.crls.is_empty() {
+        return Ok(());
+    }
+    let trust = TrustFile { crls: vec![url.to_owned()], ..party.trust.clone() };
+    if let Some(error) = party.lists.refresh(&party.net(), &trust, None).first() {
+        note!("CAUTION: nobody is asked for revoked certificates: {error}");
+        note!("         give an authority's list under crls in {}", party::TRUST);
+        return Ok(());
+    }
+    trust::ask_for_revoked(party.home.path(), url)?;
+    print::line(&format!("revoked certificates are asked for at {url}"));
     Ok(())
 }
 

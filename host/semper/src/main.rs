@@ -11,11 +11,13 @@
 //! | `replay` | running a deal's component on its journal again |
 //! | `trust` | whom a home believes: list, add, remove, explain, test |
 //! | `serve` | server roles, and what their operators do beside |
+//! | `books` | a bank's audit and corrections |
 //! | `print` | JSON or text; errors with their mend |
 #![forbid(unsafe_code)]
 
 mod address;
 mod arguments;
+mod books;
 mod buy;
 mod home;
 mod judge;
@@ -29,12 +31,13 @@ mod trust;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use semper_base::Report;
+use semper_base::{Report, text};
 
 use arguments::{AccountCommand, Arguments, BankCommand, CaCommand, CatalogueCommand, Command};
 
 fn main() -> ExitCode {
-    match run(Arguments::parse().command) {
+    let done = text::arguments(std::env::args_os()).and_then(|()| run(Arguments::parse().command));
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(report) => {
             eprintln!("{report}");
@@ -80,6 +83,12 @@ fn run(command: Command) -> Result<(), Report> {
         }
         Command::Bank(BankCommand::Fund { home, account, amount, json }) => {
             serve::bank_fund(&home, &account, &amount, json)
+        }
+        Command::Bank(BankCommand::Audit { home, recompute, json }) => {
+            books::audit(&home, recompute, json)
+        }
+        Command::Bank(BankCommand::Correct { home, from, to, amount, text, json }) => {
+            books::correct(&home, [&from, &to], &amount, &text, json)
         }
         Command::Catalogue(CatalogueCommand::Import { home, file, currency, dry_run, json }) => {
             serve::catalogue_import(&home.home, &file, currency, dry_run, json)

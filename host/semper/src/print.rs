@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::path::Path;
 
-use semper_base::Report;
+use semper_base::{Report, text};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
@@ -11,14 +11,28 @@ use zeroize::Zeroizing;
 pub fn json<T: Serialize>(value: &T) -> Result<(), Report> {
     let text = serde_json::to_string_pretty(value)
         .map_err(|error| Report::refusal(error, "report this to the project"))?;
-    line(&text);
+    let _ = writeln!(std::io::stdout(), "{}", text::json(&text));
     Ok(())
 }
 
-/// Prints a line; a reader that has gone away (`| head`) is no error.
+/// Prints text; a reader that has gone away (`| head`) is no error. Whoever it comes from, nothing in it
+/// is obeyed by the terminal.
 pub fn line(text: &str) {
-    let _ = writeln!(std::io::stdout(), "{text}");
+    let _ = writeln!(std::io::stdout(), "{}", text::readable(text));
 }
+
+/// Prints beside what a command gives: to standard error, and as [`line`] does.
+pub fn aside(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{}", text::readable(text));
+}
+
+/// [`aside`], written like `println!`.
+macro_rules! note {
+    ($($words:tt)*) => {
+        $crate::print::aside(&format!($($words)*))
+    };
+}
+pub(crate) use note;
 
 /// Reads a file that the person named.
 pub fn read(file: &Path) -> Result<String, Report> {

@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use semper_archive::JournalRow;
-use semper_base::cert::{Authority, CertError, Roots};
+use semper_base::cert::{Authority, CertError, Revocation, Roots, Verifier};
 use semper_base::{Certificate, DealId, Digest, Role, SealSecret, SigningKey, Timestamp, keys};
 use semper_items::agreement::{Attributes, DealKeys, Hello};
 use semper_items::statement::{Content, PaymentOrder};
@@ -76,7 +76,7 @@ pub enum Seen {
 
 /// Certified keys of the parties on a stage; made once, they serve many deals.
 pub struct Cast {
-    roots: Roots,
+    verifier: Verifier,
     buyer: Player,
     seller: Player,
     bank: Player,
@@ -120,7 +120,7 @@ impl Cast {
             buyer: player("Stage Buyer", Role::Buyer)?,
             seller: player(&terms.terms().merchant, Role::Merchant)?,
             bank: player(BANK, Role::Bank)?,
-            roots: Roots::new(vec![authority.certificate.clone()]),
+            verifier: Roots::new(vec![authority.certificate.clone()]).asking(Revocation::STAGE),
             begins,
             table: Mutex::default(),
         })

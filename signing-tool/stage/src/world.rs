@@ -4,7 +4,7 @@
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use semper_archive::Write;
-use semper_base::cert::Roots;
+use semper_base::cert::Verifier;
 use semper_base::{Digest, Timestamp, cbor};
 use semper_exchange::crypto::Signed;
 use semper_exchange::negotiation::{Refusal, Reject};
@@ -61,8 +61,8 @@ impl World for Stage {
         self.lock().now
     }
 
-    fn roots(&self) -> &Roots {
-        &self.cast.roots
+    fn verifier(&self) -> &Verifier {
+        &self.cast.verifier
     }
 
     fn message(&self, seq: u64, _digest: Digest) -> Result<SignedMessage, Stop> {

@@ -53,14 +53,15 @@ fn host(
 ) -> Result<Arc<Host>, Box<dyn Error>> {
     let net = party.net();
     let purse = party.config.payment.purse.clone().ok_or("no purse")?;
-    let roots = party.trust.authorities.clone();
-    let purse: Arc<dyn Module> = Arc::new(Purse::new(purse, net.clone(), roots));
+    let verifier = party.lists.verifier(&party.trust);
+    let purse: Arc<dyn Module> = Arc::new(Purse::new(purse, net.clone(), verifier));
     let keeper = Keeper::new("bench");
     let compiler = Compiler::new(Arc::clone(&party.home), binaries.semper.clone())?;
     let runtime = Arc::new(Runtime::new(compiler, &keeper)?);
     let parts = || HostParts {
         home: Arc::clone(&party.home),
         archive: party.archive.clone(),
+        lists: Arc::clone(&party.lists),
         tinguin: semper_tinguin_protocol::Client::new(party.home.path()),
         means: Means {
             trust: party.trust.clone(),

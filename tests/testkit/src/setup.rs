@@ -84,7 +84,8 @@ impl Builder<'_> {
         let (key, certificate) = (format!("{home}.key"), format!("{home}.pem"));
         let files = ["--key", &key, "--certificate", &certificate, "--authority", "ca/root.pem"];
         self.semper(&[["bank", "init", "--home", home].as_slice(), &files].concat())?;
-        self.server(home, bank.port, &tls, &format!("[bank]\nhome = \"{home}\"\n"))?;
+        let section = format!("{}[bank]\nhome = \"{home}\"\n", self.revocation());
+        self.server(home, bank.port, &tls, &section)?;
         serve(self.folder, self.binaries, home, bank.port, &[])
     }
 
@@ -237,6 +238,11 @@ impl Builder<'_> {
         let output =
             expect(process::run(self.folder, &self.binaries.semper, &arguments)?, &arguments)?;
         text(&output.json()["key"])
+    }
+
+    /// Where servers ask what the authority has withdrawn.
+    fn revocation(&self) -> String {
+        format!("[revocation]\nlists = [\"{}/semper/v1/crl\"]\nrefresh_seconds = 2\n\n", self.ca)
     }
 
     pub fn server(&self, name: &str, port: u16, tls: &str, section: &str) -> Result<()> {

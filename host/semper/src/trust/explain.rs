@@ -12,7 +12,7 @@ use semper_trust::verify::Described;
 use semper_trust::{TrustError, TrustFile, VerifiedTerms, verify};
 use serde_json::json;
 
-use crate::print;
+use crate::print::{self, note};
 
 /// Why terms are granted what they are granted: certificates, facts, policies; or why not.
 pub fn explain(home: &Path, place: &str, json: bool) -> Result<(), Report> {
@@ -26,7 +26,7 @@ pub fn explain(home: &Path, place: &str, json: bool) -> Result<(), Report> {
     );
     let merchant = place.starts_with("https://").then_some(place);
     for error in lists.refresh(&net, &party.trust, merchant) {
-        eprintln!("CAUTION  {error}");
+        note!("CAUTION  {error}");
     }
     let bar = ProgressBar::new_spinner().with_message("fetching terms of business");
     let layout = match merchant {

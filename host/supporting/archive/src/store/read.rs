@@ -7,11 +7,12 @@ use semper_items::Side;
 
 use super::{Archive, ArchiveError};
 use crate::rows::{
-    DealRow, DealState, EvidenceRow, ExchangeRow, JournalRow, MessageRow, OpeningRow, Waits,
+    DealRow, DealState, EvidenceRow, ExchangeRow, JournalRow, MessageRow, OpeningRow, Seen, Waits,
 };
 
 const DEAL: &str = "id, side, peer, address, terms, agreement, state, note, opened, changed, \
-    asleep, wake_at, question, cancel, begins, wake_message, basis";
+    asleep, wake_at, question, cancel, begins, wake_message, basis, known,
+    suspicious";
 
 impl Archive {
     /// The deal with this id, if there is one.
@@ -306,6 +307,7 @@ fn deal(row: &Row<'_>) -> rusqlite::Result<DealRow> {
             message: row.get::<_, Option<i64>>(15)?.and_then(|it| u64::try_from(it).ok()),
         },
         basis: row.get::<_, Option<[u8; 32]>>(16)?.map(Digest::from_bytes),
+        seen: Seen { known: row.get(17)?, suspicious: row.get(18)? },
     })
 }
 

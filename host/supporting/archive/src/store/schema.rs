@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::{ArchiveError, translate};
 
 /// Each entry brings the file from format n to n + 1; entries are never changed, only added.
-const MIGRATIONS: [&str; 4] = [FIRST, SECOND, THIRD, FOURTH];
+const MIGRATIONS: [&str; 5] = [FIRST, SECOND, THIRD, FOURTH, FIFTH];
 
 const FIRST: &str = "
     CREATE TABLE openings (
@@ -102,6 +102,12 @@ const FOURTH: &str = "
     ) STRICT;
     ALTER TABLE deals ADD COLUMN basis BLOB REFERENCES bases (digest);
     ALTER TABLE deals ADD COLUMN wake_message INTEGER;
+";
+
+/// How the other side was seen when a deal was opened: what its policies were asked by.
+const FIFTH: &str = "
+    ALTER TABLE deals ADD COLUMN known INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE deals ADD COLUMN suspicious INTEGER NOT NULL DEFAULT 0;
 ";
 
 /// Opens for writing: makes, migrates and checks the file.

@@ -122,10 +122,20 @@ impl Unverified {
         role: Role,
         at: Timestamp,
     ) -> Result<(Vec<u8>, Identity), CoseError> {
+        self.verify_identity_as(verifier, &[role], at)
+    }
+
+    /// As [`Unverified::verify_identity`], in any of these roles.
+    pub fn verify_identity_as(
+        self,
+        verifier: &Verifier,
+        roles: &[Role],
+        at: Timestamp,
+    ) -> Result<(Vec<u8>, Identity), CoseError> {
         let Signatory::Chain(chain) = &self.signatory else {
             return Err(CoseError::Form("signed by a deal's key where a certificate is due"));
         };
-        let identity = verifier.verify(chain, role, at)?;
+        let identity = verifier.verify_as(chain, roles, at)?;
         self.check(&identity.key)?;
         Ok((self.inner.payload.unwrap_or_default(), identity))
     }

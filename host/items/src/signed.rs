@@ -69,8 +69,18 @@ impl SignedStatement {
         role: Role,
         at: Timestamp,
     ) -> Result<Self, StatementError> {
+        Self::verify_as(bytes, verifier, &[role], at)
+    }
+
+    /// As [`SignedStatement::verify`], in any of these roles.
+    pub fn verify_as(
+        bytes: &[u8],
+        verifier: &Verifier,
+        roles: &[Role],
+        at: Timestamp,
+    ) -> Result<Self, StatementError> {
         let parsed = cose::parse(bytes, DOMAIN, limits::SIGNED_STATEMENT)?;
-        let (payload, signer) = parsed.verify_identity(verifier, role, at)?;
+        let (payload, signer) = parsed.verify_identity_as(verifier, roles, at)?;
         let statement = Statement::decode(&payload)?;
         Ok(Self { bytes: bytes.to_vec(), statement, signer, digest: Digest::of(&payload) })
     }

@@ -70,6 +70,8 @@ pub enum BankError {
     Ledger(#[from] LedgerError),
 }
 
+/// Merchants pay too (refunds), so either may hold an account.
+const HOLDERS: [Role; 2] = [Role::Buyer, Role::Merchant];
 const BEING_LOOKED_AT: &str = "the bank's books are being looked at; nothing was booked";
 const REGISTER: &str = "make bank.key with semper-sign key and register its request as bank.pem";
 
@@ -272,9 +274,7 @@ impl Bank {
         body: &[u8],
         now: Timestamp,
     ) -> Result<SignedStatement, BankRefusal> {
-        // Merchants pay too (refunds), so either role may hold an account.
-        SignedStatement::verify(body, &self.verifier, Role::Buyer, now)
-            .or_else(|_| SignedStatement::verify(body, &self.verifier, Role::Merchant, now))
+        SignedStatement::verify_as(body, &self.verifier, &HOLDERS, now)
             .map_err(|error| not_believed(error.is_passing(), &error))
     }
 
@@ -320,15 +320,11 @@ impl Bank {
         body: &[u8],
         now: Timestamp,
     ) -> Result<(AccountRequest, Identity), BankRefusal> {
-        let parse = || cose::parse(body, ACCOUNT_DOMAIN, 32 * 1024);
-        let unverified = parse().map_err(BankRefusal::malformed)?;
-        let verified = unverified.verify_identity(&self.verifier, Role::Buyer, now);
-        let (payload, holder) = match verified {
-            Ok(done) => done,
-            Err(_) => parse()
-                .and_then(|it| it.verify_identity(&self.verifier, Role::Merchant, now))
-                .map_err(|error| not_believed(error.is_passing(), &error))?,
-        };
+        let parsed =
+            cose::parse(body, ACCOUNT_DOMAIN, 32 * 1024).map_err(BankRefusal::malformed)?;
+        let (payload, holder) = parsed
+            .verify_identity_as(&self.verifier, &HOLDERS, now)
+            .map_err(|error| not_believed(error.is_passing(), &error))?;
         let request = cbor::decode(&payload, 4096).map_err(BankRefusal::malformed)?;
         Ok((request, holder))
     }

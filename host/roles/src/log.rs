@@ -27,7 +27,7 @@ use semper_net::Client;
 use semper_tlog::note::NoteError;
 use semper_tlog::tree::{self, Tree, TreeError};
 use semper_tlog::{Checkpoint, Kind, Note, Proof, VerifierKey};
-use semper_trust::envelope;
+use semper_trust::envelope::{self, Opened};
 use serde::Deserialize;
 
 use crate::health;
@@ -322,24 +322,15 @@ impl Log {
             Err(error) => return refused(error.to_string()),
         };
         let now = Timestamp::now();
-        let mut why = String::new();
-        for role in [Role::Merchant, Role::Author, Role::Evaluator] {
-            let verified = envelope::verify_any::<serde_json::Value>(
-                entry,
-                &claim.predicate_type,
-                &self.verifier,
-                role,
-                now,
-            );
-            match verified {
-                Ok(_) => return Ok(()),
-                Err(error) if error.is_passing() => {
-                    return Err(LogError::Unsure(error.to_string()));
-                }
-                Err(error) => why = error.to_string(),
-            }
+        let verified = Opened::new(entry).and_then(|it| {
+            let roles = [Role::Merchant, Role::Author, Role::Evaluator];
+            it.verify_as::<serde_json::Value>(&claim.predicate_type, &self.verifier, &roles, now)
+        });
+        match verified {
+            Ok(_) => Ok(()),
+            Err(error) if error.is_passing() => Err(LogError::Unsure(error.to_string())),
+            Err(error) => refused(error.to_string()),
         }
-        refused(why)
     }
 
     fn number(&self, digest: &Digest) -> Result<Option<u64>, LogError> {

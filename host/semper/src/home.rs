@@ -166,10 +166,8 @@ fn register_home(arguments: &RegisterArguments, home: &Path) -> Result<(), Repor
     let now = Timestamp::now();
     let roles = [semper_base::Role::Buyer, semper_base::Role::Merchant];
     let verifier = party.trust.authorities.asking(Revocation::OWN);
-    let verified = roles.iter().find_map(|role| verifier.verify(&chain, *role, now).ok());
-    let identity = verified.ok_or_else(|| {
-        let what = "the certificate that came back is neither a buyer's nor a merchant's of an \
-                    authority that you believe";
+    let identity = verifier.verify_as(&chain, &roles, now).map_err(|error| {
+        let what = format!("the certificate that came back is not accepted: {error}");
         Report::refusal(what, "compare root.pem with the organiser's")
     })?;
     tinguin.install_certificate(chain.clone())?;

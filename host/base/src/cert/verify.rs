@@ -143,6 +143,24 @@ impl Verifier {
         })
     }
 
+    /// As [`Verifier::verify`], in any of these roles. Where none is right, the error is about the role that
+    /// the certificate has, if it has one of them.
+    pub fn verify_as(
+        &self,
+        chain: &[Certificate],
+        roles: &[Role],
+        at: Timestamp,
+    ) -> Result<Identity, CertError> {
+        let mut why = None;
+        for role in roles {
+            match self.verify(chain, *role, at) {
+                Err(error @ CertError::NotRole { .. }) => why = why.or(Some(error)),
+                found => return found,
+            }
+        }
+        Err(why.unwrap_or_else(|| CertError::Form("no role is wanted".into())))
+    }
+
     /// Whether none of a valid path's certificates had been withdrawn at that time; each one's
     /// issuer is the next.
     fn hold(

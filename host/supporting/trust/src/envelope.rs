@@ -196,7 +196,18 @@ impl Opened {
         role: Role,
         at: Timestamp,
     ) -> Result<(Digest, P, Identity), EnvelopeError> {
-        let identity = verifier.verify(&self.chain, role, at)?;
+        self.verify_as(predicate_type, verifier, &[role], at)
+    }
+
+    /// As [`Opened::verify`], in any of these roles.
+    pub fn verify_as<P: Serialize + DeserializeOwned>(
+        &self,
+        predicate_type: &str,
+        verifier: &Verifier,
+        roles: &[Role],
+        at: Timestamp,
+    ) -> Result<(Digest, P, Identity), EnvelopeError> {
+        let identity = verifier.verify_as(&self.chain, roles, at)?;
         identity.key.verify(&self.signed, &self.sig)?;
         let statement: InToto<P> = match serde_json::from_slice(&self.payload) {
             Ok(statement) => statement,

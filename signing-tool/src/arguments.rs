@@ -181,7 +181,8 @@ pub enum Command {
         after_help = "Example: semper-sign pull registry://localhost:5000/otto/terms:current --root ca.pem --out bundle"
     )]
     Pull {
-        /// https://…, registry://host:port/name:tag, a folder or a .tar file.
+        /// https://…, registry://host:port/name:tag, a folder or a .tar file; oci:folder:name or
+        /// oci-archive:file:name, as skopeo writes them.
         from: String,
         /// The folder or .tar file to write.
         #[arg(long)]
@@ -461,17 +462,22 @@ pub struct VerifyArguments {
     pub at: Option<String>,
 }
 
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub struct NetArguments {
-    /// A root certificate that servers must show; may be given several times.
+    /// A root certificate (PEM) that vouches for servers, of any kind of key; may be given several
+    /// times. For registries and other places of bundles the operating system's count as well.
     #[arg(long)]
     pub root: Vec<PathBuf>,
-    /// The name to give where one is asked for.
+    /// The name to give to the registry or server, if it asks. Without it, what docker has stored
+    /// for the registry is taken (config.json, credential helpers).
     #[arg(long, requires = "password_file")]
     pub user: Option<String>,
     /// A file with the password.
     #[arg(long)]
     pub password_file: Option<PathBuf>,
+    /// A name and a password for one host: host=name:password-file; may be given several times.
+    #[arg(long)]
+    pub login: Vec<String>,
     /// Ask this host first: registry-host=mirror-host; may be given several times.
     #[arg(long)]
     pub mirror: Vec<String>,

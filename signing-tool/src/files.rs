@@ -5,9 +5,10 @@ use std::io::Write as _;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
-use semper_base::cert::Roots;
+use semper_base::cert::ServerRoot;
 use semper_base::{Certificate, Report, SigningKey};
 use semper_distribution::{Fetcher, Options, Place};
+use semper_net::Believed;
 use semper_trust::bundle::Signer;
 use semper_trust::describe::{self, ServiceDescription, TermsDescription};
 use semper_trust::layout::Descriptor;
@@ -101,6 +102,13 @@ pub fn chain(file: &Path) -> Result<Vec<Certificate>, Report> {
     if all.is_empty() { Err(wrong("no certificate in it".into())) } else { Ok(all) }
 }
 
+/// Reads the roots that vouch for servers: of any kind of key, several in a file.
+pub fn server_roots(file: &Path) -> Result<Vec<ServerRoot>, Report> {
+    ServerRoot::all_from_pem(&text(file)?).map_err(|error| {
+        Report::input(format!("{}: {error}", file.display()), "give PEM certificates")
+    })
+}
+
 /// Writes a new file; one that is there is not overwritten.
 pub fn create(file: &Path, content: &[u8], mode: u32) -> Result<(), Report> {
     let write = || -> std::io::Result<()> {
@@ -141,7 +149,7 @@ pub fn write_bundle(place: &Path, layout: &Layout) -> Result<(), Report> {
 
 fn local(place: &Path) -> Result<Place, Report> {
     match place.to_string_lossy().parse::<Place>()? {
-        it @ (Place::Folder(_) | Place::Archive(_)) => Ok(it),
+        it @ (Place::Folder(_) | Place::Archive(_) | Place::Named(..)) => Ok(it),
         _ => {
             let what = format!("{} is not on this machine", place.display());
             Err(Report::input(what, "semper-sign pull brings it here"))
@@ -151,7 +159,7 @@ fn local(place: &Path) -> Result<Place, Report> {
 
 /// For places that need no network.
 fn nobody() -> Fetcher {
-    Fetcher::new(&Roots::default(), Options::default())
+    Fetcher::new(Believed::nobody(), Options::default())
 }
 
 /// Reads a trust file, with what it names beside it.

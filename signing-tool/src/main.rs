@@ -48,15 +48,14 @@ fn main() -> ExitCode {
     }
     let done = text::arguments(std::env::args_os()).and_then(|()| {
         let arguments = Arguments::parse();
-        Ok((run(arguments.command)?, arguments.json))
+        let said = run(arguments.command)?;
+        said.print(arguments.json).map(|()| said.refused)
     });
     match done {
-        Ok((said, json)) => {
-            said.print(json);
-            if said.refused { ExitCode::from(1) } else { ExitCode::SUCCESS }
-        }
+        Ok(false) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::from(1),
         Err(report) => {
-            eprintln!("{report}");
+            say::note(&report);
             ExitCode::from(report.code)
         }
     }

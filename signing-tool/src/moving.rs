@@ -1,11 +1,12 @@
 //! Moving bundles: pull, push, copy, publish; and logs.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use semper_base::cert::Roots;
 use semper_base::{Digest, Report, Timestamp};
 use semper_distribution::logs::{LogClient, Watched};
-use semper_distribution::{Fetcher, Options, Place};
+use semper_distribution::{Fetcher, Login, Logins, Options, Place};
+use semper_net::Believed;
 use semper_tlog::VerifierKey;
 use semper_trust::bundle::{self, statements};
 use semper_trust::{Layout, envelope};
@@ -15,17 +16,40 @@ use crate::arguments::{LogAt, MonitorArguments, NetArguments, PublishArguments};
 use crate::files;
 use crate::say::{self, Said};
 
-/// A fetcher as the arguments want it.
-pub fn fetcher(arguments: &NetArguments) -> Result<Fetcher, Report> {
-    let mut roots = Vec::new();
-    for file in &arguments.root {
-        roots.extend(files::chain(file)?);
-    }
-    let credentials = match (&arguments.user, &arguments.password_file) {
-        (Some(user), Some(file)) => Some((user.clone(), files::text(file)?.trim().to_owned())),
-        _ => None,
-    };
-    let mut mirrors = std::collections::BTreeMap::new();
+/// What fetches from these places and puts there: servers are believed for which the named roots
+/// or the operating system's vouch, since everything is held against its digests.
+fn fetcher(arguments: &NetArguments, places: &[&Place]) -> Result<Fetcher, Report> {
+    let hosts = places.iter().filter_map(|it| it.host()).collect();
+    let registries = places.iter().any(|it| matches!(it, Place::Registry(_)));
+    let stored = if registries { Logins::of_docker() } else { Logins::default() };
+    let believed = named(arguments)?.and_the_system();
+    Ok(Fetcher::new(believed, options(arguments, stored, &hosts)?))
+}
+
+/// What speaks to a log: nobody but the named roots vouches for it. A name and a password belong
+/// to it only if it is the one place of the command.
+fn log_fetcher(arguments: &NetArguments, own: Option<&LogAt>) -> Result<Fetcher, Report> {
+    let place = own.map(|at| at.url.parse::<Place>()).transpose()?;
+    let hosts = place.and_then(|it| it.host()).into_iter().collect();
+    let without = NetArguments { user: None, ..arguments.clone() };
+    let arguments = if own.is_some() { arguments } else { &without };
+    Ok(Fetcher::new(named(arguments)?, options(arguments, Logins::default(), &hosts)?))
+}
+
+/// The roots that the command names.
+fn named(arguments: &NetArguments) -> Result<Believed, Report> {
+    arguments
+        .root
+        .iter()
+        .try_fold(Believed::nobody(), |all, file| Ok(all.and(files::server_roots(file)?)))
+}
+
+fn options(
+    arguments: &NetArguments,
+    logins: Logins,
+    hosts: &BTreeSet<String>,
+) -> Result<Options, Report> {
+    let mut mirrors = BTreeMap::new();
     for entry in &arguments.mirror {
         let (host, mirror) = entry.split_once('=').ok_or_else(|| {
             Report::input(
@@ -35,13 +59,42 @@ pub fn fetcher(arguments: &NetArguments) -> Result<Fetcher, Report> {
         })?;
         mirrors.insert(host.to_owned(), mirror.to_owned());
     }
-    let options = Options {
-        credentials,
+    Ok(Options {
+        logins: given(arguments, logins, hosts)?,
         redirects: arguments.redirect.clone(),
         mirrors,
         cache: arguments.cache.clone(),
-    };
-    Ok(Fetcher::new(&Roots::new(roots), options))
+    })
+}
+
+/// Names and passwords of the command, each for its host.
+fn given(
+    arguments: &NetArguments,
+    mut logins: Logins,
+    hosts: &BTreeSet<String>,
+) -> Result<Logins, Report> {
+    if let (Some(user), Some(file)) = (&arguments.user, &arguments.password_file) {
+        if hosts.len() > 1 {
+            let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
+            let what = format!("--user could be for {}", hosts.join(" or for "));
+            let mend = format!("name the host: --login {}={user}:FILE", hosts[0]);
+            return Err(Report::input(what, mend));
+        }
+        for host in hosts {
+            logins = logins.with(host, Login::password(user, files::text(file)?.trim()));
+        }
+    }
+    for entry in &arguments.login {
+        let wrong = || {
+            let what = format!("“{entry}” is not host=name:file");
+            Report::input(what, "for example --login reg.example:5000=otto:password")
+        };
+        let (host, rest) = entry.split_once('=').ok_or_else(wrong)?;
+        let (user, file) = rest.split_once(':').ok_or_else(wrong)?;
+        let password = files::text(Path::new(file))?;
+        logins = logins.with(host, Login::password(user, password.trim()));
+    }
+    Ok(logins)
 }
 
 pub fn pull(from: &str, out: &Path, net: &NetArguments) -> Result<Said, Report> {
@@ -57,7 +110,7 @@ pub fn copy(from: &str, to: &str, net: &NetArguments) -> Result<Said, Report> {
 }
 
 fn moved(from: &Place, to: &Place, net: &NetArguments) -> Result<Said, Report> {
-    let fetcher = fetcher(net)?;
+    let fetcher = fetcher(net, &[from, to])?;
     let bar = say::bar("");
     let layout = semper_distribution::pull(from, &fetcher, &say::transfer(&bar))?;
     semper_distribution::push(&layout, to, &fetcher, &say::transfer(&bar))?;
@@ -73,13 +126,14 @@ fn moved(from: &Place, to: &Place, net: &NetArguments) -> Result<Said, Report> {
 
 pub fn publish(arguments: &PublishArguments) -> Result<Said, Report> {
     let mut layout = files::bundle(&arguments.bundle)?;
-    let fetcher = fetcher(&arguments.net)?;
+    let to: Place = arguments.to.parse()?;
+    let fetcher = fetcher(&arguments.net, &[&to])?;
     let mut logged = 0;
     if let (Some(url), Some(key)) = (&arguments.log, &arguments.log_key) {
-        logged = log_all(&mut layout, &fetcher, &LogAt { url: url.clone(), key: key.clone() })?;
+        let at = LogAt { url: url.clone(), key: key.clone() };
+        logged = log_all(&mut layout, &log_fetcher(&arguments.net, None)?, &at)?;
         files::write_bundle(&arguments.bundle, &layout)?;
     }
-    let to: Place = arguments.to.parse()?;
     let bar = say::bar("");
     semper_distribution::push(&layout, &to, &fetcher, &say::transfer(&bar))?;
     bar.finish_and_clear();
@@ -89,7 +143,7 @@ pub fn publish(arguments: &PublishArguments) -> Result<Said, Report> {
 
 pub fn log_add(bundle: &Path, at: &LogAt, net: &NetArguments) -> Result<Said, Report> {
     let mut layout = files::bundle(bundle)?;
-    let logged = log_all(&mut layout, &fetcher(net)?, at)?;
+    let logged = log_all(&mut layout, &log_fetcher(net, Some(at))?, at)?;
     files::write_bundle(bundle, &layout)?;
     let text = format!("{logged} statements logged; their proofs are in the bundle");
     Ok(Said::new(text, json!({ "logged": logged })))
@@ -98,12 +152,13 @@ pub fn log_add(bundle: &Path, at: &LogAt, net: &NetArguments) -> Result<Said, Re
 /// Logs every statement of a bundle that has no proof yet, and puts the proofs beside them.
 fn log_all(layout: &mut Layout, fetcher: &Fetcher, at: &LogAt) -> Result<usize, Report> {
     let log = LogClient::new(fetcher, &at.url, vkey(&at.key)?);
+    let bar = say::bar("");
     let mut logged = 0;
     for (descriptor, entry) in statements(layout)? {
         if !layout.referrers(&descriptor.digest, bundle::LOG_PROOF)?.is_empty() {
             continue;
         }
-        let proof = log.add(&entry)?;
+        let proof = log.add(&entry, &say::transfer(&bar))?;
         bundle::prove(layout, &descriptor, proof.to_string().into_bytes());
         logged += 1;
     }
@@ -125,7 +180,7 @@ fn vkey(text: &str) -> Result<VerifierKey, Report> {
 /// Shows every statement that is new in a log since the last time, and in whose name; a log that
 /// has changed its past is an error, and both checkpoints are kept.
 pub fn monitor(arguments: &MonitorArguments) -> Result<Said, Report> {
-    let fetcher = fetcher(&arguments.net)?;
+    let fetcher = log_fetcher(&arguments.net, Some(&arguments.log))?;
     let log = LogClient::new(&fetcher, &arguments.log.url, vkey(&arguments.log.key)?);
     let mut watched: Watched = match std::fs::read(&arguments.state) {
         Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| {

@@ -1,10 +1,12 @@
 //! What a command says: lines for people, one value for machines. Printed once, at the end;
-//! progress goes to standard error meanwhile.
+//! progress goes to standard error meanwhile. A reader that has gone away (`| head`) is no error.
 
-use std::io::Write as _;
+use std::fmt::Display;
+use std::io::{self, Write as _};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use semper_base::text;
+use semper_base::{Report, text};
+use semper_distribution::Progress;
 use serde_json::Value;
 
 /// What a command has to say.
@@ -25,13 +27,26 @@ impl Said {
     }
 
     /// Prints it.
-    pub fn print(&self, json: bool) {
-        // A reader that has gone away (`| head`) is no error.
-        let _ = match json {
-            true => writeln!(std::io::stdout(), "{}", text::json(&format!("{:#}", self.value))),
-            false => writeln!(std::io::stdout(), "{}", text::readable(self.text.trim_end())),
+    pub fn print(&self, json: bool) -> Result<(), Report> {
+        let mut out = io::stdout().lock();
+        let written = if json {
+            writeln!(out, "{}", text::json(&format!("{:#}", self.value)))
+        } else {
+            writeln!(out, "{}", text::readable(self.text.trim_end()))
         };
+        match written.and_then(|()| out.flush()) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                let what = format!("the answer cannot be written: {error}");
+                Err(Report::refusal(what, "check the disk; what the command does is done"))
+            }
+            _ => Ok(()),
+        }
     }
+}
+
+/// Says something beside the answer, on standard error; nobody need read it.
+pub fn note(text: impl Display) {
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 /// A bar for something that counts up, on standard error and only in a terminal.
@@ -45,10 +60,22 @@ pub fn bar(what: &'static str) -> ProgressBar {
 }
 
 /// A bar that follows a transfer.
-pub fn transfer(bar: &ProgressBar) -> impl Fn(&str, u64, u64) + '_ {
-    |name, done, total| {
-        bar.set_length(total);
-        bar.set_position(done);
-        bar.set_message(name.to_owned());
+pub fn transfer(bar: &ProgressBar) -> Transfer<'_> {
+    Transfer(bar)
+}
+
+/// See [`transfer`].
+pub struct Transfer<'a>(&'a ProgressBar);
+
+impl Progress for Transfer<'_> {
+    fn at(&self, name: &str, done: u64, total: u64) {
+        self.0.set_length(total);
+        self.0.set_position(done);
+        self.0.set_message(name.to_owned());
+    }
+
+    fn told(&self, what: &str) {
+        // Also where there is no terminal to draw in.
+        self.0.suspend(|| note(what));
     }
 }

@@ -8,7 +8,7 @@ use semper_base::Report;
 use serde_json::json;
 
 use crate::files;
-use crate::say::Said;
+use crate::say::{self, Said};
 
 /// The newest world and its packages, as the languages' tools want them: one folder.
 const WIT: [(&str, &str); 8] = [
@@ -190,7 +190,7 @@ fn absolute(folder: &Path, name: &str) -> String {
 }
 
 fn run(folder: &Path, program: &str, arguments: &[&str]) -> Result<(), Report> {
-    eprintln!("{program} {}", arguments.join(" "));
+    say::note(format_args!("{program} {}", arguments.join(" ")));
     let status = Command::new(program)
         .args(arguments)
         .current_dir(folder)

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::arguments::TermsArguments;
 use crate::files::{self, Keys};
-use crate::say::Said;
+use crate::say::{self, Said};
 
 /// Terms as a merchant writes them.
 #[derive(Deserialize)]
@@ -88,7 +88,8 @@ fn unknown_modules(payment: &[String]) -> Result<Vec<String>, Report> {
 
 /// Asks for everything at the terminal, each value within its bounds.
 fn form(service: &ServiceDescription) -> Result<TermsFile, Report> {
-    eprintln!("Terms for {} {}: {}", service.name, service.version, service.summary);
+    let (name, version) = (&service.name, &service.version);
+    say::note(format_args!("Terms for {name} {version}: {}", service.summary));
     let serial = ask("serial number (rises with every change)", "1", |text| {
         text.parse::<u64>().map_err(|_| "a whole number from 0 on".to_owned())
     })?;
@@ -125,8 +126,8 @@ fn ask<T>(
     let failed = |error: std::io::Error| Report::input(error, "give --description FILE instead");
     loop {
         let hint = if usual.is_empty() { String::new() } else { format!(" [{usual}]") };
-        eprint!("{label}{hint}: ");
-        std::io::stderr().flush().map_err(failed)?;
+        let mut shown = std::io::stderr();
+        write!(shown, "{label}{hint}: ").and_then(|()| shown.flush()).map_err(failed)?;
         let mut line = String::new();
         if std::io::stdin().lock().read_line(&mut line).map_err(failed)? == 0 {
             let what = "the form was left before its end; nothing has been signed";
@@ -135,7 +136,7 @@ fn ask<T>(
         let text = if line.trim().is_empty() { usual } else { line.trim() };
         match parse(text) {
             Ok(value) => return Ok(value),
-            Err(why) => eprintln!("  that does not do: {why}"),
+            Err(why) => say::note(format_args!("  that does not do: {why}")),
         }
     }
 }

@@ -6,6 +6,7 @@
 
 mod crl;
 mod issue;
+mod server_root;
 mod verify;
 
 use std::fmt;
@@ -21,6 +22,7 @@ use crate::keys::{KeyError, PublicKey};
 
 pub use crl::{Crl, MAX_CRL, Withdrawn};
 pub use issue::{Authority, Bounds, Request};
+pub use server_root::ServerRoot;
 pub use verify::{Identity, Revocation, Roots, Verifier, Withdrawals};
 
 /// Largest certificate that is looked at, in bytes.

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use semper_archive::{Archive, ArchiveError, DealRow, Home, HomeError, Seen, Write};
 use semper_base::{Clock, Digest, Mend, Timestamp};
-use semper_distribution::{Fetcher, MoveError, Options, Place};
+use semper_distribution::{Fetcher, Logins, MoveError, Options, Place};
 use semper_items::Agreement;
-use semper_net::Client;
+use semper_net::{Believed, Client};
 use semper_trust::verify::Described;
 use semper_trust::{Layout, Refusal, TrustError, TrustFile, VerifiedTerms};
 
@@ -57,6 +57,20 @@ pub enum TermsError {
     },
 }
 
+/// Whom a home believes when a merchant, a bank or anybody else with a role of semper's shows its
+/// certificate.
+pub fn roles(trust: &TrustFile) -> Believed {
+    let own = Believed::authorities(&trust.authorities);
+    if trust.tls.system { own.and_the_system() } else { own }
+}
+
+/// Whom a home believes when a registry or another place of bundles shows its certificate: what
+/// comes from there is compared with its digests, and verified by its signatures.
+pub fn places(trust: &TrustFile) -> Believed {
+    let own = Believed::authorities(&trust.authorities);
+    own.and(trust.tls.places.iter().cloned()).and_the_system()
+}
+
 /// Downloads a merchant's current terms; `progress` hears of each file and its size.
 pub fn download(
     net: &Client,
@@ -74,7 +88,12 @@ pub fn fetch(
     cache: Option<PathBuf>,
     progress: &dyn Fn(&str, usize),
 ) -> Result<Layout, MoveError> {
-    let options = Options { cache, ..Options::default() };
+    // What docker has stored is for registries.
+    let logins = match place {
+        Place::Registry(_) => Logins::of_docker(),
+        _ => Logins::default(),
+    };
+    let options = Options { cache, logins, ..Options::default() };
     let fetcher = Fetcher::with(net.clone(), options);
     let told = |name: &str, done: u64, _total: u64| {
         progress(name, usize::try_from(done).unwrap_or(usize::MAX));

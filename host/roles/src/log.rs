@@ -20,10 +20,10 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use rusqlite::{Connection, OptionalExtension as _};
 use semper_archive::{Home, HomeError};
-use semper_base::cert::{CertError, Revocation, Roots, Verifier};
+use semper_base::cert::{CertError, Revocation, Roots, ServerRoot, Verifier};
 use semper_base::{Certificate, Digest, Mend, Role, SigningKey, Timestamp, keys};
 use semper_keeper::{Health, Spawn};
-use semper_net::Client;
+use semper_net::{Believed, Client};
 use semper_tlog::note::NoteError;
 use semper_tlog::tree::{self, Tree, TreeError};
 use semper_tlog::{Checkpoint, Kind, Note, Proof, VerifierKey};
@@ -358,15 +358,21 @@ impl Log {
 
 /// A witness that is asked: its key, its address, the way there.
 fn witness(it: &WitnessAddress) -> Result<(VerifierKey, String, Client), LogError> {
-    let net = Client::new(&Roots::new(vec![certificate(&it.root)?])).within(PATIENCE);
+    let text = text(&it.root)?;
+    let wrong = |source| LogError::Certificate { file: it.root.display().to_string(), source };
+    let roots = ServerRoot::all_from_pem(&text).map_err(wrong)?;
+    let net = Client::new(Believed::nobody().and(roots)).within(PATIENCE);
     Ok((it.key.parse()?, it.url.clone(), net))
 }
 
 fn certificate(file: &Path) -> Result<Certificate, LogError> {
+    let wrong = |source| LogError::Certificate { file: file.display().to_string(), source };
+    Certificate::from_pem(&text(file)?).map_err(wrong)
+}
+
+fn text(file: &Path) -> Result<String, LogError> {
     let name = file.display().to_string();
-    let text = std::fs::read_to_string(file)
-        .map_err(|source| LogError::Io { name: name.clone(), source })?;
-    Certificate::from_pem(&text).map_err(|source| LogError::Certificate { file: name, source })
+    std::fs::read_to_string(file).map_err(|source| LogError::Io { name, source })
 }
 
 fn flat(hashes: &[Digest]) -> Vec<u8> {

@@ -11,11 +11,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use semper_archive::Home;
-use semper_base::cert::Roots;
 use semper_base::{Clock, SystemClock};
 use semper_commerce::Stop;
 use semper_keeper::{Keeper, Spawn};
-use semper_net::Client;
+use semper_net::{Believed, Client};
 use semper_runtime::Runtime;
 use semper_runtime::compile::Compiler;
 
@@ -34,8 +33,8 @@ pub trait Outside: Debug + Send + Sync {
     /// it by a channel of the work's own.
     fn block(&self, work: Box<dyn FnOnce() + Send>);
 
-    /// The way to servers for which these roots vouch.
-    fn net(&self, roots: &Roots) -> Client;
+    /// The way to servers for which these vouch.
+    fn net(&self, believed: &Believed) -> Client;
 
     /// The TINGUIN of a home.
     fn tinguin(&self, home: &Home) -> semper_tinguin_protocol::Client;
@@ -78,8 +77,8 @@ impl Outside for System {
         drop(tokio::task::spawn_blocking(work));
     }
 
-    fn net(&self, roots: &Roots) -> Client {
-        Client::new(roots)
+    fn net(&self, believed: &Believed) -> Client {
+        Client::new(believed)
     }
 
     fn tinguin(&self, home: &Home) -> semper_tinguin_protocol::Client {

@@ -9,7 +9,7 @@ use semper_base::{DealId, Mend};
 use semper_commerce::host::{Standing, Whom};
 use semper_commerce::lists::Lists;
 use semper_commerce::means::Equip;
-use semper_commerce::{Basis, Host, HostError, HostParts, Means, Stop};
+use semper_commerce::{Basis, Host, HostError, HostParts, Means, Stop, terms};
 use semper_items::Agreement;
 use semper_keeper::Keeper;
 use semper_net::Client;
@@ -136,9 +136,10 @@ impl Party {
         Ok(Self { home, config, trust, basis, archive, lists, keeper, outside })
     }
 
-    /// A client that believes this home's authorities.
+    /// The way to merchants, banks and whoever else has a role: by this home's authorities, and
+    /// the operating system's only where the trust file says so.
     pub fn net(&self) -> Client {
-        self.outside.net(&self.trust.authorities)
+        self.outside.net(&terms::roles(&self.trust))
     }
 
     /// The trust file that a deal of this home began with.
@@ -222,7 +223,7 @@ fn means(
     lists: &Arc<Lists>,
     outside: &dyn Outside,
 ) -> Means {
-    let net = outside.net(&trust.authorities);
+    let net = outside.net(&terms::roles(trust));
     let mut modules: Vec<Arc<dyn Module>> = Vec::new();
     if let Some(purse) = &payment.purse {
         let verifier = lists.verifier(trust);

@@ -25,7 +25,7 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use semper_archive::Home;
 use semper_bank_protocol::{CBOR, Claim as ClaimRequest, HoldFact};
-use semper_base::cert::{CertError, Roots};
+use semper_base::cert::{CertError, ServerRoot};
 use semper_base::{Certificate, Clock, Digest, PublicKey, SigningKey, Timestamp, cbor};
 use semper_exchange::bank::Claim;
 use semper_exchange::crypto::{Body as _, Signed};
@@ -35,6 +35,7 @@ use semper_exchange::verdict::{Answer, Rejection, Request, Submitted, Verdict};
 pub use semper_exchange::verdict::{MAX_ANSWER, REQUESTS};
 use semper_exchange::{Agreed, Away, Crypto as _, Role, ThirdParty as Named, party};
 use semper_keeper::{Health, Keeper, Spawn};
+use semper_net::Believed;
 use serde::{Deserialize, Serialize};
 
 use crate::health;
@@ -182,7 +183,7 @@ impl ThirdParty {
         for bank in &config.bank {
             let key = certificate(&bank.certificate)?.key();
             let key = key.map_err(|error| wrong(&bank.certificate, &error))?;
-            let net = outside.net(&Roots::new(vec![certificate(&bank.root)?]));
+            let net = outside.net(&Believed::nobody().and(server_roots(&bank.root)?));
             banks.insert(key, BankLink::new(bank.url.clone(), &net));
         }
         Ok((Keys::new(key, NoGoods), origin, banks))
@@ -377,6 +378,12 @@ fn wrong(file: &Path, error: &dyn std::fmt::Display) -> ThirdPartyError {
 fn certificate(file: &Path) -> Result<Certificate, ThirdPartyError> {
     let text = std::fs::read_to_string(file).map_err(|error| wrong(file, &error))?;
     Certificate::from_pem(&text).map_err(|error: CertError| wrong(file, &error))
+}
+
+/// The roots that vouch for a server of somebody else, whatever kind of key they have.
+fn server_roots(file: &Path) -> Result<Vec<ServerRoot>, ThirdPartyError> {
+    let text = std::fs::read_to_string(file).map_err(|error| wrong(file, &error))?;
+    ServerRoot::all_from_pem(&text).map_err(|error| wrong(file, &error))
 }
 
 impl RoleKind for ThirdParty {

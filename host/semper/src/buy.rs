@@ -12,6 +12,7 @@ use semper_commerce::{Host, HostError, terms};
 use semper_distribution::Place;
 use semper_items::Side;
 use semper_keeper::Keeper;
+use semper_net::Client;
 use semper_roles::party::{Party, PartyError};
 use semper_trust::{VerifiedTerms, verify};
 use serde::Serialize;
@@ -19,7 +20,7 @@ use serde::Serialize;
 use crate::address;
 use crate::arguments::{BuyArguments, CancelArguments, DealsArguments};
 use crate::look::{Wait, find, waits};
-use crate::print::{self, note};
+use crate::print;
 
 /// Activations of a buyer at once.
 const WORKERS: usize = 4;
@@ -31,7 +32,7 @@ pub fn buy(arguments: &BuyArguments) -> Result<(), Report> {
     let lists = host.shelf().lists();
     // Whether what cannot be had matters is decided with the terms.
     for error in lists.refresh(host.net(), host.shelf().trust(), Some(&address)) {
-        note!("CAUTION       {error}");
+        print::note(format_args!("CAUTION       {error}"));
     }
     let terms = fetch(&host, &address, arguments.terms.as_deref())?;
     explain(&terms);
@@ -113,7 +114,7 @@ fn resume(home: &std::path::Path) -> Result<(), Report> {
 
 fn start(home: &std::path::Path) -> Result<Arc<Host>, Report> {
     let party = Party::open(home)?;
-    let notice = |deal: DealId, text: &str| note!("{}  {text}", deal.short());
+    let notice = |deal: DealId, text: &str| print::note(format_args!("{}  {text}", deal.short()));
     Ok(party.host(None, WORKERS, notice)?)
 }
 
@@ -127,9 +128,9 @@ fn fetch(
     if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {bytes}") {
         bar.set_style(style);
     }
-    let place: Place = match place {
-        Some(place) => place.parse()?,
-        None => Place::Https(format!("{address}{}", terms::WELL_KNOWN)),
+    let (net, place) = match place {
+        Some(place) => (Client::new(terms::places(host.shelf().trust())), place.parse::<Place>()?),
+        None => (host.net().clone(), Place::Https(format!("{address}{}", terms::WELL_KNOWN))),
     };
     // What breaks off goes on where it stopped; what is whole is in the home then.
     let cache = host.shelf().cache();
@@ -137,7 +138,7 @@ fn fetch(
         bar.set_message(format!("fetching terms of business: {name}"));
         bar.set_position(size as u64);
     };
-    let layout = terms::fetch(host.net(), &place, Some(cache.clone()), &told);
+    let layout = terms::fetch(&net, &place, Some(cache.clone()), &told);
     bar.finish_and_clear();
     let layout = layout?;
     let _ = std::fs::remove_dir_all(cache);
@@ -179,7 +180,9 @@ pub fn cancel(arguments: &CancelArguments) -> Result<(), Report> {
         print::line("noted; the merchant's host goes on with it, at once or when it is started");
         return Ok(());
     }
-    match party.host(None, WORKERS, |deal, text| note!("{}  {text}", deal.short())) {
+    match party.host(None, WORKERS, |deal, text| {
+        print::note(format_args!("{}  {text}", deal.short()));
+    }) {
         Ok(host) => {
             let row = host.link(id, None).map_err(link_report)?;
             print::line(&format!("{} is {}: {}", row.id, row.state.name(), row.note));
@@ -203,24 +206,36 @@ fn explain(terms: &VerifiedTerms) {
     };
     let grants = terms.grants();
     let names: Vec<&str> = grants.capabilities.iter().map(|it| it.name()).collect();
-    note!("terms         {}", terms.digest());
-    note!("of            {} (vouched for by {})", terms.merchant().name, terms.merchant().root);
-    note!("service       {} {} by {}", service.name, service.version, terms.author().name);
-    note!("certified by  {certified}");
+    print::note(format_args!("terms         {}", terms.digest()));
+    print::note(format_args!(
+        "of            {} (vouched for by {})",
+        terms.merchant().name,
+        terms.merchant().root
+    ));
+    print::note(format_args!(
+        "service       {} {} by {}",
+        service.name,
+        service.version,
+        terms.author().name
+    ));
+    print::note(format_args!("certified by  {certified}"));
     for counted in terms.certificates() {
         if let Some(why) = &counted.objection {
-            note!("              not {}: {why}", counted.certificate.organisation);
+            print::note(format_args!(
+                "              not {}: {why}",
+                counted.certificate.organisation
+            ));
         }
     }
     if let Some(log) = terms.log() {
-        note!("logged        in {}, number {}", log.log, log.index);
+        print::note(format_args!("logged        in {}, number {}", log.log, log.index));
     }
     for warning in terms.warnings() {
-        note!("CAUTION       {warning}");
+        print::note(format_args!("CAUTION       {warning}"));
     }
-    note!("may           {}", names.join(", "));
+    print::note(format_args!("may           {}", names.join(", ")));
     let decided = terms.decided().iter().find_map(|it| it.what.strip_prefix("pay "));
-    note!("may pay       {}", grants.most.and(decided).unwrap_or("nothing"));
+    print::note(format_args!("may pay       {}", grants.most.and(decided).unwrap_or("nothing")));
 }
 
 fn finish(row: &DealRow, json: bool) -> Result<(), Report> {

@@ -19,7 +19,7 @@ use semper_trust::TrustFile;
 
 use crate::address;
 use crate::arguments::{AccountArguments, InitArguments, RegisterArguments};
-use crate::print::{self, note};
+use crate::print;
 use crate::trust;
 
 /// Largest answer of an authority or bank.
@@ -189,8 +189,11 @@ fn ask_for_revoked(party: &Party, url: &str) -> Result<(), Report> {
     }
     let trust = TrustFile { crls: vec![url.to_owned()], ..party.trust.clone() };
     if let Some(error) = party.lists.refresh(&party.net(), &trust, None).first() {
-        note!("CAUTION: nobody is asked for revoked certificates: {error}");
-        note!("         give an authority's list under crls in {}", party::TRUST);
+        print::note(format_args!("CAUTION: nobody is asked for revoked certificates: {error}"));
+        print::note(format_args!(
+            "         give an authority's list under crls in {}",
+            party::TRUST
+        ));
         return Ok(());
     }
     trust::ask_for_revoked(party.home.path(), url)?;

@@ -1,5 +1,6 @@
 //! Printing: JSON for machines, text for people, and small helpers that commands share.
 
+use std::fmt::Display;
 use std::io::Write as _;
 use std::path::Path;
 
@@ -21,18 +22,11 @@ pub fn line(text: &str) {
     let _ = writeln!(std::io::stdout(), "{}", text::readable(text));
 }
 
-/// Prints beside what a command gives: to standard error, and as [`line`] does.
-pub fn aside(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{}", text::readable(text));
+/// Says something beside the answer, on standard error; nobody need read it. Nothing in
+/// it is obeyed by the terminal.
+pub fn note(words: impl Display) {
+    let _ = writeln!(std::io::stderr(), "{}", text::readable(&words.to_string()));
 }
-
-/// [`aside`], written like `println!`.
-macro_rules! note {
-    ($($words:tt)*) => {
-        $crate::print::aside(&format!($($words)*))
-    };
-}
-pub(crate) use note;
 
 /// Reads a file that the person named.
 pub fn read(file: &Path) -> Result<String, Report> {

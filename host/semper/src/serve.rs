@@ -43,7 +43,7 @@ fn mistakes(file: &Path) -> Result<(), Report> {
         return Ok(());
     };
     for report in wrong {
-        eprintln!("{report}");
+        print::note(&report);
         // Wrong input is what the person can mend.
         last.code = last.code.max(report.code);
     }
@@ -52,7 +52,11 @@ fn mistakes(file: &Path) -> Result<(), Report> {
 
 fn log(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        // Nobody reads the log any more: that must not end the server.
+        .log_internal_errors(false);
     match format {
         LogFormat::Text => builder.with_ansi(false).init(),
         LogFormat::Json => builder.json().init(),

@@ -103,7 +103,7 @@ fn unlock(stored: &str, arguments: &TinguinArguments) -> Result<Keystore, Report
         match Keystore::open(stored, &pass_phrase) {
             Ok(keys) => return Ok(keys),
             Err(KeystoreError::PassPhrase) if file.is_none() => {
-                eprintln!("That is not the pass-phrase.");
+                print::note("That is not the pass-phrase.");
                 std::thread::sleep(Duration::from_secs(1 << attempt));
             }
             Err(error) => return Err(error.into()),

@@ -53,6 +53,10 @@ fn list(home: &Path, json: bool) -> Result<(), Report> {
                 "name": name,
                 "criteria": it.criteria,
                 "delegates": it.delegates,
+                "former_roots": it.former.iter().map(|it| json!({
+                    "digest": it.root.digest(),
+                    "until": it.until,
+                })).collect::<Vec<_>>(),
                 "revocations": it.revocations,
                 "list": list,
             })
@@ -75,6 +79,12 @@ fn list(home: &Path, json: bool) -> Result<(), Report> {
     }
     for (name, it) in &trust.evaluators {
         print::line(&format!("evaluator   {name}, for {}", it.criteria.join(", ")));
+        for former in &it.former {
+            let (root, until) = (former.root.digest().short(), former.until);
+            print::line(&format!(
+                "            an earlier root of it, {root}, counts until {until}"
+            ));
+        }
         if it.delegates > 0 {
             print::line(&format!("            may delegate over {} steps", it.delegates));
         }

@@ -1,5 +1,5 @@
 //! Trust: verification beside its bare signatures, policies, logs, the way from a click to a
-//! running component, pulling beside skopeo.
+//! running component, pulling and pushing beside skopeo.
 
 use std::error::Error;
 use std::hint::black_box;
@@ -31,7 +31,7 @@ pub fn run() -> Result<(), Box<dyn Error>> {
     policies();
     logs()?;
     click()?;
-    pulling()
+    moving()
 }
 
 /// Terms with three certificates and a witnessed log proof.
@@ -269,12 +269,8 @@ fn click() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A bundle of 48 MiB, pulled by us and copied by skopeo, both into a folder.
-fn pulling() -> Result<(), Box<dyn Error>> {
-    let yard = Yard::new();
-    let registry = yard.registry("one");
-    let world = World::new();
-    // Bytes that do not compress.
+/// A bundle of 48 MiB that does not compress.
+fn large(world: &World) -> Layout {
     let mut noise = Vec::with_capacity(48 << 20);
     let mut block = Digest::of(b"noise");
     while noise.len() < 48 << 20 {
@@ -289,37 +285,55 @@ fn pulling() -> Result<(), Box<dyn Error>> {
     let mut terms = world.terms(digest);
     terms.texts.clear();
     bundle::terms(&mut layout, &terms, &[], &world.merchant.signer(), before);
+    layout
+}
+
+/// A bundle of 48 MiB, pulled and pushed by us and copied by skopeo, from and into a folder.
+fn moving() -> Result<(), Box<dyn Error>> {
+    use semper_trust_tests::registry::{PASSWORD, USER};
+    let yard = Yard::new();
+    let registry = yard.registry("one");
+    let layout = large(&World::new());
+    let folder = yard.path().join("big").display().to_string();
+    semper_distribution::push(&layout, &folder.parse()?, &yard.fetcher(None), &())?;
     let place = format!("registry://{}/otto/big:current", registry.host);
     yard.push(&layout, &place);
-    let credentials = format!(
-        "{}:{}",
-        semper_trust_tests::registry::USER,
-        semper_trust_tests::registry::PASSWORD
-    );
-    let sign = Binaries::beside()?.sign;
-    let (mut ours, mut theirs) = (Duration::MAX, Duration::MAX);
+    let sign = Binaries::beside()?.sign.display().to_string();
+    let (host, credentials) = (&registry.host, format!("{USER}:{PASSWORD}"));
+    let timed = |program: &str, arguments: &[&str]| -> Result<Duration, Box<dyn Error>> {
+        let start = Instant::now();
+        let done = Command::new(program).args(arguments).current_dir(yard.path()).output()?;
+        let taken = start.elapsed();
+        if done.status.success() {
+            return Ok(taken);
+        }
+        Err(String::from_utf8_lossy(&done.stderr).into_owned().into())
+    };
+    let own = ["--root", "certs/ca.crt", "--user", USER, "--password-file", "password"];
+    let skopeo = ["copy", "--all", "--insecure-policy"];
+    let source = ["--src-cert-dir", "certs", "--src-creds", &credentials];
+    let target = ["--dest-cert-dir", "certs", "--dest-creds", &credentials];
+    let mut best = [Duration::MAX; 4];
     for round in 0..3 {
-        let start = Instant::now();
-        let pulled = Command::new(&sign)
-            .args(["pull", &place, "--out", &format!("ours-{round}"), "--root", "certs/ca.crt"])
-            .args(["--user", semper_trust_tests::registry::USER, "--password-file", "password"])
-            .current_dir(yard.path())
-            .output()?;
-        ours = ours.min(start.elapsed());
-        let start = Instant::now();
-        let copied = Command::new("skopeo")
-            .args(["copy", "--all", "--insecure-policy", "--src-creds", &credentials])
-            .args(["--src-cert-dir", "certs"])
-            .arg(format!("docker://{}/otto/big:current", registry.host))
-            .arg(format!("oci:theirs-{round}:current"))
-            .current_dir(yard.path())
-            .output()?;
-        theirs = theirs.min(start.elapsed());
-        if !pulled.status.success() || !copied.status.success() {
-            let said = [pulled.stderr, copied.stderr].concat();
-            return Err(String::from_utf8_lossy(&said).into_owned().into());
+        let name = format!("docker://{host}/otto");
+        let pull = ["pull", &place, "--out", &format!("ours-{round}")];
+        let from = [&format!("{name}/big:current"), &format!("oci:theirs-{round}:current")];
+        // Into a repository that has nothing of it yet.
+        let push = ["push", "--bundle", "big", &format!("registry://{host}/otto/ours-{round}:1")];
+        let to = ["oci:big", &format!("{name}/theirs-{round}:1")];
+        let runs = [
+            timed(&sign, &[&pull[..], &own[..]].concat())?,
+            timed("skopeo", &[&skopeo[..], &source[..], &from.map(String::as_str)[..]].concat())?,
+            timed(&sign, &[&push[..], &own[..]].concat())?,
+            timed("skopeo", &[&skopeo[..], &target[..], &to[..]].concat())?,
+        ];
+        for (best, run) in best.iter_mut().zip(runs) {
+            *best = (*best).min(run);
         }
     }
-    super::row("semper-sign pull of a bundle of 48 MiB vs skopeo copy (best of 3)", ours, theirs);
+    let [pulled, copied, pushed, sent] = best;
+    let size = "of a bundle of 48 MiB vs skopeo copy (best of 3)";
+    super::row(&format!("semper-sign pull {size}"), pulled, copied);
+    super::row(&format!("semper-sign push {size}"), pushed, sent);
     Ok(())
 }

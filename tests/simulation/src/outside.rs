@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use semper_archive::Home;
 use semper_base::Clock;
-use semper_base::cert::Roots;
 use semper_commerce::Stop;
 use semper_keeper::{Keeper, Spawn};
-use semper_net::Client;
+use semper_net::{Believed, Client};
 use semper_roles::outside::Outside;
 use semper_runtime::Runtime;
 
@@ -35,7 +34,7 @@ impl Outside for Simulated {
         self.0.job(work);
     }
 
-    fn net(&self, _roots: &Roots) -> Client {
+    fn net(&self, _believed: &Believed) -> Client {
         Client::through(Way(Arc::clone(&self.0)))
     }
 

@@ -134,6 +134,7 @@ async fn respond(mut router: Router, ask: Ask) -> Response {
         Method::Head => HttpMethod::HEAD,
         Method::Post => HttpMethod::POST,
         Method::Put => HttpMethod::PUT,
+        Method::Patch => HttpMethod::PATCH,
     };
     let mut request = Request::builder().method(method).uri(path(&ask.url));
     for (name, value) in &ask.headers {

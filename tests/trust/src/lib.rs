@@ -5,6 +5,7 @@
 
 mod files;
 mod log;
+pub mod misbehaving;
 pub mod registry;
 pub mod server;
 

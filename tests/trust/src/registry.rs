@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use semper_base::cert::{Authority, Roots};
 use semper_base::{Role, SigningKey, Timestamp};
-use semper_distribution::{Fetcher, MoveError, Options, Place};
+use semper_distribution::{Fetcher, Login, Logins, MoveError, Options, Place};
 use semper_testkit::process;
 use semper_trust::Layout;
 
@@ -66,6 +66,30 @@ impl Yard {
         self.folder.path()
     }
 
+    /// Gives registries that start from now on a certificate by openssl, with a key of that kind
+    /// (arguments of `openssl req -newkey`), by an authority of the same kind: `certs/ca.crt`.
+    pub fn certify_by_openssl(&self, kind: &[&str]) {
+        std::fs::write(self.path().join("names"), "subjectAltName=DNS:localhost,IP:127.0.0.1")
+            .unwrap();
+        let authority = ["req", "-x509", "-nodes", "-days", "2", "-subj", "/CN=Registry CA"];
+        let files = ["-keyout", "ca.key", "-out", "certs/ca.crt", "-newkey"];
+        self.openssl(&[&authority[..], &files[..], kind].concat());
+        let request = ["req", "-nodes", "-subj", "/CN=localhost", "-newkey"];
+        let files = ["-keyout", "tls.key", "-out", "tls.csr"];
+        self.openssl(&[&request[..], kind, &files[..]].concat());
+        let issue = ["x509", "-req", "-in", "tls.csr", "-CA", "certs/ca.crt", "-CAkey", "ca.key"];
+        let files = ["-CAcreateserial", "-days", "1", "-out", "tls.pem", "-extfile", "names"];
+        self.openssl(&[&issue[..], &files[..]].concat());
+    }
+
+    /// Runs openssl in the folder.
+    pub fn openssl(&self, arguments: &[&str]) {
+        let done = Command::new("openssl").args(arguments).current_dir(self.path()).output();
+        let done = done.unwrap();
+        let said = String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.success(), "openssl {}: {said}", arguments.join(" "));
+    }
+
     /// Starts a registry that asks for the password.
     pub fn registry(&self, name: &str) -> Registry {
         let port = process::free_port().unwrap();
@@ -99,18 +123,21 @@ impl Yard {
         Registry { child, host: format!("localhost:{port}") }
     }
 
-    pub fn fetcher(&self, credentials: bool) -> Fetcher {
-        let credentials = credentials.then(|| (USER.to_owned(), PASSWORD.to_owned()));
-        Fetcher::new(&self.roots, Options { credentials, ..Options::default() })
+    /// With the password for a host, or with none.
+    pub fn fetcher(&self, host: Option<&str>) -> Fetcher {
+        let login = Login::password(USER, PASSWORD);
+        let logins = host.map_or_else(Logins::default, |it| Logins::default().with(it, login));
+        Fetcher::new(&self.roots, Options { logins, ..Options::default() })
     }
 
     pub fn pull(&self, place: &str) -> Result<Layout, MoveError> {
         let place: Place = place.parse().unwrap();
-        semper_distribution::pull(&place, &self.fetcher(true), &())
+        semper_distribution::pull(&place, &self.fetcher(place.host().as_deref()), &())
     }
 
     pub fn push(&self, layout: &Layout, place: &str) {
         let place: Place = place.parse().unwrap();
-        semper_distribution::push(layout, &place, &self.fetcher(true), &()).unwrap();
+        let fetcher = self.fetcher(place.host().as_deref());
+        semper_distribution::push(layout, &place, &fetcher, &()).unwrap();
     }
 }

@@ -17,6 +17,8 @@ use semper_net::TlsIdentity;
 #[derive(Clone, Debug)]
 pub struct Asked {
     pub method: Method,
+    /// Host and port as they stand in the request's address, if they do (HTTP/2).
+    pub authority: String,
     pub path: String,
     pub headers: HeaderMap,
     pub body: Bytes,
@@ -28,14 +30,26 @@ pub struct Server {
     pub roots: Roots,
 }
 
+/// A name that no resolver knows; servers here show certificates for it all the same.
+pub const ELSEWHERE: &str = "registry.example";
+
 /// Answers by a function.
 pub fn serve(answer: impl Fn(&str, Asked) -> Response + Send + Sync + 'static) -> Server {
     let now = Timestamp::now();
-    let authority = Authority::new("Server CA", SigningKey::generate(), now).unwrap();
+    serve_from(now, now.after(super::DAY), answer)
+}
+
+/// Answers by a function, with a certificate that is valid at these times.
+pub fn serve_from(
+    from: Timestamp,
+    until: Timestamp,
+    answer: impl Fn(&str, Asked) -> Response + Send + Sync + 'static,
+) -> Server {
+    let before = super::ago(Timestamp::now(), super::DAY);
+    let authority = Authority::new("Server CA", SigningKey::generate(), before).unwrap();
     let key = SigningKey::generate();
-    let until = now.after(super::DAY);
-    let names = ["localhost".to_owned()];
-    let leaf = authority.issue("server", &key.public(), Role::Server, &names, now, until).unwrap();
+    let names = ["localhost", "127.0.0.1", ELSEWHERE].map(str::to_owned);
+    let leaf = authority.issue("server", &key.public(), Role::Server, &names, from, until).unwrap();
     let identity = TlsIdentity { chain: vec![leaf], key_pem: key.to_pem().to_string() };
     let (tell, told) = std::sync::mpsc::channel::<u16>();
     let answer = Arc::new(answer);
@@ -47,7 +61,9 @@ pub fn serve(answer: impl Fn(&str, Asked) -> Response + Send + Sync + 'static) -
             let (parts, body) = request.into_parts();
             let body = axum::body::to_bytes(body, 64 << 20).await.unwrap_or_default();
             let path = parts.uri.path_and_query().map_or("/", |it| it.as_str()).to_owned();
-            let asked = Asked { method: parts.method, path, headers: parts.headers, body };
+            let authority = parts.uri.authority().map_or_else(String::new, ToString::to_string);
+            let asked =
+                Asked { method: parts.method, authority, path, headers: parts.headers, body };
             let host = host.get().cloned().unwrap_or_default();
             tokio::task::spawn_blocking(move || answer(&host, asked)).await.unwrap()
         }
@@ -89,4 +105,26 @@ impl futures_core::Stream for Repeat {
     ) -> std::task::Poll<Option<Self::Item>> {
         std::task::Poll::Ready(Some(Ok(self.0.clone())))
     }
+}
+
+/// A body of some bytes that breaks a while later.
+pub fn broken(bytes: Vec<u8>) -> Body {
+    struct Breaks(Option<Vec<u8>>, std::pin::Pin<Box<tokio::time::Sleep>>);
+    impl futures_core::Stream for Breaks {
+        type Item = Result<Vec<u8>, std::io::Error>;
+        fn poll_next(
+            mut self: std::pin::Pin<&mut Self>,
+            cx: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Self::Item>> {
+            if let Some(bytes) = self.0.take() {
+                return std::task::Poll::Ready(Some(Ok(bytes)));
+            }
+            let late = Future::poll(self.1.as_mut(), cx);
+            late.map(|()| Some(Err(std::io::ErrorKind::ConnectionReset.into())))
+        }
+    }
+    // A timer wants to be made where there is a runtime.
+    let _runtime = semper_net::runtime().enter();
+    let late = tokio::time::sleep(std::time::Duration::from_millis(300));
+    Body::from_stream(Breaks(Some(bytes), Box::pin(late)))
 }

@@ -108,7 +108,7 @@ fn whoever_has_no_password_or_another_root_is_told_so() {
     let yard = Yard::new();
     let registry = yard.registry("one");
     let place: Place = format!("registry://{}/otto/terms:current", registry.host).parse().unwrap();
-    let error = semper_distribution::pull(&place, &yard.fetcher(false), &()).unwrap_err();
+    let error = semper_distribution::pull(&place, &yard.fetcher(None), &()).unwrap_err();
     assert!(error.to_string().contains("wants a name and a password"), "{error}");
     let nobody = Fetcher::new(&Roots::default(), Options::default());
     let error = semper_distribution::pull(&place, &nobody, &()).unwrap_err();

@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::response::Response;
-use semper_distribution::{Fetcher, MoveError, Options, Place};
+use semper_distribution::{Fetcher, Login, Logins, MoveError, Options, Place};
 use semper_trust::Layout;
 use semper_trust::layout::{Descriptor, INDEX, Index, MANIFEST, canonical};
-use semper_trust_tests::server::{Asked, Server, endless, reply, serve};
+use semper_trust_tests::server::{Asked, Server, broken, endless, reply, serve};
 use semper_trust_tests::{World, service_of, terms_of};
 
 fn fetcher(server: &Server, options: Options) -> Fetcher {
@@ -177,7 +177,7 @@ fn an_agreed_redirect_is_followed_without_the_password() {
     let both: Vec<_> =
         front.roots.certificates().iter().chain(store.roots.certificates()).cloned().collect();
     let options = Options {
-        credentials: Some(("otto".into(), "secret".into())),
+        logins: Logins::default().with(&front.host, Login::password("otto", "secret")),
         redirects: vec![store.host.clone()],
         ..Options::default()
     };
@@ -223,8 +223,8 @@ fn who_asks_for_a_password_gets_it_only_where_it_belongs() {
         );
         reply(401, &[("www-authenticate", &challenge)], "")
     });
-    let credentials = Some(("otto".to_owned(), "secret".to_owned()));
-    pull(&server, REGISTRY, Options { credentials, ..Options::default() }).unwrap();
+    let logins = Logins::default().with(&server.host, Login::password("otto", "secret"));
+    pull(&server, REGISTRY, Options { logins, ..Options::default() }).unwrap();
 }
 
 #[test]
@@ -289,28 +289,6 @@ fn what_breaks_off_is_resumed_where_it_stopped() {
     assert_eq!(*ranges.lock().unwrap(), ["bytes=4-"]);
 }
 
-/// A body of some bytes that breaks a while later.
-fn broken(bytes: Vec<u8>) -> axum::body::Body {
-    struct Breaks(Option<Vec<u8>>, std::pin::Pin<Box<tokio::time::Sleep>>);
-    impl futures_core::Stream for Breaks {
-        type Item = Result<Vec<u8>, std::io::Error>;
-        fn poll_next(
-            mut self: std::pin::Pin<&mut Self>,
-            cx: &mut std::task::Context<'_>,
-        ) -> std::task::Poll<Option<Self::Item>> {
-            if let Some(bytes) = self.0.take() {
-                return std::task::Poll::Ready(Some(Ok(bytes)));
-            }
-            let late = Future::poll(self.1.as_mut(), cx);
-            late.map(|()| Some(Err(std::io::ErrorKind::ConnectionReset.into())))
-        }
-    }
-    // A timer wants to be made where there is a runtime.
-    let _runtime = semper_net::runtime().enter();
-    let late = tokio::time::sleep(std::time::Duration::from_millis(300));
-    axum::body::Body::from_stream(Breaks(Some(bytes), Box::pin(late)))
-}
-
 #[test]
 fn a_mirror_is_asked_first_and_passed_over_when_it_lacks_it() {
     let layout = World::new().bundle();
@@ -353,7 +331,7 @@ fn nothing_is_uploaded_to_where_a_registry_points() {
 #[test]
 fn archives_hold_a_layout_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
-    let nobody = Fetcher::new(&Default::default(), Options::default());
+    let nobody = Fetcher::new(semper_net::Believed::nobody(), Options::default());
     let layout = World::new().bundle();
     let file = folder.path().join("bundle.tar");
     let place = Place::Archive(file.clone());

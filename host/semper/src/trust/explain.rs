@@ -7,12 +7,13 @@ use indicatif::ProgressBar;
 use semper_base::{Mend as _, Report, SystemClock, Timestamp};
 use semper_commerce::terms;
 use semper_distribution::Place;
+use semper_net::Client;
 use semper_roles::party::Party;
 use semper_trust::verify::Described;
 use semper_trust::{TrustError, TrustFile, VerifiedTerms, verify};
 use serde_json::json;
 
-use crate::print::{self, note};
+use crate::print;
 
 /// Why terms are granted what they are granted: certificates, facts, policies; or why not.
 pub fn explain(home: &Path, place: &str, json: bool) -> Result<(), Report> {
@@ -26,12 +27,15 @@ pub fn explain(home: &Path, place: &str, json: bool) -> Result<(), Report> {
     );
     let merchant = place.starts_with("https://").then_some(place);
     for error in lists.refresh(&net, &party.trust, merchant) {
-        note!("CAUTION  {error}");
+        print::note(format_args!("CAUTION  {error}"));
     }
     let bar = ProgressBar::new_spinner().with_message("fetching terms of business");
     let layout = match merchant {
         Some(base) => terms::download(&net, base, &|_, _| bar.tick())?,
-        None => terms::fetch(&net, &place.parse::<Place>()?, None, &|_, _| bar.tick())?,
+        None => {
+            let net = Client::new(terms::places(&party.trust));
+            terms::fetch(&net, &place.parse::<Place>()?, None, &|_, _| bar.tick())?
+        }
     };
     bar.finish_and_clear();
     let described = Described::parse(&layout)?;

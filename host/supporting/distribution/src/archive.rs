@@ -15,7 +15,8 @@ const MAX_FILES: usize = MAX_MANIFESTS * 40;
 
 /// Reads an archive. Only plain files with the names of a layout are looked at; links, devices
 /// and names that lead elsewhere are refused.
-pub fn read(path: &Path) -> Result<Layout, MoveError> {
+/// If several bundles are in it, `name` says which.
+pub fn read(path: &Path, name: Option<&str>) -> Result<Layout, MoveError> {
     let file = File::open(path).map_err(|error| io(path, &error))?;
     let mut archive = tar::Archive::new(file);
     let mut files = BTreeMap::new();
@@ -47,7 +48,7 @@ pub fn read(path: &Path) -> Result<Layout, MoveError> {
             return Err(form(format!("“{name}” is there twice")).into());
         }
     }
-    Ok(Layout::read(Files(files))?)
+    Ok(Layout::read_named(Files(files), name)?)
 }
 
 /// Writes an archive: to a second name, synced, then renamed.
@@ -55,7 +56,7 @@ pub fn write(layout: &Layout, path: &Path) -> Result<(), MoveError> {
     let new = path.with_extension("tar.new");
     let failed = |error: std::io::Error| io(path, &error);
     let mut builder = tar::Builder::new(File::create(&new).map_err(failed)?);
-    for (name, bytes) in layout.files() {
+    for (name, bytes) in layout.image_files() {
         let mut header = tar::Header::new_ustar();
         header.set_size(bytes.len() as u64);
         header.set_mode(0o644);

@@ -1,36 +1,43 @@
-//! Fetching over HTTPS: bounded, hashed while it streams, resumed after a break; redirects only
-//! to where the caller agreed, credentials only to whom they are for.
+//! Requests over HTTPS: bounded, redirected only to where the caller agreed, patient with servers
+//! that are busy; and blobs, which are hashed while they stream and resumed after a break.
+//!
+//! Who we are is shown to the host that it is for ([`Logins`]), and to nobody else.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::{Read as _, Seek as _, Write as _};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use semper_base::Digest;
-use semper_base::cert::Roots;
-use semper_net::{Ask, Client, Method, NetError, Reply};
+use semper_net::{Ask, Believed, Client, Method, Reply};
 use semper_trust::LayoutError;
-use sha2::{Digest as _, Sha256};
 
-use crate::MoveError;
+use crate::address::{host, host_of, whither, with};
+use crate::logins::{Login, Logins};
+use crate::part::Part;
+use crate::patience::{Patience, after, is_busy};
+use crate::{MoveError, challenge};
 
 /// Most redirects that are followed, where they are agreed to.
 const REDIRECTS: usize = 3;
-/// How often a broken stream is taken up again.
-const ATTEMPTS: usize = 4;
+/// How often a broken stream is taken up again while nothing comes.
+const ATTEMPTS: u32 = 5;
+/// How long it is waited before a broken stream is taken up again; longer each time.
+const BREATH: Duration = Duration::from_millis(200);
 /// Bytes of a refusal's or redirect's body that are read at most.
 const REFUSAL: usize = 16 * 1024;
 /// Bytes of a refusal's text that are shown.
 const SAID: usize = 200;
+/// Bytes of a token server's answer.
+const MAX_TOKEN: usize = 64 * 1024;
 
 /// How to reach others.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Name and password for registries and servers that ask.
-    pub credentials: Option<(String, String)>,
+    /// Names and passwords for registries and servers that ask, each for its host.
+    pub logins: Logins,
     /// Hosts (with port) that may be redirected to.
     pub redirects: Vec<String>,
     /// Hosts that are asked first instead of a registry's: registry's host to mirror's.
@@ -43,6 +50,11 @@ pub struct Options {
 pub trait Progress {
     /// Of a file so many bytes of so many are here.
     fn at(&self, name: &str, done: u64, total: u64);
+
+    /// Something that the person may want to know: a server is busy, a mirror is passed over.
+    fn told(&self, what: &str) {
+        self.at(what, 0, 0);
+    }
 }
 
 /// Nobody listens.
@@ -61,8 +73,25 @@ impl<F: Fn(&str, u64, u64)> Progress for F {
 pub struct Fetcher {
     net: Client,
     options: Options,
-    /// Bearer tokens, by host and repository.
-    tokens: RefCell<BTreeMap<String, String>>,
+    /// What is shown, by host and scope.
+    tokens: RefCell<BTreeMap<(String, String), String>>,
+    /// What the logins say, asked once.
+    logins: RefCell<BTreeMap<(String, String), Option<Login>>>,
+    /// Token servers to which a password was not shown, by the registry that points to them.
+    withheld: RefCell<BTreeMap<String, String>>,
+}
+
+/// A small request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wish<'a> {
+    pub method: Method,
+    pub url: &'a str,
+    pub headers: &'a [(&'a str, &'a str)],
+    pub body: &'a [u8],
+    /// What a registry would want a token for: `repository:NAME:ACTIONS`.
+    pub scope: &'a str,
+    /// Bytes of the answer.
+    pub most: usize,
 }
 
 /// A small answer.
@@ -74,37 +103,44 @@ pub(crate) struct Answer {
 }
 
 impl Fetcher {
-    /// A fetcher that believes servers certified by these roots.
-    pub fn new(roots: &Roots, options: Options) -> Self {
-        Self::with(Client::new(roots), options)
+    /// A fetcher that believes servers for which these vouch.
+    pub fn new(believed: impl Into<Believed>, options: Options) -> Self {
+        Self::with(Client::new(believed), options)
     }
 
     /// A fetcher over a client that is there already.
-    pub fn with(net: Client, options: Options) -> Self {
-        Self { net, options, tokens: RefCell::default() }
+    pub fn with(net: Client, mut options: Options) -> Self {
+        options.redirects = options.redirects.iter().map(|it| host(it)).collect();
+        let all = std::mem::take(&mut options.mirrors);
+        options.mirrors = all.into_iter().map(|(own, mirror)| (host(&own), mirror)).collect();
+        Self {
+            net,
+            options,
+            tokens: RefCell::default(),
+            logins: RefCell::default(),
+            withheld: RefCell::default(),
+        }
     }
 
     /// The host that stands in for a registry's, if one is named.
-    pub fn mirror(&self, host: &str) -> Option<&str> {
-        self.options.mirrors.get(host).map(String::as_str)
+    pub fn mirror(&self, of: &str) -> Option<&str> {
+        self.options.mirrors.get(&host(of)).map(String::as_str)
     }
 
-    /// Asks and takes an answer of at most `most` bytes; `scope` names what a registry would
-    /// want a token for.
-    pub(crate) fn ask(
-        &self,
-        method: Method,
-        url: &str,
-        headers: &[(&str, &str)],
-        body: &[u8],
-        scope: &str,
-        most: usize,
-    ) -> Result<Answer, MoveError> {
+    /// Whether the caller has agreed to go there.
+    pub(crate) fn agreed(&self, host: &str) -> bool {
+        self.options.redirects.iter().any(|it| it == host)
+    }
+
+    /// Asks, and takes an answer of at most `most` bytes.
+    pub(crate) fn ask(&self, wish: Wish<'_>, progress: &dyn Progress) -> Result<Answer, MoveError> {
         let mut bytes = Vec::new();
         // Refusals too: their text says why.
         let mut sink = |_: u16, chunk: &[u8]| bytes.extend_from_slice(chunk);
-        let ask = Ask { method, url: url.to_owned(), headers: owned(headers), body: body.to_vec() };
-        let reply = self.send(ask, scope, most, &mut sink)?;
+        let headers = wish.headers.iter().map(|it| (it.0.to_owned(), it.1.to_owned())).collect();
+        let (method, url) = (wish.method, wish.url.to_owned());
+        let ask = Ask { method, url, headers, body: wish.body.to_vec() };
+        let reply = self.send(ask, wish.scope, wish.most, progress, &mut sink)?;
         Ok(Answer { status: reply.status, headers: reply.headers, body: bytes })
     }
 
@@ -114,107 +150,207 @@ impl Fetcher {
         mut ask: Ask,
         scope: &str,
         most: usize,
+        progress: &dyn Progress,
         sink: &mut dyn FnMut(u16, &[u8]),
     ) -> Result<Reply, MoveError> {
-        let origin = host_of(&ask.url).to_owned();
-        let key = format!("{origin} {scope}");
-        let mut authorised = false;
-        for _ in 0..=REDIRECTS {
+        let origin = host_of(&ask.url);
+        let key = (origin.clone(), scope.to_owned());
+        let (mut authorised, mut hops) = (false, 0);
+        loop {
             let mut this = ask.clone();
             // What is for the registry does not go to where it points.
-            if host_of(&ask.url) == origin
-                && let Some(token) = self.tokens.borrow().get(&key)
-            {
+            let own = host_of(&ask.url) == origin;
+            if own && let Some(token) = self.tokens.borrow().get(&key) {
                 this.headers.push(("authorization".into(), token.clone()));
             }
+            let method = ask.method;
+            // A redirect of a look says that there is something.
+            let follows = |status: u16| match status {
+                301..=303 => method == Method::Get,
+                307 | 308 => method != Method::Head,
+                _ => false,
+            };
             // What is asked again leaves nothing behind.
-            let passing = |status| matches!(status, 401 | 301 | 302 | 303 | 307 | 308);
-            let reply = self.net.ask(&this, most, &mut |status, chunk| {
-                if !passing(status) {
+            let reply = self.patient(&this, most, progress, &mut |status, chunk| {
+                if status != 401 && !follows(status) {
                     sink(status, chunk);
                 }
             })?;
             match reply.status {
-                401 if !authorised && host_of(&ask.url) == origin => {
+                401 if own && !authorised => {
                     authorised = true;
-                    let token = self.authorise(&ask.url, &reply, scope)?;
+                    let token = self.authorise(&ask.url, &reply, scope, progress)?;
                     self.tokens.borrow_mut().insert(key.clone(), token);
                 }
-                401 => return Err(MoveError::Unauthorised(host_of(&ask.url).to_owned())),
-                301 | 302 | 303 | 307 | 308 => {
+                401 => return Err(self.refused(&host_of(&ask.url), scope)),
+                status if follows(status) && hops == REDIRECTS => {
+                    let (url, to) = (ask.url, "ever more places".to_owned());
+                    return Err(MoveError::Redirect { host: host_of(&url), url, to });
+                }
+                status if follows(status) => {
+                    hops += 1;
                     let to = reply.headers.get("location").cloned().unwrap_or_default();
-                    ask.url = self.redirected(&ask.url, &to)?;
+                    ask.url = whither(&ask.url, &to, |host| self.agreed(host))?;
                 }
                 _ => return Ok(reply),
             }
         }
-        Err(MoveError::Redirect { url: ask.url, to: "ever more places".into() })
     }
 
-    fn redirected(&self, url: &str, to: &str) -> Result<String, MoveError> {
-        let refused = |to: &str| {
-            Err(MoveError::Redirect { url: url.to_owned(), to: to.chars().take(SAID).collect() })
-        };
-        if let Some(path) = to.strip_prefix('/')
-            && !path.starts_with('/')
-        {
-            return Ok(format!("https://{}/{path}", host_of(url)));
-        }
-        if !to.starts_with("https://") {
-            return refused(to);
-        }
-        let host = host_of(to);
-        if host == host_of(url) || self.options.redirects.iter().any(|it| it == host) {
-            Ok(to.to_owned())
-        } else {
-            refused(host)
+    /// One request, repeated while the server says that it is busy.
+    fn patient(
+        &self,
+        ask: &Ask,
+        most: usize,
+        progress: &dyn Progress,
+        sink: &mut dyn FnMut(u16, &[u8]),
+    ) -> Result<Reply, MoveError> {
+        let mut patience = Patience::default();
+        loop {
+            let mut said = Vec::new();
+            // A refusal may say more than what was asked for weighs.
+            let reply = self.net.ask(ask, most.max(REFUSAL), &mut |status, chunk| {
+                if is_busy(status) {
+                    said.extend_from_slice(chunk);
+                } else {
+                    sink(status, chunk);
+                }
+            })?;
+            if !is_busy(reply.status) {
+                return Ok(reply);
+            }
+            let (host, status) = (host_of(&ask.url), reply.status);
+            let Some(pause) = patience.next(&reply) else {
+                let (url, tries) = (ask.url.clone(), patience.tries);
+                let after = after(&reply).map(|it| it.as_secs());
+                return Err(MoveError::Busy { url, status, tries, after, said: self::said(&said) });
+            };
+            let seconds = pause.as_millis().div_ceil(1000);
+            progress.told(&format!("{host} is busy ({status}); asked again in {seconds} s"));
+            std::thread::sleep(pause);
         }
     }
 
-    /// The `Authorization` for a server that asks for one (RFC 7235; the registries' tokens).
-    fn authorise(&self, url: &str, reply: &Reply, scope: &str) -> Result<String, MoveError> {
-        let asked = reply.headers.get("www-authenticate").cloned().unwrap_or_default();
-        let unauthorised = || MoveError::Unauthorised(host_of(url).to_owned());
-        let basic = self.options.credentials.as_ref().map(|(user, password)| {
-            format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}")))
+    /// Why a host has refused us although it was shown what there is for it.
+    fn refused(&self, host: &str, scope: &str) -> MoveError {
+        if let Some(realm) = self.withheld.borrow().get(host) {
+            return MoveError::Realm { host: host.to_owned(), realm: realm.clone() };
+        }
+        match self.login(host, scope) {
+            Err(error) => error,
+            Ok(None) => MoveError::Unauthorised(host.to_owned()),
+            Ok(Some(_)) => MoveError::Denied(host.to_owned()),
+        }
+    }
+
+    /// What there is to show to a host.
+    fn login(&self, host: &str, scope: &str) -> Result<Option<Login>, MoveError> {
+        let repository = scope.split(':').nth(1).unwrap_or_default();
+        let key = (host.to_owned(), repository.to_owned());
+        if let Some(known) = self.logins.borrow().get(&key) {
+            return Ok(known.clone());
+        }
+        let found = self.options.logins.find(host, repository)?;
+        self.logins.borrow_mut().insert(key, found.clone());
+        Ok(found)
+    }
+
+    /// The `Authorization` for a server that asks for one (RFC 9110; the registries' tokens).
+    fn authorise(
+        &self,
+        url: &str,
+        reply: &Reply,
+        scope: &str,
+        progress: &dyn Progress,
+    ) -> Result<String, MoveError> {
+        let host = host_of(url);
+        let login = self.login(&host, scope)?;
+        if let Some(Login::Token(token)) = &login {
+            return Ok(format!("Bearer {token}"));
+        }
+        let asked = reply.headers.get("www-authenticate").map_or("", String::as_str);
+        let all = challenge::parse(asked);
+        let bearer = all.iter().find_map(|it| {
+            let realm = it.parameters.get("realm").filter(|_| it.scheme == "bearer")?;
+            Some((realm, it))
         });
-        let (scheme, rest) = asked.split_once(' ').unwrap_or((&asked, ""));
-        if scheme.eq_ignore_ascii_case("basic") {
-            return basic.ok_or_else(unauthorised);
+        if let Some((realm, bearer)) = bearer {
+            let parameter = |name: &str| bearer.parameters.get(name).map_or("", String::as_str);
+            // What we are about to do may want more than the one request that was refused.
+            let theirs = parameter("scope");
+            let scope = if scope.starts_with(theirs) { scope } else { theirs };
+            return self.token(url, realm, parameter("service"), scope, login, progress);
         }
-        if !scheme.eq_ignore_ascii_case("bearer") {
-            return Err(unauthorised());
+        if all.iter().any(|it| it.scheme == "basic") {
+            return match login {
+                Some(Login::Password { user, password }) => Ok(basic(&user, &password)),
+                Some(_) => Err(MoveError::Denied(host)),
+                None => Err(MoveError::Unauthorised(host)),
+            };
         }
-        let given = parameters(rest);
-        let realm = given.get("realm").ok_or_else(unauthorised)?;
-        if !realm.starts_with("https://") {
-            return Err(MoveError::Redirect { url: url.to_owned(), to: realm.clone() });
+        let names: Vec<&str> = all.iter().map(|it| it.scheme.as_str()).collect();
+        match names.join(", ") {
+            none if none.is_empty() => Err(MoveError::Unauthorised(host)),
+            schemes => Err(MoveError::Scheme { host, schemes }),
         }
-        let service = given.get("service").cloned().unwrap_or_default();
-        let scope = given.get("scope").map_or(scope, String::as_str);
-        let query = format!("{realm}?service={}&scope={}", encoded(&service), encoded(scope));
-        let mut headers = Vec::new();
-        // A password goes to the registry itself, or to whom the caller agreed.
-        let host = host_of(realm);
-        if let Some(basic) = basic
-            && (host == host_of(url) || self.options.redirects.iter().any(|it| it == host))
-        {
-            headers.push(("authorization".to_owned(), basic));
+    }
+
+    /// A token from the server that a registry names for that.
+    fn token(
+        &self,
+        url: &str,
+        realm: &str,
+        service: &str,
+        scope: &str,
+        login: Option<Login>,
+        progress: &dyn Progress,
+    ) -> Result<String, MoveError> {
+        let host = host_of(url);
+        // Anonymously anybody may be asked; whether the caller agreed decides about the password.
+        let realm = whither(url, realm, |_| true)?;
+        let server = host_of(&realm);
+        let login = login.filter(|_| server == host || self.agreed(&server));
+        let known = self.login(&host, scope)?.is_some();
+        if known && login.is_none() {
+            self.withheld.borrow_mut().insert(host.clone(), server.clone());
         }
+        let mut wanted = vec![("service", service), ("scope", scope)];
+        wanted.retain(|it| !it.1.is_empty());
+        let ask = match &login {
+            Some(Login::Identity(token)) => {
+                wanted.push(("grant_type", "refresh_token"));
+                wanted.push(("client_id", "semper"));
+                wanted.push(("refresh_token", token));
+                let form = with("https://form.invalid/", &wanted);
+                let body = form.split_once('?').map_or("", |it| it.1).as_bytes().to_vec();
+                let kind = "application/x-www-form-urlencoded".to_owned();
+                let headers = vec![("content-type".to_owned(), kind)];
+                Ask { headers, body, ..Ask::new(Method::Post, &realm) }
+            }
+            Some(Login::Password { user, password }) => {
+                let headers = vec![("authorization".to_owned(), basic(user, password))];
+                Ask { headers, ..Ask::new(Method::Get, &with(&realm, &wanted)) }
+            }
+            _ => Ask::new(Method::Get, &with(&realm, &wanted)),
+        };
         let mut body = Vec::new();
-        let ask = Ask { method: Method::Get, url: query, headers, body: Vec::new() };
-        let answer =
-            self.net.ask(&ask, 64 * 1024, &mut |_, chunk| body.extend_from_slice(chunk))?;
+        let answer = self.patient(&ask, MAX_TOKEN, progress, &mut |_, chunk| {
+            body.extend_from_slice(chunk);
+        })?;
         let value: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
-        let token = value["token"].as_str().or(value["access_token"].as_str());
-        match token {
+        let field = |name: &str| value[name].as_str().filter(|it| !it.is_empty());
+        match field("token").or_else(|| field("access_token")) {
             Some(token) if answer.status == 200 => Ok(format!("Bearer {token}")),
-            _ => Err(unauthorised()),
+            _ if matches!(answer.status, 200 | 400 | 401 | 403) => Err(self.refused(&host, scope)),
+            _ => {
+                let (url, status) = (realm, answer.status);
+                Err(MoveError::Status { url, status, said: said(&body) })
+            }
         }
     }
 
     /// A blob of that digest and size, streamed; what is in the cache is not fetched, what broke
-    /// off goes on where it stopped.
+    /// off goes on where it stopped, and what was spoilt begins anew.
     pub(crate) fn blob(
         &self,
         url: &str,
@@ -224,28 +360,52 @@ impl Fetcher {
         progress: &dyn Progress,
     ) -> Result<Vec<u8>, MoveError> {
         let name = format!("blob {}", want.short());
-        let mut part = Part::open(self.options.cache.as_deref(), want, size)?;
-        let mut last = None;
-        for _ in 0..ATTEMPTS {
-            if part.len() >= size {
-                break;
+        let (mut part, trouble) = Part::open(self.options.cache.as_deref(), want, size);
+        if let Some(trouble) = trouble {
+            progress.told(&format!("the cache cannot be used ({trouble}); it is done without"));
+        }
+        loop {
+            self.fill(url, scope, &mut part, size, &name, progress)?;
+            match part.finish(&name) {
+                // What an earlier run has left behind was not a part of it.
+                Err(_) if part.has_old() => part.restart(),
+                finished => return finished,
             }
-            match self.stream(url, scope, &mut part, size, &name, progress) {
-                Ok(()) => {}
-                // Whoever sends too much or breaks off is asked again from where it stopped;
-                // anything else will not change.
-                Err(MoveError::Net(error)) if error.is_passing() => last = Some(error),
+        }
+    }
+
+    /// Streams until everything is there.
+    fn fill(
+        &self,
+        url: &str,
+        scope: &str,
+        part: &mut Part,
+        size: u64,
+        name: &str,
+        progress: &dyn Progress,
+    ) -> Result<(), MoveError> {
+        let mut idle = 0;
+        while part.len() < size {
+            let begun = part.len();
+            let error = match self.stream(url, scope, part, size, name, progress) {
+                Ok(()) if part.len() == size => return Ok(()),
+                Ok(()) => {
+                    let short = format!("{name}: only {} of {size} bytes came", part.len());
+                    MoveError::Layout(LayoutError::Missing(short))
+                }
+                // Whoever breaks off is asked again from where it stopped; anything else will not
+                // change.
+                Err(MoveError::Net(error)) if error.is_passing() => MoveError::Net(error),
                 Err(other) => return Err(other),
+            };
+            idle = if part.len() > begun { 0 } else { idle + 1 };
+            if idle == ATTEMPTS {
+                return Err(error);
             }
+            progress.told(&format!("{name} broke off at {} of {size} bytes", part.len()));
+            std::thread::sleep(BREATH * idle);
         }
-        if part.len() < size {
-            let error = last.map(MoveError::Net);
-            return Err(error.unwrap_or_else(|| {
-                LayoutError::Missing(format!("{name}: only {} of {size} bytes came", part.len()))
-                    .into()
-            }));
-        }
-        part.finish(&name)
+        Ok(())
     }
 
     fn stream(
@@ -258,18 +418,16 @@ impl Fetcher {
         progress: &dyn Progress,
     ) -> Result<(), MoveError> {
         let begun = part.len();
-        let mut headers = Vec::new();
+        let mut ask = Ask::new(Method::Get, url);
         if begun > 0 {
-            headers.push(("range".to_owned(), format!("bytes={begun}-")));
+            ask.headers.push(("range".to_owned(), format!("bytes={begun}-")));
         }
-        let ask = Ask { method: Method::Get, url: url.to_owned(), headers, body: Vec::new() };
-        // A refusal or a redirect may say more than a small blob weighs; what belongs to the blob
-        // is bounded by its own size.
-        let most = usize::try_from(size).unwrap_or(usize::MAX).max(REFUSAL);
-        let mut failed = None;
+        // What belongs to the blob is bounded by its own size.
+        let most = usize::try_from(size).unwrap_or(usize::MAX);
+        let (mut failed, mut said) = (None, Vec::new());
         // A server that does not know ranges sends all of it; what is here is skipped.
         let mut skip = begun;
-        let reply = self.send(ask, scope, most, &mut |status, chunk| {
+        let reply = self.send(ask, scope, most, progress, &mut |status, chunk| {
             let fresh = match status {
                 206 if begun > 0 => chunk,
                 200 => {
@@ -277,7 +435,7 @@ impl Fetcher {
                     skip -= from as u64;
                     &chunk[from..]
                 }
-                _ => return,
+                _ => return said.extend_from_slice(chunk),
             };
             if let Err(error) = part.add(fresh) {
                 failed.get_or_insert(error);
@@ -290,143 +448,23 @@ impl Fetcher {
         let url = url.to_owned();
         match reply.status {
             200 | 206 => Ok(()),
-            404 => Err(LayoutError::Missing(url).into()),
-            status => Err(MoveError::Status { url, status, said: String::new() }),
-        }
-    }
-}
-
-/// A blob while it comes in: in a file of the cache, or in memory.
-struct Part {
-    want: Digest,
-    hasher: Sha256,
-    length: u64,
-    size: u64,
-    file: Option<(PathBuf, File)>,
-    memory: Vec<u8>,
-}
-
-impl Part {
-    fn open(cache: Option<&std::path::Path>, want: &Digest, size: u64) -> Result<Self, MoveError> {
-        let mut this = Self {
-            want: *want,
-            hasher: Sha256::new(),
-            length: 0,
-            size,
-            file: None,
-            memory: Vec::new(),
-        };
-        let Some(folder) = cache else { return Ok(this) };
-        let path = folder.join(want.hex());
-        let failed = |error: std::io::Error| crate::io(&path, &error);
-        fs::create_dir_all(folder).map_err(failed)?;
-        let mut options = OpenOptions::new();
-        let mut file = options
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(failed)?;
-        // What is there was perhaps not all synced; it is hashed like what comes.
-        let mut there = Vec::new();
-        (&mut file).take(size).read_to_end(&mut there).map_err(failed)?;
-        this.hasher.update(&there);
-        this.length = there.len() as u64;
-        if this.length == size && Digest::from_bytes(this.hasher.clone().finalize().into()) != *want
-        {
-            (this.hasher, this.length) = (Sha256::new(), 0);
-            there.clear();
-        }
-        file.set_len(this.length).map_err(failed)?;
-        file.seek(std::io::SeekFrom::Start(this.length)).map_err(failed)?;
-        this.memory = there;
-        this.file = Some((path, file));
-        Ok(this)
-    }
-
-    fn len(&self) -> u64 {
-        self.length
-    }
-
-    fn add(&mut self, bytes: &[u8]) -> Result<(), MoveError> {
-        let room = usize::try_from(self.size - self.length).unwrap_or(usize::MAX);
-        if bytes.len() > room {
-            let name = format!("blob {}", self.want.short());
-            let most = usize::try_from(self.size).unwrap_or(usize::MAX);
-            return Err(LayoutError::TooLarge { name, most }.into());
-        }
-        self.hasher.update(bytes);
-        self.length += bytes.len() as u64;
-        self.memory.extend_from_slice(bytes);
-        match &mut self.file {
-            Some((path, file)) => file.write_all(bytes).map_err(|error| crate::io(path, &error)),
-            None => Ok(()),
-        }
-    }
-
-    fn finish(self, name: &str) -> Result<Vec<u8>, MoveError> {
-        let got = Digest::from_bytes(self.hasher.finalize().into());
-        if got != self.want {
-            if let Some((path, _)) = &self.file {
-                let _ = fs::remove_file(path);
+            // There is less than what we have of it, or another blob: from the beginning.
+            416 if begun > 0 => {
+                part.restart();
+                Ok(())
             }
-            return Err(LayoutError::Changed { name: name.to_owned(), got, want: self.want }.into());
-        }
-        Ok(self.memory)
-    }
-}
-
-fn owned(headers: &[(&str, &str)]) -> Vec<(String, String)> {
-    headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
-}
-
-/// Host and port of an address.
-pub(crate) fn host_of(url: &str) -> &str {
-    let rest = url.strip_prefix("https://").unwrap_or(url);
-    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    // What stands before an @ is not the host, whatever it looks like.
-    host.rsplit('@').next().unwrap_or_default()
-}
-
-/// `name="value"` pairs of a challenge.
-fn parameters(text: &str) -> BTreeMap<String, String> {
-    let mut all = BTreeMap::new();
-    let mut rest = text;
-    while let Some((name, after)) = rest.split_once("=\"") {
-        let Some((value, more)) = after.split_once('"') else { break };
-        all.insert(name.trim_matches([' ', ',']).to_ascii_lowercase(), value.to_owned());
-        rest = more;
-    }
-    all
-}
-
-/// Percent-encoding of everything but letters, digits and `-._~`.
-pub(crate) fn encoded(text: &str) -> String {
-    let mut out = String::new();
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out += &format!("%{byte:02X}");
+            404 => Err(LayoutError::Missing(url).into()),
+            status => Err(MoveError::Status { url, status, said: self::said(&said) }),
         }
     }
-    out
+}
+
+fn basic(user: &str, password: &str) -> String {
+    format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}")))
 }
 
 /// A refusal's text, shortened.
 pub(crate) fn said(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     text.chars().filter(|c| !c.is_control()).take(SAID).collect()
-}
-
-/// A net error that is the server's fault, as a layout's.
-pub(crate) fn as_layout(error: MoveError, name: &str) -> LayoutError {
-    match error {
-        MoveError::Layout(error) => error,
-        MoveError::Net(NetError::TooLarge { most, .. }) => {
-            LayoutError::TooLarge { name: name.to_owned(), most }
-        }
-        other => LayoutError::Io { name: name.to_owned(), detail: other.to_string() },
-    }
 }

@@ -5,9 +5,12 @@
 //! | module | what it is for |
 //! |---|---|
 //! | [`place`] | the ways to name a place: folder, archive, `https://…`, `registry://…` |
-//! | [`fetch`] | a blob over HTTPS: streamed, hashed, resumed after a break |
+//! | [`fetch`] | requests over HTTPS, patient and to whom they are for; blobs, resumed after a break |
+//! | [`logins`], `docker` | names and passwords, each for one host; docker's store of them |
+//! | `address`, `challenge`, `patience` | where answers point, what servers want to be shown, when they are asked again |
+//! | `part` | a blob while it comes in, in the cache or in memory |
 //! | [`https`] | a layout's files below some address |
-//! | [`registry`] | the OCI distribution protocol, with the fallback for registries of 1.0 |
+//! | [`registry`] | the OCI distribution protocol, with the fallback for registries of 1.0: fetching, pushing, uploads that resume, notes of what is attached |
 //! | [`logs`] | handing statements to a transparency log, and watching one |
 //! | [`archive`] | a layout as one tar file |
 //!
@@ -15,10 +18,16 @@
 //! “Bundles”.
 #![forbid(unsafe_code)]
 
+mod address;
 pub mod archive;
+mod challenge;
+mod docker;
 pub mod fetch;
 pub mod https;
+pub mod logins;
 pub mod logs;
+mod part;
+mod patience;
 pub mod place;
 pub mod registry;
 
@@ -29,6 +38,7 @@ use semper_net::NetError;
 use semper_trust::{Layout, LayoutError};
 
 pub use fetch::{Fetcher, Options, Progress};
+pub use logins::{Login, Logins};
 pub use place::{Place, Reference};
 
 /// Why a bundle cannot be moved.
@@ -38,7 +48,8 @@ pub enum MoveError {
     #[error("“{text}” is not a place of a bundle: {why}")]
     #[mend(
         input,
-        "give a folder, a .tar file, https://host/path, or registry://host:port/name:tag"
+        "give a folder, a .tar file, https://host/path, registry://host:port/name:tag, or \
+         oci:folder and oci-archive:file as skopeo writes them"
     )]
     Place {
         /// What was given.
@@ -65,18 +76,96 @@ pub enum MoveError {
         /// What the server says, shortened.
         said: String,
     },
+    /// The server goes on being busy.
+    #[error("{url} still answers with status {status} after {tries} tries{}{}", later(.after), detail(.said))]
+    #[mend("try again later; nothing is half done")]
+    Busy {
+        /// Where.
+        url: String,
+        /// HTTP.
+        status: u16,
+        /// How often it was asked.
+        tries: u32,
+        /// In how many seconds it wants to be asked again.
+        after: Option<u64>,
+        /// What the server says, shortened.
+        said: String,
+    },
     /// The server wants to know who we are.
     #[error("{0} wants a name and a password")]
-    #[mend("give --user and --password-file")]
+    #[mend("log in with docker login {0}, or give --user and --password-file to semper-sign")]
     Unauthorised(String),
+    /// The server does not take what it was shown.
+    #[error("{0} does not accept the name and the password that there are for it")]
+    #[mend("compare them; they come from --user, --login, or docker's config.json")]
+    Denied(String),
+    /// The server wants to be shown something that is not spoken here.
+    #[error("{host} wants to be shown who we are by {schemes}, which is not spoken here")]
+    #[mend("ask its operator to accept a name and a password (Basic) or tokens (Bearer)")]
+    Scheme {
+        /// Which server.
+        host: String,
+        /// By what.
+        schemes: String,
+    },
+    /// The server wants a password to be shown to another one.
+    #[error("{host} wants its password to be shown to {realm}, which was not agreed to")]
+    #[mend("if you believe that it belongs there: --redirect {realm}")]
+    Realm {
+        /// Which server.
+        host: String,
+        /// The other one.
+        realm: String,
+    },
+    /// Docker's file of names and passwords.
+    #[error("{file}: {why}")]
+    #[mend(input, "mend the file, or log in again with docker login")]
+    Docker {
+        /// Which.
+        file: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// A credential helper that docker's file names.
+    #[error("docker's config.json names the credential helper “{helper}”, and that fails: {why}")]
+    #[mend(input, "install docker-credential-{helper}, or give --user and --password-file")]
+    Helper {
+        /// Which.
+        helper: String,
+        /// What it says.
+        why: String,
+    },
     /// The server sends elsewhere.
     #[error("{url} redirects to {to}, which was not agreed to")]
-    #[mend("if you believe that it belongs there: --redirect {to}")]
+    #[mend("if you believe that it belongs there: --redirect {host}")]
     Redirect {
         /// Where.
         url: String,
         /// Whither.
         to: String,
+        /// Whose place that is.
+        host: String,
+    },
+    /// The server sends to where nothing is protected.
+    #[error("{url} redirects to {to}, which is no https address")]
+    #[mend(
+        "ask its operator: a registry behind a proxy must know that it is reached by https \
+         (X-Forwarded-Proto, or relative addresses)"
+    )]
+    Insecure {
+        /// Where.
+        url: String,
+        /// Whither.
+        to: String,
+    },
+    /// What was attached is not there afterwards.
+    #[error("{url} does not keep what is attached: others overwrote it {turns} times")]
+    #[mend("push again when fewer push at once; what is attached already is not sent again")]
+    Lost {
+        /// Where.
+        url: String,
+        /// How often.
+        turns: u32,
     },
     /// The server breaks the protocol.
     #[error("{url} does not speak the protocol of registries: {why}")]
@@ -124,10 +213,16 @@ fn detail(said: &str) -> String {
     if said.is_empty() { String::new() } else { format!(": {said}") }
 }
 
+fn later(after: &Option<u64>) -> String {
+    after.map_or_else(String::new, |it| format!(", and wants to be asked again in {it} s"))
+}
+
 /// What to do about a status.
 const fn again(status: u16) -> &'static str {
     match status {
         404 => "check name and tag",
+        403 => "you may not do that there; ask whoever runs the server",
+        413 => "ask whoever runs the server, or what stands before it, to allow larger uploads",
         _ => "try again later, or ask whoever runs the server",
     }
 }
@@ -140,7 +235,12 @@ pub fn pull(
 ) -> Result<Layout, MoveError> {
     match place {
         Place::Folder(path) => Ok(Layout::read(&open(path)?)?),
-        Place::Archive(path) => archive::read(path),
+        Place::Archive(path) => archive::read(path, None),
+        Place::Named(place, name) => match &**place {
+            Place::Folder(path) => Ok(Layout::read_named(&open(path)?, Some(name))?),
+            Place::Archive(path) => archive::read(path, Some(name)),
+            other => pull(other, fetcher, progress),
+        },
         Place::Https(base) => https::pull(base, fetcher, progress),
         Place::Registry(reference) => registry::Registry::new(fetcher, reference)?.pull(progress),
     }
@@ -159,6 +259,10 @@ pub fn push(
             Ok(layout.write(&open(path)?)?)
         }
         Place::Archive(path) => archive::write(layout, path),
+        Place::Named(..) => Err(MoveError::Place {
+            text: place.to_string(),
+            why: "a bundle is written into a folder or file of its own, without a name".into(),
+        }),
         Place::Https(base) => Err(MoveError::Place {
             text: base.clone(),
             why: "over HTTPS a bundle can only be read; write the folder that the server shows"

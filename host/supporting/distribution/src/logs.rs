@@ -9,7 +9,7 @@ use semper_tlog::tree::{self, Tree, WIDTH};
 use semper_tlog::{Checkpoint, Note, Proof, VerifierKey};
 use serde::{Deserialize, Serialize};
 
-use crate::fetch::said;
+use crate::fetch::{Wish, said};
 use crate::{Fetcher, MoveError, Progress};
 
 /// Where statements are posted.
@@ -50,10 +50,11 @@ impl<'a> LogClient<'a> {
     }
 
     /// Hands a statement in; its proof, which has been checked.
-    pub fn add(&self, entry: &[u8]) -> Result<Proof, MoveError> {
+    pub fn add(&self, entry: &[u8], progress: &dyn Progress) -> Result<Proof, MoveError> {
         let url = format!("{}{ADD}", self.url);
-        let headers = [("content-type", "application/json")];
-        let answer = self.fetcher.ask(Method::Post, &url, &headers, entry, "", MAX_TEXT)?;
+        let (method, headers) = (Method::Post, &[("content-type", "application/json")]);
+        let wish = Wish { method, url: &url, headers, body: entry, scope: "", most: MAX_TEXT };
+        let answer = self.fetcher.ask(wish, progress)?;
         if answer.status != 200 {
             let said = said(&answer.body);
             return Err(MoveError::Status { url, status: answer.status, said });
@@ -65,8 +66,9 @@ impl<'a> LogClient<'a> {
     }
 
     /// The log's newest checkpoint.
-    pub fn checkpoint(&self) -> Result<(Checkpoint, Note), MoveError> {
-        let note = Note::parse(&self.get("checkpoint", MAX_TEXT)?).map_err(|it| self.wrong(&it))?;
+    pub fn checkpoint(&self, progress: &dyn Progress) -> Result<(Checkpoint, Note), MoveError> {
+        let bytes = self.get("checkpoint", MAX_TEXT, progress)?;
+        let note = Note::parse(&bytes).map_err(|it| self.wrong(&it))?;
         let checkpoint = Checkpoint::verify(&note, &self.key).map_err(|it| self.wrong(&it))?;
         Ok((checkpoint, note))
     }
@@ -78,7 +80,7 @@ impl<'a> LogClient<'a> {
         watched: &mut Watched,
         progress: &dyn Progress,
     ) -> Result<Vec<(u64, Vec<u8>)>, MoveError> {
-        let (head, note) = self.checkpoint()?;
+        let (head, note) = self.checkpoint(progress)?;
         let split = |why: String| MoveError::Split {
             url: self.url.clone(),
             why,
@@ -94,7 +96,7 @@ impl<'a> LogClient<'a> {
         while tree.size() < head.size {
             let number = tree.size() / WIDTH as u64;
             let width = (head.size - number * WIDTH as u64).min(WIDTH as u64) as usize;
-            let all = self.bundle(number, width)?;
+            let all = self.bundle(number, width, progress)?;
             let skip = (tree.size() % WIDTH as u64) as usize;
             for entry in all.into_iter().take(width).skip(skip) {
                 tree.append(semper_tlog::leaf(&entry), |_, _, _| {});
@@ -109,21 +111,27 @@ impl<'a> LogClient<'a> {
         Ok(new)
     }
 
-    fn bundle(&self, number: u64, width: usize) -> Result<Vec<Vec<u8>>, MoveError> {
-        let bytes = match self.get(&tree::entries_path(number, width), MAX_ENTRIES) {
+    fn bundle(
+        &self,
+        number: u64,
+        width: usize,
+        progress: &dyn Progress,
+    ) -> Result<Vec<Vec<u8>>, MoveError> {
+        let get = |width| self.get(&tree::entries_path(number, width), MAX_ENTRIES, progress);
+        let bytes = match get(width) {
             // A partial bundle may be gone once it is full.
-            Err(MoveError::Status { status: 404, .. }) => {
-                self.get(&tree::entries_path(number, WIDTH), MAX_ENTRIES)?
-            }
+            Err(MoveError::Status { status: 404, .. }) => get(WIDTH)?,
             other => other?,
         };
         let all = tree::entries(&bytes).filter(|it| it.len() >= width);
         all.ok_or_else(|| self.wrong(&"a bundle of entries is damaged"))
     }
 
-    fn get(&self, path: &str, most: usize) -> Result<Vec<u8>, MoveError> {
+    fn get(&self, path: &str, most: usize, progress: &dyn Progress) -> Result<Vec<u8>, MoveError> {
         let url = format!("{}/{path}", self.url);
-        let answer = self.fetcher.ask(Method::Get, &url, &[], &[], "", most)?;
+        let wish =
+            Wish { method: Method::Get, url: &url, headers: &[], body: &[], scope: "", most };
+        let answer = self.fetcher.ask(wish, progress)?;
         match answer.status {
             200 => Ok(answer.body),
             status => Err(MoveError::Status { url, status, said: said(&answer.body) }),

@@ -15,13 +15,17 @@ pub enum Place {
     Folder(PathBuf),
     /// A tar file of such a folder.
     Archive(PathBuf),
+    /// A folder or a tar file that others have written, with the name of one bundle in it:
+    /// `oci:folder:name`, `oci-archive:file:name`, as skopeo names them.
+    Named(Box<Self>, String),
     /// Files of such a folder below an address.
     Https(String),
     /// A registry.
     Registry(Reference),
 }
 
-/// A bundle in a registry: `registry://host:port/name:tag` or `…/name@sha256:…`.
+/// A bundle in a registry: `registry://host:port/name:tag`, `…/name@sha256:…`, or both, of which the
+/// digest counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reference {
     /// Host and port.
@@ -39,6 +43,18 @@ pub enum Version {
     Tag(String),
     /// The one with this digest.
     Digest(Digest),
+    /// The one with this digest, which somebody has found under this tag.
+    Pinned(String, Digest),
+}
+
+impl Version {
+    /// The digest that it must have.
+    pub fn digest(&self) -> Option<Digest> {
+        match self {
+            Self::Tag(_) => None,
+            Self::Digest(digest) | Self::Pinned(_, digest) => Some(*digest),
+        }
+    }
 }
 
 impl fmt::Display for Version {
@@ -46,13 +62,14 @@ impl fmt::Display for Version {
         match self {
             Self::Tag(tag) => f.write_str(tag),
             Self::Digest(digest) => write!(f, "{digest}"),
+            Self::Pinned(tag, digest) => write!(f, "{tag}@{digest}"),
         }
     }
 }
 
 impl fmt::Display for Reference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mark = if matches!(self.version, Version::Tag(_)) { ':' } else { '@' };
+        let mark = if matches!(self.version, Version::Digest(_)) { '@' } else { ':' };
         write!(f, "registry://{}/{}{mark}{}", self.host, self.name, self.version)
     }
 }
@@ -66,6 +83,12 @@ impl FromStr for Place {
         }
         if text.starts_with("https://") {
             return Ok(Self::Https(text.trim_end_matches('/').to_owned()));
+        }
+        if let Some(rest) = text.strip_prefix("oci:") {
+            return Ok(named(rest, Self::Folder));
+        }
+        if let Some(rest) = text.strip_prefix("oci-archive:") {
+            return Ok(named(rest, Self::Archive));
         }
         if let Some((scheme, _)) = text.split_once("://") {
             let why = match scheme {
@@ -88,9 +111,32 @@ impl FromStr for Place {
     }
 }
 
+/// A path and, after the first colon, the name of one of the bundles there.
+fn named(text: &str, place: fn(PathBuf) -> Place) -> Place {
+    match text.split_once(':') {
+        Some((path, name)) => Place::Named(Box::new(place(path.into())), name.to_owned()),
+        None => place(text.into()),
+    }
+}
+
+impl Place {
+    /// Host and port, if it is reached over the network.
+    pub fn host(&self) -> Option<String> {
+        match self {
+            Self::Https(base) => Some(crate::address::host_of(base)),
+            Self::Registry(reference) => Some(crate::address::host(&reference.host)),
+            Self::Folder(_) | Self::Archive(_) | Self::Named(..) => None,
+        }
+    }
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Named(place, name) => match &**place {
+                Self::Archive(path) => write!(f, "oci-archive:{}:{name}", path.display()),
+                other => write!(f, "oci:{other}:{name}"),
+            },
             Self::Folder(path) | Self::Archive(path) => write!(f, "{}", path.display()),
             Self::Https(base) => f.write_str(base),
             Self::Registry(reference) => write!(f, "{reference}"),
@@ -111,16 +157,25 @@ impl FromStr for Reference {
         if host.is_empty() || !host.bytes().all(fits) {
             return Err(wrong("its host is not one"));
         }
-        let (name, version) = if let Some((name, digest)) = path.split_once('@') {
-            let digest = digest.parse().map_err(|_| wrong("after @ stands no SHA-256 digest"))?;
-            (name, Version::Digest(digest))
-        } else {
-            let (name, tag) = path.split_once(':').unwrap_or((path, "latest"));
-            let fits = |c: u8| c.is_ascii_alphanumeric() || b"._-".contains(&c);
-            if tag.is_empty() || tag.len() > 128 || !tag.bytes().all(fits) {
-                return Err(wrong("its tag is not one"));
+        let (path, digest) = match path.split_once('@') {
+            Some((path, digest)) => {
+                let digest = digest.parse::<Digest>();
+                (path, Some(digest.map_err(|_| wrong("after @ stands no SHA-256 digest"))?))
             }
-            (name, Version::Tag(tag.to_owned()))
+            None => (path, None),
+        };
+        let (name, tag) = match path.split_once(':') {
+            Some((name, tag)) => (name, Some(tag)),
+            None => (path, None),
+        };
+        let fits = |c: u8| c.is_ascii_alphanumeric() || b"._-".contains(&c);
+        if tag.is_some_and(|it| it.is_empty() || it.len() > 128 || !it.bytes().all(fits)) {
+            return Err(wrong("its tag is not one"));
+        }
+        let version = match (tag, digest) {
+            (Some(tag), Some(digest)) => Version::Pinned(tag.to_owned(), digest),
+            (None, Some(digest)) => Version::Digest(digest),
+            (tag, None) => Version::Tag(tag.unwrap_or("latest").to_owned()),
         };
         // distribution-spec: lower-case parts, separated by slashes.
         let part = |part: &str| {

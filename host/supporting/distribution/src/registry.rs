@@ -3,7 +3,21 @@
 //! A bundle is pushed as an image index under its tag, so that `skopeo copy --all` and `oras`
 //! take all of it along; what is attached later (certificates, proofs) is found as referrers,
 //! by the 1.1 API or by its fallback tag.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | here | fetching a bundle: from a mirror first, and from the registry itself |
+//! | `referrers` | what is attached to a manifest; nothing of it is left out in silence |
+//! | `push` | putting a bundle into a registry |
+//! | `upload` | one blob: whole, or in pieces that go on after a break |
+//! | `notes` | the fallback tag, which several may write at once |
 
+mod notes;
+mod push;
+mod referrers;
+mod upload;
+
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use semper_base::Digest;
@@ -15,12 +29,11 @@ use semper_trust::layout::{
 };
 use semper_trust::{Layout, LayoutError};
 
-use crate::fetch::{Answer, as_layout, encoded, said};
+use crate::fetch::{Answer, Wish, said};
+use crate::https::keep;
 use crate::place::{Reference, Version};
 use crate::{Fetcher, MoveError, Progress};
 
-/// Most referrers of one manifest that are looked at.
-const MAX_REFERRERS: usize = 24;
 /// Artifact types that belong to bundles.
 const OURS: [&str; 6] = [SERVICE, TERMS, SIGNATURE, CERTIFICATE, DELEGATION, LOG_PROOF];
 
@@ -36,6 +49,7 @@ pub struct Registry<'a> {
 
 /// What a registry has under a name: manifests, not yet their blobs.
 struct Found {
+    /// Who had it; what is named by a digest may come from others as well.
     host: String,
     descriptors: Vec<Descriptor>,
     documents: BTreeMap<Digest, Vec<u8>>,
@@ -62,13 +76,24 @@ impl<'a> Registry<'a> {
                 Ok(found) => found,
                 Err(error) => {
                     // A mirror that lacks it or is away is passed over.
+                    if host != self.own() {
+                        progress.told(&format!("the mirror {host} is passed over: {error}"));
+                    }
                     last = Some(error);
                     continue;
                 }
             };
-            return Ok(Layout::read(Remote { registry: self, found, progress })?);
+            let failed = RefCell::default();
+            let remote = Remote { registry: self, found, progress, failed: &failed };
+            let read = Layout::read(remote);
+            return read.map_err(|error| failed.take().unwrap_or_else(|| error.into()));
         }
         Err(last.unwrap_or_else(|| LayoutError::Missing(self.name.clone()).into()))
+    }
+
+    /// The registry's own host.
+    fn own(&self) -> &str {
+        self.hosts.last().map_or("", String::as_str)
     }
 
     fn scope(&self, actions: &str) -> String {
@@ -79,17 +104,24 @@ impl<'a> Registry<'a> {
         format!("https://{host}/v2/{}/{rest}", self.name)
     }
 
-    fn get(&self, host: &str, rest: &str, most: usize) -> Result<Answer, MoveError> {
+    fn get(&self, url: &str, most: usize, progress: &dyn Progress) -> Result<Answer, MoveError> {
         let accept = format!("{INDEX}, {MANIFEST}");
-        let url = self.url(host, rest);
-        let headers = [("accept", accept.as_str())];
-        self.fetcher.ask(Method::Get, &url, &headers, &[], &self.scope("pull"), most)
+        let headers = &[("accept", accept.as_str())];
+        let scope = self.scope("pull");
+        let wish = Wish { method: Method::Get, url, headers, body: &[], scope: &scope, most };
+        self.fetcher.ask(wish, progress)
     }
 
     /// A document by tag or digest; compared with the digest if that is what was asked for.
-    fn document(&self, host: &str, version: &Version) -> Result<Vec<u8>, MoveError> {
-        let answer = self.get(host, &format!("manifests/{version}"), MAX_DOCUMENT)?;
-        let url = self.url(host, &format!("manifests/{version}"));
+    fn document(
+        &self,
+        host: &str,
+        version: &Version,
+        progress: &dyn Progress,
+    ) -> Result<Vec<u8>, MoveError> {
+        let named = version.digest().map_or_else(|| version.to_string(), |it| it.to_string());
+        let url = self.url(host, &format!("manifests/{named}"));
+        let answer = self.get(&url, MAX_DOCUMENT, progress)?;
         match answer.status {
             200 => {}
             404 => return Err(LayoutError::Missing(url).into()),
@@ -97,43 +129,61 @@ impl<'a> Registry<'a> {
                 return Err(MoveError::Status { url, status, said: said(&answer.body) });
             }
         }
-        if let Version::Digest(want) = version {
+        if let Some(want) = version.digest() {
             let got = Digest::of(&answer.body);
-            if got != *want {
+            if got != want {
                 let name = format!("manifest {}", want.short());
-                return Err(LayoutError::Changed { name, got, want: *want }.into());
+                return Err(LayoutError::Changed { name, got, want }.into());
             }
         }
         Ok(answer.body)
     }
 
+    /// Something that a digest names: from the host that had the rest, or from any other. The
+    /// bytes are the same wherever they come from.
+    fn anywhere(
+        &self,
+        first: &str,
+        progress: &dyn Progress,
+        get: impl Fn(&str) -> Result<Vec<u8>, MoveError>,
+    ) -> Result<Vec<u8>, MoveError> {
+        let others = self.hosts.iter().map(String::as_str).filter(|it| *it != first);
+        let mut got = get(first);
+        for host in others {
+            let Err(error) = &got else { break };
+            progress.told(&format!("{first} fails ({error}); {host} is asked"));
+            got = get(host);
+        }
+        got
+    }
+
     fn find(&self, host: &str, progress: &dyn Progress) -> Result<Found, MoveError> {
-        let first = self.document(host, &self.version)?;
+        let first = self.document(host, &self.version, progress)?;
         progress.at(&format!("{}:{}", self.name, self.version), 1, 1);
         let mut found =
             Found { host: host.to_owned(), descriptors: Vec::new(), documents: BTreeMap::new() };
         if let Ok(index) = Index::parse(&first) {
             for descriptor in index.manifests {
-                self.add(&mut found, descriptor)?;
+                self.add(&mut found, descriptor, progress)?;
             }
         } else {
             let manifest = Manifest::parse("the manifest", &first)?;
             let descriptor = Descriptor::of_manifest(&first, &manifest);
-            found.take(descriptor, first);
+            found.take(descriptor, first)?;
             // Terms name their service by its digest; it lies in the same repository.
-            if let Some(service) = self.service_of(host, &manifest)? {
-                let bytes = self.document(host, &Version::Digest(service))?;
+            if let Some(service) = self.service_of(host, &manifest, progress)? {
+                let bytes = self.anywhere(host, progress, |host| {
+                    self.document(host, &Version::Digest(service), progress)
+                })?;
                 let manifest = Manifest::parse("the service's manifest", &bytes)?;
-                found.take(Descriptor::of_manifest(&bytes, &manifest), bytes);
+                found.take(Descriptor::of_manifest(&bytes, &manifest), bytes)?;
             }
         }
         let mut next = 0;
-        while next < found.descriptors.len() && found.descriptors.len() < MAX_MANIFESTS {
+        while next < found.descriptors.len() {
             let subject = found.descriptors[next].digest;
-            for descriptor in self.referrers(host, &subject)? {
-                if found.descriptors.len() < MAX_MANIFESTS {
-                    self.add(&mut found, descriptor)?;
-                }
+            for descriptor in self.referrers(host, &subject, progress)? {
+                self.add(&mut found, descriptor, progress)?;
             }
             next += 1;
         }
@@ -141,7 +191,12 @@ impl<'a> Registry<'a> {
     }
 
     /// The service that a manifest of terms is for, out of its description.
-    fn service_of(&self, host: &str, manifest: &Manifest) -> Result<Option<Digest>, MoveError> {
+    fn service_of(
+        &self,
+        host: &str,
+        manifest: &Manifest,
+        progress: &dyn Progress,
+    ) -> Result<Option<Digest>, MoveError> {
         if manifest.artifact_type != TERMS {
             return Ok(None);
         }
@@ -150,161 +205,68 @@ impl<'a> Registry<'a> {
             let name = "the terms' description".into();
             return Err(LayoutError::TooLarge { name, most: MAX_DOCUMENT }.into());
         }
-        let url = self.url(host, &format!("blobs/{digest}"));
-        let bytes = self.fetcher.blob(&url, &self.scope("pull"), &digest, size, &())?;
+        let bytes = self.blob(host, &digest, size, progress)?;
         let terms: semper_trust::TermsDescription =
             semper_trust::describe::parse("the terms' description", &bytes)?;
         Ok(Some(terms.service))
     }
 
-    /// Adds a manifest of ours, once.
-    fn add(&self, found: &mut Found, descriptor: Descriptor) -> Result<(), MoveError> {
+    /// A blob, from the host that had its manifest or from any other.
+    fn blob(
+        &self,
+        first: &str,
+        digest: &Digest,
+        size: u64,
+        progress: &dyn Progress,
+    ) -> Result<Vec<u8>, MoveError> {
+        self.anywhere(first, progress, |host| {
+            let url = self.url(host, &format!("blobs/{digest}"));
+            self.fetcher.blob(&url, &self.scope("pull"), digest, size, progress)
+        })
+    }
+
+    /// Adds a manifest of ours, once; what belongs to no bundle is passed over.
+    fn add(
+        &self,
+        found: &mut Found,
+        descriptor: Descriptor,
+        progress: &dyn Progress,
+    ) -> Result<(), MoveError> {
         let there = found.documents.contains_key(&descriptor.digest);
         let strange = descriptor.artifact_type.as_deref().is_some_and(|it| !OURS.contains(&it));
         if there || strange {
             return Ok(());
         }
-        let bytes = self.document(&found.host, &Version::Digest(descriptor.digest))?;
-        let manifest = Manifest::parse("a manifest", &bytes)?;
+        let version = Version::Digest(descriptor.digest);
+        let bytes =
+            self.anywhere(&found.host, progress, |host| self.document(host, &version, progress))?;
         // Copies may have lost what the index said; the manifest says it itself.
+        if descriptor.artifact_type.is_none() && !is_ours(&bytes) {
+            return Ok(());
+        }
+        let manifest = Manifest::parse("a manifest", &bytes)?;
         let mut own = Descriptor::of_manifest(&bytes, &manifest);
         own.annotations = descriptor.annotations;
-        found.take(own, bytes);
-        Ok(())
-    }
-
-    /// What refers to a manifest: by the API of 1.1, or by the fallback tag.
-    fn referrers(&self, host: &str, subject: &Digest) -> Result<Vec<Descriptor>, MoveError> {
-        let mut answer = self.get(host, &format!("referrers/{subject}"), MAX_DOCUMENT)?;
-        if answer.status != 200 {
-            let tag = fallback(subject);
-            answer = self.get(host, &format!("manifests/{tag}"), MAX_DOCUMENT)?;
-        }
-        if answer.status != 200 {
-            return Ok(Vec::new());
-        }
-        let index = Index::parse(&answer.body)?;
-        let ours =
-            |it: &Descriptor| it.artifact_type.as_deref().is_none_or(|kind| OURS.contains(&kind));
-        Ok(index.manifests.into_iter().filter(ours).take(MAX_REFERRERS).collect())
-    }
-
-    /// Puts a bundle into the registry: blobs, manifests, what refers to them, and at last the
-    /// tag. What is there already is not sent again.
-    pub fn push(&self, layout: &Layout, progress: &dyn Progress) -> Result<(), MoveError> {
-        let Version::Tag(tag) = &self.version else {
-            let why = "push to a tag; the digest follows from the content".to_owned();
-            return Err(MoveError::Place { text: self.version.to_string(), why });
-        };
-        let host = self.hosts.last().map_or("", String::as_str);
-        let mut manifests = Vec::new();
-        for descriptor in layout.manifests() {
-            let manifest = layout.manifest(descriptor)?;
-            for blob in manifest.layers.iter().chain([&manifest.config]) {
-                self.push_blob(host, blob, layout.blob(&blob.digest)?, progress)?;
-            }
-            manifests.push((descriptor, manifest));
-        }
-        for (descriptor, manifest) in &manifests {
-            let bytes = layout.blob(&descriptor.digest)?;
-            let answer = self.put(host, &descriptor.digest.to_string(), MANIFEST, bytes)?;
-            progress.at(&format!("manifest {}", descriptor.digest.short()), 1, 1);
-            // A registry of 1.1 says that it has noted the subject.
-            if let Some(subject) = &manifest.subject
-                && !answer.headers.contains_key("oci-subject")
-            {
-                self.note(host, &subject.digest, descriptor)?;
-            }
-        }
-        let index = Index::of(layout.manifests().to_vec());
-        self.put(host, tag, INDEX, &canonical(&index))?;
-        progress.at(&format!("{}:{tag}", self.name), 1, 1);
-        Ok(())
-    }
-
-    /// Notes a referrer under the fallback tag (distribution-spec, “Pushing Manifests with
-    /// Subject”).
-    fn note(&self, host: &str, subject: &Digest, descriptor: &Descriptor) -> Result<(), MoveError> {
-        let tag = fallback(subject);
-        let answer = self.get(host, &format!("manifests/{tag}"), MAX_DOCUMENT)?;
-        let mut all = match answer.status {
-            200 => Index::parse(&answer.body)?.manifests,
-            _ => Vec::new(),
-        };
-        if all.iter().any(|it| it.digest == descriptor.digest) {
-            return Ok(());
-        }
-        all.push(descriptor.clone());
-        self.put(host, &tag, INDEX, &canonical(&Index::of(all)))?;
-        Ok(())
-    }
-
-    fn put(
-        &self,
-        host: &str,
-        version: &str,
-        media_type: &str,
-        bytes: &[u8],
-    ) -> Result<Answer, MoveError> {
-        let url = self.url(host, &format!("manifests/{version}"));
-        let headers = [("content-type", media_type)];
-        let scope = self.scope("pull,push");
-        let answer = self.fetcher.ask(Method::Put, &url, &headers, bytes, &scope, MAX_DOCUMENT)?;
-        match answer.status {
-            200..=202 => Ok(answer),
-            status => Err(MoveError::Status { url, status, said: said(&answer.body) }),
-        }
-    }
-
-    fn push_blob(
-        &self,
-        host: &str,
-        blob: &Descriptor,
-        bytes: &[u8],
-        progress: &dyn Progress,
-    ) -> Result<(), MoveError> {
-        let (scope, size) = (self.scope("pull,push"), bytes.len() as u64);
-        let name = format!("blob {}", blob.digest.short());
-        let url = self.url(host, &format!("blobs/{}", blob.digest));
-        let there = self.fetcher.ask(Method::Head, &url, &[], &[], &scope, MAX_DOCUMENT)?;
-        if there.status == 200 {
-            progress.at(&name, size, size);
-            return Ok(());
-        }
-        let url = self.url(host, "blobs/uploads/");
-        let begun = self.fetcher.ask(Method::Post, &url, &[], &[], &scope, MAX_DOCUMENT)?;
-        let location = begun.headers.get("location").filter(|_| begun.status == 202);
-        let Some(location) = location else {
-            return Err(MoveError::Status { url, status: begun.status, said: said(&begun.body) });
-        };
-        let upload = if location.starts_with('/') {
-            format!("https://{host}{location}")
-        } else {
-            location.clone()
-        };
-        // The registry's own address; elsewhere nothing is sent.
-        if crate::fetch::host_of(&upload) != host || !upload.starts_with("https://") {
-            return Err(MoveError::Redirect { url, to: upload });
-        }
-        let mark = if upload.contains('?') { '&' } else { '?' };
-        let upload = format!("{upload}{mark}digest={}", encoded(&blob.digest.to_string()));
-        let headers = [("content-type", "application/octet-stream")];
-        let put = self.fetcher.ask(Method::Put, &upload, &headers, bytes, &scope, MAX_DOCUMENT)?;
-        progress.at(&name, size, size);
-        match put.status {
-            201 => Ok(()),
-            status => {
-                let url = self.url(host, "blobs/uploads/");
-                Err(MoveError::Status { url, status, said: said(&put.body) })
-            }
-        }
+        found.take(own, bytes)
     }
 }
 
+/// Whether a manifest says that it belongs to a bundle.
+fn is_ours(bytes: &[u8]) -> bool {
+    let value: serde_json::Value = serde_json::from_slice(bytes).unwrap_or_default();
+    value["artifactType"].as_str().is_some_and(|it| OURS.contains(&it))
+}
+
 impl Found {
-    fn take(&mut self, descriptor: Descriptor, bytes: Vec<u8>) {
+    /// Takes a manifest; more than a bundle has are refused, and not left out.
+    fn take(&mut self, descriptor: Descriptor, bytes: Vec<u8>) -> Result<(), MoveError> {
+        if self.descriptors.len() == MAX_MANIFESTS {
+            let detail = format!("more than {MAX_MANIFESTS} manifests belong to it");
+            return Err(LayoutError::Form { name: "the bundle".into(), detail }.into());
+        }
         self.documents.insert(descriptor.digest, bytes);
         self.descriptors.push(descriptor);
+        Ok(())
     }
 }
 
@@ -313,6 +275,8 @@ struct Remote<'a> {
     registry: &'a Registry<'a>,
     found: Found,
     progress: &'a dyn Progress,
+    /// What went wrong, in more words than a layout has.
+    failed: &'a RefCell<Option<MoveError>>,
 }
 
 impl Source for Remote<'_> {
@@ -327,16 +291,8 @@ impl Source for Remote<'_> {
         if let Some(bytes) = self.found.documents.get(&digest) {
             return Ok(bytes.clone());
         }
-        let registry = self.registry;
-        let url = registry.url(&self.found.host, &format!("blobs/{digest}"));
-        registry
-            .fetcher
-            .blob(&url, &registry.scope("pull"), &digest, most as u64, self.progress)
-            .map_err(|error| as_layout(error, name))
+        self.registry
+            .blob(&self.found.host, &digest, most as u64, self.progress)
+            .map_err(|error| keep(self.failed, error, name))
     }
-}
-
-/// The tag under which referrers stand in registries of 1.0.
-fn fallback(subject: &Digest) -> String {
-    format!("sha256-{}", subject.hex())
 }

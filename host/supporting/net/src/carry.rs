@@ -6,32 +6,37 @@ use std::fmt::Debug;
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 
-use axum::body::Bytes;
-use axum::http::{Method as HttpMethod, Request, Uri, header};
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper_rustls::HttpsConnector;
+use axum::http::{HeaderMap, Method as HttpMethod, Request, Uri, header};
+use http_body_util::{BodyExt as _, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use rustls::RootCertStore;
-use rustls::pki_types::CertificateDer;
-use semper_base::cert::Roots;
 
+use crate::believed::Believed;
 use crate::client::{Ask, Method, NetError, Reply, Response};
+use crate::proxy::{ProxyError, Route};
+use crate::sent::{Sent, Watch};
+use crate::shown::Shown;
 use crate::{clock, provider, runtime};
 
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(10);
-/// How long a stream may pause, and how long it may take in all: whoever sends a byte a minute
-/// holds nobody up.
+/// How long a stream may pause.
 const PAUSE: Duration = Duration::from_secs(20);
-const STREAM: Duration = Duration::from_secs(900);
+/// How long a stream may take at first, and the bytes a second that it must bring after that:
+/// whoever sends a byte a minute holds nobody up, and a slow link is not cut off.
+const BEGINNING: Duration = Duration::from_secs(120);
+const SLOWEST: u64 = 1024;
+/// Bytes that the system may hold of what is being sent: more would hide that nothing moves.
+const BUFFER: usize = 512 * 1024;
 
 /// What a request may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
     /// Bytes of the answer's body.
     pub most: usize,
-    /// Time for the whole request; for a stream, until its head is there.
+    /// Time for the whole request. For a stream, until its head is there, not counting the time in
+    /// which the request's own body moves.
     pub whole: Duration,
 }
 
@@ -63,41 +68,62 @@ pub trait Carry: Debug + Send + Sync {
     ) -> Result<Reply, NetError>;
 }
 
-type Connector = HttpsConnector<HttpConnector>;
+type Connector = HttpsConnector<Route>;
 
 /// HTTPS with TLS 1.3, and connections that are kept.
 #[derive(Debug)]
 pub(crate) struct Tls {
-    client: hyper_util::client::legacy::Client<Connector, Full<Bytes>>,
+    client: hyper_util::client::legacy::Client<Connector, Sent>,
 }
 
 impl Tls {
-    /// Believes servers certified by these roots, and no others.
-    pub(crate) fn new(roots: &Roots) -> Self {
-        let mut store = RootCertStore::empty();
-        for root in roots.certificates() {
-            // A root that rustls cannot read vouches for nobody.
-            if let Err(error) = store.add(CertificateDer::from(root.der().to_vec())) {
-                tracing::warn!(root = root.subject(), %error, "root not usable for TLS");
-            }
-        }
+    /// Believes servers for which these vouch, and no others.
+    pub(crate) fn new(believed: &Believed) -> Self {
         let config = rustls::ClientConfig::builder_with_details(provider(), clock())
             .with_protocol_versions(&[&rustls::version::TLS13])
             .expect("ring has TLS 1.3")
-            .with_root_certificates(store)
+            .dangerous()
+            .with_custom_certificate_verifier(believed.verifier())
             .with_no_client_auth();
         let mut http = HttpConnector::new();
         http.enforce_http(false);
         http.set_connect_timeout(Some(CONNECT));
         http.set_nodelay(true);
-        let connector = hyper_rustls::HttpsConnectorBuilder::new()
+        http.set_send_buffer_size(Some(BUFFER));
+        // To a proxy that is spoken to by TLS: HTTP/1 alone, in which tunnels are asked for.
+        let proxies = HttpsConnectorBuilder::new()
+            .with_tls_config(config.clone())
+            .https_only()
+            .enable_http1()
+            .wrap_connector(http.clone());
+        let connector = HttpsConnectorBuilder::new()
             .with_tls_config(config)
             .https_only()
             .enable_all_versions()
-            .wrap_connector(http);
+            .wrap_connector(Route::new(http, proxies));
         let client =
             hyper_util::client::legacy::Client::builder(TokioExecutor::new()).build(connector);
         Self { client }
+    }
+}
+
+/// An answer's head, as long as something of the request moves.
+async fn head<T>(
+    url: &str,
+    answer: impl Future<Output = Result<T, hyper_util::client::legacy::Error>>,
+    watch: &Watch,
+    whole: Duration,
+) -> Result<T, NetError> {
+    let mut answer = std::pin::pin!(answer);
+    loop {
+        tokio::select! {
+            response = &mut answer => return response.map_err(|error| failed(url, &error)),
+            () = tokio::time::sleep_until(watch.until(whole).into()) => {
+                if watch.until(whole) <= Instant::now() {
+                    return Err(NetError::Timeout(url.to_owned()));
+                }
+            }
+        }
     }
 }
 
@@ -109,7 +135,7 @@ impl Carry for Tls {
         until: Until<'_>,
     ) -> Result<Option<Response>, NetError> {
         let url = ask.url.clone();
-        let (request, most) = (request(ask)?, bounds.most);
+        let ((request, _), most) = (request(ask)?, bounds.most);
         let exchange = async {
             let response = self.client.request(request).await;
             let response = response.map_err(|error| failed(&url, &error))?;
@@ -134,24 +160,22 @@ impl Carry for Tls {
         sink: &mut dyn FnMut(u16, &[u8]),
     ) -> Result<Reply, NetError> {
         let (url, most) = (&ask.url, bounds.most);
-        let request = request(ask.clone())?;
+        let (request, watch) = request(ask.clone())?;
         runtime().block_on(async {
-            let until = Instant::now() + STREAM;
             let late = |_| NetError::Timeout(url.clone());
-            let response = tokio::time::timeout(bounds.whole, self.client.request(request)).await;
-            let response = response.map_err(late)?.map_err(|error| failed(url, &error))?;
+            let answer = self.client.request(request);
+            let response = head(url, answer, &watch, bounds.whole).await?;
+            let (begun, mut came) = (Instant::now(), 0_u64);
             let status = response.status().as_u16();
-            let text = |value: &header::HeaderValue| value.to_str().ok().map(str::to_owned);
-            let all = response.headers().iter();
-            let headers: BTreeMap<String, String> =
-                all.filter_map(|(name, value)| Some((name.to_string(), text(value)?))).collect();
+            let headers = texts(response.headers());
             let mut body = Limited::new(response.into_body(), most);
             while let Some(frame) = tokio::time::timeout(PAUSE, body.frame()).await.map_err(late)? {
                 let frame = frame.map_err(|error| broken(url, most, error.as_ref()))?;
                 if let Some(chunk) = frame.data_ref() {
+                    came += chunk.len() as u64;
                     sink(status, chunk);
                 }
-                if Instant::now() > until {
+                if begun.elapsed() > BEGINNING + Duration::from_secs(came / SLOWEST) {
                     return Err(NetError::Timeout(url.clone()));
                 }
             }
@@ -160,8 +184,20 @@ impl Carry for Tls {
     }
 }
 
-/// The request, if its address can be used.
-fn request(ask: Ask) -> Result<Request<Full<Bytes>>, NetError> {
+/// Headers that are text; one that comes several times is one list (RFC 9110 §5.3).
+fn texts(headers: &HeaderMap) -> BTreeMap<String, String> {
+    let mut all: BTreeMap<String, String> = BTreeMap::new();
+    for (name, value) in headers {
+        let Ok(value) = value.to_str() else { continue };
+        all.entry(name.to_string())
+            .and_modify(|there| *there = format!("{there}, {value}"))
+            .or_insert_with(|| value.to_owned());
+    }
+    all
+}
+
+/// The request, if its address can be used; and what is to be watched while it is sent.
+fn request(ask: Ask) -> Result<(Request<Sent>, Watch), NetError> {
     let address = || NetError::Address(ask.url.chars().take(100).collect());
     let uri: Uri = ask.url.parse().map_err(|_| address())?;
     if uri.scheme_str() != Some("https") || uri.host().is_none() {
@@ -172,14 +208,20 @@ fn request(ask: Ask) -> Result<Request<Full<Bytes>>, NetError> {
         Method::Head => HttpMethod::HEAD,
         Method::Post => HttpMethod::POST,
         Method::Put => HttpMethod::PUT,
+        Method::Patch => HttpMethod::PATCH,
     };
     let mut request = Request::builder().method(method).uri(uri);
     for (name, value) in &ask.headers {
         request = request.header(name, value);
     }
-    request
-        .body(Full::new(Bytes::from(ask.body)))
-        .map_err(|_| NetError::Address(ask.url.chars().take(100).collect()))
+    if ask.body.is_empty() && !matches!(ask.method, Method::Get | Method::Head) {
+        // Some servers want to be told that nothing follows.
+        request = request.header(header::CONTENT_LENGTH, 0);
+    }
+    let (body, watch) = Sent::new(ask.body);
+    let request =
+        request.body(body).map_err(|_| NetError::Address(ask.url.chars().take(100).collect()))?;
+    Ok((request, watch))
 }
 
 /// A body that has not come to its end.
@@ -193,22 +235,27 @@ fn broken(url: &str, most: usize, error: &(dyn Error + Send + Sync + 'static)) -
 }
 
 fn failed(url: &str, error: &(dyn Error + 'static)) -> NetError {
+    let url = url.to_owned();
+    if let Some(proxy) = behind::<ProxyError>(error) {
+        return NetError::Unreachable { url, detail: proxy.to_string() };
+    }
+    if let Some(tls) = behind::<rustls::Error>(error) {
+        return NetError::Tls { url, shown: Shown::of(tls) };
+    }
     let mut last = error;
     while let Some(inner) = last.source() {
         last = inner;
     }
-    let (url, detail) = (url.to_owned(), last.to_string());
-    if is_tls(error) {
-        NetError::Tls { url, detail }
-    } else {
-        NetError::Unreachable { url, detail }
-    }
+    NetError::Unreachable { url, detail: last.to_string() }
 }
 
-/// Whether rustls is anywhere behind an error; io errors hide what they wrap from `source`.
-fn is_tls(error: &(dyn Error + 'static)) -> bool {
+/// The error of a type that lies anywhere behind an error; io errors hide what they wrap from
+/// `source`.
+fn behind<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
+    if let Some(found) = error.downcast_ref::<E>() {
+        return Some(found);
+    }
     let hidden = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-    error.is::<rustls::Error>()
-        || hidden.is_some_and(|inner| is_tls(inner))
-        || error.source().is_some_and(is_tls)
+    let inside = hidden.and_then(|inner| behind::<E>(inner));
+    inside.or_else(|| error.source().and_then(behind::<E>))
 }

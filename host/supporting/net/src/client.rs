@@ -33,9 +33,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use semper_base::Mend;
-use semper_base::cert::Roots;
 
+use crate::believed::Believed;
 use crate::carry::{Bounds, Carry, Tls};
+use crate::shown::Shown;
 
 /// How long a whole request may take; long polls are shorter.
 const WHOLE: Duration = Duration::from_secs(90);
@@ -59,6 +60,8 @@ pub enum Method {
     Post,
     /// Put there.
     Put,
+    /// Add to what is there.
+    Patch,
 }
 
 /// A request with headers of its own.
@@ -86,7 +89,7 @@ impl Ask {
 pub struct Reply {
     /// The HTTP status.
     pub status: u16,
-    /// Headers that are text, by lower-case names.
+    /// Headers that are text, by lower-case names; one that comes several times is one list.
     pub headers: BTreeMap<String, String>,
 }
 
@@ -116,13 +119,13 @@ pub enum NetError {
         detail: String,
     },
     /// Somebody answers whom the roots do not vouch for.
-    #[error("{url} cannot show a certificate that is believed here: {detail}")]
-    #[mend("check the address; if it is right, add its authority's root to the trust file")]
+    #[error("{url} cannot show a certificate that is believed here: {shown}")]
+    #[mend("{}", shown.mend())]
     Tls {
         /// Where.
         url: String,
-        /// What TLS said.
-        detail: String,
+        /// What is wrong with what it shows.
+        shown: Shown,
     },
     /// More than was asked for.
     #[error("{url} sends more than {most} bytes")]
@@ -150,9 +153,10 @@ impl NetError {
 }
 
 impl Client {
-    /// A client that believes servers certified by these roots, and no others.
-    pub fn new(roots: &Roots) -> Self {
-        Self::through(Tls::new(roots))
+    /// A client that believes servers for which these vouch, and no others. Roots alone are
+    /// semper's own authorities.
+    pub fn new(believed: impl Into<Believed>) -> Self {
+        Self::through(Tls::new(&believed.into()))
     }
 
     /// A client whose requests travel in this way.

@@ -2,8 +2,12 @@
 //!
 //! | module | what it is for |
 //! |---|---|
+//! | [`believed`] | whom a client believes when a server shows its certificate |
+//! | [`shown`] | what is wrong with the certificate that a server has shown |
 //! | [`carry`] | how requests travel: by TLS 1.3, or as a simulation carries them |
 //! | [`client`] | requests to a merchant, bank or authority: blocking, with timeouts and limits |
+//! | `proxy` | the way to a server: straight, or through the environment's proxy |
+//! | `sent` | a body that is being sent, and how long ago some of it last went out |
 //! | [`server`] | serving an axum router with TLS until SIGTERM, then letting requests finish |
 //! | `flight` | requests under way: how many there are, and what a panic in one costs |
 //!
@@ -11,10 +15,14 @@
 //! TLS 1.2, so there is nothing to be downgraded to.
 #![forbid(unsafe_code)]
 
+pub mod believed;
 pub mod carry;
 pub mod client;
 mod flight;
+mod proxy;
+mod sent;
 pub mod server;
+pub mod shown;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -24,9 +32,11 @@ use rustls::pki_types::UnixTime;
 use rustls::time_provider::TimeProvider;
 use semper_base::Timestamp;
 
+pub use believed::{Believed, CLOCKS_APART};
 pub use carry::{Bounds, Carry, Until};
 pub use client::{Ask, Client, Method, NetError, Reply, Response};
 pub use server::{ServeError, TlsIdentity, serve};
+pub use shown::Shown;
 
 /// The one tokio runtime of a process; drivers block on it from plain threads.
 pub fn runtime() -> &'static tokio::runtime::Runtime {

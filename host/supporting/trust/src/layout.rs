@@ -3,6 +3,8 @@
 //! Every blob is read by its digest and compared with it, so whatever carried the files
 //! cannot change them. `skopeo` and `oras` can copy what [`Layout::write`] writes.
 
+mod image;
+
 use std::collections::BTreeMap;
 use std::io::{self, Read as _};
 
@@ -203,7 +205,13 @@ impl Source for &Dir {
 
 impl Layout {
     /// Reads a whole layout: the index, its manifests, and every blob that they name.
-    pub fn read(mut source: impl Source) -> Result<Self, LayoutError> {
+    pub fn read(source: impl Source) -> Result<Self, LayoutError> {
+        Self::read_named(source, None)
+    }
+
+    /// Reads the bundle of that name, or the only one there is. Its manifests stand in the index
+    /// itself, or in an index that this one names: so skopeo writes them, and so do we.
+    pub fn read_named(mut source: impl Source, name: Option<&str>) -> Result<Self, LayoutError> {
         let marker = bounded(&mut source, "oci-layout", 1024)?;
         let marker: serde_json::Value = json("oci-layout", &marker)?;
         if marker["imageLayoutVersion"] != "1.0.0" {
@@ -211,7 +219,8 @@ impl Layout {
         }
         let index = Index::parse(&bounded(&mut source, "index.json", MAX_DOCUMENT)?)?;
         let mut layout = Self::default();
-        for descriptor in index.manifests {
+        let listed = layout.listed(&mut source, index, name)?;
+        for descriptor in listed {
             let bytes = layout.fetch(&mut source, &descriptor, MAX_DOCUMENT)?;
             let manifest = manifest(&descriptor, &bytes)?;
             for blob in manifest.layers.iter().chain([&manifest.config]) {
@@ -251,30 +260,6 @@ impl Layout {
         }
         self.blobs.insert(got, bytes.clone());
         Ok(bytes)
-    }
-
-    /// Writes the layout into a directory; blobs first, the index last. Each file appears
-    /// whole or not at all, and one that is right already is left alone: others may be
-    /// reading it.
-    pub fn write(&self, dir: &Dir) -> Result<(), LayoutError> {
-        let put = |name: &str, bytes: &[u8]| {
-            if dir.read(name).is_ok_and(|there| there == bytes) {
-                return Ok(());
-            }
-            let new = format!("{name}.new");
-            dir.write(&new, bytes)
-                .and_then(|()| dir.rename(&new, dir, name))
-                .map_err(|error| LayoutError::Io { name: name.into(), detail: error.to_string() })
-        };
-        dir.create_dir_all("blobs/sha256").map_err(|error| LayoutError::Io {
-            name: "blobs/sha256".into(),
-            detail: error.to_string(),
-        })?;
-        for (digest, bytes) in &self.blobs {
-            put(&blob_name(digest), bytes)?;
-        }
-        put("oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#)?;
-        put("index.json", &canonical(&Index::of(self.manifests.clone())))
     }
 
     /// Adds a blob; the descriptor that names it.
@@ -413,7 +398,7 @@ impl Layout {
             .ok_or_else(|| LayoutError::Missing(blob_name(digest)))
     }
 
-    /// Every file of the layout, by name.
+    /// Every file of the layout, by name, with all manifests in `index.json` itself.
     pub fn files(&self) -> Vec<(String, Vec<u8>)> {
         let named = ["oci-layout", "index.json"].map(str::to_owned);
         let names = named.into_iter().chain(self.blobs.keys().map(blob_name));

@@ -21,6 +21,7 @@
 //! | [`revocation`] | signed lists of what no longer holds; what a host knows of them |
 //! | [`limits`] | limits of the sandbox: defaults, ceilings |
 //! | [`trustfile`] | whom a buyer believes for what |
+//! | `evaluator` | consumer organisations in it, with the roots that vouch for them |
 //! | [`lookalike`] | names that look like others |
 //! | [`verify`] | the stages, and [`verify::VerifiedTerms`], the only type from which a deal can be opened |
 //! | [`policies`] | the buyer's Cedar policies |
@@ -34,6 +35,7 @@ pub mod capability;
 pub mod certificate;
 pub mod describe;
 pub mod envelope;
+mod evaluator;
 pub mod flow;
 mod json;
 pub mod layout;

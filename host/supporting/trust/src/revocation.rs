@@ -105,7 +105,7 @@ impl Listed {
     pub fn verify(bytes: &[u8], trust: &TrustFile, at: Timestamp) -> Result<Self, EnvelopeError> {
         let mut why = None;
         for (name, evaluator) in &trust.evaluators {
-            let verifier = evaluator.roots.asking(ITSELF);
+            let verifier = evaluator.roots_at(at).asking(ITSELF);
             match Self::signed(bytes, &verifier, Role::Evaluator, at) {
                 Ok((list, signer)) => {
                     return Ok(Self { list, signer, evaluator: Some(name.clone()) });
@@ -225,7 +225,23 @@ impl Knowledge {
     /// The newest list of an evaluator, by its name in the trust file.
     pub fn list_of(&self, evaluator: &str) -> Option<&Listed> {
         let own = self.lists.iter().filter(|it| it.evaluator.as_deref() == Some(evaluator));
-        own.max_by_key(|it| it.list.number)
+        // An organisation that has moved to a new root may have begun its numbers anew.
+        own.max_by_key(|it| (it.list.issued, it.list.number))
+    }
+
+    /// The entry by which an organisation of the trust file has withdrawn something that it
+    /// signed itself, also under another of its roots.
+    pub fn withdrawn_by(
+        &self,
+        evaluator: &str,
+        signer: &Identity,
+        what: &[Digest],
+    ) -> Option<&Revoked> {
+        let own = self
+            .lists
+            .iter()
+            .filter(|it| it.evaluator.as_deref() == Some(evaluator) && it.list.by == signer.name);
+        entry(own, signer, what)
     }
 
     /// The entry by which a signer has withdrawn something that it signed itself: any of these
@@ -236,11 +252,19 @@ impl Knowledge {
                 && it.list.by == signer.name
                 && it.signer.role == signer.role
         });
-        let key = signer.certificate.digest();
-        own.filter_map(|listed| {
-            let mut all = what.iter().chain([&key]);
-            all.find_map(|digest| listed.revokes(digest))
-        })
-        .next()
+        entry(own, signer, what)
     }
+}
+
+/// The first entry for one of these digests, or for the certificate of the key that signed.
+fn entry<'a>(
+    mut lists: impl Iterator<Item = &'a Listed>,
+    signer: &Identity,
+    what: &[Digest],
+) -> Option<&'a Revoked> {
+    let key = signer.certificate.digest();
+    lists.find_map(|listed| {
+        let mut all = what.iter().chain([&key]);
+        all.find_map(|digest| listed.revokes(digest))
+    })
 }

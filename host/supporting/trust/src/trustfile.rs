@@ -4,15 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use semper_base::cert::{CertError, Roots};
+use semper_base::cert::{CertError, Roots, ServerRoot};
 use semper_base::{Certificate, Mend};
 use semper_tlog::{Kind, VerifierKey};
 use serde::{Deserialize, Serialize};
 
+use crate::evaluator::FileEvaluator;
 use crate::limits::SomeLimits;
 use crate::policies::{Policies, PolicyError};
 use crate::third_party::{self, FileExchange, FileThirdParty};
 
+pub use crate::evaluator::{Evaluator, Former};
 pub use crate::third_party::{BelievedThirdParty, ExchangeRules};
 
 /// A parsed trust file with its certificates and policies loaded.
@@ -20,6 +22,8 @@ pub use crate::third_party::{BelievedThirdParty, ExchangeRules};
 pub struct TrustFile {
     /// Authorities that certify merchants, authors, banks and TLS servers.
     pub authorities: Roots,
+    /// Who else may vouch for TLS servers.
+    pub tls: Tls,
     /// Where the authorities' revocation lists are; if any are named, none may be missing.
     pub crls: Vec<String>,
     /// Where the buyer lives (ISO 3166-1, two letters).
@@ -45,17 +49,14 @@ pub struct TrustFile {
     pub limits: SomeLimits,
 }
 
-/// A consumer organisation that is believed.
-#[derive(Clone, Debug, Default)]
-pub struct Evaluator {
-    /// The roots that vouch for the organisation's keys.
-    pub roots: Roots,
-    /// The criteria for which it is believed.
-    pub criteria: Vec<String>,
-    /// Where its revocation list is; if that is named, it may not be missing.
-    pub revocations: Option<String>,
-    /// Over how many steps it may pass its judgement on to other organisations.
-    pub delegates: u8,
+/// Who may vouch for TLS servers, beside the authorities.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tls {
+    /// Whether the operating system's authorities may also vouch for semper's own roles:
+    /// merchants, banks, third parties, logs, authorities.
+    pub system: bool,
+    /// Roots of registries and other places of bundles, beside the operating system's.
+    pub places: Vec<ServerRoot>,
 }
 
 /// A transparency log that is believed.
@@ -148,6 +149,8 @@ pub struct Requirement {
 struct File {
     authorities: Vec<String>,
     #[serde(default)]
+    tls: FileTls,
+    #[serde(default)]
     crls: Vec<String>,
     country: Option<String>,
     #[serde(default)]
@@ -170,14 +173,13 @@ struct File {
     limits: SomeLimits,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct FileEvaluator {
-    root: String,
-    criteria: Vec<String>,
-    revocations: Option<String>,
+struct FileTls {
     #[serde(default)]
-    delegates: u8,
+    system: bool,
+    #[serde(default)]
+    places: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -269,10 +271,10 @@ impl TrustFile {
             file.authorities.iter().map(|name| certificate(name)).collect::<Result<_, _>>()?;
         let mut evaluators = BTreeMap::new();
         for (name, evaluator) in file.evaluator {
-            let roots = Roots::new(vec![certificate(&evaluator.root)?]);
-            let FileEvaluator { criteria, revocations, delegates, .. } = evaluator;
-            evaluators.insert(name, Evaluator { roots, criteria, revocations, delegates });
+            let believed = evaluator.believed(&name, &mut certificate)?;
+            evaluators.insert(name, believed);
         }
+        let tls = Tls { system: file.tls.system, places: places(&file.tls.places, &mut read)? };
         let mut texts = Vec::new();
         for name in &file.policies {
             let text = read(name).map_err(|what| PolicyError {
@@ -287,6 +289,7 @@ impl TrustFile {
             if texts.is_empty() { Policies::default() } else { Policies::parse(&texts)? };
         let this = Self {
             authorities: Roots::new(authorities),
+            tls,
             crls: file.crls,
             country,
             evaluators,
@@ -313,8 +316,9 @@ impl TrustFile {
     fn check(&self) -> Result<(), TrustFileError> {
         let mut roots = BTreeMap::new();
         for (name, evaluator) in &self.evaluators {
-            for root in evaluator.roots.certificates() {
-                if let Some(other) = roots.insert(root.digest(), name) {
+            for root in evaluator.all_roots() {
+                let other = roots.insert(root.digest(), name).filter(|other| *other != name);
+                if let Some(other) = other {
                     let what = format!("[evaluator.{name}]");
                     let why = format!("has the root of “{other}”: one organisation is one voice");
                     return Err(TrustFileError::Value { what, why });
@@ -344,6 +348,20 @@ impl TrustFile {
         }
         Ok(())
     }
+}
+
+/// The roots in the files that [tls] names.
+fn places(
+    names: &[String],
+    mut read: impl FnMut(&str) -> Result<String, String>,
+) -> Result<Vec<ServerRoot>, TrustFileError> {
+    let mut all = Vec::new();
+    for name in names {
+        let why = |why: String| TrustFileError::Certificate { file: name.clone(), why };
+        let text = read(name).map_err(why)?;
+        all.extend(ServerRoot::all_from_pem(&text).map_err(|error| why(error.to_string()))?);
+    }
+    Ok(all)
 }
 
 /// An ISO 3166-1 code: two capital letters.

@@ -10,6 +10,7 @@ mod chains;
 mod envelopes;
 mod freshness;
 mod logs;
+mod rotation;
 mod wishes;
 
 use semper_base::Digest;

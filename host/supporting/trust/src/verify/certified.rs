@@ -199,7 +199,7 @@ impl Looking<'_> {
             .iter()
             .map(|(name, evaluator)| Voice {
                 evaluator: name.clone(),
-                verifier: evaluator.roots.asking(OWN_LIST),
+                verifier: evaluator.roots_at(self.at).asking(OWN_LIST),
                 criteria: evaluator.criteria.clone(),
                 most: u32::MAX,
                 depth: evaluator.delegates.min(MAX_DEPTH),
@@ -235,7 +235,7 @@ impl Looking<'_> {
         let good = subject == delegation.root.digest()
             && delegation.organisation == signer.name
             && (delegation.valid_from..=delegation.valid_until).contains(&self.at)
-            && self.revoked(&signer, &[layer]).is_none();
+            && self.revoked(voice, &signer, &[layer]).is_none();
         if !good {
             return Ok(None);
         }
@@ -313,7 +313,7 @@ impl Looking<'_> {
         if self.at < from || self.at > to {
             return Some(Objection::Time { from: from.date(), to: to.date() });
         }
-        if let Some(objection) = self.revoked(signer, &[*envelope, *subject]) {
+        if let Some(objection) = self.revoked(voice, signer, &[*envelope, *subject]) {
             return Some(objection);
         }
         if let Some(objection) = self.stale(&voice.evaluator) {
@@ -323,8 +323,14 @@ impl Looking<'_> {
         certificate.scope.outside(&self.described.terms, country).map(Objection::Scope)
     }
 
-    fn revoked(&self, signer: &Identity, what: &[Digest]) -> Option<Objection> {
-        let entry = self.knowledge?.withdrawn(signer, what)?;
+    fn revoked(&self, voice: &Voice, signer: &Identity, what: &[Digest]) -> Option<Objection> {
+        let knowledge = self.knowledge?;
+        // An organisation takes back by any of its roots what it has signed under another.
+        let own = || {
+            let itself = voice.via.is_empty();
+            itself.then(|| knowledge.withdrawn_by(&voice.evaluator, signer, what)).flatten()
+        };
+        let entry = knowledge.withdrawn(signer, what).or_else(own)?;
         Some(Objection::Revoked { since: entry.since, reason: entry.reason })
     }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use axum::Extension;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -12,7 +13,7 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use semper_archive::{Home, HomeError};
 use semper_bank_protocol::{
-    ACCOUNT_DOMAIN, AccountAction, AccountRequest, AccountView, BANK, BankRefusal, CBOR, EntryView,
+    ACCOUNT_DOMAIN, AccountAction, AccountRequest, AccountView, BANK, BankRefusal, CBOR, Claim, EntryView,
     MAX_CLAIM, Refusal, Request,
 };
 use semper_base::cert::{CertError, Roots};
@@ -25,8 +26,10 @@ use semper_items::SignedStatement;
 use semper_items::statement::{Content, PaymentConfirmation, Statement};
 use semper_keeper::{Bell, Health, Post, Turn};
 use semper_ledger::{Account, AccountId, Entry, Ledger, LedgerError, Movement, NotAnAccount};
+use semper_net::Peer;
 
 use crate::health;
+use crate::holds::fences::Fences;
 use crate::holds::{Holds, HoldsError};
 use crate::outside::{Outside as _, System};
 use crate::role::{HomeConfig, Role as ServerRole, RoleKind, Wrong};
@@ -41,6 +44,8 @@ const FRESH_MS: u64 = 5 * 60 * 1000;
 const LAPSE: Duration = Duration::from_secs(10);
 /// Entries in a statement of account.
 const ENTRIES: u32 = 50;
+/// Bytes of a request: a signed statement, with its chain.
+const MOST: usize = 128 * 1024;
 
 /// Why a bank's home cannot be opened.
 #[derive(Debug, thiserror::Error, Mend)]
@@ -82,6 +87,8 @@ pub struct Bank {
     /// Signs facts about holds.
     facts: Keys,
     clock: Arc<dyn Clock>,
+    /// Whose fences are taken.
+    fences: Fences,
     /// The ledger's file.
     file: PathBuf,
 }
@@ -113,7 +120,8 @@ fn identity(
 
 impl Bank {
     /// Opens a bank's home: `bank.key`, `bank.pem`, `root.pem` (the authority), the ledger.
-    pub fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, BankError> {
+    pub fn open(path: &Path, around: &Surroundings) -> Result<Self, BankError> {
+        let clock = around.clock();
         let home = Home::open(path)?;
         let (own, root) = (certificate(&home, "bank.pem")?, certificate(&home, "root.pem")?);
         let (key, chain, roots) = (signing_key(&home)?, vec![own], Roots::new(vec![root]));
@@ -122,7 +130,8 @@ impl Bank {
         let ledger = Ledger::open(&file)?;
         ledger.audit()?;
         let facts = Keys::new(SigningKey::from_seed(&key.seed()), NoGoods);
-        Ok(Self { name: identity.name, key, chain, roots, ledger, facts, clock, file })
+        let fences = Fences::open(&ledger, around)?;
+        Ok(Self { name: identity.name, key, chain, roots, ledger, facts, clock, fences, file })
     }
 
     /// The books.
@@ -192,14 +201,16 @@ impl Bank {
             return Err(not_yours(&debit));
         }
         let fact = self.holds().order(order, now).map_err(|error| holds_refusal(&error))?;
+        self.fences.know(order.third_party);
         tracing::info!(exchange = order.exchange.short(), "money held");
         Ok(cbor::encode(&fact))
     }
 
     /// Follows a claim about a hold; the signed fact.
-    fn claim(&self, body: &[u8]) -> Result<Vec<u8>, BankRefusal> {
-        let request = cbor::decode(body, MAX_CLAIM).map_err(BankRefusal::malformed)?;
-        let fact = self.holds().claim(&request, self.clock.now());
+    fn claim(&self, body: &[u8], peer: Option<Peer>) -> Result<Vec<u8>, BankRefusal> {
+        let request: Claim = cbor::decode(body, MAX_CLAIM).map_err(BankRefusal::malformed)?;
+        let is_taken = || self.fences.take(&request.third_party, peer);
+        let fact = self.holds().claim_if(&request, self.clock.now(), is_taken);
         Ok(cbor::encode(&fact.map_err(|error| holds_refusal(&error))?))
     }
 
@@ -311,7 +322,7 @@ fn holds_refusal(error: &HoldsError) -> BankRefusal {
         HoldsError::Claim(ClaimError::Absent) => Refusal::UnknownHold,
         HoldsError::Claim(_) => Refusal::NotYours,
         HoldsError::Account(_) => Refusal::Malformed,
-        HoldsError::Damaged => Refusal::Away,
+        HoldsError::Damaged | HoldsError::Strangers => Refusal::Away,
     };
     BankRefusal::new(code, error)
 }
@@ -338,7 +349,7 @@ impl RoleKind for Bank {
     }
 
     fn open(config: &HomeConfig, around: &Surroundings) -> Result<Arc<dyn ServerRole>, BankError> {
-        let bank = Arc::new(Self::open(&config.home, around.clock())?);
+        let bank = Arc::new(Self::open(&config.home, around)?);
         let weak = Arc::downgrade(&bank);
         around.spawn().keep("lapse", &Bell::new(), Box::new(move |post| lapse(&weak, post)));
         Ok(bank)
@@ -366,6 +377,7 @@ impl ServerRole for Bank {
             .route(Request::Account.path(), post(account))
             .route(Request::Hold.path(), post(hold))
             .route(Request::Claim.path(), post(claim))
+            .layer(web::most(MOST))
             .with_state(around.desk(self))
     }
 
@@ -395,8 +407,13 @@ async fn hold(State(desk): State<Desk<Bank>>, body: Bytes) -> Response {
     desk.answer("hold", move |bank| respond(Request::Hold, bank.hold(&body))).await
 }
 
-async fn claim(State(desk): State<Desk<Bank>>, body: Bytes) -> Response {
-    desk.answer("claim", move |bank| respond(Request::Claim, bank.claim(&body))).await
+async fn claim(
+    State(desk): State<Desk<Bank>>,
+    peer: Option<Extension<Peer>>,
+    body: Bytes,
+) -> Response {
+    let peer = peer.map(|Extension(it)| it);
+    desk.answer("claim", move |bank| respond(Request::Claim, bank.claim(&body, peer))).await
 }
 
 fn respond(request: Request, answer: Result<Vec<u8>, BankRefusal>) -> Response {
@@ -409,8 +426,10 @@ fn respond(request: Request, answer: Result<Vec<u8>, BankRefusal>) -> Response {
 fn refused(refusal: &BankRefusal) -> Response {
     if refusal.code.is_passing() {
         // The bank's own trouble: the payer asks again.
-        tracing::error!(words = refusal.words, "the ledger does not answer");
-        return web::json(StatusCode::SERVICE_UNAVAILABLE, refusal);
+        tracing::error!(words = refusal.words, "a request is not answered now");
+        // What hinders us is no matter of anybody else's.
+        let plain = BankRefusal::new(refusal.code.clone(), "the bank cannot answer this now");
+        return web::json(StatusCode::SERVICE_UNAVAILABLE, &plain);
     }
     tracing::warn!(code = %refusal.code, "payment or account request refused");
     web::json(StatusCode::UNPROCESSABLE_ENTITY, refusal)

@@ -11,6 +11,7 @@
 //! | [`room`] | those places: a role that hangs leaves others their threads |
 //! | [`web`] | answers that all roles give in one way |
 //! | `health` | `/healthz` and `/metrics`, worked out from the keepers |
+//! | `budget` | what strangers may have stored in a minute |
 //! | `queue` | bounded queues to loops |
 //!
 //! | role | what it does |
@@ -28,6 +29,7 @@
 #![forbid(unsafe_code)]
 
 pub mod bank;
+mod budget;
 pub mod ca;
 pub mod catalogue;
 pub mod config;

@@ -13,8 +13,8 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use semper_archive::{Home, HomeError};
 use semper_bank_protocol::{
-    ACCOUNT_DOMAIN, AccountAction, AccountRequest, AccountView, BANK, BankRefusal, CBOR, Claim, EntryView,
-    MAX_CLAIM, Refusal, Request,
+    ACCOUNT_DOMAIN, AccountAction, AccountRequest, AccountView, BANK, BankRefusal, CBOR, Claim,
+    EntryView, MAX_CLAIM, Refusal, Request,
 };
 use semper_base::cert::{CertError, Roots};
 use semper_base::cose;

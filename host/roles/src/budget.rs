@@ -138,8 +138,7 @@ mod tests {
 
     #[test]
     fn bytes_count_as_well() {
-        let budget =
-            Budget::new(&Limits::default(), &Refusals::default(), Arc::new(SystemClock));
+        let budget = Budget::new(&Limits::default(), &Refusals::default(), Arc::new(SystemClock));
         let eve = Some(Peer(std::net::Ipv4Addr::LOCALHOST.into()));
 
         let large = (0..50).filter(|_| budget.spend(eve, BYTES_A_MINUTE / 8)).count();

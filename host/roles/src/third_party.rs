@@ -384,7 +384,8 @@ impl ThirdParty {
     /// Whether the payment systems that would have to be asked can be. A case that can never be
     /// decided is not begun.
     fn knows_banks(&self, agreement: &Agreed<Standard>) -> bool {
-        let unknown = after::banks_of(agreement).into_iter().find(|it| !self.banks.contains_key(it));
+        let unknown =
+            after::banks_of(agreement).into_iter().find(|it| !self.banks.contains_key(it));
         let Some(bank) = unknown else { return true };
         let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
         if missing.len() < NAMED && missing.insert(bank) {

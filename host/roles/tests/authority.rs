@@ -25,8 +25,10 @@ fn register(ca: &Ca, name: &str, key: &str) -> Result<(), CaError> {
 fn in_each_role_a_name_belongs_to_one_party() {
     let (_folder, ca) = authority();
     // Two letters went out before anybody had registered.
-    let (first, second) =
-        (ca.invite("Anna Berg", Role::Buyer, &[]).unwrap(), ca.invite("Anna Berg", Role::Buyer, &[]));
+    let (first, second) = (
+        ca.invite("Anna Berg", Role::Buyer, &[]).unwrap(),
+        ca.invite("Anna Berg", Role::Buyer, &[]),
+    );
     let alike = ca.invite("Anna-Berg", Role::Buyer, &[]).unwrap();
     register(&ca, "Anna Berg", &first).unwrap();
 
@@ -34,7 +36,10 @@ fn in_each_role_a_name_belongs_to_one_party() {
     assert_eq!(again.to_string(), "buyer “Anna Berg” has a certificate already");
     assert!(again.mend().contains("semper ca invite --again"), "{}", again.mend());
     let other = register(&ca, "Anna-Berg", &alike).unwrap_err();
-    assert_eq!(other.to_string(), "“Anna-Berg” looks like “Anna Berg”, who has a certificate as buyer");
+    assert_eq!(
+        other.to_string(),
+        "“Anna-Berg” looks like “Anna Berg”, who has a certificate as buyer"
+    );
 
     // The operator is told at once when somebody has it already.
     assert!(matches!(ca.invite("Anna Berg", Role::Buyer, &[]), Err(CaError::Taken { .. })));

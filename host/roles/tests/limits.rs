@@ -4,7 +4,7 @@
 
 mod common;
 
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::PermissionsExt;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
@@ -55,7 +55,8 @@ fn health_and_metrics_have_a_listener_of_their_own_if_they_are_given_one() {
     assert_eq!(server.get("/first-clerk/work"), (200, "done".into()));
     let net = Client::new(&server.place.roots).within(HANG);
     let shown = |path: &str| {
-        let answer = net.get(&format!("https://localhost:{}{path}", free.port()), 64 * 1024).unwrap();
+        let answer =
+            net.get(&format!("https://localhost:{}{path}", free.port()), 64 * 1024).unwrap();
         (answer.status, String::from_utf8(answer.body).unwrap())
     };
     assert_eq!(shown("/healthz"), (200, "ok\n".into()));
@@ -99,15 +100,18 @@ fn a_new_certificate_is_shown_without_a_restart_and_a_broken_one_is_not() {
 
 /// The certificate that a new connection is shown.
 fn shown(server: &Running) -> Vec<u8> {
-    let port = server.port().to_string();
+    let address = format!("127.0.0.1:{}", server.port());
     let out = std::process::Command::new("openssl")
-        .args(["s_client", "-connect", &format!("localhost:{port}"), "-servername", "localhost"])
+        .args(["s_client", "-connect", &address, "-servername", "localhost", "-showcerts"])
         .stdin(std::process::Stdio::null())
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&out.stdout).into_owned();
-    let begin = text.find("-----BEGIN CERTIFICATE-----").unwrap();
-    semper_base::Certificate::from_pem(&text[begin..]).unwrap().der().to_vec()
+    let (begin, end) = ("-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----");
+    let pem = text.split_once(begin).and_then(|it| it.1.split_once(end));
+    let pem = pem.unwrap_or_else(|| panic!("{text}{}", String::from_utf8_lossy(&out.stderr))).0;
+    let certificate = semper_base::Certificate::from_pem(&format!("{begin}{pem}{end}\n"));
+    certificate.unwrap().der().to_vec()
 }
 
 #[test]

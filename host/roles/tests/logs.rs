@@ -55,9 +55,8 @@ fn a_write_that_fails_once_is_no_reason_to_stop() {
     }
     log.server.until("/healthz", |status, text| status == 503 && text.contains("tlog/writer"));
     // What was logged before is still proved.
-    let proof = |statement: &[u8]| {
-        log.server.get(&format!("{PROOF}{}", Digest::of(statement).hex())).0
-    };
+    let proof =
+        |statement: &[u8]| log.server.get(&format!("{PROOF}{}", Digest::of(statement).hex())).0;
     assert_eq!(proof(&first), 200);
 
     std::fs::remove_dir(&in_the_way).unwrap();

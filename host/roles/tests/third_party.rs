@@ -120,7 +120,9 @@ impl Office {
     fn rows(&self) -> Vec<usize> {
         let store = rusqlite::Connection::open(self.config.home.join("cases.sqlite")).unwrap();
         let mut rows = store.prepare("SELECT length(bytes) FROM cases").unwrap();
-        rows.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+        let length = |row: &rusqlite::Row<'_>| row.get::<_, u32>(0);
+        let rows = rows.query_map([], length).unwrap();
+        rows.map(|it| usize::try_from(it.unwrap()).unwrap()).collect()
     }
 }
 

@@ -33,7 +33,8 @@ const BURST: Duration = Duration::from_secs(10);
 /// From now on the process logs so, to standard error.
 pub fn begin(format: LogFormat) {
     let wanted = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let (all, lines) = (tracing_subscriber::registry().with(wanted), tracing_subscriber::fmt::layer());
+    let (all, lines) =
+        (tracing_subscriber::registry().with(wanted), tracing_subscriber::fmt::layer());
     match format {
         LogFormat::Text => {
             let lines = lines.with_ansi(false).fmt_fields(Escaped);
@@ -99,7 +100,9 @@ impl<S> Filter<S> for Bounded {
         if before > 0 {
             let (now, target) = (Timestamp::now().to_string(), metadata.target());
             let line = match self.format {
-                LogFormat::Text => format!("{now}  WARN {target}: lines left out before the next: {before}"),
+                LogFormat::Text => {
+                    format!("{now}  WARN {target}: lines left out before the next: {before}")
+                }
                 LogFormat::Json => json!({
                     "timestamp": now,
                     "level": "WARN",
@@ -266,9 +269,14 @@ mod tests {
         let lines = log.lines();
         assert_eq!(lines.len(), 3, "{lines:?}");
         assert!(!lines.concat().chars().any(semper_base::text::is_hidden));
-        let name = "\"Eve\\n2026-11-29T00:00:00Z  INFO payment booked entry=7 \\u{1b}[2J\\u{202e}x\"";
+        let name =
+            "\"Eve\\n2026-11-29T00:00:00Z  INFO payment booked entry=7 \\u{1b}[2J\\u{202e}x\"";
         assert!(lines[0].ends_with(&format!("[2J\\u{{202e}}x name={name}")), "{}", lines[0]);
-        assert!(lines[1].contains(&format!("said name={name} known=plain-1.2 some=")), "{}", lines[1]);
+        assert!(
+            lines[1].contains(&format!("said name={name} known=plain-1.2 some=")),
+            "{}",
+            lines[1]
+        );
         assert!(lines[1].ends_with(" number=7"), "{}", lines[1]);
         assert!(lines[2].contains(&format!("name={name}")), "{}", lines[2]);
     }
@@ -276,7 +284,8 @@ mod tests {
     #[test]
     fn one_place_does_not_warn_without_end() {
         let bounded = Bounded::new(LogFormat::Text);
-        let event = tracing::callsite! { name: "place", kind: tracing::metadata::Kind::EVENT, fields: };
+        let event =
+            tracing::callsite! { name: "place", kind: tracing::metadata::Kind::EVENT, fields: };
         let (place, now) = (event.metadata().callsite(), Instant::now());
 
         let written = (0..1_000).filter(|_| bounded.next(place.clone(), now).0).count();
@@ -289,8 +298,10 @@ mod tests {
     fn json_stays_json() {
         let log = Log::default();
         let to = log.clone();
-        let subscriber =
-            tracing_subscriber::fmt().json().with_writer(move || OneLine::json(to.clone())).finish();
+        let subscriber = tracing_subscriber::fmt()
+            .json()
+            .with_writer(move || OneLine::json(to.clone()))
+            .finish();
 
         tracing::subscriber::with_default(subscriber, events);
 

@@ -89,7 +89,8 @@ pub fn ca_list(home: &Path, json: bool) -> Result<(), Report> {
         return print::json(&issued);
     }
     for it in issued {
-        let mut line = format!("{}  {}  until {}  {}", it.serial, it.role, it.until.date(), it.name);
+        let mut line =
+            format!("{}  {}  until {}  {}", it.serial, it.role, it.until.date(), it.name);
         if it.revoked {
             line.push_str("  withdrawn");
         }

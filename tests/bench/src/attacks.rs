@@ -29,7 +29,10 @@ pub fn run(binaries: &Binaries) -> Result<(), Box<dyn Error>> {
     let alone = buy(&market, &host, &terms, PURCHASES)?;
     let figure = |times: &[Duration], part: usize| times[(times.len() - 1) * part / 100];
     for part in [50, 99] {
-        crate::note(&format!("a purchase alone, p{part}"), &format!("{:.1?}", figure(&alone, part)));
+        crate::note(
+            &format!("a purchase alone, p{part}"),
+            &format!("{:.1?}", figure(&alone, part)),
+        );
     }
     for attack in Attack::ALL {
         let (server, home) = match attack {

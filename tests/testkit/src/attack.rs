@@ -215,10 +215,11 @@ impl Stranger {
             }
             Attack::Lists => self.repeat(|| Some((ca, "GET", "/semper/v1/crl", Vec::new()))),
             Attack::Fences => self.repeat(|| Some((bank, "POST", "/semper/v1/claims", fence()?))),
-            Attack::Cases => self.repeat(|| Some((third, "POST", REQUESTS, case(&self.target.named)?))),
-            Attack::Openings => {
-                self.repeat(|| Some((merchant, "POST", "/semper/v1/deals", hello(self.target.terms))))
+            Attack::Cases => {
+                self.repeat(|| Some((third, "POST", REQUESTS, case(&self.target.named)?)))
             }
+            Attack::Openings => self
+                .repeat(|| Some((merchant, "POST", "/semper/v1/deals", hello(self.target.terms)))),
         }
     }
 

@@ -143,7 +143,11 @@ impl Builder<'_> {
         self.home("otto", "Otto Versand", "the red lighthouse")?;
         let tinguin = tinguin(self.folder, self.binaries, "otto", MERCHANT_RULES, &[])?;
         // The signing desk has the name already: it is the same party's.
-        self.register_with("otto", "Otto Versand", &self.invite_again("Otto Versand", "merchant")?)?;
+        self.register_with(
+            "otto",
+            "Otto Versand",
+            &self.invite_again("Otto Versand", "merchant")?,
+        )?;
         self.account("otto", bank)?;
         (self.tell)(&format!("merchant: imports {articles} articles"));
         self.write("articles.csv", &catalogue::csv(articles, 1996))?;

@@ -53,8 +53,7 @@ impl Ca {
         let sql = "SELECT COALESCE(MAX(number), 0) + 1 FROM lists";
         let number: i64 = transaction.query_row(sql, [], |row| row.get(0))?;
         let withdrawn = withdrawn(&transaction)?;
-        let list =
-            self.authority.crl(number.cast_unsigned(), &withdrawn, now, now.after(LIFE))?;
+        let list = self.authority.crl(number.cast_unsigned(), &withdrawn, now, now.after(LIFE))?;
         let revoked = i64::try_from(withdrawn.len()).unwrap_or(i64::MAX);
         transaction.execute("DELETE FROM lists", [])?;
         transaction.execute("INSERT INTO lists VALUES (?1)", [number])?;

@@ -29,7 +29,10 @@ pub struct Issued {
 /// Whether a name can be told by looking at it.
 pub(super) fn is_visible(name: &str) -> Result<(), CaError> {
     if let Some(hidden) = name.chars().find(|c| is_hidden(*c)) {
-        return Err(CaError::Name(format!("it has the hidden character U+{:04X}", u32::from(hidden))));
+        return Err(CaError::Name(format!(
+            "it has the hidden character U+{:04X}",
+            u32::from(hidden)
+        )));
     }
     if plain(name).is_empty() {
         return Err(CaError::Name("it has no letters".into()));

@@ -26,7 +26,9 @@ impl Kept {
     /// What is stored of a case; `lodge` if payment systems must still be shown its verdict.
     pub fn encode(case: &Case<Standard>, lodge: bool) -> Vec<u8> {
         match case {
-            Case::Decided(stored) if !lodge && stored.after.is_none() && is_bare(&stored.verdict) => {
+            Case::Decided(stored)
+                if !lodge && stored.after.is_none() && is_bare(&stored.verdict) =>
+            {
                 cbor::encode(&Self::Bare(stored.verdict.clone()))
             }
             case => cbor::encode(case),

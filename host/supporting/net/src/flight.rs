@@ -102,7 +102,10 @@ pub(crate) async fn watch(State(flight): State<Flight>, request: Request, next: 
 
 /// The request with its body bounded, and where it is noted why the body was not taken; no request
 /// when it says itself that it is too large.
-fn receive(request: Request, asked: Option<&Arc<Asked>>) -> (Option<Request>, Arc<OnceLock<Refused>>) {
+fn receive(
+    request: Request,
+    asked: Option<&Arc<Asked>>,
+) -> (Option<Request>, Arc<OnceLock<Refused>>) {
     let refused = Arc::new(OnceLock::new());
     let Some(asked) = asked else { return (Some(request), refused) };
     if request.body().is_end_stream() {

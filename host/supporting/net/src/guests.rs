@@ -151,13 +151,8 @@ impl Guests {
             }
         }
         table.next += 1;
-        let state = State {
-            next: 0,
-            requests: HashMap::new(),
-            quiet: now,
-            asked: false,
-            shaking: true,
-        };
+        let state =
+            State { next: 0, requests: HashMap::new(), quiet: now, asked: false, shaking: true };
         let (leave, state) = (Notify::new(), Mutex::new(state));
         let guest = Arc::new(Guest { id: table.next, address, leave, state });
         table.guests.insert(guest.id, Arc::clone(&guest));
@@ -439,7 +434,8 @@ mod tests {
 
     #[test]
     fn bodies_and_downloads_are_counted_until_they_are_over() {
-        let limits = Limits { bodies_bytes: 100_000, downloads_per_address: 1, ..Limits::default() };
+        let limits =
+            Limits { bodies_bytes: 100_000, downloads_per_address: 1, ..Limits::default() };
         let guests = guests(limits);
         let seat = guests.enter(EVE).unwrap();
         let (one, other) = (seat.ask(), seat.ask());

@@ -147,9 +147,8 @@ pub fn serve_all(
         let hup = signal(SignalKind::hangup()).map_err(failed)?;
         for (listener, router) in listeners {
             let address = listener.local_addr().map_err(failed)?;
-            let listener = TcpListener::from_std(listener).map_err(|error| {
-                ServeError::Listen { address, detail: error.to_string() }
-            })?;
+            let listener = TcpListener::from_std(listener)
+                .map_err(|error| ServeError::Listen { address, detail: error.to_string() })?;
             doors.spawn(door(listener, router, Arc::clone(&house)));
         }
         ready(&bound);
@@ -242,7 +241,13 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
 }
 
 /// Serves one connection to its end.
-async fn host(stream: TcpStream, address: SocketAddr, seat: Seat, router: Router, house: Arc<House>) {
+async fn host(
+    stream: TcpStream,
+    address: SocketAddr,
+    seat: Seat,
+    router: Router,
+    house: Arc<House>,
+) {
     let (seat, limits) = (Arc::new(seat), house.guests.limits());
     // Small answers go out at once: a delayed one costs 40 ms of every message.
     let _ = stream.set_nodelay(true);

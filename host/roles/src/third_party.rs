@@ -492,7 +492,7 @@ impl ServerRole for ThirdParty {
         let log = self.log.clone();
         let budget = Arc::new(around.budget());
         let router = Router::new()
-            .route(REQUESTS, post(ask).layer(web::most(MAX_REQUEST + 1024)))
+            .route(REQUESTS, post(ask).layer(web::most(2 * MAX_REQUEST)))
             .route(PARTY, get(party))
             .layer(Extension(budget))
             .with_state(around.desk(self));

@@ -5,8 +5,9 @@ mod common;
 
 use common::{Place, Running};
 use semper_base::{Certificate, Digest, Role, SigningKey, Timestamp};
+use semper_keeper::Keeper;
 use semper_roles::config::ServerConfig;
-use semper_roles::log::{ADD, Log, PROOF};
+use semper_roles::log::{ADD, Log, LogConfig, PROOF};
 use semper_trust::envelope::{self, Made};
 
 /// A log, and a merchant who has statements logged.
@@ -82,4 +83,38 @@ fn a_log_gets_well_without_anybody_asking_it() {
     log.server.until("/healthz", |status, _| status == 200);
 
     log.server.end();
+}
+
+#[test]
+fn parts_of_tiles_that_are_whole_are_not_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().join("log");
+    Log::create(&home, "log.example/terms").unwrap();
+    let config = LogConfig { home: home.clone(), authorities: vec![], witness: vec![], quorum: 0 };
+    let keeper = Keeper::new("log");
+    let log = Log::open(&config, &keeper).unwrap();
+
+    for batch in 0..6 {
+        let entries = (0..100).map(|it| format!("entry {batch} {it}").into_bytes()).collect();
+        log.append_all(entries).unwrap();
+    }
+
+    let there = |name: &str| home.join("public").join(name).exists();
+    for kind in ["tile/0", "tile/entries"] {
+        assert!(there(&format!("{kind}/000")) && there(&format!("{kind}/001")), "{kind}");
+        assert!(!there(&format!("{kind}/000.p")), "{kind}");
+        // Somebody may still be reading the last ones by an older checkpoint.
+        assert!(there(&format!("{kind}/001.p/44")) && there(&format!("{kind}/002.p/88")), "{kind}");
+    }
+    drop(log);
+    keeper.end();
+    assert!(keeper.join(common::HANG).is_empty());
+
+    // What is left is the whole log.
+    let keeper = Keeper::new("log");
+    let log = Log::open(&config, &keeper).unwrap();
+    assert!(log.append_all(vec![b"entry 0 5".to_vec(), b"new".to_vec()]).is_ok());
+    let checkpoint = std::fs::read_to_string(home.join("public/checkpoint")).unwrap();
+    assert_eq!(checkpoint.lines().nth(1), Some("601"));
+    keeper.end();
 }

@@ -170,6 +170,9 @@ impl Writer {
         }
         let mut numbers = Vec::new();
         let mut files: Vec<(String, Vec<u8>)> = Vec::new();
+        // Parts of bundles and tiles that are whole by now, but for the last ones: somebody may
+        // still be reading those by an older checkpoint.
+        let mut over: Vec<String> = Vec::new();
         let store = Arc::clone(&self.store);
         let store = lock(&store);
         let transaction = store.unchecked_transaction()?;
@@ -187,11 +190,13 @@ impl Writer {
             numbers.push(self.tree.size());
             self.tree.append(semper_tlog::leaf(&entry), |level, number, hashes| {
                 files.push((tree::path(level, number, WIDTH), flat(hashes)));
+                over.extend(number.checked_sub(1).map(|it| tree::path(level, it, WIDTH)));
             });
             self.unfinished.push(entry);
             if self.unfinished.len() == WIDTH {
                 let full = self.tree.size() / WIDTH as u64 - 1;
                 files.push((tree::entries_path(full, WIDTH), tree::bundle(&self.unfinished)));
+                over.extend(full.checked_sub(1).map(|it| tree::entries_path(it, WIDTH)));
                 self.unfinished.clear();
             }
         }
@@ -211,6 +216,10 @@ impl Writer {
         let note = self.head().sign(&self.key)?;
         write(&self.next, note.to_string().as_bytes())?;
         self.publish()?;
+        for name in over {
+            // One that cannot be removed takes room and does no harm.
+            let _ = std::fs::remove_dir_all(self.public.join(format!("{name}.p")));
+        }
         Ok(numbers)
     }
 

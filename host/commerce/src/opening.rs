@@ -1,5 +1,6 @@
 //! Drivers of the opening: they carry out what `semper_transfer::opening` decides.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +31,11 @@ const SKEW_MS: u64 = 5 * 60 * 1000;
 const COUNTERSIGN: Duration = Duration::from_secs(15 * 60);
 /// How long a deal may last.
 const LIFETIME: Duration = Duration::from_secs(365 * 86_400);
+/// How long an opening is kept after nobody can finish it any more: whoever comes too late is told
+/// so, and a HELLO that comes again gets the answer that it had.
+const KEPT: Duration = Duration::from_secs(15 * 60);
+/// Openings that are looked at together.
+const PAGE: u32 = 200;
 /// Tries of one step before the opening is left for later.
 const TRIES: u32 = 5;
 
@@ -291,6 +297,45 @@ impl Host {
         Ok(())
     }
 
+    /// Forgets openings that came to nothing, a while after their time; how many are under way.
+    ///
+    /// # Errors
+    /// When the archive cannot be used; what is left is forgotten the next time.
+    pub fn forget_openings(&self, seen: &mut Forgotten) -> Result<usize, ArchiveError> {
+        let (now, mut after, mut left) = (self.now(), i64::MIN, 0);
+        let mut refused = HashMap::new();
+        loop {
+            let page = self.archive().openings_under_way(after, PAGE)?;
+            let Some((last, _)) = page.last() else { break };
+            after = *last;
+            let mut over = Vec::new();
+            for (_, row) in page {
+                let until = match cbor::decode::<Merchant>(&row.state, MAX_STATE) {
+                    Ok(Merchant::Signing(it) | Merchant::Offered(it, _)) => it.countersign_by,
+                    // What has no date of its own is kept from when it was seen here.
+                    Ok(Merchant::Refused(_)) => {
+                        let since = seen.refused.get(&row.nonce).copied().unwrap_or(now);
+                        refused.insert(row.nonce, since);
+                        since
+                    }
+                    // A deal is there, or something that is not ours to throw away.
+                    Ok(Merchant::Open(..)) | Err(_) => continue,
+                };
+                if now > until.after(KEPT) {
+                    refused.remove(&row.nonce);
+                    over.push(Write::ForgetOpening(row.nonce));
+                } else {
+                    left += 1;
+                }
+            }
+            if !over.is_empty() {
+                self.archive().commit(over)?;
+            }
+        }
+        seen.refused = refused;
+        Ok(left)
+    }
+
     /// A merchant's machine: as it was stored, or, once its deal is there, made of the deal's
     /// agreement and the two signatures in the evidence.
     fn merchant(&self, row: &OpeningRow) -> Result<Merchant, OpeningError> {
@@ -383,6 +428,13 @@ impl Host {
             (machine, effects) = machine.step(event, self.now());
         }
     }
+}
+
+/// What is known between two looks of [`Host::forget_openings`].
+#[derive(Debug, Default)]
+pub struct Forgotten {
+    /// Since when refused openings have been seen.
+    refused: HashMap<Digest, Timestamp>,
 }
 
 /// What our own archive holds of an opening cannot be read: that says nothing about the other side.

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use axum::Extension;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -13,8 +14,8 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use semper_archive::{Home, HomeError};
 use semper_bank_protocol::{
-    ACCOUNT_DOMAIN, AccountAction, AccountRequest, AccountView, BANK, BankRefusal, CBOR, EntryView,
-    MAX_CLAIM, Refusal, Request,
+    ACCOUNT_DOMAIN, AccountAction, AccountRequest, AccountView, BANK, BankRefusal, CBOR, Claim,
+    EntryView, MAX_CLAIM, Refusal, Request,
 };
 use semper_base::cert::{CertError, Revocation, Roots, Verifier};
 use semper_base::cose;
@@ -26,8 +27,10 @@ use semper_items::SignedStatement;
 use semper_items::statement::{Content, PaymentConfirmation, Statement};
 use semper_keeper::{Bell, Health, Post, Turn};
 use semper_ledger::{Account, AccountId, Entry, Ledger, LedgerError, Movement, NotAnAccount};
+use semper_net::Peer;
 
 use crate::health;
+use crate::holds::fences::Fences;
 use crate::holds::{Holds, HoldsError};
 use crate::outside::{Outside as _, System};
 use crate::role::{HomeConfig, Role as ServerRole, RoleKind, Wrong};
@@ -42,6 +45,8 @@ const FRESH_MS: u64 = 5 * 60 * 1000;
 const LAPSE: Duration = Duration::from_secs(10);
 /// Entries in a statement of account.
 const ENTRIES: u32 = 50;
+/// Bytes of a request: a signed statement, with its chain.
+const MOST: usize = 128 * 1024;
 
 /// Why a bank's home cannot be opened.
 #[derive(Debug, thiserror::Error, Mend)]
@@ -93,6 +98,8 @@ pub struct Bank {
     /// Signs facts about holds.
     facts: Keys,
     clock: Arc<dyn Clock>,
+    /// Whose fences are taken.
+    fences: Fences,
     /// The ledger's file.
     file: PathBuf,
 }
@@ -135,9 +142,19 @@ impl Bank {
         let ledger = Ledger::open(&file)?;
         let verifier = roots.asking(around.revocation(path, &roots)?);
         let facts = Keys::new(SigningKey::from_seed(&key.seed()), NoGoods);
-        let books = Books::default();
-        let bank =
-            Self { name: identity.name, key, chain, verifier, ledger, books, facts, clock, file };
+        let (books, fences) = (Books::default(), Fences::open(&ledger, around)?);
+        let bank = Self {
+            name: identity.name,
+            key,
+            chain,
+            verifier,
+            ledger,
+            books,
+            facts,
+            clock,
+            fences,
+            file,
+        };
         // What has come due while nobody was here falls first.
         bank.lapse();
         bank.look_at_books();
@@ -252,15 +269,17 @@ impl Bank {
         let ordered = signed.statement().made;
         let fact = self.holds().order(order, ordered, now);
         let fact = fact.map_err(|error| holds_refusal(&error))?;
+        self.fences.know(order.third_party);
         tracing::info!(exchange = order.exchange.short(), "money held");
         Ok(cbor::encode(&fact))
     }
 
     /// Follows a claim about a hold; the signed fact.
-    fn claim(&self, body: &[u8]) -> Result<Vec<u8>, BankRefusal> {
+    fn claim(&self, body: &[u8], peer: Option<Peer>) -> Result<Vec<u8>, BankRefusal> {
         self.may_book()?;
-        let request = cbor::decode(body, MAX_CLAIM).map_err(BankRefusal::malformed)?;
-        let fact = self.holds().claim(&request, self.clock.now());
+        let request: Claim = cbor::decode(body, MAX_CLAIM).map_err(BankRefusal::malformed)?;
+        let is_taken = || self.fences.take(&request.third_party, peer);
+        let fact = self.holds().claim_if(&request, self.clock.now(), is_taken);
         Ok(cbor::encode(&fact.map_err(|error| holds_refusal(&error))?))
     }
 
@@ -385,7 +404,7 @@ fn holds_refusal(error: &HoldsError) -> BankRefusal {
         HoldsError::Claim(ClaimError::Absent) => Refusal::UnknownHold,
         HoldsError::Claim(_) => Refusal::NotYours,
         HoldsError::Account(_) => Refusal::Malformed,
-        HoldsError::Damaged => Refusal::Away,
+        HoldsError::Damaged | HoldsError::Strangers => Refusal::Away,
     };
     BankRefusal::new(code, error)
 }
@@ -440,6 +459,7 @@ impl ServerRole for Bank {
             .route(Request::Account.path(), post(account))
             .route(Request::Hold.path(), post(hold))
             .route(Request::Claim.path(), post(claim))
+            .layer(web::most(MOST))
             .with_state(around.desk(self))
     }
 
@@ -469,8 +489,13 @@ async fn hold(State(desk): State<Desk<Bank>>, body: Bytes) -> Response {
     desk.answer("hold", move |bank| respond(Request::Hold, bank.hold(&body))).await
 }
 
-async fn claim(State(desk): State<Desk<Bank>>, body: Bytes) -> Response {
-    desk.answer("claim", move |bank| respond(Request::Claim, bank.claim(&body))).await
+async fn claim(
+    State(desk): State<Desk<Bank>>,
+    peer: Option<Extension<Peer>>,
+    body: Bytes,
+) -> Response {
+    let peer = peer.map(|Extension(it)| it);
+    desk.answer("claim", move |bank| respond(Request::Claim, bank.claim(&body, peer))).await
 }
 
 fn respond(request: Request, answer: Result<Vec<u8>, BankRefusal>) -> Response {
@@ -483,8 +508,10 @@ fn respond(request: Request, answer: Result<Vec<u8>, BankRefusal>) -> Response {
 fn refused(refusal: &BankRefusal) -> Response {
     if refusal.code.is_passing() {
         // The bank's own trouble: the payer asks again.
-        tracing::error!(words = refusal.words, "the ledger does not answer");
-        return web::json(StatusCode::SERVICE_UNAVAILABLE, refusal);
+        tracing::error!(words = refusal.words, "a request is not answered now");
+        // What hinders us is no matter of anybody else's.
+        let plain = BankRefusal::new(refusal.code.clone(), "the bank cannot answer this now");
+        return web::json(StatusCode::SERVICE_UNAVAILABLE, &plain);
     }
     tracing::warn!(code = %refusal.code, "payment or account request refused");
     web::json(StatusCode::UNPROCESSABLE_ENTITY, refusal)

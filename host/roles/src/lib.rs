@@ -12,6 +12,7 @@
 //! | [`web`] | answers that all roles give in one way |
 //! | `health` | `/healthz` and `/metrics`, worked out from the keepers |
 //! | [`revocation`] | what authorities have withdrawn |
+//! | `budget` | what strangers may have stored in a minute |
 //! | `queue` | bounded queues to loops |
 //!
 //! | role | what it does |
@@ -29,6 +30,7 @@
 #![forbid(unsafe_code)]
 
 pub mod bank;
+mod budget;
 pub mod ca;
 pub mod catalogue;
 pub mod config;

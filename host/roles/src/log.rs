@@ -21,7 +21,7 @@ use axum::routing::{get, post};
 use rusqlite::{Connection, OptionalExtension as _};
 use semper_archive::{Home, HomeError};
 use semper_base::cert::{CertError, Revocation, Roots, ServerRoot, Verifier};
-use semper_base::{Certificate, Digest, Mend, Role, SigningKey, Timestamp, keys};
+use semper_base::{Certificate, Digest, Mend, Role, SigningKey, Timestamp, fault, keys};
 use semper_keeper::{Health, Spawn};
 use semper_net::{Believed, Client};
 use semper_tlog::note::NoteError;
@@ -139,6 +139,10 @@ pub enum LogError {
     #[error("the statement cannot be taken now: {0}")]
     #[mend("try again later; the log's operator looks after the authority's list")]
     Unsure(String),
+    /// It cannot be logged now, for a reason that the log's operator finds in the server's log.
+    #[error("the log cannot take statements now")]
+    #[mend("try again later")]
+    Later,
     /// Not enough witnesses.
     #[error("only {got} of the {want} witnesses wanted have cosigned")]
     #[mend("try again later")]
@@ -171,7 +175,25 @@ pub struct Log {
 #[derive(Debug)]
 struct Pending {
     entry: Vec<u8>,
-    done: SyncSender<Result<u64, String>>,
+    done: SyncSender<Result<u64, NotLogged>>,
+}
+
+/// Why a statement was not logged, as whoever waits hears it.
+#[derive(Clone, Copy, Debug)]
+enum NotLogged {
+    /// So few of so many witnesses have cosigned.
+    Quorum { got: usize, want: usize },
+    /// Something else.
+    Later,
+}
+
+impl From<NotLogged> for LogError {
+    fn from(why: NotLogged) -> Self {
+        match why {
+            NotLogged::Quorum { got, want } => Self::Quorum { got, want },
+            NotLogged::Later => Self::Later,
+        }
+    }
 }
 
 impl Log {
@@ -282,7 +304,10 @@ impl Log {
     /// gets its first place.
     pub fn add(&self, entry: &[u8]) -> Result<Proof, LogError> {
         if let Some(number) = self.number(&Digest::of(entry))? {
-            return self.proof(number);
+            // A number alone is no proof: what was not published then is published now.
+            if number < self.published()?.0.size {
+                return self.proof(number);
+            }
         }
         self.accept(entry)?;
         self.append(entry)
@@ -292,7 +317,7 @@ impl Log {
         let (done, outcome) = sync_channel(1);
         let pending = Pending { entry: entry.to_vec(), done };
         self.queue.put(pending).map_err(|_| LogError::Closed)?;
-        let number = outcome.recv().map_err(|_| LogError::Closed)?.map_err(LogError::Refused)?;
+        let number = outcome.recv().map_err(|_| LogError::Closed)??;
         self.proof(number)
     }
 
@@ -306,7 +331,7 @@ impl Log {
             outcomes.push(outcome);
         }
         for outcome in outcomes {
-            outcome.recv().map_err(|_| LogError::Closed)?.map_err(LogError::Refused)?;
+            outcome.recv().map_err(|_| LogError::Closed)??;
         }
         Ok(())
     }
@@ -343,16 +368,24 @@ impl Log {
 
     /// The proof of the entry with that number, in the newest published tree.
     fn proof(&self, index: u64) -> Result<Proof, LogError> {
-        let note = read(&self.public, "checkpoint").ok_or(LogError::Closed)?;
-        let checkpoint = Note::parse(&note)?;
-        let head = Checkpoint::verify(&checkpoint, &self.vkey)?;
+        let (head, checkpoint) = self.published()?;
         let path = tree::prove(head.size, head.root, index, |path| read(&self.public, path))?;
         Ok(Proof { index, path, checkpoint })
     }
 
-    fn file(&self, name: &str) -> Option<Vec<u8>> {
+    /// The newest published checkpoint.
+    fn published(&self) -> Result<(Checkpoint, Note), LogError> {
+        let note = read(&self.public, "checkpoint").ok_or(LogError::Closed)?;
+        let note = Note::parse(&note)?;
+        Ok((Checkpoint::verify(&note, &self.vkey)?, note))
+    }
+
+    fn file(&self, name: &str) -> Response {
         let plain = name.split('/').all(|part| !part.is_empty() && !part.starts_with('.'));
-        plain.then(|| read(&self.public, name)).flatten()
+        if !plain {
+            return StatusCode::NOT_FOUND.into_response();
+        }
+        web::file("application/octet-stream", std::fs::File::open(self.public.join(name)))
     }
 }
 
@@ -389,6 +422,9 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), LogError> {
     let io = |source| LogError::Io { name: path.display().to_string(), source };
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(io)?;
+    }
+    if fault::fails("log.write") {
+        return Err(io(std::io::ErrorKind::StorageFull.into()));
     }
     let new = path.with_extension("new");
     let mut file = std::fs::File::create(&new).map_err(io)?;
@@ -427,7 +463,8 @@ impl RoleKind for Log {
 impl ServerRole for Log {
     fn routes(self: Arc<Self>, around: &Surroundings) -> Router {
         let desk = around.desk(self);
-        Router::new().route(ADD, post(add)).with_state(desk.clone()).merge(public_routes(desk))
+        let added = post(add).layer(web::most(2 * MAX_ENTRY));
+        Router::new().route(ADD, added).with_state(desk.clone()).merge(public_routes(desk))
     }
 
     fn health(&self) -> Vec<Health> {
@@ -466,11 +503,7 @@ async fn tile(State(desk): State<Desk<Log>>, UrlPath(name): UrlPath<String>) -> 
 }
 
 async fn file(desk: Desk<Log>, name: String) -> Response {
-    let shown = move |log: &Log| match log.file(&name) {
-        Some(bytes) => web::bytes("application/octet-stream", bytes),
-        None => StatusCode::NOT_FOUND.into_response(),
-    };
-    desk.answer("file", shown).await
+    desk.answer("file", move |log| log.file(&name)).await
 }
 
 fn answer(outcome: Result<Proof, LogError>) -> Response {
@@ -479,8 +512,12 @@ fn answer(outcome: Result<Proof, LogError>) -> Response {
         Err(error @ LogError::Refused(_)) => {
             web::refuse(StatusCode::FORBIDDEN, &error, error.mend())
         }
+        Err(error @ (LogError::Later | LogError::Quorum { .. } | LogError::Closed)) => {
+            web::refuse(StatusCode::SERVICE_UNAVAILABLE, &error, error.mend())
+        }
         Err(error) => {
             tracing::error!(%error, "the log fails");
+            let error = LogError::Later;
             web::refuse(StatusCode::SERVICE_UNAVAILABLE, &error, error.mend())
         }
     }

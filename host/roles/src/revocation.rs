@@ -22,7 +22,7 @@ use semper_archive::{Home, HomeError};
 use semper_base::cert::{Crl, MAX_CRL, Revocation, Roots, Withdrawals};
 use semper_base::{Certificate, Clock, Digest, Timestamp};
 use semper_keeper::{Bell, Post, Turn};
-use semper_net::Client;
+use semper_net::{Believed, Client};
 use semper_trust::revocation::Newest;
 use semper_trust::trustfile::{Freshness, Offline};
 use serde::Deserialize;
@@ -99,7 +99,7 @@ impl Surroundings {
             roots: roots.clone(),
             freshness: config.freshness(),
             home,
-            net: self.outside.net(roots),
+            net: self.outside.net(&Believed::authorities(roots)),
             clock: self.clock(),
             known: Mutex::new(vec![None; config.lists.len()]),
             pause: Mutex::new(SOON),

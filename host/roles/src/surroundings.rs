@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::response::{IntoResponse as _, Response};
 use semper_base::Clock;
 use semper_keeper::{Ending, Health, Keeper, Spawn};
+use semper_net::{Limits, Refusals};
 
+use crate::budget::Budget;
 use crate::health::Metrics;
 use crate::outside::{Outside, System};
 use crate::revocation::RevocationConfig;
@@ -24,6 +26,10 @@ pub struct Surroundings {
     /// What comes in from outside of the server.
     pub outside: Arc<dyn Outside>,
     revocation: Option<Arc<RevocationConfig>>,
+    /// What strangers may take of the server.
+    pub limits: Limits,
+    /// Counts those who were refused.
+    pub refusals: Refusals,
     section: &'static str,
     metrics: Arc<Metrics>,
     rooms: Arc<Mutex<Vec<Room>>>,
@@ -31,8 +37,15 @@ pub struct Surroundings {
 
 impl Surroundings {
     /// What is around the roles of a server: `keeper` is the process's, `requests` ends first.
-    pub(crate) fn new(keeper: &Keeper, requests: &Keeper, metrics: &Arc<Metrics>) -> Self {
+    pub(crate) fn new(
+        keeper: &Keeper,
+        requests: &Keeper,
+        metrics: &Arc<Metrics>,
+        limits: &Limits,
+    ) -> Self {
         Self {
+            limits: limits.clone(),
+            refusals: metrics.refusals.clone(),
             keeper: keeper.clone(),
             requests: requests.ending().clone(),
             outside: System::shared(),
@@ -56,7 +69,8 @@ impl Surroundings {
     /// What is around one role without a server: for simulations, which call its routes themselves.
     pub fn alone(section: &'static str, outside: Arc<dyn Outside>) -> Self {
         let keeper = Keeper::new("server");
-        let common = Self::new(&keeper, &keeper.child("requests"), &Arc::default());
+        let (requests, limits) = (keeper.child("requests"), Limits::default());
+        let common = Self::new(&keeper, &requests, &Arc::default(), &limits);
         Self { outside, ..common }.of(section)
     }
 
@@ -68,6 +82,11 @@ impl Surroundings {
     /// Where the role's loops run.
     pub fn spawn(&self) -> Arc<dyn Spawn> {
         self.outside.spawn(&self.keeper)
+    }
+
+    /// What strangers may have stored by the role, as long as it stands.
+    pub(crate) fn budget(&self) -> Budget {
+        Budget::new(&self.limits, &self.refusals, self.clock())
     }
 
     /// The same for the role with this section.

@@ -16,7 +16,6 @@ use axum::http::Request as HttpRequest;
 use proptest::prelude::*;
 use semper_archive::Home;
 use semper_bank_protocol::{Claim as ClaimRequest, HoldFact, MAX_ANSWER, Request};
-use semper_base::cert::Roots;
 use semper_base::{
     Amount, Certificate, Clock, Currency, DealId, Digest, Role as CertifiedRole, SigningKey,
     Timestamp, cbor,
@@ -29,7 +28,7 @@ use semper_items::statement::{Content, HoldKind, HoldOrder, PaymentOrder};
 use semper_items::{SignedStatement, Statement};
 use semper_keeper::{Keeper, Spawn};
 use semper_ledger::{AccountId, Ledger};
-use semper_net::Client;
+use semper_net::{Believed, Client};
 use semper_roles::bank::{Bank, LEDGER};
 use semper_roles::outside::{Outside, System};
 use semper_roles::role::{HomeConfig, Role, RoleKind};
@@ -76,8 +75,8 @@ impl Outside for Watched {
     fn block(&self, work: Box<dyn FnOnce() + Send>) {
         System.block(work);
     }
-    fn net(&self, roots: &Roots) -> Client {
-        System.net(roots)
+    fn net(&self, believed: &Believed) -> Client {
+        System.net(believed)
     }
     fn tinguin(&self, home: &Home) -> semper_tinguin_protocol::Client {
         System.tinguin(home)

@@ -412,6 +412,19 @@ pub enum CaCommand {
         /// DNS names and addresses, for a server.
         #[arg(long)]
         server: Vec<String>,
+        /// It is a further key of the party that has this name already.
+        #[arg(long)]
+        again: bool,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the certificates that were issued, with names that look alike.
+    #[command(after_help = "Example: semper ca list --home ca")]
+    List {
+        /// The authority's home.
+        #[arg(long)]
+        home: PathBuf,
         /// Print JSON.
         #[arg(long)]
         json: bool,

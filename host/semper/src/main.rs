@@ -21,6 +21,7 @@ mod books;
 mod buy;
 mod home;
 mod judge;
+mod logging;
 mod look;
 mod print;
 mod replay;
@@ -66,9 +67,10 @@ fn run(command: Command) -> Result<(), Report> {
         Command::Ca(CaCommand::Init { home, name, server }) => {
             serve::ca_init(&home, &name, &server)
         }
-        Command::Ca(CaCommand::Invite { home, name, role, server, json }) => {
-            serve::ca_invite(&home, &name, &role, &server, json)
+        Command::Ca(CaCommand::Invite { home, name, role, server, again, json }) => {
+            serve::ca_invite(&home, &name, &role, &server, again, json)
         }
+        Command::Ca(CaCommand::List { home, json }) => serve::ca_list(&home, json),
         Command::Ca(CaCommand::Revoke { home, serial, certificate }) => {
             serve::ca_revoke(&home, serial.as_deref(), certificate.as_deref())
         }

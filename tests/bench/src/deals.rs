@@ -21,8 +21,11 @@ type Outcome = Result<(), Box<dyn Error>>;
 
 pub fn run(binaries: &Binaries) -> Outcome {
     let folder = tempfile::tempdir()?;
+    // All of them come from one address, as no customers do.
+    let many = "strangers-per-address = 1000000\nstrangers-a-minute = 1000000";
     let options = MarketOptions { funds: "900000.00 EUR".into(), ..MarketOptions::default() };
     let mut market = Market::build(folder.path(), binaries, &options, &|_| {})?;
+    market.limit_merchant(many)?;
     let party = Party::open(&market.folder.join("anna"))?;
     // The crook's mail-order, honest as its terms are here, pays by a transfer and waits for the
     // receipt.
@@ -45,7 +48,7 @@ pub fn run(binaries: &Binaries) -> Outcome {
     Ok(())
 }
 
-fn host(
+pub(crate) fn host(
     party: &Party,
     binaries: &Binaries,
     workers: usize,
@@ -90,7 +93,7 @@ fn host(
     }
 }
 
-fn terms(host: &Host, market: &Market) -> Result<Arc<VerifiedTerms>, Box<dyn Error>> {
+pub(crate) fn terms(host: &Host, market: &Market) -> Result<Arc<VerifiedTerms>, Box<dyn Error>> {
     let layout = semper_commerce::terms::download(host.net(), &market.merchant_url(), &|_, _| {})?;
     Ok(host.shelf().take(&layout)?)
 }

@@ -10,9 +10,11 @@
 //! | `trust` | verification, policies, logs, from a click to a running component, pulling |
 //! | `exchange` | a purchase beside its signatures; verdicts beside the store's commits |
 //! | `interference` | honest deals beside hostile ones |
+//! | `attacks` | an honest buyer while strangers attack the servers |
 #![forbid(unsafe_code)]
 #![allow(clippy::float_arithmetic, reason = "figures, not money")]
 
+mod attacks;
 mod catalogue;
 mod deals;
 mod exchange;
@@ -47,6 +49,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     if wanted("catalogue") {
         catalogue::run()?;
+    }
+    if wanted("attacks") {
+        attacks::run(&Binaries::beside()?)?;
     }
     if wanted("deals") {
         deals::run(&Binaries::beside()?)?;

@@ -143,7 +143,12 @@ impl Builder<'_> {
         (self.tell)("merchant: home, TINGUIN with standing consents, registration, account");
         self.home("otto", "Otto Versand", "the red lighthouse")?;
         let tinguin = tinguin(self.folder, self.binaries, "otto", MERCHANT_RULES, &[])?;
-        self.register("otto", "Otto Versand", "merchant")?;
+        // The signing desk has the name already: it is the same party's.
+        self.register_with(
+            "otto",
+            "Otto Versand",
+            &self.invite_again("Otto Versand", "merchant")?,
+        )?;
         self.account("otto", bank)?;
         (self.tell)(&format!("merchant: imports {articles} articles"));
         self.write("articles.csv", &catalogue::csv(articles, 1996))?;
@@ -193,9 +198,12 @@ impl Builder<'_> {
     }
 
     fn register(&self, home: &str, name: &str, role: &str) -> Result<()> {
-        let key = self.invite(name, role, false)?;
+        self.register_with(home, name, &self.invite(name, role, false)?)
+    }
+
+    fn register_with(&self, home: &str, name: &str, key: &str) -> Result<()> {
         let ca = &self.ca;
-        self.semper(&["register", "--home", home, "--ca", ca, "--name", name, "--key", &key])
+        self.semper(&["register", "--home", home, "--ca", ca, "--name", name, "--key", key])
     }
 
     /// Opens an account; its number.
@@ -235,8 +243,17 @@ impl Builder<'_> {
         if server {
             arguments.extend(["--server", "localhost", "--server", "127.0.0.1"]);
         }
+        self.invited(&arguments)
+    }
+
+    fn invite_again(&self, name: &str, role: &str) -> Result<String> {
+        let what = ["ca", "invite", "--home", "ca", "--name", name, "--role", role, "--again"];
+        self.invited(&[what.as_slice(), &["--json"]].concat())
+    }
+
+    fn invited(&self, arguments: &[&str]) -> Result<String> {
         let output =
-            expect(process::run(self.folder, &self.binaries.semper, &arguments)?, &arguments)?;
+            expect(process::run(self.folder, &self.binaries.semper, arguments)?, arguments)?;
         text(&output.json()["key"])
     }
 

@@ -139,6 +139,30 @@ impl Ledger {
         Ok(Ok(after))
     }
 
+    /// Shows every order that was taken, as it was stored.
+    ///
+    /// # Errors
+    /// When the books cannot be read.
+    pub fn orders(&self, mut each: impl FnMut(&[u8])) -> Result<()> {
+        let connection = self.lock()?;
+        let mut statement = connection.prepare("SELECT record FROM holds WHERE record <> x''")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            each(row.get_ref(0)?.as_blob().unwrap_or_default());
+        }
+        Ok(())
+    }
+
+    /// Names that were fenced before anything was ordered under them.
+    ///
+    /// # Errors
+    /// When the books cannot be read.
+    pub fn fences(&self) -> Result<u64> {
+        let sql = "SELECT count(*) FROM holds WHERE record = x''";
+        let count: i64 = self.lock()?.query_row(sql, [], |row| row.get(0))?;
+        Ok(count.cast_unsigned())
+    }
+
     /// Holds whose date has come fall to whom they fall; how many were looked at. Each call goes on
     /// where the one before has ended, so that no number of damaged rows keeps others from falling.
     ///

@@ -231,6 +231,8 @@ pub enum Write {
     NewOpening(OpeningRow),
     /// The deal of an opening is there: what the state held is the deal's now.
     Opened(Digest),
+    /// An opening that came to nothing is forgotten, unless its deal is there.
+    ForgetOpening(Digest),
     /// Stores a new deal; one that is there stays as it is.
     NewDeal(Box<DealRow>),
     /// Keeps a configuration under its digest.

@@ -124,6 +124,18 @@ impl Archive {
         self.rows("SELECT nonce, deal, side, address, state FROM openings", [], opening)
     }
 
+    /// A merchant's openings whose deal is not there, some at a time: those after this number, with
+    /// their numbers.
+    pub fn openings_under_way(
+        &self,
+        after: i64,
+        most: u32,
+    ) -> Result<Vec<(i64, OpeningRow)>, ArchiveError> {
+        let sql = "SELECT nonce, deal, side, address, state, rowid FROM openings
+                   WHERE rowid > ?1 AND side = 'seller' AND state <> x'' ORDER BY rowid LIMIT ?2";
+        self.rows(sql, (after, most), |row| Ok((row.get(5)?, opening(row)?)))
+    }
+
     /// The configuration of this name that deals began with.
     pub fn basis(&self, digest: Digest) -> Result<Option<Vec<u8>>, ArchiveError> {
         self.blob("SELECT bytes FROM bases WHERE digest = ?1", [digest.as_bytes()])

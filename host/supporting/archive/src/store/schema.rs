@@ -154,9 +154,7 @@ pub(super) fn look(path: &Path) -> Result<Connection, ArchiveError> {
 
 /// An archive holds what nobody else may read; SQLite gives its side files the same mode.
 fn make_private(path: &Path) -> Result<(), ArchiveError> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let made = std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(path);
-    made.map(drop)
+    semper_store::make_private(path)
         .map_err(|error| ArchiveError::Sqlite { path: path.to_owned(), detail: error.to_string() })
 }
 

@@ -32,6 +32,9 @@ fn one(connection: &Connection, write: &Write) -> rusqlite::Result<usize> {
         Write::Opened(nonce) => connection
             .prepare_cached("UPDATE openings SET state = x'' WHERE nonce = ?1")?
             .execute([nonce.as_bytes()]),
+        Write::ForgetOpening(nonce) => connection
+            .prepare_cached("DELETE FROM openings WHERE nonce = ?1 AND state <> x''")?
+            .execute([nonce.as_bytes()]),
         Write::NewDeal(row) => new_deal(connection, row),
         Write::Deal { id, state, note, at } => connection
             .prepare_cached(

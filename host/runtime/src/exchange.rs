@@ -31,7 +31,7 @@ pub const CONSENT: &str = "exchange/consent";
 /// The wait for an exchange's end.
 pub const END_OF_EXCHANGE: &str = "exchange/end";
 /// Bytes of one information in an exchange, at most.
-pub(crate) const MAX_INFO: usize = 192 * 1024;
+pub const MAX_INFO: usize = 192 * 1024;
 
 /// One leaf of what a component gives.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

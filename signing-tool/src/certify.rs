@@ -45,7 +45,7 @@ pub struct CertificateFile {
     parameters: BTreeMap<String, ParameterFile>,
     /// Details of the person that the service may ask for; name and address if it says nothing.
     credentials: Option<BTreeSet<String>>,
-    /// Limits of the sandbox that the service must keep to, where they differ from the usual.
+    /// Limits of the sandbox that the service must keep to, where they differ from the usual, by their names.
     #[serde(default)]
     limits: SomeLimits,
 }

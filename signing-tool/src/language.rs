@@ -5,7 +5,7 @@ use clap::ValueEnum;
 /// A language that there is a beginning for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Language {
-    /// With semper's SDK, which comes along; components of 30 KiB. Needs rustup.
+    /// With semper's SDK, which comes along; components of 50 KiB. Needs rustup.
     Rust,
     /// By componentize-js; components of 12 MiB. Needs Node.js with npm.
     Javascript,

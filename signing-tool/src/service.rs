@@ -36,7 +36,7 @@ pub struct ServiceFile {
     /// The version of the world that the components are built for: `1.2.0`.
     #[schemars(required)]
     world: Option<String>,
-    /// Limits of the sandbox that the service needs, where they differ from the usual.
+    /// Limits of the sandbox that the service needs, where they differ from the usual, by their names.
     #[serde(default)]
     limits: SomeLimits,
 }

@@ -71,6 +71,11 @@ pub struct Table<'a> {
     /// Messages of each side that have been taken to the other.
     taken: [usize; 2],
     ready: [bool; 2],
+    /// Whether a side waits for something else than a message: for what the other side decides.
+    watches: [bool; 2],
+    /// What each side said last in its log and to its person, after everything that its journal
+    /// knows: a component that is run again says it again.
+    said: [Vec<String>; 2],
     until: [Option<Timestamp>; 2],
     /// What each side waits for, in words.
     pub waits: [String; 2],
@@ -92,6 +97,8 @@ impl<'a> Table<'a> {
             parts,
             taken: [0, 0],
             ready: [true, true],
+            watches: [false, false],
+            said: Default::default(),
             until: [None, None],
             waits: Default::default(),
             ended: [None, None],
@@ -152,21 +159,46 @@ impl<'a> Table<'a> {
         let played = self.parts[index].play(self.runtime).map_err(broken)?;
         self.ready[index] = false;
         self.until[index] = None;
+        self.watches[index] = false;
         let at = self.parts[index].now();
-        let seen = self.parts[index].take_seen().into_iter();
-        self.story.extend(seen.map(|seen| Moment { side, at, seen }));
+        let seen = self.fresh(index);
+        // Whatever this side did may be what the other one waits for.
+        self.ready[1 - index] |= self.watches[1 - index] && !seen.is_empty();
+        self.story.extend(seen.into_iter().map(|seen| Moment { side, at, seen }));
         self.states.push(self.parts[index].flow().to_owned());
         match played {
             Played::Ended(said) => self.ended[index] = Some(Ended::Returned(said)),
             Played::Stopped(stop) => self.ended[index] = Some(Ended::Stopped(stop)),
             Played::Waits(waiting) => {
                 self.until[index] = waiting.until;
+                self.watches[index] = waiting.message.is_none();
                 self.waits[index] = waiting.what;
             }
         }
         self.clock(at);
         self.farewell(index, courier);
         Ok(())
+    }
+
+    /// What a side's world has seen in this turn, without what was only said again.
+    fn fresh(&mut self, index: usize) -> Vec<Seen> {
+        let said = |seen: &Seen| match seen {
+            Seen::Logged(text) | Seen::Progress(text) => Some(text.clone()),
+            _ => None,
+        };
+        let mut seen = self.parts[index].take_seen();
+        let before = std::mem::take(&mut self.said[index]);
+        let begins: Vec<String> = seen.iter().map_while(said).collect();
+        let again = (0..=before.len().min(begins.len()))
+            .rev()
+            .find(|count| before[before.len() - count..] == begins[..*count]);
+        seen.drain(..again.unwrap_or(0));
+        // What this turn adds to the end, and all of what came before it if it adds nothing else.
+        let mut last: Vec<String> = seen.iter().rev().map_while(said).collect();
+        last.reverse();
+        let only = last.len() == seen.len();
+        self.said[index] = if only { [before, last].concat() } else { last };
+        seen
     }
 
     /// The host of a side whose component has failed tells the other side.

@@ -243,7 +243,7 @@ fn shown(name: &Path, bench: &Bench, table: &Table<'_>, rest: Rest) -> Tried {
         ends: ends.name(),
         buyer,
         seller,
-        steps: table.story.iter().map(words::step).collect(),
+        steps: words::steps(&table.story),
         paid: paid(&table.story).map(|it| it.to_string()),
         signed: signed(&table.story),
         failures,

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use semper_base::{Timestamp, cbor, text};
+use semper_base::{Digest, Timestamp, cbor, text};
 use semper_exchange::package::{MAX_TALK, Talk};
-use semper_items::Item;
+use semper_items::{Item, Statement};
 use semper_stage::{Seen, Shopped};
 use semper_tinguin_protocol::Answer;
 use semper_tinguin_protocol::screen::Question;
@@ -32,10 +32,20 @@ pub struct Step {
     pub details: Vec<String>,
 }
 
-/// The step that something was.
-pub fn step(moment: &Moment) -> Step {
-    let (what, text, details) = told(&moment.seen);
-    Step { half: moment.side.name(), at: moment.at, what, text, details }
+/// The steps that a story was.
+pub fn steps(story: &[Moment]) -> Vec<Step> {
+    let known: Vec<(Digest, Statement)> = story.iter().filter_map(stated).collect();
+    let step = |moment: &Moment| {
+        let (what, text, details) = told(&moment.seen, &known);
+        Step { half: moment.side.name(), at: moment.at, what, text, details }
+    };
+    story.iter().map(step).collect()
+}
+
+/// A statement by its digest, for those that refer to it.
+fn stated(moment: &Moment) -> Option<(Digest, Statement)> {
+    let Seen::Consent(statement, Ok(())) = &moment.seen else { return None };
+    Some((Digest::of(&statement.encode().ok()?), Statement::clone(statement)))
 }
 
 /// How much later, for people; nothing if it is hardly later.
@@ -54,14 +64,14 @@ pub fn later(before: Timestamp, now: Timestamp) -> Option<String> {
 
 type Told = (&'static str, String, Vec<String>);
 
-fn told(seen: &Seen) -> Told {
+fn told(seen: &Seen, known: &[(Digest, Statement)]) -> Told {
     let plain = |what, text: String| (what, text, Vec::new());
     match seen {
         Seen::Asked(question, answer) => asked(question, answer),
         Seen::Consent(statement, said) => {
             let name = statement.content.kind().name();
             let over = over(statement.content.amount());
-            let rows = statement.content.drawn(&[]);
+            let rows = statement.content.drawn(known);
             let rows = rows.iter().map(|(label, value)| clean(&format!("{label}: {value}")));
             match said {
                 Ok(()) => ("signs", format!("the person signs the {name}{over}"), rows.collect()),

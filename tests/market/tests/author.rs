@@ -19,7 +19,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// How long something may take that only a hang keeps from coming.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// An author's desk: a temporary folder with a service in it.
 struct Author {
@@ -364,7 +364,7 @@ fn a_play_that_is_wrong_says_what_it_lacks() {
         fs::write(author.shop().join("try.toml"), &whole).unwrap();
     }
     for (from, to, what) in [
-        ("19.90 EUR", "19,90", "line 2, price “19,90”"),
+        ("19.90 EUR", "19.90", "line 2, price “19.90”"),
         ("number,", "nummer,", "there is no column “number”"),
         ("LAMP-1", "SCARF-1", "line 3, number “SCARF-1”: empty, or there twice"),
     ] {
@@ -456,16 +456,13 @@ fn a_play_is_played_again_when_its_file_changes() {
     }
     let watching = Heard::of(&author.shop(), &["try", "--watch"]);
     watching.until("64.60 EUR are paid");
-    watching.until("watching");
 
     author.change("try.toml", "quantity = \"3\"", "quantity = \"1\"");
     watching.until("24.80 EUR are paid");
-    watching.until("watching");
 
     // A mistake is said, and does not end it.
     author.change("try.toml", "topic = \"cart\"", "topic = \"basket\"");
     watching.until("has no answer to it");
-    watching.until("watching");
     author.change("try.toml", "topic = \"basket\"", "topic = \"cart\"");
     watching.until("24.80 EUR are paid");
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use semper_base::cert::{Revocation, Roots};
 use semper_base::{Amount, Digest, Report, Role, Timestamp};
 use semper_trust::bundle;
@@ -20,21 +21,31 @@ use crate::files::{self, Keys};
 use crate::say::Said;
 use crate::service::ParameterFile;
 
-/// A certificate as an organisation writes it.
-#[derive(Deserialize)]
+/// A certificate, as a consumer organisation writes it: what it certifies, and within which bounds.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct CertificateFile {
+pub struct CertificateFile {
+    /// URI and version of the criteria by which the service was examined.
     criteria: String,
+    /// How thoroughly it was examined; the criteria define the levels.
     level: u32,
+    /// The address of the report.
     report: String,
+    /// For how many days the certificate is valid, from the day on which it is signed.
     valid_days: u64,
+    /// The most that one deal may pay, such as `"500.00 EUR"`.
     most: String,
+    /// The interfaces that the service may import.
     imports: BTreeSet<Capability>,
+    /// Countries (two letters) whose buyers it speaks for; any if there are none.
     #[serde(default)]
     countries: BTreeSet<String>,
+    /// Narrower bounds of parameters than the service's own.
     #[serde(default)]
     parameters: BTreeMap<String, ParameterFile>,
+    /// Details of the person that the service may ask for; name and address if it says nothing.
     credentials: Option<BTreeSet<String>>,
+    /// Limits of the sandbox that the service must keep to, where they differ from the usual, by their names.
     #[serde(default)]
     limits: SomeLimits,
 }

@@ -5,6 +5,7 @@
 
 mod way;
 
+use schemars::JsonSchema;
 use semper_base::cbor::{self, CborError};
 use semper_base::cert::Verifier;
 use semper_base::cose::{self, CoseError, Signatory};
@@ -26,7 +27,9 @@ pub const MAX_AGREEMENT: usize = 8 * 1024;
 pub const MAX_SIGNED: usize = MAX_AGREEMENT + 16 * 1024;
 
 /// Which of the two a party is.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Side {
     /// The one who opened the deal.

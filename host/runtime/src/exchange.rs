@@ -31,7 +31,7 @@ pub const CONSENT: &str = "exchange/consent";
 /// The wait for an exchange's end.
 pub const END_OF_EXCHANGE: &str = "exchange/end";
 /// Bytes of one information in an exchange, at most.
-pub(crate) const MAX_INFO: usize = 192 * 1024;
+pub const MAX_INFO: usize = 192 * 1024;
 /// Bytes of all that one side gives in an exchange, at most: the rest of what may be said before
 /// one is for signatures, keys and third parties.
 pub(crate) const MAX_GIVEN: usize = MAX_TALK - 48 * 1024;

@@ -2,6 +2,7 @@
 //! played.
 
 use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use semper_archive::Write;
 use semper_base::cert::Verifier;
@@ -24,6 +25,7 @@ use semper_tinguin_protocol::Answer;
 use semper_tinguin_protocol::screen::Question;
 use semper_trust::trustfile::ExchangeRules;
 
+use super::shop::Watched;
 use super::{BANK, Inner, Seen, Stage};
 
 impl Stage {
@@ -44,6 +46,7 @@ impl Stage {
     fn answer(&self, question: &Question) -> Answer {
         let mut inner = self.lock();
         let answer = inner.script.answer(question);
+        inner.ponder();
         inner.seen.push(Seen::Asked(question.clone(), answer.clone()));
         answer
     }
@@ -53,6 +56,13 @@ impl Stage {
         let statement = Statement { deal: self.deal.id, made: self.now(), content };
         let bank = &self.cast.bank;
         SignedStatement::sign(&statement, &bank.key, bank.chain.clone()).map_err(Stop::broken)
+    }
+}
+
+impl Inner {
+    /// The person has taken her time.
+    pub(super) fn ponder(&mut self) {
+        self.now = self.now.after(Duration::from_millis(self.script.pondered()));
     }
 }
 
@@ -116,7 +126,24 @@ impl World for Stage {
     }
 
     fn business(&self) -> Result<Option<Arc<dyn Business>>, Stop> {
-        Ok(self.business.clone())
+        let watched = |shop: &Arc<dyn Business>| -> Arc<dyn Business> {
+            Arc::new(Watched { shop: Arc::clone(shop), inner: Arc::clone(&self.inner) })
+        };
+        Ok(self.business.as_ref().map(watched))
+    }
+
+    fn progress(&self, text: String) {
+        self.lock().seen.push(Seen::Progress(text));
+    }
+
+    fn logged(&self, text: &str) {
+        self.lock().seen.push(Seen::Logged(text.to_owned()));
+    }
+
+    fn randomness(&self) -> Digest {
+        let nonce = self.deal.agreement.hello.nonce;
+        let side = self.side.name().as_bytes();
+        Digest::of_parts(&[b"semper/stage/random/v1", nonce.as_bytes(), side])
     }
 
     fn first_of(&self, next: u64, wanted: &Wanted) -> Done<Came> {
@@ -161,6 +188,7 @@ impl World for Stage {
     ) -> Done<Result<Vec<u8>, String>> {
         let mut inner = self.lock();
         let said = inner.script.consent(statement);
+        inner.ponder();
         inner.seen.push(Seen::Consent(Box::new(statement.clone()), said.clone()));
         drop(inner);
         let signed = match said {

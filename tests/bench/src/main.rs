@@ -3,6 +3,7 @@
 //!
 //! | module | what it measures |
 //! |---|---|
+//! | `author` | from `semper-sign new` to the first deal on the stage |
 //! | `journal` | a journaled call and a plain one; group commit and one commit each |
 //! | `catalogue` | search at 13,000 and 1,000,000 articles |
 //! | `deals` | whole purchases, memory of running deals |
@@ -15,6 +16,7 @@
 #![allow(clippy::float_arithmetic, reason = "figures, not money")]
 
 mod attacks;
+mod author;
 mod catalogue;
 mod deals;
 mod exchange;
@@ -55,6 +57,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     if wanted("deals") {
         deals::run(&Binaries::beside()?)?;
+    }
+    if wanted("author") {
+        author::run(&Binaries::beside()?)?;
     }
     Ok(())
 }

@@ -10,11 +10,11 @@ extern crate alloc;
 use mail_order_language::{
     self as language, Article, Availability, Cart, CartLine, Page, Query, kind,
 };
-use semper_guest::prelude::*;
+use semper_guest::buyer::*;
 
 struct Crook;
 
-semper_guest::bindings::export_buyer!(Crook with_types_in semper_guest::bindings);
+semper_guest::export!(Crook);
 
 /// What is planted, by number.
 fn planted() -> i64 {

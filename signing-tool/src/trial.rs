@@ -32,7 +32,7 @@ use serde_json::json;
 use crate::arguments::TryArguments;
 use crate::bench::{Bench, Code};
 use crate::mend::mend;
-use crate::say::Said;
+use crate::say::{self, Said};
 use crate::table::{Ended, Honest, Moment, Rest, SIDES, Table};
 use crate::{draft, exercise, scaffold};
 

@@ -23,7 +23,7 @@ fn processes_that_share_a_store_never_give_two_verdicts() {
     let remotes: Vec<_> = (0..3).map(|index| Arc::new(town.remote("anna", index))).collect();
     for round in 0..25 {
         let setup = town.setup(&[Kind::Statement], &[Kind::Statement]);
-        let now = semper_base::Timestamp::now();
+        let now = Timestamp::now();
         let agreed = setup.agreed.clone();
         let originator = semper_exchange::Originator::new(agreed.clone(), vec![]);
         let responder = semper_exchange::Responder::new(agreed.clone(), vec![]);

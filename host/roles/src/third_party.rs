@@ -270,7 +270,7 @@ impl ThirdParty {
                 return self.rejected(request, Rejection::Pending);
             }
             let case = match before.as_ref().map(Kept::decode).transpose()? {
-                Some(Kept::Bare(verdict)) => return self.bare(exchange, verdict),
+                Some(Kept::Bare(verdict)) => return self.bare(exchange, *verdict),
                 kept => kept.and_then(Kept::case),
             };
             let stepped = third::step(case, event.clone(), &own, now, &self.keys);

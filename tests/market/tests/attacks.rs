@@ -8,7 +8,7 @@ mod common;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::{client, market, small};
 use semper_testkit::attack::{Attack, Target};
@@ -19,8 +19,10 @@ use semper_testkit::{Market, market};
 const HANG: Duration = Duration::from_secs(120);
 /// What an attack may add to a server's memory.
 const MEMORY: u64 = 128 * 1024 * 1024;
-/// What strangers may have stored in a minute, in a home: see `docs/limits.md`.
+/// What strangers may have stored in a minute, in a home (`docs/limits.md`), and what a store's log
+/// takes beside it before it is copied.
 const DISK: u64 = 8 * 1024 * 1024;
+const STORE_LOG: u64 = 8 * 1024 * 1024;
 
 /// A marketplace beside whose servers one shows a large file.
 fn with_files() -> (Market, tempfile::TempDir, Running, Target) {
@@ -70,7 +72,7 @@ fn an_honest_buyer_buys_while_strangers_attack() {
     for attack in Attack::ALL {
         let (server, home) = victim(attack, &market, &files);
         let folder = market.folder.join(home);
-        let (memory, disk) = (server.memory(), size(&folder));
+        let (memory, disk, begun) = (server.memory(), size(&folder), Instant::now());
         let (most, over) = (AtomicU64::new(memory), AtomicBool::new(false));
         std::thread::scope(|scope| {
             scope.spawn(|| {
@@ -95,8 +97,10 @@ fn an_honest_buyer_buys_while_strangers_attack() {
 
         let grown = most.load(Ordering::Relaxed).saturating_sub(memory);
         assert!(grown <= MEMORY, "{}: {} MiB", attack.name(), grown / 1024 / 1024);
+        // A busy machine takes longer for it, and each minute that has begun counts.
+        let allowed = STORE_LOG + DISK * (begun.elapsed().as_secs() / 60 + 2);
         let grown = size(&folder).saturating_sub(disk);
-        assert!(grown <= DISK, "{}: {} KiB on the disk", attack.name(), grown / 1024);
+        assert!(grown <= allowed, "{}: {} KiB on the disk", attack.name(), grown / 1024);
     }
 
     // Those who were refused are counted, and the log has said so, not once for each.
@@ -112,7 +116,9 @@ fn an_honest_buyer_buys_while_strangers_attack() {
 #[test]
 fn whoever_keeps_a_server_waiting_is_cut_off() {
     let (mut market, _folder) = market(&small());
-    let short = "header-seconds = 2\nbody-seconds = 2\nhandshake-seconds = 2\nidle-seconds = 2";
+    // Places for all of them: nobody has to make room before the time is over.
+    let short = "header-seconds = 2\nbody-seconds = 2\nhandshake-seconds = 2\nidle-seconds = 2\n\
+                 connections = 2000\nhandshakes = 2000";
     market.limit_merchant(short).unwrap();
     let target = Target::of(&market, market.ports[2], "none").unwrap();
 

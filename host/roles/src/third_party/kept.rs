@@ -19,7 +19,7 @@ pub(super) enum Kept {
     /// Decided, with what it was decided from.
     Decided(Box<Stored<Standard>>),
     /// Decided, and nothing else is needed: [`is_bare`].
-    Bare(Verdict<Standard>),
+    Bare(Box<Verdict<Standard>>),
 }
 
 impl Kept {
@@ -29,7 +29,7 @@ impl Kept {
             Case::Decided(stored)
                 if !lodge && stored.after.is_none() && is_bare(&stored.verdict) =>
             {
-                cbor::encode(&Self::Bare(stored.verdict.clone()))
+                cbor::encode(&Self::Bare(Box::new(stored.verdict.clone())))
             }
             case => cbor::encode(case),
         }

@@ -96,9 +96,8 @@ pub fn try_it(arguments: &TryArguments, json: bool) -> Result<Said, Report> {
         built_again(&arguments.folder);
     }
     loop {
-        match once(arguments) {
-            Ok(said) => said.print(json),
-            Err(report) => say::note(&report),
+        if let Err(report) = once(arguments).and_then(|said| said.print(json)) {
+            say::note(&report);
         }
         say::note(format_args!("\nwatching {}; Ctrl-C ends it", arguments.folder.display()));
         if watch.wait() == watch::Changed::Sources {

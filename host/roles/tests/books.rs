@@ -3,7 +3,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-#[allow(dead_code, reason = "of use to others")]
 mod common;
 
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 //! Serving: axum routers over TLS 1.3, within limits, until SIGTERM or Ctrl-C.
 //!
 //! Connections are hyper-util's; around them stand the bounds that it has no means for: how many
-//! there are and of whom ([`crate::guests`]), how long a handshake, a first request, a body, an
+//! there are and of whom (`guests`), how long a handshake, a first request, a body, an
 //! unread answer may take. The protocol is settled by TLS (ALPN), so nothing waits for a first byte
 //! to tell which it is.
 

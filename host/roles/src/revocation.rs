@@ -1,7 +1,7 @@
 //! What authorities have withdrawn, for server roles: their lists are fetched while the server runs
 //! and kept in the role's home, so that a role that starts again knows what it knew.
 //!
-//! A role that believes certificates asks for them by [`Surroundings::revocation`]. Whether and where
+//! A role that believes certificates asks for them by [`Surroundings::revocation`](crate::surroundings::Surroundings::revocation). Whether and where
 //! it asks stands in the server's file:
 //!
 //! ```toml
@@ -21,13 +21,11 @@ use std::time::Duration;
 use semper_archive::{Home, HomeError};
 use semper_base::cert::{Crl, MAX_CRL, Revocation, Roots, Withdrawals};
 use semper_base::{Certificate, Clock, Digest, Timestamp};
-use semper_keeper::{Bell, Post, Turn};
-use semper_net::{Believed, Client};
+use semper_keeper::{Bell, Post, Spawn, Turn};
+use semper_net::Client;
 use semper_trust::revocation::Newest;
 use semper_trust::trustfile::{Freshness, Offline};
 use serde::Deserialize;
-
-use crate::surroundings::Surroundings;
 
 /// The folder of a role's home that keeps them.
 const FOLDER: &str = "lists";
@@ -79,36 +77,35 @@ struct Kept {
     pause: Mutex<Duration>,
 }
 
-impl Surroundings {
-    /// Where a role with this home asks what these authorities have withdrawn. The lists are fetched
-    /// from now on, as long as somebody asks there.
-    ///
-    /// # Errors
-    /// The home cannot keep them.
-    pub fn revocation(&self, home: &Path, roots: &Roots) -> Result<Revocation, HomeError> {
-        let Some(config) = self.revocation_config() else {
-            tracing::warn!(
-                "nobody is asked for revoked certificates: the server's file has no [revocation]"
-            );
-            return Ok(Revocation::Unasked("the server's file names no lists under [revocation]"));
-        };
-        let home = Home::open(home)?;
-        let folder = home.folder(FOLDER)?;
-        let kept = Arc::new(Kept {
-            urls: config.lists.clone(),
-            roots: roots.clone(),
-            freshness: config.freshness(),
-            home,
-            net: self.outside.net(&Believed::authorities(roots)),
-            clock: self.clock(),
-            known: Mutex::new(vec![None; config.lists.len()]),
-            pause: Mutex::new(SOON),
-        });
-        kept.read(|name| folder.read(name).ok());
-        let weak = Arc::downgrade(&kept);
-        self.spawn().keep("revocation", &Bell::new(), Box::new(move |post| turn(&weak, post)));
-        Ok(Revocation::Kept(kept))
-    }
+/// Where a role with this home asks what these authorities have withdrawn. The lists are fetched from
+/// now on, as long as somebody asks there.
+///
+/// # Errors
+/// The home cannot keep them.
+pub(crate) fn keep(
+    config: &RevocationConfig,
+    home: &Path,
+    roots: &Roots,
+    net: Client,
+    clock: Arc<dyn Clock>,
+    spawn: &dyn Spawn,
+) -> Result<Revocation, HomeError> {
+    let home = Home::open(home)?;
+    let folder = home.folder(FOLDER)?;
+    let kept = Arc::new(Kept {
+        urls: config.lists.clone(),
+        roots: roots.clone(),
+        freshness: config.freshness(),
+        home,
+        net,
+        clock,
+        known: Mutex::new(vec![None; config.lists.len()]),
+        pause: Mutex::new(SOON),
+    });
+    kept.read(|name| folder.read(name).ok());
+    let weak = Arc::downgrade(&kept);
+    spawn.keep("revocation", &Bell::new(), Box::new(move |post| turn(&weak, post)));
+    Ok(Revocation::Kept(kept))
 }
 
 /// Fetches the lists as long as somebody asks for them.

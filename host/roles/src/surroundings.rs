@@ -2,17 +2,20 @@
 //! blocks, counters, what comes in from outside, and the word that the server is to end.
 
 use std::ops::Deref;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::response::{IntoResponse as _, Response};
+use semper_archive::HomeError;
 use semper_base::Clock;
+use semper_base::cert::{Revocation, Roots};
 use semper_keeper::{Ending, Health, Keeper, Spawn};
-use semper_net::{Limits, Refusals};
+use semper_net::{Believed, Limits, Refusals};
 
 use crate::budget::Budget;
 use crate::health::Metrics;
 use crate::outside::{Outside, System};
-use crate::revocation::RevocationConfig;
+use crate::revocation::{self, RevocationConfig};
 use crate::room::{NotDone, Room};
 
 /// What a role finds around it.
@@ -61,9 +64,20 @@ impl Surroundings {
         Self { revocation: revocation.cloned().map(Arc::new), ..self }
     }
 
-    /// Where roles ask for revoked certificates, if the server's file says.
-    pub(crate) fn revocation_config(&self) -> Option<&RevocationConfig> {
-        self.revocation.as_deref()
+    /// Where a role with this home asks what these authorities have withdrawn, as the server's file says;
+    /// the lists are fetched as long as somebody asks there.
+    ///
+    /// # Errors
+    /// The home cannot keep them.
+    pub fn revocation(&self, home: &Path, roots: &Roots) -> Result<Revocation, HomeError> {
+        let Some(config) = &self.revocation else {
+            tracing::warn!(
+                "nobody is asked for revoked certificates: the server's file has no [revocation]"
+            );
+            return Ok(Revocation::Unasked("the server's file names no lists under [revocation]"));
+        };
+        let net = self.outside.net(&Believed::authorities(roots));
+        revocation::keep(config, home, roots, net, self.clock(), &*self.spawn())
     }
 
     /// What is around one role without a server: for simulations, which call its routes themselves.

@@ -468,6 +468,7 @@ fn a_play_is_played_again_when_its_file_changes() {
 }
 
 #[test]
+#[ignore = "minutes for a debug compiler: cargo xtask nightly"]
 fn a_service_in_javascript_sells_too_and_its_exceptions_are_told() {
     let author = Author::new("javascript");
     author.borrow_tools("javascript", "node_modules");
@@ -486,6 +487,7 @@ fn a_service_in_javascript_sells_too_and_its_exceptions_are_told() {
 }
 
 #[test]
+#[ignore = "minutes for a debug compiler: cargo xtask nightly"]
 fn a_service_in_python_sells_too_and_its_tracebacks_are_told() {
     let author = Author::new("python");
     author.borrow_tools("python", "venv");

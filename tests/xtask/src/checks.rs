@@ -75,6 +75,10 @@ pub fn nightly() -> Result<(), String> {
             return Err(format!("{package}: {test}: {status}"));
         }
     }
+    step("services in JavaScript and Python, as their authors make them");
+    let authors =
+        ["test", "--package", "semper-market-tests", "--test", "author", "--", "--ignored"];
+    build::run("cargo", &authors)?;
     fuzz::run(600)
 }
 

@@ -4,9 +4,22 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::language::Language;
+
+/// Which commands are whose.
+const WHOSE: &str = "\
+Authors begin here:    semper-sign new my-shop --language rust
+  then                 build, try, check, exercise; service (pack and sign in one) with key and csr
+Organisations:         organisation; inspect, check, exercise, report, diff; certify, delegate, revoke
+Merchants:             terms, publish, log; pull, push, copy; digest, verify
+Every entry of service.toml, terms.toml, certificate.toml and try.toml: semper-sign reference
+
+semper-sign COMMAND --help explains a command, with an example. Wrong input exits with 2 and says how to
+mend it, a refusal with 1.";
+
 /// Make, examine, certify and publish services and terms of business.
 #[derive(Parser)]
-#[command(name = "semper-sign", version, max_term_width = 100)]
+#[command(name = "semper-sign", version, max_term_width = 100, after_help = WHOSE)]
 pub struct Arguments {
     #[command(subcommand)]
     pub command: Command,
@@ -52,30 +65,26 @@ pub enum Command {
         #[arg(long)]
         out: PathBuf,
     },
-    /// Begin a service: sources that build and run at once.
+    /// Begin a service: a folder with both halves, terms and tests, which builds, plays and sells at
+    /// once.
     #[command(
-        after_help = "Example: semper-sign new --language rust --name quotation --out quotation"
+        after_help = "Example: semper-sign new my-shop --language rust\nIt prints the commands that come next, from here to a purchase."
     )]
-    New {
-        /// rust, javascript or python.
-        #[arg(long)]
-        language: String,
-        /// The service's name.
-        #[arg(long)]
-        name: String,
-        /// The folder to make.
-        #[arg(long)]
-        out: PathBuf,
-    },
+    New(NewArguments),
     /// Build a service's two components with its language's own tools.
     #[command(
-        after_help = "Example: semper-sign build --folder quotation\nThe components are buyer.wasm and seller.wasm in that folder."
+        after_help = "Example: semper-sign build my-shop\nThe components are buyer.wasm and seller.wasm in that folder."
     )]
     Build {
         /// The folder that `new` made.
-        #[arg(long)]
+        #[arg(default_value = ".")]
         folder: PathBuf,
+        /// As FOLDER; kept for scripts.
+        #[arg(long = "folder", value_name = "FOLDER", hide = true, conflicts_with = "folder")]
+        named: Option<PathBuf>,
     },
+    /// Play a service's two halves against each other, and show step by step what each did.
+    Try(TryArguments),
     /// Pack two components and a description into a bundle that nobody has signed yet.
     #[command(
         after_help = "Example: semper-sign pack --author \"Ada Author\" --description service.toml --buyer buyer.wasm --seller seller.wasm --out bundle"
@@ -115,7 +124,7 @@ pub enum Command {
     /// Show what is in a bundle: artifacts, components, what each import allows, flow, parameters.
     #[command(after_help = "Example: semper-sign inspect --bundle bundle")]
     Inspect {
-        /// The bundle.
+        /// The bundle, or the folder of a service that is built.
         #[arg(long)]
         bundle: PathBuf,
     },
@@ -124,7 +133,7 @@ pub enum Command {
         after_help = "Example: semper-sign draw --bundle bundle --out flow.svg --property seller-bound"
     )]
     Draw {
-        /// The bundle.
+        /// The bundle, or the folder of a service that is built.
         #[arg(long)]
         bundle: PathBuf,
         /// The file to write.
@@ -150,7 +159,7 @@ pub enum Command {
     /// Check the flow against what buyers may expect; counterexamples for what does not hold.
     #[command(after_help = "Example: semper-sign check --bundle bundle")]
     Check {
-        /// The bundle.
+        /// The bundle, or the folder of a service that is built.
         #[arg(long)]
         bundle: PathBuf,
     },
@@ -213,6 +222,10 @@ pub enum Command {
         #[command(flatten)]
         net: NetArguments,
     },
+    /// Explain every entry of service.toml, terms.toml, certificate.toml and try.toml; every limit, every
+    /// rule. With --json, the JSON schemas.
+    #[command(after_help = "Example: semper-sign reference | less")]
+    Reference,
     /// Print the digests by which service and terms are known.
     #[command(after_help = "Example: semper-sign digest --bundle bundle")]
     Digest {
@@ -294,6 +307,45 @@ pub struct SignerArguments {
     /// The signer's certificate, with those of its issuers below the root.
     #[arg(long)]
     pub certificate: PathBuf,
+}
+
+#[derive(Args)]
+pub struct NewArguments {
+    /// The service's name: lower-case letters, digits and hyphens.
+    #[arg(required_unless_present = "named")]
+    pub name: Option<String>,
+    /// The language that it is written in.
+    #[arg(long)]
+    pub language: Language,
+    /// The folder to make; its name is the service's if none is given.
+    #[arg(long)]
+    pub out: Option<PathBuf>,
+    /// As NAME; kept for scripts.
+    #[arg(long = "name", value_name = "NAME", hide = true, conflicts_with = "name")]
+    pub named: Option<String>,
+}
+
+#[derive(Args)]
+#[command(
+    after_help = "Example: semper-sign try my-shop --watch\nPersons, bank, catalogue and clock are played, by try.toml in the folder; no keys are needed, and nobody \
+is paid. The exit code is 1 if a half does not end as a deal ends, or not as [expect] in the play says."
+)]
+pub struct TryArguments {
+    /// The folder of the service, built.
+    #[arg(default_value = ".")]
+    pub folder: PathBuf,
+    /// The play, instead of try.toml in the folder.
+    #[arg(long, value_name = "FILE", conflicts_with = "tests")]
+    pub play: Option<PathBuf>,
+    /// try.toml and all plays of the folder tests/, a line each.
+    #[arg(long)]
+    pub tests: bool,
+    /// The number of the deal, instead of the play's own.
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Go on: build and play again whenever a file changes.
+    #[arg(long)]
+    pub watch: bool,
 }
 
 #[derive(Args)]
@@ -428,10 +480,10 @@ pub struct RevokeArguments {
 
 #[derive(Args, Clone)]
 #[command(
-    after_help = "Example: semper-sign exercise --bundle bundle --runs 1000 --seed 1996\nThe bundle needs terms: they fix the parameters. The exit code is 1 if something unfair was found."
+    after_help = "Example: semper-sign exercise --bundle bundle --runs 1000 --seed 1996\nThere must be terms: they fix the parameters. The exit code is 1 if something unfair was found."
 )]
 pub struct ExerciseArguments {
-    /// The bundle.
+    /// The bundle, or the folder of a service that is built.
     #[arg(long)]
     pub bundle: PathBuf,
     /// How many deals are played.

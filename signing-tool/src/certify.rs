@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use semper_base::cert::Roots;
+use schemars::JsonSchema;
+use semper_base::cert::{Revocation, Roots};
 use semper_base::{Amount, Digest, Report, Role, Timestamp};
 use semper_trust::bundle;
 use semper_trust::capability::Capability;
@@ -20,21 +21,31 @@ use crate::files::{self, Keys};
 use crate::say::Said;
 use crate::service::ParameterFile;
 
-/// A certificate as an organisation writes it.
-#[derive(Deserialize)]
+/// A certificate, as a consumer organisation writes it: what it certifies, and within which bounds.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct CertificateFile {
+pub struct CertificateFile {
+    /// URI and version of the criteria by which the service was examined.
     criteria: String,
+    /// How thoroughly it was examined; the criteria define the levels.
     level: u32,
+    /// The address of the report.
     report: String,
+    /// For how many days the certificate is valid, from the day on which it is signed.
     valid_days: u64,
+    /// The most that one deal may pay, such as `"500.00 EUR"`.
     most: String,
+    /// The interfaces that the service may import.
     imports: BTreeSet<Capability>,
+    /// Countries (two letters) whose buyers it speaks for; any if there are none.
     #[serde(default)]
     countries: BTreeSet<String>,
+    /// Narrower bounds of parameters than the service's own.
     #[serde(default)]
     parameters: BTreeMap<String, ParameterFile>,
+    /// Details of the person that the service may ask for; name and address if it says nothing.
     credentials: Option<BTreeSet<String>>,
+    /// Limits of the sandbox that the service must keep to, where they differ from the usual, by their names.
     #[serde(default)]
     limits: SomeLimits,
 }
@@ -105,10 +116,10 @@ pub fn revoke(arguments: &RevokeArguments) -> Result<Said, Report> {
     let signer = keys.signer();
     let root = files::certificate(&arguments.root)?;
     let now = Timestamp::now();
-    let roots = Roots::new(vec![root.clone()]);
+    let verifier = Roots::new(vec![root.clone()]).asking(Revocation::OWN);
     let role = [Role::Evaluator, Role::Merchant, Role::Author]
         .into_iter()
-        .find(|role| roots.verify(signer.chain, *role, now).is_ok());
+        .find(|role| verifier.verify(signer.chain, *role, now).is_ok());
     let role = role.ok_or_else(|| {
         let what = format!("{} does not vouch for {}", root.subject(), keys.leaf().subject());
         Report::input(what, "give the root behind the signer's certificate")
@@ -125,7 +136,7 @@ pub fn revoke(arguments: &RevokeArguments) -> Result<Said, Report> {
         // The list before may have been signed with an older key; only its own root counts.
         let bytes = files::bytes(&arguments.list)?;
         let (subject, before, _) = envelope::verify_any::<RevocationList>(
-            &bytes, REVOKED, &roots, role, now,
+            &bytes, REVOKED, &verifier, role, now,
         )
         .map_err(|error| {
             let what = format!("{}: {error}", arguments.list.display());

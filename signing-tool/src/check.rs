@@ -13,12 +13,12 @@ use semper_trust::properties::{self, Property, Step};
 use semper_trust::{Layout, verify};
 use serde_json::json;
 
-use crate::files;
 use crate::say::Said;
+use crate::{draft, files};
 
 /// Checks the flow; the answer is no if a property is refuted.
 pub fn check(bundle: &Path) -> Result<Said, Report> {
-    let (_, service) = files::service(&files::bundle(bundle)?)?;
+    let (_, service) = files::service(&draft::examined(bundle)?)?;
     let faults = service.flow.faults();
     let all = properties::examine(&service.flow);
     let mut text = String::new();
@@ -38,7 +38,7 @@ pub fn check(bundle: &Path) -> Result<Said, Report> {
 }
 
 pub fn draw(bundle: &Path, out: &Path, property: Option<&str>, dot: bool) -> Result<Said, Report> {
-    let (_, service) = files::service(&files::bundle(bundle)?)?;
+    let (_, service) = files::service(&draft::examined(bundle)?)?;
     let mut marked = Vec::new();
     if let Some(name) = property {
         let all = properties::examine(&service.flow);
@@ -127,7 +127,7 @@ fn dot_of(flow: &Flow, marked: &[Step]) -> String {
 
 /// What changed between two versions: components, imports, flow, parameters, limits, texts.
 pub fn diff(old: &Path, new: &Path) -> Result<Said, Report> {
-    let (old, new) = (files::bundle(old)?, files::bundle(new)?);
+    let (old, new) = (draft::examined(old)?, draft::examined(new)?);
     let ((a, before), (b, after)) = (files::service(&old)?, files::service(&new)?);
     let mut changes: Vec<(&str, String)> = Vec::new();
     let mut note = |what: &'static str, text: String| changes.push((what, text));

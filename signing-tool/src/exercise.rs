@@ -4,12 +4,10 @@
 //!
 //! | module | what it is for |
 //! |---|---|
-//! | `bench` | terms and a runtime for the stage |
 //! | `world` | persons and a shop |
 //! | `play` | one deal, from its seed |
 //! | `judge` | what is unfair about a deal |
 
-mod bench;
 mod judge;
 mod play;
 mod world;
@@ -25,10 +23,12 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::arguments::ExerciseArguments;
-use crate::files;
+use crate::bench::{Bench, Code};
+use crate::draft;
 use crate::say::{self, Said};
 
-pub use judge::Finding;
+pub use judge::{FINDINGS, Finding};
+pub use play::statement;
 
 /// Findings of one kind that are kept, each with its seed.
 const KEPT: usize = 3;
@@ -127,8 +127,10 @@ pub fn exercise(arguments: &ExerciseArguments) -> Result<Said, Report> {
 
 /// Plays the deals, on as many threads as there are processors.
 pub fn exercised(arguments: &ExerciseArguments) -> Result<Exercised, Report> {
-    let layout = files::bundle(&arguments.bundle)?;
-    let bench = bench::Bench::new(&layout)?;
+    let layout = draft::examined(&arguments.bundle)?;
+    let kept = arguments.bundle.join(draft::CODE);
+    let own = draft::is_folder(&arguments.bundle);
+    let bench = Bench::new(&layout, if own { Code::Kept(&kept) } else { Code::Forgotten })?;
     let bar = say::bar("playing deals");
     bar.set_length(arguments.runs);
     let next = AtomicU64::new(0);

@@ -46,6 +46,16 @@ impl Keys {
     }
 }
 
+/// A path as it can be typed again in a shell.
+pub fn shown(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+@%:,=~".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text;
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
 /// Reads a text file.
 pub fn text(file: &Path) -> Result<String, Report> {
     fs::read_to_string(file)
@@ -62,7 +72,7 @@ pub fn bytes(file: &Path) -> Result<Vec<u8>, Report> {
 pub fn parse<T: DeserializeOwned>(file: &Path) -> Result<T, Report> {
     toml::from_str(&text(file)?).map_err(|error| {
         let what = format!("{} is not valid: {error}", file.display());
-        Report::input(what, "compare with guest-services/mail-order/terms")
+        Report::input(what, "semper-sign reference explains every entry")
     })
 }
 

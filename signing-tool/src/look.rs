@@ -9,12 +9,16 @@ use semper_trust::{Knowledge, VerifiedTerms, verify as trust};
 use serde_json::{Value, json};
 
 use crate::arguments::VerifyArguments;
-use crate::files;
 use crate::say::Said;
+use crate::{draft, files};
 
 /// What an import lets a component do, in words for evaluators.
 fn allows(import: &str) -> &'static str {
-    let Ok(capability) = import.parse::<Capability>() else { return "unknown: no host links it" };
+    import.parse().map_or("unknown: no host links it", allowed)
+}
+
+/// What a capability lets a component do.
+pub fn allowed(capability: Capability) -> &'static str {
     match capability {
         Capability::Types => "plain types, nothing is done",
         Capability::Deal => "learns which deal, its parameters, the time; writes a bounded log",
@@ -35,7 +39,7 @@ fn allows(import: &str) -> &'static str {
 }
 
 pub fn inspect(bundle: &Path) -> Result<Said, Report> {
-    let layout = files::bundle(bundle)?;
+    let layout = draft::examined(bundle)?;
     let (descriptor, service) = files::service(&layout)?;
     let terms = files::terms(&layout)?;
     let faults = service.flow.faults();

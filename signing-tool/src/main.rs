@@ -7,38 +7,50 @@
 //! | `say` | what commands print: for people, for machines, progress |
 //! | `files` | reading and writing keys, certificates, bundles, descriptions |
 //! | `keys` | keys, requests, organisations |
-//! | `scaffold` | new services that build at once; building them |
+//! | `scaffold` | new services that build, play and sell at once; building them |
+//! | `draft` | a service in its author's folder, which nobody has signed yet |
+//! | `trial` | both halves at once, in a world from a file |
+//! | `language`, `mend` | which languages there is a beginning in; what an author can do about a half that ended badly |
 //! | `service`, `terms` | what authors and merchants sign |
 //! | `certify` | what consumer organisations sign |
 //! | `look` | inspect, digest, verify |
 //! | `check` | the flow: properties, pictures, differences |
 //! | `exercise` | both components on a stage, thousands of times |
+//! | `bench`, `table` | what both of these need: terms and a runtime for the stage; both halves at one table |
 //! | `report` | everything on one page |
+//! | `reference` | every entry of every file that people write, from the types |
 //! | `moving` | pull, push, copy, publish; logs |
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod bench;
 mod certify;
 mod check;
+mod draft;
 mod exercise;
 mod files;
 mod keys;
+mod language;
 mod look;
+mod mend;
 mod moving;
+mod reference;
 mod report;
 mod say;
 mod scaffold;
 mod service;
+mod table;
 mod terms;
+mod trial;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
-use semper_base::Report;
+use semper_base::{Report, text};
 use serde_json::json;
 
-use arguments::{Arguments, Command, LogCommand};
+use arguments::{Arguments, Command, LogCommand, NewArguments};
 use say::Said;
 
 fn main() -> ExitCode {
@@ -46,9 +58,12 @@ fn main() -> ExitCode {
     if let Some(code) = exercise::compile_worker() {
         return code;
     }
-    let arguments = Arguments::parse();
-    let said = run(arguments.command);
-    match said.and_then(|said| said.print(arguments.json).map(|()| said.refused)) {
+    let done = text::arguments(std::env::args_os()).and_then(|()| {
+        let arguments = Arguments::parse();
+        let said = run(arguments.command, arguments.json)?;
+        said.print(arguments.json).map(|()| said.refused)
+    });
+    match done {
         Ok(false) => ExitCode::SUCCESS,
         Ok(true) => ExitCode::from(1),
         Err(report) => {
@@ -58,13 +73,18 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> Result<Said, Report> {
+fn run(command: Command, json: bool) -> Result<Said, Report> {
     match command {
         Command::Key { out } => keys::key(&out),
         Command::Csr { key, name, out } => keys::request(&key, &name, &out),
         Command::Organisation { name, out } => keys::organisation(&name, &out),
-        Command::New { language, name, out } => scaffold::new(&language, &name, &out),
-        Command::Build { folder } => scaffold::build(&folder),
+        Command::New(NewArguments { name, language, out, named }) => {
+            let name = name.or(named).unwrap_or_default();
+            scaffold::new(language, &name, &out.unwrap_or_else(|| PathBuf::from(&name)))
+        }
+        Command::Build { folder, named } => scaffold::build(&named.unwrap_or(folder)),
+        Command::Try(arguments) => trial::try_it(&arguments, json),
+        Command::Reference => reference::reference(),
         Command::Pack { pack, author } => service::pack(&pack, &author),
         Command::Sign { bundle, signer } => service::sign(&bundle, &signer),
         Command::Service { pack, signer } => service::service(&pack, &signer),

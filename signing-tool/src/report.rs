@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::arguments::ExerciseArguments;
 use crate::exercise::{self, Exercised};
 use crate::say::Said;
-use crate::{check, files};
+use crate::{check, draft, files};
 
 const STYLE: &str = "
 :root { color-scheme: light; --line: #d4d7dd; --good: #17663a; --bad: #a3161f; --soft: #f5f6f8; }
@@ -32,7 +32,7 @@ figure svg { display: block; margin: auto; }
 ";
 
 pub fn report(arguments: &ExerciseArguments, out: &Path) -> Result<Said, Report> {
-    let layout = files::bundle(&arguments.bundle)?;
+    let layout = draft::examined(&arguments.bundle)?;
     let (descriptor, service) = files::service(&layout)?;
     let terms = files::terms(&layout)?;
     let properties = properties::examine(&service.flow);

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::io::{self, Write as _};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use semper_base::Report;
+use semper_base::{Report, text};
 use semper_distribution::Progress;
 use serde_json::Value;
 
@@ -30,9 +30,9 @@ impl Said {
     pub fn print(&self, json: bool) -> Result<(), Report> {
         let mut out = io::stdout().lock();
         let written = if json {
-            writeln!(out, "{:#}", self.value)
+            writeln!(out, "{}", text::json(&format!("{:#}", self.value)))
         } else {
-            writeln!(out, "{}", self.text.trim_end())
+            writeln!(out, "{}", text::readable(self.text.trim_end()))
         };
         match written.and_then(|()| out.flush()) {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {

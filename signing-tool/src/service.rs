@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use schemars::JsonSchema;
 use semper_base::{Amount, Digest, Report, Timestamp};
+use semper_items::Side;
 use semper_trust::bundle;
 use semper_trust::capability::{Capability, UnservedWorld, World};
 use semper_trust::describe::{Bounds, Parameter, ServiceDescription};
@@ -16,30 +18,41 @@ use crate::arguments::{PackArguments, SignerArguments};
 use crate::files::{self, Keys};
 use crate::say::Said;
 
-/// A service's description as an author writes it.
-#[derive(Deserialize)]
+/// A service, as its author describes it: what the two components do, as both hosts enforce it.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct ServiceFile {
+pub struct ServiceFile {
+    /// The service's name, such as `mail-order`.
     name: String,
+    /// The version of the service: three numbers, such as `1.2.0`.
     version: String,
+    /// One sentence for people.
     summary: String,
+    /// The course that a deal can take; both hosts enforce it.
     flow: Flow,
+    /// What merchants fill in when they sign terms: by name.
     #[serde(default)]
     parameters: BTreeMap<String, ParameterFile>,
-    /// The world version that the components are built for.
+    /// The version of the world that the components are built for: `1.2.0`.
+    #[schemars(required)]
     world: Option<String>,
+    /// Limits of the sandbox that the service needs, where they differ from the usual, by their names.
     #[serde(default)]
     limits: SomeLimits,
 }
 
-/// A parameter, or narrower bounds of one: one of number, text, money.
-#[derive(Deserialize)]
+/// A parameter, or in a certificate narrower bounds of one: exactly one of `number`, `text`, `money`.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ParameterFile {
+    /// The meaning, for merchants and evaluators.
     #[serde(default)]
     pub meaning: String,
+    /// A whole number: the least and the greatest, such as `[1, 30]`.
     number: Option<(i64, i64)>,
+    /// A text: its greatest number of characters.
     text: Option<u32>,
+    /// An amount of money: the greatest, such as `"20.00 EUR"`.
     money: Option<String>,
 }
 
@@ -93,6 +106,29 @@ pub fn service(arguments: &PackArguments, signer: &SignerArguments) -> Result<Sa
     Ok(Said::new(text, json!({ "service": digest, "signed": true })))
 }
 
+/// Whether a half imports nothing but what its half of the world has.
+fn imported(component: &[u8], side: Side, world: World) -> Result<(), Report> {
+    for import in verify::imports(component)? {
+        let capability = import.parse::<Capability>().map_err(|error| {
+            Report::input(
+                error,
+                "build it for the world; semper-sign reference lists its interfaces",
+            )
+        })?;
+        if !world.offers(&import) {
+            let what = format!("“{import}” is not in world {}", world.name());
+            let mend = "build it for that world; semper-sign reference lists its interfaces";
+            return Err(Report::input(what, mend));
+        }
+        if !capability.is_for(side) {
+            let (own, other) = (side.name(), side.other().name());
+            let what = format!("the {own}'s half imports “{import}”, which only the {other}'s may");
+            return Err(Report::input(what, format!("have the {other}'s half do it, and tell")));
+        }
+    }
+    Ok(())
+}
+
 fn signed(layout: &mut Layout, service: &ServiceDescription, keys: &Keys) -> Result<(), Report> {
     let signer = keys.signer();
     if signer.name() != service.author {
@@ -111,7 +147,7 @@ fn world(named: Option<&str>) -> Result<World, Report> {
     })
 }
 
-fn packed(
+pub fn packed(
     arguments: &PackArguments,
     author: &str,
 ) -> Result<(Layout, ServiceDescription, Digest), Report> {
@@ -119,18 +155,9 @@ fn packed(
     let world = world(file.world.as_deref())?;
     let buyer = files::bytes(&arguments.buyer)?;
     let seller = files::bytes(&arguments.seller)?;
-    for component in [&buyer, &seller] {
-        // Refused here rather than at every buyer's.
-        for import in verify::imports(component)? {
-            import.parse::<Capability>().map_err(|error| {
-                Report::input(error, "the worlds in wit/ have all there is; build it for one")
-            })?;
-            if !world.offers(&import) {
-                let what = format!("“{import}” is not in world {}", world.name());
-                return Err(Report::input(what, "build it for that world; wit/README.md lists it"));
-            }
-        }
-    }
+    // Refused here rather than at every buyer's.
+    imported(&buyer, Side::Buyer, world)?;
+    imported(&seller, Side::Seller, world)?;
     if let Some(fault) = file.flow.faults().first() {
         return Err(Report::input(format!("the flow: {fault}"), "mend the flow"));
     }

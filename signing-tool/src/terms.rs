@@ -5,6 +5,7 @@ use std::io::{BufRead as _, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use semper_base::{Amount, Digest, Report, Timestamp};
 use semper_items::agreement::PURSE;
 use semper_trust::bundle;
@@ -16,18 +17,23 @@ use crate::arguments::TermsArguments;
 use crate::files::{self, Keys};
 use crate::say::{self, Said};
 
-/// Terms as a merchant writes them.
-#[derive(Deserialize)]
+/// Terms of business, as a merchant writes them: one merchant's use of a service.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct TermsFile {
+pub struct TermsFile {
+    /// The serial number. It rises with every change; a buyer's host never goes back.
     serial: u64,
+    /// Payment modules that are accepted, most liked first: `["purse"]`.
     payment: Vec<String>,
+    /// For how many days the terms are valid, from the day on which they are signed.
     valid_days: u64,
+    /// A value for every parameter of the service, within its bounds.
     #[serde(default)]
     parameters: BTreeMap<String, ValueFile>,
 }
 
-#[derive(Deserialize)]
+/// A parameter's value: a whole number, a text, or an amount such as `"4.90 EUR"`.
+#[derive(Deserialize, JsonSchema)]
 #[serde(untagged)]
 enum ValueFile {
     Number(i64),
@@ -52,19 +58,13 @@ pub fn terms(arguments: &TermsArguments) -> Result<Said, Report> {
         texts.push((language.to_owned(), files::bytes(Path::new(file))?));
     }
     let now = Timestamp::now();
-    let description = TermsDescription {
-        service: service.digest,
-        merchant: signer.name(),
-        serial: file.serial,
-        parameters: values(file.parameters, &known)?,
-        texts: texts.iter().map(|(language, text)| (language.clone(), Digest::of(text))).collect(),
-        payment: file.payment,
-        valid_from: now,
-        valid_until: now.after(Duration::from_secs(file.valid_days.saturating_mul(86_400))),
-    };
+    let serial = file.serial;
+    let mut description = file.described(service.digest, &known, signer.name(), now)?;
+    let digests = texts.iter().map(|(language, text)| (language.clone(), Digest::of(text)));
+    description.texts = digests.collect();
     let digest = bundle::terms(&mut layout, &description, &texts, &signer, now);
     files::write_bundle(&arguments.bundle, &layout)?;
-    let mut text = format!("terms {digest}\n  of {}, serial number {}", signer.name(), file.serial);
+    let mut text = format!("terms {digest}\n  of {}, serial number {serial}", signer.name());
     for module in &unknown {
         text += &format!(
             "\nCAUTION: semper's own hosts have no payment module “{module}”, only “{PURSE}”; they will \
@@ -72,9 +72,31 @@ pub fn terms(arguments: &TermsArguments) -> Result<Said, Report> {
         );
     }
     let value = json!({
-        "terms": digest, "merchant": signer.name(), "serial": file.serial, "unknown_payment": unknown,
+        "terms": digest, "merchant": signer.name(), "serial": serial, "unknown_payment": unknown,
     });
     Ok(Said::new(text, value))
+}
+
+impl TermsFile {
+    /// The terms of this merchant for a service, valid from a moment on; without texts.
+    pub fn described(
+        self,
+        service: Digest,
+        known: &ServiceDescription,
+        merchant: String,
+        from: Timestamp,
+    ) -> Result<TermsDescription, Report> {
+        Ok(TermsDescription {
+            service,
+            merchant,
+            serial: self.serial,
+            parameters: values(self.parameters, known)?,
+            texts: BTreeMap::new(),
+            payment: self.payment,
+            valid_from: from,
+            valid_until: from.after(Duration::from_secs(self.valid_days.saturating_mul(86_400))),
+        })
+    }
 }
 
 /// The payment modules that the project's own hosts do not have; other hosts may.

@@ -2,71 +2,85 @@
 //!
 //! A service is two components, one for each side, written as straight-line code: ask, send,
 //! receive, decide. The host keeps the journal, so the code may wait for a year in the middle
-//! of a line. Use exactly one of the features `buyer` and `seller`.
+//! of a line. The buyer's half takes what it needs from [`buyer`], the seller's from [`seller`].
 //!
 //! ```ignore
 //! #![no_std]
 //! extern crate alloc;
-//! use semper_guest::prelude::*;
+//! use semper_guest::buyer::*;
 //!
 //! struct Service;
+//! semper_guest::export!(Service);
+//!
 //! impl Guest for Service {
 //!     fn run() -> Result<(), String> {
-//!         let offer = wish.receive();
+//!         let offer = Wish::default().receive();
 //!         …
 //!     }
 //! }
-//! export_buyer!(Service with_types_in semper_guest::bindings);
 //! ```
 //!
 //! Components built on this crate import `semper:*` interfaces and nothing else: no WASI, so no
 //! clock, randomness, files or network; that is what lets the host replay them. The crate
 //! brings the allocator and the panic handler that `std` would have brought (a panic ends
 //! the activation as a trap; the deal fails with the state it was in, nothing is half done).
+//!
+//! There are no features to choose. One build may make both halves, and cargo gives a library the
+//! features of all who use it in a build: features that say which half it is would meet. A component
+//! imports what it calls and nothing else, so the bindings may have more than it uses.
 #![no_std]
 // The allocator's and the bindings' glue is generated unsafe code.
 #![allow(unsafe_code, missing_docs, clippy::all)]
 
 extern crate alloc;
 
-#[cfg(all(feature = "buyer", not(feature = "seller")))]
+/// The interfaces of both halves of the world, and what a component exports.
 pub mod bindings {
     wit_bindgen::generate!({
-        world: "semper:commerce/buyer-service",
+        inline: "
+            package semper:guest;
+            world service {
+                include semper:commerce/buyer-service@1.2.0;
+                import semper:business/catalogue@1.0.0;
+                import semper:business/fulfilment@1.0.0;
+            }
+        ",
         path: [
             "../../wit/items/1.0.0", "../../wit/tinguin/1.0.0", "../../wit/transfer/1.0.0",
             "../../wit/archive/1.0.0", "../../wit/business/1.0.0", "../../wit/deal/1.1.0",
             "../../wit/exchange/1.0.0", "../../wit/commerce/1.2.0",
         ],
+        world: "semper:guest/service",
         generate_all,
         pub_export_macro: true,
-        export_macro_name: "export_buyer",
+        export_macro_name: "export_service",
         default_bindings_module: "semper_guest::bindings",
     });
 }
 
-#[cfg(all(feature = "seller", not(feature = "buyer")))]
-pub mod bindings {
-    wit_bindgen::generate!({
-        world: "semper:commerce/seller-service",
-        path: [
-            "../../wit/items/1.0.0", "../../wit/tinguin/1.0.0", "../../wit/transfer/1.0.0",
-            "../../wit/archive/1.0.0", "../../wit/business/1.0.0", "../../wit/deal/1.1.0",
-            "../../wit/exchange/1.0.0", "../../wit/commerce/1.2.0",
-        ],
-        generate_all,
-        pub_export_macro: true,
-        export_macro_name: "export_seller",
-        default_bindings_module: "semper_guest::bindings",
-    });
+/// Makes a type that is a [`Guest`](bindings::Guest) the component's own.
+#[macro_export]
+macro_rules! export {
+    ($service:ident) => {
+        $crate::bindings::export_service!($service with_types_in $crate::bindings);
+    };
 }
 
-/// What most services want in scope.
-#[cfg(any(
-    all(feature = "buyer", not(feature = "seller")),
-    all(feature = "seller", not(feature = "buyer"))
-))]
-pub mod prelude {
+/// What the buyer's half is written with.
+pub mod buyer {
+    pub use crate::bindings::semper::archive::preferences;
+    pub use crate::bindings::semper::tinguin::display;
+    pub use crate::common::*;
+}
+
+/// What the seller's half is written with.
+pub mod seller {
+    pub use crate::bindings::semper::business::{catalogue, fulfilment};
+    pub use crate::common::*;
+}
+
+/// What both halves are written with.
+mod common {
     pub use alloc::borrow::ToOwned;
     pub use alloc::format;
     pub use alloc::string::{String, ToString};
@@ -74,20 +88,10 @@ pub mod prelude {
     pub use alloc::vec::Vec;
 
     pub use crate::bindings::Guest;
-    #[cfg(feature = "buyer")]
-    pub use crate::bindings::export_buyer;
-    #[cfg(feature = "seller")]
-    pub use crate::bindings::export_seller;
-    #[cfg(feature = "buyer")]
-    pub use crate::bindings::semper::archive::preferences;
-    #[cfg(feature = "seller")]
-    pub use crate::bindings::semper::business::{catalogue, fulfilment};
     pub use crate::bindings::semper::deal::{continuation, deal, waiting};
     pub use crate::bindings::semper::exchange::exchange;
     pub use crate::bindings::semper::items::types::*;
     pub use crate::bindings::semper::tinguin::consent;
-    #[cfg(feature = "buyer")]
-    pub use crate::bindings::semper::tinguin::display;
     pub use crate::bindings::semper::transfer::inbox::{Received, receive};
     pub use crate::bindings::semper::transfer::information;
     pub use crate::bindings::semper::transfer::payments::{self, Payment};
@@ -97,10 +101,6 @@ pub mod prelude {
 }
 
 /// Waiting for the other side, with an ear for the person who wants to leave.
-#[cfg(any(
-    all(feature = "buyer", not(feature = "seller")),
-    all(feature = "seller", not(feature = "buyer"))
-))]
 pub mod wish {
     use alloc::string::String;
 
@@ -188,10 +188,6 @@ pub mod wish {
 }
 
 /// Amounts, as people read them and as they add.
-#[cfg(any(
-    all(feature = "buyer", not(feature = "seller")),
-    all(feature = "seller", not(feature = "buyer"))
-))]
 pub mod money {
     use alloc::format;
     use alloc::string::{String, ToString};

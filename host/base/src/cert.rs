@@ -23,7 +23,7 @@ use crate::keys::{KeyError, PublicKey};
 pub use crl::{Crl, MAX_CRL, Withdrawn};
 pub use issue::{Authority, Bounds, Request};
 pub use server_root::ServerRoot;
-pub use verify::{Identity, Roots};
+pub use verify::{Identity, Revocation, Roots, Verifier, Withdrawals};
 
 /// Largest certificate that is looked at, in bytes.
 pub const MAX_CERTIFICATE: usize = 4096;
@@ -89,6 +89,14 @@ impl fmt::Display for Role {
     }
 }
 
+impl CertError {
+    /// Whether nothing is wrong with the certificate, as far as is known: asking again later helps,
+    /// and nobody is at fault.
+    pub const fn is_passing(&self) -> bool {
+        matches!(self, Self::Unknown { .. })
+    }
+}
+
 impl FromStr for Role {
     type Err = CertError;
 
@@ -145,6 +153,14 @@ pub enum CertError {
     Revoked {
         /// The subject of the certificate, or of the leaf below it.
         subject: String,
+    },
+    /// Nobody can say whether its authority has withdrawn it.
+    #[error("whether the certificate of “{subject}” still holds is not known: {why}")]
+    Unknown {
+        /// The subject of the certificate.
+        subject: String,
+        /// The list that is missing or too old.
+        why: String,
     },
     /// A chain of more than four certificates.
     #[error("the chain of “{subject}” is longer than four certificates")]

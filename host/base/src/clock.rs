@@ -79,6 +79,13 @@ impl Timestamp {
         Self(self.0.saturating_add(more).min(LAST))
     }
 
+    /// This much earlier; never before the beginning of time.
+    #[must_use]
+    pub fn before(self, while_: Duration) -> Self {
+        let less = u64::try_from(while_.as_millis()).unwrap_or(LAST);
+        Self(self.0.saturating_sub(less))
+    }
+
     /// How long it is until this time; nothing if it has passed.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))

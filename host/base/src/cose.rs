@@ -10,7 +10,7 @@ use coset::iana::{self, EnumI64 as _};
 use coset::{CborSerializable, CoseSign1, CoseSign1Builder, HeaderBuilder, Label};
 
 use crate::cbor::CborError;
-use crate::cert::{CertError, Certificate, Identity, Role, Roots};
+use crate::cert::{CertError, Certificate, Identity, Role, Verifier};
 use crate::clock::Timestamp;
 use crate::id::KeyId;
 use crate::keys::{KeyError, PublicKey, SigningKey};
@@ -41,6 +41,13 @@ pub enum CoseError {
         /// The key that should have signed.
         want: KeyId,
     },
+}
+
+impl CoseError {
+    /// Whether nothing is wrong, as far as is known: asking again later helps, nobody is at fault.
+    pub const fn is_passing(&self) -> bool {
+        matches!(self, Self::Certificate(error) if error.is_passing())
+    }
 }
 
 /// The signer, as the protected header says it.
@@ -107,18 +114,28 @@ impl Unverified {
         Ok(self.inner.payload.unwrap_or_default())
     }
 
-    /// The payload and who signed it, if the chain leads to one of `roots`, is valid `at`
-    /// that time and says that the holder may act in `role`.
+    /// The payload and who signed it, if `verifier` believes the chain `at` that time and it says
+    /// that the holder may act in `role`.
     pub fn verify_identity(
         self,
-        roots: &Roots,
+        verifier: &Verifier,
         role: Role,
+        at: Timestamp,
+    ) -> Result<(Vec<u8>, Identity), CoseError> {
+        self.verify_identity_as(verifier, &[role], at)
+    }
+
+    /// As [`Unverified::verify_identity`], in any of these roles.
+    pub fn verify_identity_as(
+        self,
+        verifier: &Verifier,
+        roles: &[Role],
         at: Timestamp,
     ) -> Result<(Vec<u8>, Identity), CoseError> {
         let Signatory::Chain(chain) = &self.signatory else {
             return Err(CoseError::Form("signed by a deal's key where a certificate is due"));
         };
-        let identity = roots.verify(chain, role, at)?;
+        let identity = verifier.verify_as(chain, roles, at)?;
         self.check(&identity.key)?;
         Ok((self.inner.payload.unwrap_or_default(), identity))
     }

@@ -129,6 +129,7 @@ pub const fn fails(_border: &'static str) -> bool {
 /// | `ledger.open` | a bank | its books |
 /// | `third.ask` | a host | the third party does not answer |
 /// | `cases.read`, `cases.write` | a third party | its store |
+/// | `log.write` | a log | one of its files |
 /// | `compiler.start`, `compiler.end` | a host | the compiler is not started, or ended from outside |
 /// | `catalogue.read`, `catalogue.write` | a merchant | the shop's application |
 #[cfg(debug_assertions)]

@@ -71,6 +71,8 @@
 //! struct Two(AmountError, AmountError);
 //! ```
 
+use crate::text;
+
 /// See [the module](self) for every form of the attribute.
 pub use semper_mend::Mend;
 
@@ -116,11 +118,21 @@ impl<E: Mend> From<E> for Report {
     }
 }
 
+/// Words of an error, whoever they come from: nothing in them is obeyed by a terminal, and no line of
+/// them looks like another error.
+fn plain(words: &str) -> String {
+    let lines: Vec<String> = words.lines().map(|line| text::shown(line, LONGEST_LINE)).collect();
+    lines.join("\n  ")
+}
+
+/// Characters of one line of an error, at most.
+const LONGEST_LINE: usize = 1_000;
+
 impl std::fmt::Display for Report {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "error: {}", self.what)?;
+        write!(f, "error: {}", plain(&self.what))?;
         if !self.mend.is_empty() {
-            write!(f, "\n  try  {}", self.mend)?;
+            write!(f, "\n  try  {}", plain(&self.mend))?;
         }
         Ok(())
     }

@@ -1,4 +1,12 @@
 //! Text that comes from outside and that a person will read.
+//!
+//! What a person types, what comes over the network and what a downloaded service says may hold
+//! characters that a terminal obeys or that turn a line round. Here they are refused, made visible,
+//! or written as numbers.
+
+use std::ffi::OsString;
+
+use crate::mend::Report;
 
 /// A character that does something to the text around it instead of being seen: a control, a mark
 /// of direction, a letter without width.
@@ -48,6 +56,48 @@ pub fn shown(text: &str, most: usize) -> String {
     shown
 }
 
+/// JSON whose strings show hidden characters by their numbers: the same value, and nothing in it that a
+/// terminal obeys.
+pub fn json(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        // Line ends stand between values; within strings JSON has them escaped already.
+        if c == '\n' || !is_hidden(c) {
+            shown.push(c);
+        } else {
+            let mut units = [0; 2];
+            for unit in c.encode_utf16(&mut units) {
+                shown.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
+    }
+    shown
+}
+
+/// Characters of one argument of a program, at most.
+const LONGEST_ARGUMENT: usize = 4_096;
+
+/// Looks at a program's arguments before anything reads, stores or repeats them.
+///
+/// # Errors
+/// One is too long, or holds a character that cannot be seen.
+pub fn arguments(all: impl IntoIterator<Item = OsString>) -> Result<(), Report> {
+    for argument in all {
+        let argument = argument.to_string_lossy();
+        let length = argument.chars().count();
+        if length > LONGEST_ARGUMENT {
+            let begins = shown(&argument, 30);
+            let what = format!("the argument “{begins}” has {length} characters");
+            return Err(Report::input(what, format!("at most {LONGEST_ARGUMENT} are read")));
+        }
+        if let Some(hidden) = argument.chars().find(|c| is_hidden(*c)) {
+            let what = format!("the argument “{}” {}", shown(&argument, 60), Hidden(hidden));
+            return Err(Report::input(what, "type it again instead of pasting it"));
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,6 +113,24 @@ mod tests {
     #[test]
     fn a_screen_shows_that_something_hidden_was_there() {
         assert_eq!(readable("two\nlines\u{1b}[2J"), "two\nlines�[2J");
+    }
+
+    #[test]
+    fn json_stays_the_same_value_without_anything_that_a_terminal_obeys() {
+        let text = "{\n  \"name\": \"R\u{202e}live\u{feff}\"\n}";
+        assert_eq!(json(text), "{\n  \"name\": \"R\\u202elive\\ufeff\"\n}");
+    }
+
+    #[test]
+    fn an_argument_with_what_cannot_be_seen_is_refused_and_shown() {
+        let refused = arguments(["semper".into(), "\u{1b}[2J".into()]).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "error: the argument “\\u{1b}[2J” holds the invisible character U+001B\n  \
+             try  type it again instead of pasting it"
+        );
+        assert!(arguments(["x".repeat(5_000).into()]).is_err());
+        assert!(arguments(["--name".into(), "Änne Müller".into()]).is_ok());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use semper_base::cert::{Authority, CertError, Request, Roots};
+use semper_base::cert::{Authority, CertError, Request, Revocation, Roots};
 use semper_base::cose::{self, CoseError, Signatory};
 use semper_base::digest::unhex;
 use semper_base::keys::KeyError;
@@ -107,7 +107,7 @@ fn market(role: Role) -> (Authority, SigningKey, Certificate, Timestamp) {
 #[test]
 fn a_signature_is_believed_from_the_certified_role_and_no_other() {
     let (authority, key, certificate, now) = market(Role::Buyer);
-    let roots = Roots::new(vec![authority.certificate.clone()]);
+    let roots = Roots::new(vec![authority.certificate.clone()]).asking(Revocation::STAGE);
     let stranger = Authority::new("Market CA", SigningKey::generate(), now).unwrap();
     let signed = cose::sign(&key, &Signatory::Chain(vec![certificate]), "statement", b"I buy");
     let parse = |domain| cose::parse(&signed, domain, 10_000).unwrap();
@@ -125,7 +125,7 @@ fn a_signature_is_believed_from_the_certified_role_and_no_other() {
     let late = now.after(Duration::from_secs(2 * 86_400));
     let time = parse("statement").verify_identity(&roots, Role::Buyer, late);
     assert!(matches!(time, Err(CoseError::Certificate(CertError::Time { .. }))), "{time:?}");
-    let others = Roots::new(vec![stranger.certificate]);
+    let others = Roots::new(vec![stranger.certificate]).asking(Revocation::STAGE);
     let root = parse("statement").verify_identity(&others, Role::Buyer, now);
     assert!(matches!(root, Err(CoseError::Certificate(CertError::Path { .. }))), "{root:?}");
     let with_key = parse("statement").verify_key(&key.public());

@@ -14,8 +14,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use semper_archive::{Archive, DealRow, EvidenceRow, Home, Write};
-use semper_base::cert::Roots;
+use semper_archive::{Archive, DealRow, EvidenceRow, Home, Seen, Write};
+use semper_base::cert::Verifier;
 use semper_base::{Certificate, Clock, DealId, Digest, Mend, PublicKey, Timestamp};
 use semper_items::{Agreement, Kind, Side, Statement};
 use semper_keeper::{Job, Keeper, Spawn};
@@ -33,6 +33,7 @@ use semper_runtime::stop::{Doubt, Pause, Stop};
 use semper_runtime::{Lane, Runtime};
 
 use crate::errands::{Awaited, Errands};
+use crate::lists::Lists;
 use crate::means::{Equip, Equipment, Means};
 use crate::running::Running;
 use crate::terms::Shelf;
@@ -65,6 +66,8 @@ pub struct HostParts {
     pub home: Arc<Home>,
     /// Its archive.
     pub archive: Archive,
+    /// The revocation lists that it knows.
+    pub lists: Arc<Lists>,
     /// Its TINGUIN.
     pub tinguin: semper_tinguin_protocol::Client,
     /// Whom it believes, how it pays, how it reaches others: for deals that begin now.
@@ -179,12 +182,12 @@ impl Host {
     /// a home's deals; a second is refused.
     pub fn start(parts: HostParts) -> Result<Arc<Self>, HostError> {
         let only = lock_home(&parts.home)?;
-        let HostParts { home, archive, tinguin, means, equip, business, workers, .. } = parts;
-        let HostParts { grace, runtime, notice, clock, spawn, .. } = parts;
+        let HostParts { home, archive, lists, tinguin, means, equip, business, .. } = parts;
+        let HostParts { workers, grace, runtime, notice, clock, spawn, .. } = parts;
         let equipment = Equipment::start(&archive, means, equip)?;
         let trust = equipment.present().trust.clone();
         let host = Arc::new(Self {
-            shelf: Shelf::new(Arc::clone(&home), archive.clone(), trust, Arc::clone(&clock)),
+            shelf: Shelf::new(Arc::clone(&home), lists, trust, Arc::clone(&clock)),
             runtime,
             schedule: Arc::default(),
             exchanges: Arc::default(),
@@ -267,14 +270,9 @@ impl Host {
         &self.shelf
     }
 
-    /// The authorities that vouch for parties.
-    pub fn roots(&self) -> &Roots {
-        &self.means().trust.authorities
-    }
-
-    /// As [`Host::roots`], without whom they have withdrawn since: for parties of new deals.
-    pub fn present_roots(&self) -> Roots {
-        self.shelf.lists().authorities(&self.means().trust)
+    /// Believes parties of new deals: whom the authorities vouch for, and have not withdrawn.
+    pub fn verifier(&self) -> Verifier {
+        self.shelf.lists().verifier(&self.means().trust)
     }
 
     /// What payment systems answer to payment orders.
@@ -328,6 +326,7 @@ impl Host {
         let mut row = DealRow::opened(id, side, peer, terms, bytes, now);
         let mut writes = with;
         row.basis = self.equipment.basis();
+        row.seen = self.seen(row.side, &row.peer)?;
         writes.push(Write::NewDeal(Box::new(row)));
         for (signer, bytes) in signed {
             let summary = format!("agreement to deal under terms {:?}", agreement.hello.terms);
@@ -337,6 +336,17 @@ impl Host {
         self.notice(id, "the deal is open");
         self.wake(id);
         Ok(id)
+    }
+
+    /// How a merchant is seen by this home now; a merchant's own policies ask nothing about buyers.
+    fn seen(&self, side: Side, peer: &str) -> Result<Seen, Stop> {
+        if side == Side::Seller {
+            return Ok(Seen::default());
+        }
+        let merchants = self.archive().merchants()?;
+        let others = merchants.iter().map(String::as_str);
+        let suspicious = semper_trust::lookalike::suspicion(peer, others).is_some();
+        Ok(Seen { known: merchants.iter().any(|it| it == peer), suspicious })
     }
 
     /// Has a deal's terms compiled and linked, in a thread of its own that this keeper gives, so

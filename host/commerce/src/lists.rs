@@ -7,11 +7,11 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use semper_archive::{Archive, ArchiveError, Home, HomeError, Write};
-use semper_base::cert::{CertError, Crl, MAX_CRL, Roots};
-use semper_base::{Clock, Digest, Mend, Timestamp};
+use semper_base::cert::{CertError, Crl, MAX_CRL, Revocation, Verifier, Withdrawals};
+use semper_base::{Certificate, Clock, Digest, Mend, Timestamp};
 use semper_net::{Client, NetError};
 use semper_trust::envelope::EnvelopeError;
-use semper_trust::revocation::{Knowledge, Listed};
+use semper_trust::revocation::{Knowledge, Listed, Newest, newest};
 use semper_trust::{TrustFile, VerifiedTerms};
 
 /// Where a merchant publishes its own revocation list.
@@ -98,6 +98,26 @@ pub struct Lists {
     known: Mutex<Known>,
 }
 
+/// The lists of a home, as a trust file wants them.
+#[derive(Debug)]
+struct Kept {
+    lists: Arc<Lists>,
+    trust: TrustFile,
+}
+
+impl Withdrawals for Kept {
+    fn list(&self, authority: &Certificate, at: Timestamp) -> Result<Option<Crl>, String> {
+        let known = self.lists.lock();
+        let found = newest(&self.trust, &known.crls, authority, at);
+        match found
+            .map_err(|why| format!("the revocation list of “{}” {why}", authority.subject()))?
+        {
+            Newest::NotAsked => Ok(None),
+            Newest::Good(list) | Newest::Overdue(list, _) => Ok(Some(list.clone())),
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 struct Known {
     lists: Vec<Listed>,
@@ -112,10 +132,11 @@ impl Lists {
         archive: Archive,
         trust: &TrustFile,
         clock: Arc<dyn Clock>,
-    ) -> Self {
+    ) -> Arc<Self> {
         let mut known = Known::default();
         let now = clock.now();
-        if let Ok(folder) = home.folder(FOLDER)
+        if home.has(FOLDER)
+            && let Ok(folder) = home.folder(FOLDER)
             && let Ok(entries) = folder.entries()
         {
             for entry in entries.flatten() {
@@ -133,7 +154,12 @@ impl Lists {
                 }
             }
         }
-        Self { home, archive, clock, known: Mutex::new(known) }
+        Arc::new(Self { home, archive, clock, known: Mutex::new(known) })
+    }
+
+    /// The archive beside which they are kept.
+    pub(crate) const fn archive(&self) -> &Archive {
+        &self.archive
     }
 
     /// What is known for terms of that merchant for that service.
@@ -154,6 +180,15 @@ impl Lists {
             newest: newest.and_then(|it| Timestamp::from_millis(it).ok()),
             merchants: self.archive.merchants()?,
         })
+    }
+
+    /// Whether a list of an authority is missing or overdue, as this trust file sees it.
+    pub fn are_due(&self, trust: &TrustFile) -> bool {
+        let (known, now) = (self.lock(), self.clock.now());
+        let good = |root| {
+            matches!(newest(trust, &known.crls, root, now), Ok(Newest::NotAsked | Newest::Good(_)))
+        };
+        !trust.authorities.certificates().iter().all(good)
     }
 
     /// Fetches the trust file's lists, and the merchant's own if there is one; what failed.
@@ -253,9 +288,10 @@ impl Lists {
         Ok(())
     }
 
-    /// The authorities, with what they have withdrawn as far as it is known here.
-    pub fn authorities(&self, trust: &TrustFile) -> Roots {
-        trust.authorities.clone().with_crls(self.lock().crls.clone())
+    /// Verifies by a trust file's authorities, and asks here what they have withdrawn.
+    pub fn verifier(self: &Arc<Self>, trust: &TrustFile) -> Verifier {
+        let kept = Kept { lists: Arc::clone(self), trust: trust.clone() };
+        trust.authorities.asking(Revocation::Kept(Arc::new(kept)))
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {

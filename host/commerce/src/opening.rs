@@ -1,5 +1,6 @@
 //! Drivers of the opening: they carry out what `semper_transfer::opening` decides.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +31,11 @@ const SKEW_MS: u64 = 5 * 60 * 1000;
 const COUNTERSIGN: Duration = Duration::from_secs(15 * 60);
 /// How long a deal may last.
 const LIFETIME: Duration = Duration::from_secs(365 * 86_400);
+/// How long an opening is kept after nobody can finish it any more: whoever comes too late is told
+/// so, and a HELLO that comes again gets the answer that it had.
+const KEPT: Duration = Duration::from_secs(15 * 60);
+/// Openings that are looked at together.
+const PAGE: u32 = 200;
 /// Tries of one step before the opening is left for later.
 const TRIES: u32 = 5;
 
@@ -88,7 +94,9 @@ const LEAVE: &str = "do not deal with this host; it does not keep to the protoco
 fn after(refusal: &Refusal) -> String {
     match refusal {
         Refusal::NoPayment { .. } => {
-            "set up a payment module that the terms accept, in the home's semper.toml".into()
+            "open an account where the merchant has one, and name it under [payment] in the home's \
+             semper.toml"
+                .into()
         }
         Refusal::Clock { .. } => "set the clock".into(),
         Refusal::UnknownTerms(_) => "fetch the merchant's terms again".into(),
@@ -111,7 +119,7 @@ impl Host {
             buyer: self.identity()?.0,
             keys: self.tinguin().deal_keys(nonce)?,
             attributes: Attributes::default(),
-            payment: self.payments().names().to_vec(),
+            payment: self.payments().ways(),
             made: self.now(),
         };
         let (machine, effects) = Buyer::start(hello);
@@ -197,12 +205,8 @@ impl Host {
         match response.status {
             200 => {
                 let now = self.now();
-                let signed = SignedAgreement::verify(
-                    &response.body,
-                    Side::Seller,
-                    &self.present_roots(),
-                    now,
-                )?;
+                let signed =
+                    SignedAgreement::verify(&response.body, Side::Seller, &self.verifier(), now)?;
                 Ok(Event::Received(signed.agreement, signed.bytes))
             }
             _ => refusal(&response),
@@ -258,14 +262,26 @@ impl Host {
         let hello: Hello = cbor::decode(bytes, MAX_HELLO)?;
         let nonce = hello.nonce;
         let now = self.now();
-        let (machine, effects) = match self.archive().opening(nonce)? {
-            Some(row) => {
-                let machine = self.merchant(&row)?;
-                machine.step(Event::Tick, now)
-            }
-            None => Merchant::start(self.draw_up(hello, current, now)?),
+        let row = match self.archive().opening(nonce)? {
+            Some(row) => row,
+            None => self.first_opening(hello, current, now)?,
         };
+        // What was stored first is what everybody who says this HELLO gets, whoever else says it now.
+        let (machine, effects) = self.merchant(&row)?.step(Event::Tick, now);
         self.drive_merchant(nonce, current, machine, effects)?.ok_or(OpeningError::Stuck)
+    }
+
+    /// Draws up and stores an opening, unless somebody else has been quicker; what is stored then.
+    fn first_opening(
+        &self,
+        hello: Hello,
+        current: &VerifiedTerms,
+        now: Timestamp,
+    ) -> Result<OpeningRow, OpeningError> {
+        let nonce = hello.nonce;
+        let (machine, _) = Merchant::start(self.draw_up(hello, current, now)?);
+        self.archive().commit(vec![Write::NewOpening(merchant_row(nonce, &machine))])?;
+        self.archive().opening(nonce)?.ok_or_else(|| damaged(&"it has not been stored"))
     }
 
     /// The buyer's signature has come: the deal is open.
@@ -273,12 +289,51 @@ impl Host {
         let row = self.archive().opening_of(id)?.ok_or(OpeningError::Unknown)?;
         let machine = self.merchant(&row)?;
         let now = self.now();
-        let signed = SignedAgreement::verify(bytes, Side::Buyer, &self.present_roots(), now)?;
+        let signed = SignedAgreement::verify(bytes, Side::Buyer, &self.verifier(), now)?;
         let terms = self.shelf().get(signed.agreement.hello.terms, now)?;
         let event = Event::Received(signed.agreement, signed.bytes);
         let (machine, effects) = machine.step(event, now);
         self.drive_merchant(row.nonce, &terms, machine, effects)?;
         Ok(())
+    }
+
+    /// Forgets openings that came to nothing, a while after their time; how many are under way.
+    ///
+    /// # Errors
+    /// When the archive cannot be used; what is left is forgotten the next time.
+    pub fn forget_openings(&self, seen: &mut Forgotten) -> Result<usize, ArchiveError> {
+        let (now, mut after, mut left) = (self.now(), i64::MIN, 0);
+        let mut refused = HashMap::new();
+        loop {
+            let page = self.archive().openings_under_way(after, PAGE)?;
+            let Some((last, _)) = page.last() else { break };
+            after = *last;
+            let mut over = Vec::new();
+            for (_, row) in page {
+                let until = match cbor::decode::<Merchant>(&row.state, MAX_STATE) {
+                    Ok(Merchant::Signing(it) | Merchant::Offered(it, _)) => it.countersign_by,
+                    // What has no date of its own is kept from when it was seen here.
+                    Ok(Merchant::Refused(_)) => {
+                        let since = seen.refused.get(&row.nonce).copied().unwrap_or(now);
+                        refused.insert(row.nonce, since);
+                        since
+                    }
+                    // A deal is there, or something that is not ours to throw away.
+                    Ok(Merchant::Open(..)) | Err(_) => continue,
+                };
+                if now > until.after(KEPT) {
+                    refused.remove(&row.nonce);
+                    over.push(Write::ForgetOpening(row.nonce));
+                } else {
+                    left += 1;
+                }
+            }
+            if !over.is_empty() {
+                self.archive().commit(over)?;
+            }
+        }
+        seen.refused = refused;
+        Ok(left)
     }
 
     /// A merchant's machine: as it was stored, or, once its deal is there, made of the deal's
@@ -316,8 +371,9 @@ impl Host {
             return no(Refusal::Clock { buyer, merchant });
         }
         let accepted = &current.terms().payment;
-        let Some(payment) = semper_payment::negotiate(&hello.payment, accepted) else {
-            let (buyer, terms) = (hello.payment.join(", "), accepted.join(", "));
+        let Some(payment) = self.payments().negotiate(&hello.payment, accepted) else {
+            let buyer = semper_payment::words(&hello.payment);
+            let terms = self.payments().words(accepted);
             return no(Refusal::NoPayment { buyer, terms });
         };
         let payment = payment.to_owned();
@@ -346,7 +402,8 @@ impl Host {
                 match effect {
                     Effect::Persist => {
                         if !matches!(machine, Merchant::Open(..)) {
-                            self.archive().commit(vec![merchant_row(nonce, &machine)])?;
+                            self.archive()
+                                .commit(vec![Write::Opening(merchant_row(nonce, &machine))])?;
                         }
                     }
                     Effect::Sign(agreement) => {
@@ -358,7 +415,8 @@ impl Host {
                         let (buyer, seller) =
                             (agreement.name(Side::Buyer), agreement.name(Side::Seller));
                         let signed = [(seller, ours.as_slice()), (buyer, theirs.as_slice())];
-                        let with = vec![merchant_row(nonce, &machine), Write::Opened(nonce)];
+                        let stored = Write::Opening(merchant_row(nonce, &machine));
+                        let with = vec![stored, Write::Opened(nonce)];
                         self.open(agreement, Side::Seller, "", signed, with)?;
                     }
                     Effect::SendAccepted(_) => return Ok(None),
@@ -370,6 +428,13 @@ impl Host {
             (machine, effects) = machine.step(event, self.now());
         }
     }
+}
+
+/// What is known between two looks of [`Host::forget_openings`].
+#[derive(Debug, Default)]
+pub struct Forgotten {
+    /// Since when refused openings have been seen.
+    refused: HashMap<Digest, Timestamp>,
 }
 
 /// What our own archive holds of an opening cannot be read: that says nothing about the other side.
@@ -390,14 +455,14 @@ fn buyer_row(nonce: Digest, address: &str, machine: &Buyer) -> Write {
     Write::Opening(OpeningRow { nonce, deal, side, address, state })
 }
 
-fn merchant_row(nonce: Digest, machine: &Merchant) -> Write {
+fn merchant_row(nonce: Digest, machine: &Merchant) -> OpeningRow {
     let deal = match machine {
         Merchant::Signing(it) | Merchant::Offered(it, _) | Merchant::Open(it, ..) => Some(it.id()),
         Merchant::Refused(_) => None,
     };
     let state = cbor::encode(machine);
     let (side, address) = (Side::Seller, String::new());
-    Write::Opening(OpeningRow { nonce, deal, side, address, state })
+    OpeningRow { nonce, deal, side, address, state }
 }
 
 /// Has the TINGUIN sign an agreement: what comes of it, as an event.

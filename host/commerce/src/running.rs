@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use semper_archive::Write;
-use semper_base::cert::Roots;
-use semper_base::{Digest, PublicKey, Timestamp};
+use semper_base::cert::{Revocation, Verifier};
+use semper_base::{Digest, PublicKey, Timestamp, text};
 use semper_exchange::Mode;
 use semper_exchange::crypto::Signed;
 use semper_exchange::negotiation::{Refusal, Reject};
@@ -30,12 +30,17 @@ use crate::exchange::DealHolder;
 use crate::host::{Host, Own, Undecided};
 use crate::means::Means;
 
+/// Whoever opened the deal was asked about then; what follows must be the same in every run.
+const AS_OPENED: Revocation = Revocation::Unasked("it was asked when the deal was opened");
+
 /// A deal of a running host.
 pub(crate) struct Running {
     host: Arc<Host>,
     deal: Arc<Deal>,
     /// What the deal began with.
     means: Arc<Means>,
+    /// Believes the other side and the bank, by what the deal began with.
+    verifier: Verifier,
     /// Whether the person wants to leave, as the archive said when the activation began: for the
     /// first wait; later ones ask again.
     cancel: Mutex<Option<Option<String>>>,
@@ -50,7 +55,8 @@ impl std::fmt::Debug for Running {
 impl Running {
     pub(crate) fn new(host: Arc<Host>, own: Own, cancel: Option<Option<String>>) -> Self {
         let Own { deal, means } = own;
-        Self { host, deal, means, cancel: Mutex::new(cancel) }
+        let verifier = means.trust.authorities.asking(AS_OPENED);
+        Self { host, deal, means, verifier, cancel: Mutex::new(cancel) }
     }
 
     fn take_cancel(&self) -> Option<Option<String>> {
@@ -112,8 +118,8 @@ impl World for Running {
         self.host.now()
     }
 
-    fn roots(&self) -> &Roots {
-        &self.means.trust.authorities
+    fn verifier(&self) -> &Verifier {
+        &self.verifier
     }
 
     fn message(&self, seq: u64, digest: Digest) -> Result<SignedMessage, Stop> {
@@ -164,7 +170,7 @@ impl World for Running {
     }
 
     fn progress(&self, text: String) {
-        self.host.progress(self.deal.id, text);
+        self.host.progress(self.deal.id, text::readable(&text));
     }
 
     fn logged(&self, text: &str) {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use semper_archive::{Archive, ArchiveError, DealRow, Home, HomeError, Write};
+use semper_archive::{Archive, ArchiveError, DealRow, Home, HomeError, Seen, Write};
 use semper_base::{Clock, Digest, Mend, Timestamp};
 use semper_distribution::{Fetcher, Logins, MoveError, Options, Place};
 use semper_items::Agreement;
@@ -101,9 +101,18 @@ pub fn fetch(
     semper_distribution::pull(place, &fetcher, &told)
 }
 
-/// Terms that were verified: by their digest, and the configuration by which a deal judges them;
-/// none for those that are judged by today's.
-type Verified = HashMap<(Digest, Option<Digest>), Arc<VerifiedTerms>>;
+/// By what one answer about terms differs from another.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct By {
+    terms: Digest,
+    /// The configuration by which a deal judges them; none for those that are judged by today's.
+    basis: Option<Digest>,
+    /// How the merchant is seen.
+    seen: Seen,
+}
+
+/// Terms that were verified.
+type Verified = HashMap<By, Arc<VerifiedTerms>>;
 
 /// The terms of a home, verified once per process.
 #[derive(Debug)]
@@ -112,32 +121,59 @@ pub struct Shelf {
     archive: Archive,
     trust: TrustFile,
     clock: Arc<dyn Clock>,
-    lists: Lists,
+    lists: Arc<Lists>,
     verified: Mutex<Verified>,
 }
 
 impl Shelf {
     /// The shelf of a home.
-    pub fn new(home: Arc<Home>, archive: Archive, trust: TrustFile, clock: Arc<dyn Clock>) -> Self {
-        let lists = Lists::open(Arc::clone(&home), archive.clone(), &trust, Arc::clone(&clock));
+    pub fn new(
+        home: Arc<Home>,
+        lists: Arc<Lists>,
+        trust: TrustFile,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let archive = lists.archive().clone();
         Self { home, archive, trust, clock, lists, verified: Mutex::default() }
     }
 
     /// Verifies terms by all that is known, remembers their serial number, and keeps them.
     pub fn take(&self, layout: &Layout) -> Result<Arc<VerifiedTerms>, TermsError> {
+        self.take_by(layout, &self.trust)
+    }
+
+    fn take_by(
+        &self,
+        layout: &Layout,
+        trust: &TrustFile,
+    ) -> Result<Arc<VerifiedTerms>, TermsError> {
         let now = self.clock.now();
         let described = Described::parse(layout)?;
         let (merchant, service) = (&described.terms.merchant, &described.service.name);
         let key = lists::serial_key(merchant, service);
         let knowledge = self.lists.knowledge(merchant, service)?;
-        let terms = VerifiedTerms::verify(layout, &self.trust, Some(&knowledge), now)?;
+        let terms = VerifiedTerms::verify(layout, trust, Some(&knowledge), now)?;
         let folder = self.home.folder(&format!("{FOLDER}/{}", terms.digest().hex()))?;
         layout.write(&folder).map_err(TrustError::Layout)?;
         self.archive.commit(vec![
             Write::Highest(key, terms.terms().serial),
             Write::Highest("clock".into(), terms.terms().valid_from.millis()),
         ])?;
-        Ok(self.keep(terms, None))
+        let by = By { terms: terms.digest(), basis: None, seen: Seen::default() };
+        Ok(self.keep(terms, by))
+    }
+
+    /// As [`Shelf::take`], for terms of this home's own. That an authority's list cannot be had is no
+    /// reason not to serve: whoever buys asks for it, too.
+    pub fn take_own(&self, layout: &Layout) -> Result<Arc<VerifiedTerms>, TermsError> {
+        match self.take(layout) {
+            Err(TermsError::Trust(why @ TrustError::Stale { .. })) => {
+                tracing::warn!(%why, "our own terms are served unasked");
+                let trust = TrustFile { crls: Vec::new(), ..self.trust.clone() };
+                self.take_by(layout, &trust)
+            }
+            taken => taken,
+        }
     }
 
     /// Why the terms of a running deal would be refused now, because somebody has taken
@@ -159,14 +195,14 @@ impl Shelf {
     }
 
     /// The revocation lists.
-    pub fn lists(&self) -> &Lists {
+    pub fn lists(&self) -> &Arc<Lists> {
         &self.lists
     }
 
     /// Terms that are kept; verified again as of `at`, the moment that a deal was opened: a
     /// running deal goes on under its terms when they are no longer offered.
     pub fn get(&self, digest: Digest, at: Timestamp) -> Result<Arc<VerifiedTerms>, TermsError> {
-        self.judged(digest, at, &self.trust, None)
+        self.judged(digest, at, &self.trust, None, Seen::default())
     }
 
     fn judged(
@@ -175,16 +211,18 @@ impl Shelf {
         at: Timestamp,
         trust: &TrustFile,
         basis: Option<Digest>,
+        seen: Seen,
     ) -> Result<Arc<VerifiedTerms>, TermsError> {
-        if let Some(terms) = self.lock().get(&(digest, basis)) {
+        let by = By { terms: digest, basis, seen };
+        if let Some(terms) = self.lock().get(&by) {
             return Ok(Arc::clone(terms));
         }
         let layout = self.layout(digest)?;
-        let terms = VerifiedTerms::verify(&layout, trust, None, at)?;
+        let terms = VerifiedTerms::verify_again(&layout, trust, seen.known, seen.suspicious, at)?;
         if terms.digest() != digest {
             return Err(TermsError::Missing(digest));
         }
-        Ok(self.keep(terms, basis))
+        Ok(self.keep(terms, by))
     }
 
     /// The bundle of terms that are kept.
@@ -203,14 +241,14 @@ impl Shelf {
         let agreement = Agreement::decode(&row.agreement)
             .map_err(|error| Stop::broken(format!("the stored agreement: {error}")))?;
         // Terms that cannot be read now are this home's trouble; the deal is not harmed by it.
-        let terms =
-            self.judged(row.terms, row.opened, trust, row.basis).map_err(|error| match error {
-                // Its world cannot be served tomorrow either: trying again is pointless.
-                TermsError::Trust(TrustError::Refused(refusal @ Refusal::World(_))) => {
-                    Stop::from(refusal)
-                }
-                error => Stop::away(Needed::Terms, error),
-            })?;
+        let terms = self.judged(row.terms, row.opened, trust, row.basis, row.seen);
+        let terms = terms.map_err(|error| match error {
+            // Its world cannot be served tomorrow either: trying again is pointless.
+            TermsError::Trust(TrustError::Refused(refusal @ Refusal::World(_))) => {
+                Stop::from(refusal)
+            }
+            error => Stop::away(Needed::Terms, error),
+        })?;
         let side = row.side;
         Ok(Deal { id: row.id, side, agreement, terms, opened: row.opened })
     }
@@ -220,9 +258,9 @@ impl Shelf {
         &self.trust
     }
 
-    fn keep(&self, terms: VerifiedTerms, basis: Option<Digest>) -> Arc<VerifiedTerms> {
+    fn keep(&self, terms: VerifiedTerms, by: By) -> Arc<VerifiedTerms> {
         let terms = Arc::new(terms);
-        self.lock().insert((terms.digest(), basis), Arc::clone(&terms));
+        self.lock().insert(by, Arc::clone(&terms));
         terms
     }
 

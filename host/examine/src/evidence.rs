@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use semper_archive::{Archive, ArchiveError, DealRow, EvidenceRow};
 use semper_base::cbor;
-use semper_base::cert::Roots;
+use semper_base::cert::Verifier;
 use semper_base::cose::{self, Signatory};
 use semper_base::{Digest, Role, Timestamp};
 use semper_exchange::crypto::{Body as _, Crypto as _, Named};
@@ -93,11 +93,15 @@ pub struct Opened {
 }
 
 /// Checks everything that the archive holds of a deal.
-pub fn verify(archive: &Archive, roots: &Roots, row: &DealRow) -> Result<Findings, ArchiveError> {
+pub fn verify(
+    archive: &Archive,
+    verifier: &Verifier,
+    row: &DealRow,
+) -> Result<Findings, ArchiveError> {
     let mut found = Findings::default();
     check_agreement(row, &mut found);
     for item in archive.evidence(Some(row.id))? {
-        check_evidence(roots, row, &item, &mut found);
+        check_evidence(verifier, row, &item, &mut found);
     }
     // A deal may be running meanwhile: what it sends after this line is left for the next look.
     let sent = archive.last_message(row.id, true)?.map_or(0, |it| it.0);
@@ -125,7 +129,7 @@ fn check_agreement(row: &DealRow, found: &mut Findings) {
     }
 }
 
-fn check_evidence(roots: &Roots, row: &DealRow, item: &EvidenceRow, found: &mut Findings) {
+fn check_evidence(verifier: &Verifier, row: &DealRow, item: &EvidenceRow, found: &mut Findings) {
     let what = format!("{} by {}", item.kind, item.signer);
     if Digest::of(&item.bytes) != item.digest {
         return found.wrong.push(format!("{what}: the stored bytes have been changed"));
@@ -133,7 +137,7 @@ fn check_evidence(roots: &Roots, row: &DealRow, item: &EvidenceRow, found: &mut 
     let outcome = match item.kind.as_str() {
         "agreement" => [Side::Buyer, Side::Seller]
             .into_iter()
-            .find_map(|side| SignedAgreement::verify(&item.bytes, side, roots, item.stored).ok())
+            .find_map(|side| SignedAgreement::verify(&item.bytes, side, verifier, item.stored).ok())
             .filter(|signed| signed.agreement.id() == row.id)
             .map(|signed| signed.signer.name)
             .ok_or_else(|| "not a signed agreement of this deal".to_owned()),
@@ -149,7 +153,7 @@ fn check_evidence(roots: &Roots, row: &DealRow, item: &EvidenceRow, found: &mut 
         // What it is, the exchange's evidence says: its key is there, and the root of what it opens.
         "information" => return found.right.push(format!("{what}: as it came")),
         "fork" => return found.right.push(format!("{what}: kept as evidence of cheating")),
-        kind => statement_signer(roots, row, kind, item),
+        kind => statement_signer(verifier, row, kind, item),
     };
     match outcome {
         Ok(name) if name == item.signer => found.right.push(format!("{what}: signature and chain")),
@@ -189,7 +193,7 @@ fn exchanged(row: &DealRow, item: &EvidenceRow) -> Option<Result<String, String>
 }
 
 fn statement_signer(
-    roots: &Roots,
+    verifier: &Verifier,
     row: &DealRow,
     kind: &str,
     item: &EvidenceRow,
@@ -201,7 +205,7 @@ fn statement_signer(
     }
     let mut why = String::new();
     for role in roles {
-        match SignedStatement::verify(&item.bytes, roots, *role, item.stored)
+        match SignedStatement::verify(&item.bytes, verifier, *role, item.stored)
             .and_then(|signed| signed.of_deal(row.id))
         {
             Ok(signed) if signed.statement().content.kind().name() == kind => {

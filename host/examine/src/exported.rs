@@ -7,6 +7,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use semper_archive::JournalRow;
+use semper_base::cert::Revocation;
 use semper_base::{DealId, Digest, Mend, Timestamp};
 use semper_exchange::judge::{Evidence, judge};
 use semper_exchange::package::deal_name;
@@ -191,10 +192,11 @@ fn agreement(
     trust: &TrustFile,
     found: &mut Findings,
 ) -> Option<Agreement> {
+    let verifier = trust.authorities.asking(Revocation::EVIDENCE);
     let mut agreement = None;
     for side in [Side::Buyer, Side::Seller] {
         let verified = signed.iter().find_map(|bytes| {
-            let signed = SignedAgreement::verify(bytes, side, &trust.authorities, at).ok()?;
+            let signed = SignedAgreement::verify(bytes, side, &verifier, at).ok()?;
             (signed.agreement.id() == id).then_some(signed)
         });
         match verified {
@@ -290,8 +292,11 @@ fn re_execute(
         let range = case.messages.range((sent, 0)..=(sent, u64::MAX));
         range.map(|((_, seq), bytes)| (*seq, bytes.clone())).collect()
     };
-    let recorded =
-        Recorded { roots: trust.authorities.clone(), received: of(false), sent: of(true) };
+    let recorded = Recorded {
+        verifier: trust.authorities.asking(Revocation::EVIDENCE),
+        received: of(false),
+        sent: of(true),
+    };
     let deal = Arc::new(Deal {
         id: case.id,
         side: case.side,
@@ -379,6 +384,7 @@ pub fn of_archive(
         Ok(all.into_iter().map(|row| (row.seq, row.bytes)).collect())
     };
     let (received, sent) = (of(false)?, of(true)?);
-    let recorded = Recorded { roots: trust.authorities.clone(), received, sent };
+    let recorded =
+        Recorded { verifier: trust.authorities.asking(Revocation::EVIDENCE), received, sent };
     replay::re_execute(runtime, deal, &archive.journal(deal.id)?, recorded, true)
 }

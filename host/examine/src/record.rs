@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use semper_base::cert::Roots;
+use semper_base::cert::Verifier;
 use semper_base::{Digest, Timestamp};
 use semper_items::statement::{Content, PaymentOrder};
 use semper_items::{Container, Header, Item, Message, SignedMessage, Statement};
@@ -19,8 +19,8 @@ use semper_runtime::world::World;
 /// The messages of a deal, as its archive or its export has them.
 #[derive(Clone, Debug)]
 pub struct Recorded {
-    /// The authorities that vouch for parties and banks.
-    pub roots: Roots,
+    /// Believes the parties and banks.
+    pub verifier: Verifier,
     /// Messages received, by number: the signed bytes.
     pub received: BTreeMap<u64, Vec<u8>>,
     /// Messages sent, by number: the signed bytes.
@@ -50,8 +50,8 @@ impl World for Record {
         Timestamp::now()
     }
 
-    fn roots(&self) -> &Roots {
-        &self.recorded.roots
+    fn verifier(&self) -> &Verifier {
+        &self.recorded.verifier
     }
 
     fn message(&self, seq: u64, digest: Digest) -> Result<SignedMessage, Stop> {

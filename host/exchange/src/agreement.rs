@@ -205,6 +205,9 @@ pub enum AgreementError {
     /// The dates do not follow one another.
     #[error("the dates do not follow one another: accept, close, dispute, lock")]
     Dates,
+    /// A third party's name that is too long.
+    #[error("the third party's name is longer than {MAX_TEXT} bytes")]
+    Origin,
     /// The same key on several sides.
     #[error("the parties must have keys of their own")]
     Keys,
@@ -237,6 +240,9 @@ impl<C: Crypto> Exchange<C> {
         }
         if self.fairness != self.protocol.fairness() {
             return Err(AgreementError::Fairness(self.protocol));
+        }
+        if self.third_party.origin.len() > MAX_TEXT {
+            return Err(AgreementError::Origin);
         }
         let keys = [self.originator.sign, self.responder.sign, self.third_party.sign];
         if keys[0] == keys[1] || keys[1] == keys[2] || keys[0] == keys[2] {

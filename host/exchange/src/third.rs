@@ -28,7 +28,7 @@ use crate::mutation::{Rule, leaves_out};
 use crate::party::are_evidently_bad;
 use crate::verdict::{Asked, Complaint, Decision, Rejection, Request, Told, Verdict, Wish, told};
 
-pub use answers::{answer, rejected, submitted};
+pub use answers::{answer, bare, is_bare, rejected, submitted};
 
 /// For how long the third party may consider a request, in ms: by then it has decided, or can
 /// show who kept it from deciding.
@@ -116,7 +116,7 @@ pub fn step<C: Crypto>(
     holder: &impl Holder<C>,
 ) -> Stepped<C> {
     match event {
-        Event::Requested(request) => match validate(&request, own) {
+        Event::Requested(request) => match check(&request, own) {
             Err(why) => Ok((case, vec![Effect::Reject(why)])),
             Ok(()) => requested(case, request, now, holder),
         },
@@ -139,8 +139,13 @@ pub fn step<C: Crypto>(
     }
 }
 
-/// Whether the messages of a request belong together and are signed by whom they must be.
-fn validate<C: Crypto>(request: &Request<C>, own: &C::Key) -> Result<(), Rejection> {
+/// Whether the messages of a request belong together, are signed by whom they must be, and have no
+/// more in them than the agreement needs. Looks at nothing that is stored, so that a driver can ask
+/// before it counts a request against anybody.
+///
+/// # Errors
+/// Why nothing can be decided on it.
+pub fn check<C: Crypto>(request: &Request<C>, own: &C::Key) -> Result<(), Rejection> {
     let promise = &request.promise;
     let agreement = &promise.body().agreement;
     let subject = agreement.subject();
@@ -150,7 +155,13 @@ fn validate<C: Crypto>(request: &Request<C>, own: &C::Key) -> Result<(), Rejecti
     if !promise.is_by(&agreement.originator.sign, subject) {
         return Err(Rejection::Malformed);
     }
+    if promise.body().tokens.len() != agreement.from_originator.len() {
+        return Err(Rejection::Malformed);
+    }
     if let Some(accept) = &request.accept {
+        if accept.body().tokens.len() != agreement.from_responder.len() {
+            return Err(Rejection::Malformed);
+        }
         let names =
             accept.body().promise == promise.digest() || leaves_out(Rule::AcceptNamesPromise);
         if !names || !accept.is_by(&agreement.responder.sign, subject) {

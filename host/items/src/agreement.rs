@@ -3,13 +3,18 @@
 //! HELLO (buyer) → AGREE (merchant, signed) → AGREED (buyer, signed): see `docs/deals.md`,
 //! “Opening”.
 
+mod way;
+
+use schemars::JsonSchema;
 use semper_base::cbor::{self, CborError};
-use semper_base::cert::Roots;
+use semper_base::cert::Verifier;
 use semper_base::cose::{self, CoseError, Signatory};
 use semper_base::{
     Certificate, DealId, Digest, Identity, PublicKey, Role, SealPublic, SigningKey, Timestamp,
 };
 use serde::{Deserialize, Serialize};
+
+pub use way::{NoWay, Way};
 
 /// The payment module that semper's hosts have, by its name in terms and agreements: money at a bank.
 pub const PURSE: &str = "purse";
@@ -22,7 +27,9 @@ pub const MAX_AGREEMENT: usize = 8 * 1024;
 pub const MAX_SIGNED: usize = MAX_AGREEMENT + 16 * 1024;
 
 /// Which of the two a party is.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Side {
     /// The one who opened the deal.
@@ -119,7 +126,7 @@ pub struct Hello {
     pub keys: DealKeys,
     /// Security attributes of the deal.
     pub attributes: Attributes,
-    /// Payment modules that the buyer can use, most liked first.
+    /// The buyer's ways to pay, most liked first: the text form of [`Way`].
     pub payment: Vec<String>,
     /// When it was made.
     pub made: Timestamp,
@@ -135,7 +142,7 @@ pub struct Agreement {
     pub nonce: Digest,
     /// The merchant's keys for this deal.
     pub keys: DealKeys,
-    /// The payment module chosen from the buyer's.
+    /// The way to pay, chosen from the buyer's.
     pub payment: String,
     /// An agreement that is not countersigned until then is void.
     pub countersign_by: Timestamp,
@@ -218,11 +225,11 @@ impl SignedAgreement {
     pub fn verify(
         bytes: &[u8],
         side: Side,
-        roots: &Roots,
+        verifier: &Verifier,
         at: Timestamp,
     ) -> Result<Self, AgreementError> {
         let parsed = cose::parse(bytes, DOMAIN, MAX_SIGNED)?;
-        let (payload, signer) = parsed.verify_identity(roots, side.role(), at)?;
+        let (payload, signer) = parsed.verify_identity(verifier, side.role(), at)?;
         let agreement = Agreement::decode(&payload)?;
         if agreement.name(side) != signer.name {
             let want = agreement.name(side).to_owned();

@@ -1,6 +1,6 @@
 //! A statement whose signature and signer have been verified.
 
-use semper_base::cert::Roots;
+use semper_base::cert::Verifier;
 use semper_base::cose::{self, CoseError};
 use semper_base::{Certificate, DealId, Digest, Identity, Mend, Role, SigningKey, Timestamp};
 
@@ -41,6 +41,13 @@ pub enum StatementError {
     },
 }
 
+impl StatementError {
+    /// Whether nothing is wrong, as far as is known: asking again later helps, nobody is at fault.
+    pub const fn is_passing(&self) -> bool {
+        matches!(self, Self::Signature(error) if error.is_passing())
+    }
+}
+
 const IGNORED: &str = "do not act on it; the sender's host or the way between is at fault";
 
 impl SignedStatement {
@@ -54,16 +61,26 @@ impl SignedStatement {
         Ok(cose::sign(key, &cose::Signatory::Chain(chain), DOMAIN, &payload))
     }
 
-    /// Verifies signed bytes: the chain leads to `roots`, the signer may act in `role`, the
+    /// Verifies signed bytes: `verifier` believes the chain, the signer may act in `role`, the
     /// certificate is valid `at` that time, the statement makes sense.
     pub fn verify(
         bytes: &[u8],
-        roots: &Roots,
+        verifier: &Verifier,
         role: Role,
         at: Timestamp,
     ) -> Result<Self, StatementError> {
+        Self::verify_as(bytes, verifier, &[role], at)
+    }
+
+    /// As [`SignedStatement::verify`], in any of these roles.
+    pub fn verify_as(
+        bytes: &[u8],
+        verifier: &Verifier,
+        roles: &[Role],
+        at: Timestamp,
+    ) -> Result<Self, StatementError> {
         let parsed = cose::parse(bytes, DOMAIN, limits::SIGNED_STATEMENT)?;
-        let (payload, signer) = parsed.verify_identity(roots, role, at)?;
+        let (payload, signer) = parsed.verify_identity_as(verifier, roles, at)?;
         let statement = Statement::decode(&payload)?;
         Ok(Self { bytes: bytes.to_vec(), statement, signer, digest: Digest::of(&payload) })
     }

@@ -1,9 +1,11 @@
 //! The test bank: accounts, payments by signed orders, statements of account.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use axum::Extension;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -12,10 +14,10 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use semper_archive::{Home, HomeError};
 use semper_bank_protocol::{
-    ACCOUNT_DOMAIN, AccountAction, AccountRequest, AccountView, BANK, BankRefusal, CBOR, EntryView,
-    MAX_CLAIM, Refusal, Request,
+    ACCOUNT_DOMAIN, AccountAction, AccountRequest, AccountView, BANK, BankRefusal, CBOR, Claim,
+    EntryView, MAX_CLAIM, Refusal, Request,
 };
-use semper_base::cert::{CertError, Roots};
+use semper_base::cert::{CertError, Revocation, Roots, Verifier};
 use semper_base::cose;
 use semper_base::keys::KeyError;
 use semper_base::{Certificate, Clock, Digest, Identity, Mend, Role, SigningKey, Timestamp, cbor};
@@ -25,8 +27,10 @@ use semper_items::SignedStatement;
 use semper_items::statement::{Content, PaymentConfirmation, Statement};
 use semper_keeper::{Bell, Health, Post, Turn};
 use semper_ledger::{Account, AccountId, Entry, Ledger, LedgerError, Movement, NotAnAccount};
+use semper_net::Peer;
 
 use crate::health;
+use crate::holds::fences::Fences;
 use crate::holds::{Holds, HoldsError};
 use crate::outside::{Outside as _, System};
 use crate::role::{HomeConfig, Role as ServerRole, RoleKind, Wrong};
@@ -41,6 +45,8 @@ const FRESH_MS: u64 = 5 * 60 * 1000;
 const LAPSE: Duration = Duration::from_secs(10);
 /// Entries in a statement of account.
 const ENTRIES: u32 = 50;
+/// Bytes of a request: a signed statement, with its chain.
+const MOST: usize = 128 * 1024;
 
 /// Why a bank's home cannot be opened.
 #[derive(Debug, thiserror::Error, Mend)]
@@ -69,7 +75,15 @@ pub enum BankError {
     Ledger(#[from] LedgerError),
 }
 
+/// Merchants pay too (refunds), so either may hold an account.
+const HOLDERS: [Role; 2] = [Role::Buyer, Role::Merchant];
+const BEING_LOOKED_AT: &str = "the bank's books are being looked at; nothing was booked";
 const REGISTER: &str = "make bank.key with semper-sign key and register its request as bank.pem";
+
+/// Whether a bank's books balance. While they do not, nothing is booked: what is wrong is for the
+/// operator to look at, and customers ask again.
+#[derive(Debug, Default)]
+struct Books(AtomicBool);
 
 /// A running bank.
 #[derive(Debug)]
@@ -77,11 +91,15 @@ pub struct Bank {
     name: String,
     key: SigningKey,
     chain: Vec<Certificate>,
-    roots: Roots,
+    verifier: Verifier,
     ledger: Ledger,
+    /// Whether they balance.
+    books: Books,
     /// Signs facts about holds.
     facts: Keys,
     clock: Arc<dyn Clock>,
+    /// Whose fences are taken.
+    fences: Fences,
     /// The ledger's file.
     file: PathBuf,
 }
@@ -103,6 +121,7 @@ fn identity(
     now: Timestamp,
 ) -> Result<Identity, BankError> {
     let identity = roots
+        .asking(Revocation::OWN)
         .verify(chain, Role::Bank, now)
         .map_err(|source| BankError::Certificate { file: "bank.pem", source })?;
     match identity.key == key.public() {
@@ -113,16 +132,33 @@ fn identity(
 
 impl Bank {
     /// Opens a bank's home: `bank.key`, `bank.pem`, `root.pem` (the authority), the ledger.
-    pub fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, BankError> {
+    pub fn open(path: &Path, around: &Surroundings) -> Result<Self, BankError> {
+        let clock = around.clock();
         let home = Home::open(path)?;
         let (own, root) = (certificate(&home, "bank.pem")?, certificate(&home, "root.pem")?);
         let (key, chain, roots) = (signing_key(&home)?, vec![own], Roots::new(vec![root]));
         let identity = identity(&key, &chain, &roots, clock.now())?;
         let file = home.path().join(LEDGER);
         let ledger = Ledger::open(&file)?;
-        ledger.audit()?;
+        let verifier = roots.asking(around.revocation(path, &roots)?);
         let facts = Keys::new(SigningKey::from_seed(&key.seed()), NoGoods);
-        Ok(Self { name: identity.name, key, chain, roots, ledger, facts, clock, file })
+        let (books, fences) = (Books::default(), Fences::open(&ledger, around)?);
+        let bank = Self {
+            name: identity.name,
+            key,
+            chain,
+            verifier,
+            ledger,
+            books,
+            facts,
+            clock,
+            fences,
+            file,
+        };
+        // What has come due while nobody was here falls first.
+        bank.lapse();
+        bank.look_at_books();
+        Ok(bank)
     }
 
     /// The books.
@@ -130,8 +166,45 @@ impl Bank {
         &self.ledger
     }
 
+    /// Holds whose date has come fall; whether all could.
+    fn lapse(&self) -> bool {
+        let lapsed = self.ledger.lapse(self.clock.now());
+        lapsed
+            .inspect_err(|error| {
+                tracing::error!(%error, "holds whose date has come cannot be looked after");
+            })
+            .is_ok()
+    }
+
+    /// Works the books out again; whether they balance.
+    fn look_at_books(&self) -> bool {
+        let wrong = match self.ledger.findings(self.clock.now()) {
+            Ok(found) => {
+                for finding in &found {
+                    tracing::error!(%finding, "the books: semper bank audit");
+                }
+                found.iter().any(|it| it.breaks)
+            }
+            Err(error) => {
+                tracing::error!(%error, "the books cannot be read");
+                true
+            }
+        };
+        self.books.0.store(wrong, Ordering::SeqCst);
+        !wrong
+    }
+
+    /// Whether something may be booked.
+    fn may_book(&self) -> Result<(), BankRefusal> {
+        match self.books.0.load(Ordering::SeqCst) {
+            false => Ok(()),
+            true => Err(BankRefusal::new(Refusal::Away, BEING_LOOKED_AT)),
+        }
+    }
+
     /// Carries a signed payment order out, once; the signed confirmation.
     fn pay(&self, body: &[u8]) -> Result<Vec<u8>, BankRefusal> {
+        self.may_book()?;
         let now = self.clock.now();
         let signed = self.signed_by_holder(body, now)?;
         let statement = signed.statement();
@@ -152,6 +225,7 @@ impl Bank {
         let movement = Movement {
             reference: Digest::of_parts(&[order.from.as_bytes(), order.reference.as_bytes()]),
             request: signed.digest(),
+            ordered: statement.made,
             debit,
             credit,
             amount: order.amount,
@@ -178,6 +252,7 @@ impl Bank {
 
     /// Holds money under the conditions of an exchange, once; the signed fact.
     fn hold(&self, body: &[u8]) -> Result<Vec<u8>, BankRefusal> {
+        self.may_book()?;
         let now = self.clock.now();
         let signed = self.signed_by_holder(body, now)?;
         let Content::HoldOrder(order) = &signed.statement().content else {
@@ -191,15 +266,20 @@ impl Bank {
         if !owner.map_err(|error| ledger_refusal(&error))? {
             return Err(not_yours(&debit));
         }
-        let fact = self.holds().order(order, now).map_err(|error| holds_refusal(&error))?;
+        let ordered = signed.statement().made;
+        let fact = self.holds().order(order, ordered, now);
+        let fact = fact.map_err(|error| holds_refusal(&error))?;
+        self.fences.know(order.third_party);
         tracing::info!(exchange = order.exchange.short(), "money held");
         Ok(cbor::encode(&fact))
     }
 
     /// Follows a claim about a hold; the signed fact.
-    fn claim(&self, body: &[u8]) -> Result<Vec<u8>, BankRefusal> {
-        let request = cbor::decode(body, MAX_CLAIM).map_err(BankRefusal::malformed)?;
-        let fact = self.holds().claim(&request, self.clock.now());
+    fn claim(&self, body: &[u8], peer: Option<Peer>) -> Result<Vec<u8>, BankRefusal> {
+        self.may_book()?;
+        let request: Claim = cbor::decode(body, MAX_CLAIM).map_err(BankRefusal::malformed)?;
+        let is_taken = || self.fences.take(&request.third_party, peer);
+        let fact = self.holds().claim_if(&request, self.clock.now(), is_taken);
         Ok(cbor::encode(&fact.map_err(|error| holds_refusal(&error))?))
     }
 
@@ -213,10 +293,8 @@ impl Bank {
         body: &[u8],
         now: Timestamp,
     ) -> Result<SignedStatement, BankRefusal> {
-        // Merchants pay too (refunds), so either role may hold an account.
-        SignedStatement::verify(body, &self.roots, Role::Buyer, now)
-            .or_else(|_| SignedStatement::verify(body, &self.roots, Role::Merchant, now))
-            .map_err(BankRefusal::malformed)
+        SignedStatement::verify_as(body, &self.verifier, &HOLDERS, now)
+            .map_err(|error| not_believed(error.is_passing(), &error))
     }
 
     /// Opens or shows an account of whoever signs.
@@ -229,8 +307,17 @@ impl Bank {
         if request.made.millis().abs_diff(now.millis()) > FRESH_MS {
             return Err(BankRefusal::malformed("the request is not of now; set the clock"));
         }
+        // Whoever has seen it on its way does not learn the account's state by saying it again.
+        let since = now.before(Duration::from_millis(2 * FRESH_MS));
+        let first = self.ledger.is_first(request.nonce, request.made, since);
+        if !first.map_err(|error| ledger_refusal(&error))? {
+            return Err(BankRefusal::malformed("this request was answered before; ask anew"));
+        }
         let key = holder.key.id();
         let account = match &request.what {
+            AccountAction::Open(_) if self.books.0.load(Ordering::SeqCst) => {
+                return Err(BankRefusal::new(Refusal::Away, BEING_LOOKED_AT));
+            }
             AccountAction::Open(currency) => self.ledger.open_account(key, &holder.name, *currency),
             AccountAction::Show(id) => {
                 let id = number(id)?;
@@ -252,15 +339,11 @@ impl Bank {
         body: &[u8],
         now: Timestamp,
     ) -> Result<(AccountRequest, Identity), BankRefusal> {
-        let parse = || cose::parse(body, ACCOUNT_DOMAIN, 32 * 1024);
-        let unverified = parse().map_err(BankRefusal::malformed)?;
-        let verified = unverified.verify_identity(&self.roots, Role::Buyer, now);
-        let (payload, holder) = match verified {
-            Ok(done) => done,
-            Err(_) => parse()
-                .and_then(|it| it.verify_identity(&self.roots, Role::Merchant, now))
-                .map_err(BankRefusal::malformed)?,
-        };
+        let parsed =
+            cose::parse(body, ACCOUNT_DOMAIN, 32 * 1024).map_err(BankRefusal::malformed)?;
+        let (payload, holder) = parsed
+            .verify_identity_as(&self.verifier, &HOLDERS, now)
+            .map_err(|error| not_believed(error.is_passing(), &error))?;
         let request = cbor::decode(&payload, 4096).map_err(BankRefusal::malformed)?;
         Ok((request, holder))
     }
@@ -290,6 +373,14 @@ fn number(text: &str) -> Result<AccountId, BankRefusal> {
     text.parse().map_err(|error: NotAnAccount| BankRefusal::malformed(error))
 }
 
+/// A request whose signature is not believed; what the bank only cannot say now is its own trouble.
+fn not_believed(passing: bool, error: &dyn std::fmt::Display) -> BankRefusal {
+    match passing {
+        true => BankRefusal::new(Refusal::Away, error),
+        false => BankRefusal::malformed(error),
+    }
+}
+
 fn not_yours(account: &AccountId) -> BankRefusal {
     BankRefusal::new(Refusal::NotYours, format!("account {account} is not yours"))
 }
@@ -299,7 +390,9 @@ fn ledger_refusal(error: &LedgerError) -> BankRefusal {
         LedgerError::NoFunds { .. } => Refusal::NoFunds,
         LedgerError::UnknownAccount(_) => Refusal::UnknownAccount,
         LedgerError::Conflict | LedgerError::Hold(_) => Refusal::Conflict,
-        LedgerError::Currency { .. } | LedgerError::Amount(_) => Refusal::Malformed,
+        LedgerError::Currency { .. } | LedgerError::Amount(_) | LedgerError::Date { .. } => {
+            Refusal::Malformed
+        }
         LedgerError::Audit(_) | LedgerError::Sqlite(_) => Refusal::Away,
     };
     BankRefusal::new(code, error)
@@ -311,7 +404,7 @@ fn holds_refusal(error: &HoldsError) -> BankRefusal {
         HoldsError::Claim(ClaimError::Absent) => Refusal::UnknownHold,
         HoldsError::Claim(_) => Refusal::NotYours,
         HoldsError::Account(_) => Refusal::Malformed,
-        HoldsError::Damaged => Refusal::Away,
+        HoldsError::Damaged | HoldsError::Strangers => Refusal::Away,
     };
     BankRefusal::new(code, error)
 }
@@ -334,11 +427,11 @@ impl RoleKind for Bank {
             wrong.take(identity(&key, &[own], &Roots::new(vec![root]), System.clock().now()));
         }
         let ledger = Ledger::look(&home.path().join(LEDGER));
-        wrong.take(ledger.and_then(|it| it.audit()));
+        wrong.take(ledger.and_then(|it| it.audit(System.clock().now())));
     }
 
     fn open(config: &HomeConfig, around: &Surroundings) -> Result<Arc<dyn ServerRole>, BankError> {
-        let bank = Arc::new(Self::open(&config.home, around.clock())?);
+        let bank = Arc::new(Self::open(&config.home, around)?);
         let weak = Arc::downgrade(&bank);
         around.spawn().keep("lapse", &Bell::new(), Box::new(move |post| lapse(&weak, post)));
         Ok(bank)
@@ -348,12 +441,12 @@ impl RoleKind for Bank {
 /// Dates of holds are looked after as long as the bank stands.
 fn lapse(bank: &Weak<Bank>, post: &Post) -> Turn {
     let Some(bank) = bank.upgrade() else { return Turn::End };
-    match bank.ledger.lapse(bank.clock.now()) {
-        Ok(_) => post.well(),
-        Err(error) => {
-            tracing::error!(%error, "holds whose date has come cannot be looked after");
-            post.ill("holds whose date has come cannot be looked after");
-        }
+    if bank.may_book().is_err() && !bank.look_at_books() {
+        post.ill("the books do not balance: semper bank audit");
+    } else if bank.lapse() {
+        post.well();
+    } else {
+        post.ill("holds whose date has come cannot be looked after");
     }
     Turn::Wait(LAPSE)
 }
@@ -366,6 +459,7 @@ impl ServerRole for Bank {
             .route(Request::Account.path(), post(account))
             .route(Request::Hold.path(), post(hold))
             .route(Request::Claim.path(), post(claim))
+            .layer(web::most(MOST))
             .with_state(around.desk(self))
     }
 
@@ -395,8 +489,13 @@ async fn hold(State(desk): State<Desk<Bank>>, body: Bytes) -> Response {
     desk.answer("hold", move |bank| respond(Request::Hold, bank.hold(&body))).await
 }
 
-async fn claim(State(desk): State<Desk<Bank>>, body: Bytes) -> Response {
-    desk.answer("claim", move |bank| respond(Request::Claim, bank.claim(&body))).await
+async fn claim(
+    State(desk): State<Desk<Bank>>,
+    peer: Option<Extension<Peer>>,
+    body: Bytes,
+) -> Response {
+    let peer = peer.map(|Extension(it)| it);
+    desk.answer("claim", move |bank| respond(Request::Claim, bank.claim(&body, peer))).await
 }
 
 fn respond(request: Request, answer: Result<Vec<u8>, BankRefusal>) -> Response {
@@ -409,8 +508,10 @@ fn respond(request: Request, answer: Result<Vec<u8>, BankRefusal>) -> Response {
 fn refused(refusal: &BankRefusal) -> Response {
     if refusal.code.is_passing() {
         // The bank's own trouble: the payer asks again.
-        tracing::error!(words = refusal.words, "the ledger does not answer");
-        return web::json(StatusCode::SERVICE_UNAVAILABLE, refusal);
+        tracing::error!(words = refusal.words, "a request is not answered now");
+        // What hinders us is no matter of anybody else's.
+        let plain = BankRefusal::new(refusal.code.clone(), "the bank cannot answer this now");
+        return web::json(StatusCode::SERVICE_UNAVAILABLE, &plain);
     }
     tracing::warn!(code = %refusal.code, "payment or account request refused");
     web::json(StatusCode::UNPROCESSABLE_ENTITY, refusal)

@@ -2,6 +2,9 @@
 //! registration key; whoever presents it with a request that proves possession of a key pair
 //! gets one certificate. A second for the same registration key is refused.
 
+mod list;
+mod names;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,7 +17,7 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 use semper_archive::{Home, HomeError};
-use semper_base::cert::{Authority, CertError, Crl, Request, Withdrawn};
+use semper_base::cert::{Authority, CertError, Request};
 use semper_base::{Certificate, Digest, Mend, Role, SigningKey, Timestamp, keys};
 use semper_keeper::Health;
 use serde::{Deserialize, Serialize};
@@ -23,6 +26,7 @@ use crate::health;
 use crate::role::{HomeConfig, Role as ServerRole, RoleKind, Wrong};
 use crate::surroundings::{Desk, Surroundings};
 use crate::web;
+pub use names::Issued;
 
 /// Where requests are posted.
 pub const REGISTER: &str = "/semper/v1/register";
@@ -34,8 +38,8 @@ const KEY: &str = "ca.key";
 const FILE: &str = "ca.sqlite";
 /// Days that a certificate is valid.
 const DAYS: u64 = 730;
-/// Hours until the next revocation list is due.
-const LIST_HOURS: u64 = 48;
+/// Bytes of a registration.
+const MOST: usize = 64 * 1024;
 
 const SCHEMA: &str = "
     PRAGMA journal_mode = WAL;
@@ -54,6 +58,18 @@ const SCHEMA: &str = "
         since  INTEGER NOT NULL
     ) STRICT;
     CREATE TABLE IF NOT EXISTS lists (number INTEGER NOT NULL) STRICT;
+    CREATE TABLE IF NOT EXISTS signed_lists (
+        number  INTEGER PRIMARY KEY,
+        revoked INTEGER NOT NULL,
+        der     BLOB NOT NULL
+    ) STRICT;
+    CREATE TABLE IF NOT EXISTS names (
+        role  TEXT NOT NULL,
+        plain TEXT NOT NULL,
+        name  TEXT NOT NULL,
+        PRIMARY KEY (role, plain, name)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS again (key BLOB PRIMARY KEY) STRICT, WITHOUT ROWID;
 ";
 
 /// What goes to the authority.
@@ -106,6 +122,30 @@ pub enum CaError {
         /// In the invitation.
         want: String,
     },
+    /// Somebody has this name.
+    #[error("{role} “{name}” has a certificate already")]
+    #[mend("{ANOTHER}")]
+    Taken {
+        /// The name.
+        name: String,
+        /// The role in which it is taken.
+        role: Role,
+    },
+    /// Somebody has a name that the eye takes for this one.
+    #[error("“{name}” looks like “{other}”, who has a certificate as {role}")]
+    #[mend("{ANOTHER}")]
+    Alike {
+        /// The name.
+        name: String,
+        /// The name that is taken.
+        other: String,
+        /// The role in which it is taken.
+        role: Role,
+    },
+    /// Nobody can tell what the name is by looking at it.
+    #[error("this is no name that can be certified: {0}")]
+    #[mend(input, "write the name with letters of one script that can be seen")]
+    Name(String),
     /// The authority's store.
     #[error("the authority's store cannot be used: {0}")]
     #[mend("{RESTORE}")]
@@ -113,12 +153,16 @@ pub enum CaError {
 }
 
 const RESTORE: &str = "restore the authority's home from a backup";
+const ANOTHER: &str = "choose another name; a further key of the same party is invited by the \
+                       authority's operator, with semper ca invite --again";
 
 /// A running authority.
 #[derive(Debug)]
 pub struct Ca {
     authority: Authority,
     store: Mutex<Connection>,
+    /// Reads beside it, so that those who ask for the list keep nobody from registering.
+    reader: Mutex<Connection>,
     file: PathBuf,
 }
 
@@ -146,8 +190,10 @@ impl Ca {
         let home = Home::open(path)?;
         let authority = Authority::from_parts(Self::root(&home)?, Self::key(&home)?)?;
         let file = home.path().join(FILE);
-        let store = Mutex::new(semper_store::open(&file, SCHEMA)?);
-        Ok(Self { authority, store, file })
+        let mut store = semper_store::open(&file, SCHEMA)?;
+        names::complete(&mut store)?;
+        let reader = Mutex::new(semper_store::open(&file, "")?);
+        Ok(Self { authority, store: Mutex::new(store), reader, file })
     }
 
     fn root(home: &Home) -> Result<Certificate, CaError> {
@@ -159,7 +205,33 @@ impl Ca {
     }
 
     /// Invites somebody: the registration key, to be handed over on paper.
+    ///
+    /// # Errors
+    /// When somebody has the name in this role, or one that looks like it.
     pub fn invite(&self, name: &str, role: Role, names: &[String]) -> Result<String, CaError> {
+        names::is_visible(name)?;
+        names::is_free(&self.lock(), name, role, false)?;
+        self.invited(name, role, names)
+    }
+
+    /// Invites a party that has this name already to have a further key certified.
+    ///
+    /// # Errors
+    /// When the name looks like that of somebody else in this role.
+    pub fn invite_again(
+        &self,
+        name: &str,
+        role: Role,
+        names: &[String],
+    ) -> Result<String, CaError> {
+        names::is_visible(name)?;
+        names::is_free(&self.lock(), name, role, true)?;
+        let key = self.invited(name, role, names)?;
+        self.lock().execute("INSERT INTO again VALUES (?1)", [hash(&key).as_bytes()])?;
+        Ok(key)
+    }
+
+    fn invited(&self, name: &str, role: Role, names: &[String]) -> Result<String, CaError> {
         let digits = semper_base::digest::hex(&keys::random()[..10]);
         let key =
             digits.as_bytes().chunks(5).map(String::from_utf8_lossy).collect::<Vec<_>>().join("-");
@@ -201,6 +273,13 @@ impl Ca {
             return Ok(Registered { chain: vec![Certificate::from_der(&der)?] });
         }
         let role: Role = role.parse()?;
+        let sql = "SELECT EXISTS (SELECT 1 FROM again WHERE key = ?1)";
+        let again: bool = transaction.query_row(sql, [key.as_bytes()], |row| row.get(0))?;
+        if let Err(error) = names::is_free(&transaction, &name, role, again) {
+            // The operator has invited two by one name, or by names that look alike.
+            tracing::warn!(%role, name, %error, "a registration is refused");
+            return Err(error);
+        }
         let names: Vec<String> = names.split_whitespace().map(str::to_owned).collect();
         let now = Timestamp::now();
         let until = now.after(Duration::from_secs(DAYS * 86_400));
@@ -209,6 +288,7 @@ impl Ca {
             "UPDATE invitations SET public = ?2, certificate = ?3 WHERE key = ?1",
             params![key.as_bytes(), request.key.as_bytes(), certificate.der()],
         )?;
+        names::take(&transaction, &name, role)?;
         transaction.commit()?;
         tracing::info!(%role, "certificate issued");
         Ok(Registered { chain: vec![certificate] })
@@ -225,34 +305,12 @@ impl Ca {
         Ok(())
     }
 
-    /// A new revocation list, with the next number.
-    pub fn list(&self) -> Result<Crl, CaError> {
-        let mut store = self.lock();
-        let transaction = store.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let sql = "SELECT COALESCE(MAX(number), 0) + 1 FROM lists";
-        let number: i64 = transaction.query_row(sql, [], |row| row.get(0))?;
-        transaction.execute("DELETE FROM lists", [])?;
-        transaction.execute("INSERT INTO lists VALUES (?1)", [number])?;
-        let withdrawn: Vec<Withdrawn> = {
-            let mut rows = transaction.prepare("SELECT serial, since FROM revoked")?;
-            let rows = rows.query_map([], |row| {
-                let since: i64 = row.get(1)?;
-                let since = Timestamp::from_millis(since.cast_unsigned());
-                Ok(Withdrawn {
-                    serial: row.get(0)?,
-                    since: since.unwrap_or_else(|_| Timestamp::now()),
-                })
-            })?;
-            rows.collect::<Result<_, _>>()?
-        };
-        transaction.commit()?;
-        let now = Timestamp::now();
-        let next = now.after(Duration::from_secs(LIST_HOURS * 3_600));
-        Ok(self.authority.crl(number.cast_unsigned(), &withdrawn, now, next)?)
-    }
-
     fn lock(&self) -> MutexGuard<'_, Connection> {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn reading(&self) -> MutexGuard<'_, Connection> {
+        self.reader.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -287,7 +345,8 @@ impl RoleKind for Ca {
 impl ServerRole for Ca {
     fn routes(self: Arc<Self>, around: &Surroundings) -> Router {
         let desk = around.desk(self);
-        Router::new().route(REGISTER, post(register)).route(CRL, get(list)).with_state(desk)
+        let register = post(register).layer(web::most(MOST));
+        Router::new().route(REGISTER, register).route(CRL, get(list)).with_state(desk)
     }
 
     fn health(&self) -> Vec<Health> {
@@ -297,10 +356,10 @@ impl ServerRole for Ca {
 
 async fn list(State(desk): State<Desk<Ca>>) -> Response {
     let made = |ca: &Ca| match ca.list() {
-        Ok(list) => web::bytes("application/pkix-crl", list.der().to_vec()),
+        Ok(list) => web::bytes("application/pkix-crl", list),
         Err(error) => {
             tracing::error!(%error, "the revocation list cannot be made");
-            web::refuse(StatusCode::SERVICE_UNAVAILABLE, "not now", "try again later")
+            web::not_now()
         }
     };
     desk.answer("list", made).await
@@ -321,7 +380,7 @@ fn answer(ca: &Ca, body: &[u8]) -> Response {
         Ok(registered) => web::json(StatusCode::OK, &registered),
         Err(error @ (CaError::Sqlite(_) | CaError::Home(_) | CaError::Key(_))) => {
             tracing::error!(%error, "registration failed");
-            web::refuse(StatusCode::SERVICE_UNAVAILABLE, "not now", "try again later")
+            web::not_now()
         }
         Err(error) => web::refuse(StatusCode::FORBIDDEN, &error, error.mend()),
     }

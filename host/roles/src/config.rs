@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 
 use semper_base::cert::CertError;
 use semper_base::{Certificate, Mend};
-use semper_net::{ServeError, TlsIdentity};
+use semper_net::{Limits, ServeError, TlsIdentity};
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 
 use crate::list::ROLES;
+use crate::revocation::RevocationConfig;
 use crate::role::{Configured, RoleError, Section};
 
 /// A server's configuration. Paths in the file are relative to it.
@@ -22,6 +23,12 @@ pub struct ServerConfig {
     pub log: LogFormat,
     /// The server's TLS certificate and key.
     pub tls: TlsConfig,
+    /// Where roles ask for revoked certificates.
+    pub revocation: Option<RevocationConfig>,
+    /// What strangers may take of the server.
+    pub limits: Limits,
+    /// Where `/healthz` and `/metrics` are shown instead of `listen`, if that is another address.
+    pub metrics: Option<SocketAddr>,
     roles: Vec<Box<dyn Configured>>,
 }
 
@@ -76,11 +83,11 @@ pub enum ConfigError {
         /// The sections that it may have.
         known: String,
     },
-    /// The TLS key is readable by others.
+    /// The TLS key, or the file itself if it holds a password, is readable by others.
     #[error("{} is open to others (mode {mode:03o})", file.display())]
     #[mend(input, "chmod 600 {}", file.display())]
     Loose {
-        /// The key's file.
+        /// The file.
         file: PathBuf,
         /// Its mode.
         mode: u32,
@@ -138,16 +145,22 @@ impl ServerConfig {
         let head = head.map_err(&mut form).ok();
         let base = file.parent().unwrap_or(Path::new("."));
         let sections = known.iter().filter_map(|it| it.read(&text, base).transpose());
-        let roles: Vec<_> = sections.filter_map(|it| it.map_err(&mut form).ok()).collect();
+        let roles: Vec<Box<dyn Configured>> =
+            sections.filter_map(|it| it.map_err(&mut form).ok()).collect();
         if roles.is_empty() && wrong.is_empty() {
             let known = sections_of(known);
             wrong.push(ConfigError::NoRole { file: file.to_owned(), known });
+        }
+        // Whoever may read the file reads the password in it.
+        if roles.iter().any(|it| it.has_secret()) {
+            wrong.extend(private(file).err());
         }
         let config = head.map(|mut head| {
             for path in [&mut head.tls.certificate, &mut head.tls.key] {
                 *path = base.join(&*path);
             }
-            Self { listen: head.listen, log: head.log, tls: head.tls, roles }
+            let Filled { listen, log, tls, revocation, limits, metrics } = head;
+            Self { listen, log, tls, revocation, limits, metrics, roles }
         });
         (config, wrong)
     }
@@ -171,8 +184,8 @@ impl ServerConfig {
 
     /// What is wrong with certificate and key, each by itself and together.
     fn tls_mistakes(&self) -> Vec<ConfigError> {
-        let certificate = self.certificate().err();
-        let key = self.key().err();
+        let certificate = self.tls.chain().err();
+        let key = self.tls.pem().err();
         if certificate.is_some() || key.is_some() {
             return certificate.into_iter().chain(key).collect();
         }
@@ -189,24 +202,38 @@ impl ServerConfig {
     /// # Errors
     /// When a file cannot be read, or the key's can be read by others.
     pub fn tls(&self) -> Result<TlsIdentity, ConfigError> {
-        Ok(TlsIdentity { chain: vec![self.certificate()?], key_pem: self.key()? })
+        self.tls.identity()
+    }
+}
+
+impl TlsConfig {
+    /// What stands in the files now.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or the key's can be read by others.
+    pub fn identity(&self) -> Result<TlsIdentity, ConfigError> {
+        Ok(TlsIdentity { chain: vec![self.chain()?], key_pem: self.pem()? })
     }
 
-    fn certificate(&self) -> Result<Certificate, ConfigError> {
-        Ok(Certificate::from_pem(&read(&self.tls.certificate)?)?)
+    fn chain(&self) -> Result<Certificate, ConfigError> {
+        Ok(Certificate::from_pem(&read(&self.certificate)?)?)
     }
 
     /// The key's PEM.
-    fn key(&self) -> Result<String, ConfigError> {
-        use std::os::unix::fs::PermissionsExt as _;
-        if let Ok(meta) = self.tls.key.metadata() {
-            let mode = meta.permissions().mode() & 0o777;
-            if mode & 0o077 != 0 {
-                return Err(ConfigError::Loose { file: self.tls.key.clone(), mode });
-            }
-        }
-        read(&self.tls.key)
+    fn pem(&self) -> Result<String, ConfigError> {
+        private(&self.key)?;
+        read(&self.key)
     }
+}
+
+/// Looks whether a file with a secret is its owner's alone.
+fn private(file: &Path) -> Result<(), ConfigError> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = file.metadata().map_or(0, |it| it.permissions().mode() & 0o777);
+    if mode & 0o077 == 0 {
+        return Ok(());
+    }
+    Err(ConfigError::Loose { file: file.to_owned(), mode })
 }
 
 fn read(file: &Path) -> Result<String, ConfigError> {
@@ -236,12 +263,18 @@ struct Filled {
     listen: SocketAddr,
     log: LogFormat,
     tls: TlsConfig,
+    revocation: Option<RevocationConfig>,
+    limits: Limits,
+    metrics: Option<SocketAddr>,
 }
 
 enum Key {
     Listen,
     Log,
     Tls,
+    Revocation,
+    Limits,
+    Metrics,
     Role,
 }
 
@@ -261,19 +294,27 @@ impl<'de> Visitor<'de> for Head {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Filled, A::Error> {
-        let (mut listen, mut log, mut tls) = (None, None, None);
+        let (mut listen, mut log, mut tls, mut revocation) = (None, None, None, None);
+        let (mut limits, mut metrics) = (Limits::default(), None);
         while let Some(key) = map.next_key_seed(KeyOf { known: self.known })? {
             match key {
                 Key::Listen => listen = Some(map.next_value()?),
                 Key::Log => log = Some(map.next_value()?),
                 Key::Tls => tls = Some(map.next_value()?),
+                Key::Revocation => revocation = Some(map.next_value()?),
+                Key::Limits => limits = map.next_value()?,
+                Key::Metrics => metrics = Some(map.next_value()?),
                 Key::Role => map.next_value::<IgnoredAny>().map(drop)?,
             }
         }
+        limits.check().map_err(A::Error::custom)?;
         Ok(Filled {
+            limits,
+            metrics,
             listen: listen.ok_or_else(|| A::Error::missing_field("listen"))?,
             log: log.unwrap_or_default(),
             tls: tls.ok_or_else(|| A::Error::missing_field("tls"))?,
+            revocation,
         })
     }
 }
@@ -295,7 +336,9 @@ impl Visitor<'_> for KeyOf {
     type Value = Key;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("`listen`, `log`, `[tls]` or a role's section")
+        f.write_str(
+            "`listen`, `log`, `metrics`, `[tls]`, `[limits]`, `[revocation]` or a role's section",
+        )
     }
 
     fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Key, E> {
@@ -303,10 +346,13 @@ impl Visitor<'_> for KeyOf {
             "listen" => Ok(Key::Listen),
             "log" => Ok(Key::Log),
             "tls" => Ok(Key::Tls),
+            "revocation" => Ok(Key::Revocation),
+            "limits" => Ok(Key::Limits),
+            "metrics" => Ok(Key::Metrics),
             _ if self.known.iter().any(|it| it.name == name) => Ok(Key::Role),
             _ => Err(E::custom(format!(
-                "unknown section or entry `{name}`: a server has `listen`, `log`, [tls], and for \
-                 its roles {}",
+                "unknown section or entry `{name}`: a server has `listen`, `log`, `metrics`, \
+                 [tls], [limits], [revocation], and for its roles {}",
                 sections_of(self.known)
             ))),
         }

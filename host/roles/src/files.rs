@@ -52,10 +52,11 @@ impl Files {
             _ => "application/octet-stream",
         };
         let hidden = name.split('/').any(|part| part.starts_with('.'));
-        match self.0.read(name) {
-            Ok(bytes) if !hidden => web::bytes(kind, bytes),
-            _ => StatusCode::NOT_FOUND.into_response(),
+        // Looked at first: opening a pipe would wait for whoever writes into it.
+        if hidden || !self.0.metadata(name).is_ok_and(|it| it.is_file()) {
+            return StatusCode::NOT_FOUND.into_response();
         }
+        web::file(kind, self.0.open(name).map(|it| it.into_std()))
     }
 }
 

@@ -20,6 +20,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 use semper_keeper::{Health, Keeper, State};
+use semper_net::Refusals;
 use serde::Serialize;
 
 use crate::role::Role;
@@ -45,10 +46,17 @@ struct Labels {
     outcome: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Reason {
+    reason: &'static str,
+}
+
 /// Counters of requests.
 #[derive(Debug, Default)]
 pub(crate) struct Metrics {
     requests: Family<Labels, Counter>,
+    /// Those who were refused before or beside their requests.
+    pub refusals: Refusals,
 }
 
 impl Metrics {
@@ -110,6 +118,7 @@ pub(crate) fn routes(ward: &Ward, metrics: &Metrics) -> Router {
     let help = "Requests by role, action and outcome";
     registry.register("semper_requests", help, metrics.requests.clone());
     registry.register_collector(Box::new(ward.clone()));
+    registry.register_collector(Box::new(TurnedAway(metrics.refusals.clone())));
     let metrics = Router::new().route("/metrics", get(count)).with_state(Arc::new(registry));
     Router::new().route("/healthz", get(say)).with_state(ward.clone()).merge(metrics)
 }
@@ -138,6 +147,22 @@ impl Collector for Ward {
         let ill = ConstGauge::new(i64::try_from(self.ill()).unwrap_or(i64::MAX));
         let help = "Threads, tasks and rooms that do not get on; /healthz names them";
         ill.encode(encoder.encode_descriptor("semper_ill", help, None, ill.metric_type())?)
+    }
+}
+
+/// Those who were refused, by reason.
+#[derive(Debug)]
+struct TurnedAway(Refusals);
+
+impl Collector for TurnedAway {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let help = "Connections and requests that were refused or cut off, by reason";
+        let counts = Family::<Reason, Counter>::default();
+        for (why, count) in self.0.all() {
+            counts.get_or_create(&Reason { reason: why.name() }).inc_by(count);
+        }
+        let kind = counts.metric_type();
+        counts.encode(encoder.encode_descriptor("semper_refusals", help, None, kind)?)
     }
 }
 

@@ -4,6 +4,8 @@
 //! verdict. Every answer is a fact, signed by the bank: where the hold stands now. The life of a
 //! hold is the ledger's, who may do what the exchange layer's; here they meet, in one commit.
 
+pub(crate) mod fences;
+
 use semper_bank_protocol::{Claim as ClaimRequest, HoldFact};
 use semper_base::{Digest, PublicKey, Timestamp, cbor};
 use semper_exchange::bank::{Claim, ClaimError, Fact, Order, authorise, begin, hold_name};
@@ -28,6 +30,9 @@ pub enum HoldsError {
     /// It names no account of a customer.
     #[error(transparent)]
     Account(#[from] NotAnAccount),
+    /// A third party whom nobody here has named fences more than strangers may have stored.
+    #[error("fences of third parties that no order here has named are not taken now")]
+    Strangers,
     /// A stored order cannot be read.
     #[error("the order of a hold is damaged")]
     Damaged,
@@ -43,15 +48,21 @@ pub struct Holds<'a> {
 }
 
 impl Holds<'_> {
-    /// Holds or pays what the owner of the account has ordered: once.
+    /// Holds or pays what the owner of the account has ordered at that time: once.
     ///
     /// # Errors
     /// No funds, no such account, another order under this name: nothing was booked.
-    pub fn order(&self, order: &HoldOrder, now: Timestamp) -> Result<HoldFact, HoldsError> {
+    pub fn order(
+        &self,
+        order: &HoldOrder,
+        ordered: Timestamp,
+        now: Timestamp,
+    ) -> Result<HoldFact, HoldsError> {
         let terms = Order::of(order);
         let name = hold_name::<Standard>(&terms.third_party, terms.leaf);
         let held = Held {
             name,
+            ordered,
             debit: order.from.parse()?,
             credit: order.to.parse()?,
             instruction: begin(&terms),
@@ -67,12 +78,29 @@ impl Holds<'_> {
     /// # Errors
     /// When nothing is held, or whoever claims has no right to: nothing has changed.
     pub fn claim(&self, request: &ClaimRequest, now: Timestamp) -> Result<HoldFact, HoldsError> {
+        self.claim_if(request, now, || true)
+    }
+
+    /// As [`Holds::claim`]; `is_taken` says of a fence under a name of which nothing is known, once
+    /// its signature has been verified, whether it is stored. It is asked with the books held.
+    ///
+    /// # Errors
+    /// As [`Holds::claim`]; [`HoldsError::Strangers`] when it is not stored.
+    pub fn claim_if(
+        &self,
+        request: &ClaimRequest,
+        now: Timestamp,
+        is_taken: impl FnOnce() -> bool,
+    ) -> Result<HoldFact, HoldsError> {
         let name = hold_name::<Standard>(&request.third_party, request.leaf);
         let opened = match &request.claim {
             Claim::Open(share) => Some(share.as_bytes().to_vec()),
             _ => None,
         };
-        let decide = |row: Option<&HoldRow>| decide(request, row);
+        let decide = |row: Option<&HoldRow>| match decide(request, row)? {
+            Instruction::Fence if row.is_none() && !is_taken() => Err(HoldsError::Strangers),
+            instruction => Ok(instruction),
+        };
         let followed = match self.ledger.follow(name, now, decide, opened) {
             Ok(followed) => followed?,
             // It cannot be followed (any more): the fact says why.

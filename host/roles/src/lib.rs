@@ -11,6 +11,8 @@
 //! | [`room`] | those places: a role that hangs leaves others their threads |
 //! | [`web`] | answers that all roles give in one way |
 //! | `health` | `/healthz` and `/metrics`, worked out from the keepers |
+//! | [`revocation`] | what authorities have withdrawn |
+//! | `budget` | what strangers may have stored in a minute |
 //! | `queue` | bounded queues to loops |
 //!
 //! | role | what it does |
@@ -28,6 +30,7 @@
 #![forbid(unsafe_code)]
 
 pub mod bank;
+mod budget;
 pub mod ca;
 pub mod catalogue;
 pub mod config;
@@ -40,6 +43,7 @@ pub mod merchant;
 pub mod outside;
 pub mod party;
 mod queue;
+pub mod revocation;
 pub mod role;
 pub mod room;
 pub mod server;

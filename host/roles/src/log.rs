@@ -20,14 +20,14 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use rusqlite::{Connection, OptionalExtension as _};
 use semper_archive::{Home, HomeError};
-use semper_base::cert::{CertError, Roots, ServerRoot};
-use semper_base::{Certificate, Digest, Mend, Role, SigningKey, Timestamp, keys};
+use semper_base::cert::{CertError, Revocation, Roots, ServerRoot, Verifier};
+use semper_base::{Certificate, Digest, Mend, Role, SigningKey, Timestamp, fault, keys};
 use semper_keeper::{Health, Spawn};
 use semper_net::{Believed, Client};
 use semper_tlog::note::NoteError;
 use semper_tlog::tree::{self, Tree, TreeError};
 use semper_tlog::{Checkpoint, Kind, Note, Proof, VerifierKey};
-use semper_trust::envelope;
+use semper_trust::envelope::{self, Opened};
 use serde::Deserialize;
 
 use crate::health;
@@ -135,6 +135,14 @@ pub enum LogError {
          authorities vouch for"
     )]
     Refused(String),
+    /// It cannot be said now whether a statement is accepted.
+    #[error("the statement cannot be taken now: {0}")]
+    #[mend("try again later; the log's operator looks after the authority's list")]
+    Unsure(String),
+    /// It cannot be logged now, for a reason that the log's operator finds in the server's log.
+    #[error("the log cannot take statements now")]
+    #[mend("try again later")]
+    Later,
     /// Not enough witnesses.
     #[error("only {got} of the {want} witnesses wanted have cosigned")]
     #[mend("try again later")]
@@ -156,7 +164,7 @@ const RESTORE: &str = "restore the log's home from a backup";
 #[derive(Debug)]
 pub struct Log {
     public: PathBuf,
-    roots: Roots,
+    verifier: Verifier,
     store: Arc<Mutex<Connection>>,
     queue: Queue<Pending>,
     vkey: VerifierKey,
@@ -167,7 +175,25 @@ pub struct Log {
 #[derive(Debug)]
 struct Pending {
     entry: Vec<u8>,
-    done: SyncSender<Result<u64, String>>,
+    done: SyncSender<Result<u64, NotLogged>>,
+}
+
+/// Why a statement was not logged, as whoever waits hears it.
+#[derive(Clone, Copy, Debug)]
+enum NotLogged {
+    /// So few of so many witnesses have cosigned.
+    Quorum { got: usize, want: usize },
+    /// Something else.
+    Later,
+}
+
+impl From<NotLogged> for LogError {
+    fn from(why: NotLogged) -> Self {
+        match why {
+            NotLogged::Quorum { got, want } => Self::Quorum { got, want },
+            NotLogged::Later => Self::Later,
+        }
+    }
 }
 
 impl Log {
@@ -189,14 +215,26 @@ impl Log {
     /// # Errors
     /// When something is missing or damaged, or too few witnesses cosign what a crash has left.
     pub fn open(config: &LogConfig, spawn: &dyn Spawn) -> Result<Self, LogError> {
+        let alone = |_: &Roots| Ok(Revocation::Unasked("only its keeper writes into it"));
+        Self::asking(config, spawn, alone)
+    }
+
+    /// As [`Log::open`], asking there what the authorities have withdrawn.
+    fn asking(
+        config: &LogConfig,
+        spawn: &dyn Spawn,
+        revocation: impl FnOnce(&Roots) -> Result<Revocation, HomeError>,
+    ) -> Result<Self, LogError> {
         let (mut writer, roots) = Self::parts(config, semper_store::open)?;
+        let roots = Roots::new(roots);
+        let verifier = roots.asking(revocation(&roots)?);
         writer.recover()?;
         let (public, vkey) = (writer.public.clone(), writer.vkey.clone());
         let store = Arc::clone(&writer.store);
         let (queue, waiting, bell) = queue();
         spawn.keep("writer", &bell, writer.turns(waiting));
         let file = config.home.join(FILE);
-        Ok(Self { public, roots: Roots::new(roots), store, queue, vkey, file })
+        Ok(Self { public, verifier, store, queue, vkey, file })
     }
 
     /// Looks whether the log could be opened: its files, its stored tree. Nothing is published,
@@ -266,7 +304,10 @@ impl Log {
     /// gets its first place.
     pub fn add(&self, entry: &[u8]) -> Result<Proof, LogError> {
         if let Some(number) = self.number(&Digest::of(entry))? {
-            return self.proof(number);
+            // A number alone is no proof: what was not published then is published now.
+            if number < self.published()?.0.size {
+                return self.proof(number);
+            }
         }
         self.accept(entry)?;
         self.append(entry)
@@ -276,7 +317,7 @@ impl Log {
         let (done, outcome) = sync_channel(1);
         let pending = Pending { entry: entry.to_vec(), done };
         self.queue.put(pending).map_err(|_| LogError::Closed)?;
-        let number = outcome.recv().map_err(|_| LogError::Closed)?.map_err(LogError::Refused)?;
+        let number = outcome.recv().map_err(|_| LogError::Closed)??;
         self.proof(number)
     }
 
@@ -290,7 +331,7 @@ impl Log {
             outcomes.push(outcome);
         }
         for outcome in outcomes {
-            outcome.recv().map_err(|_| LogError::Closed)?.map_err(LogError::Refused)?;
+            outcome.recv().map_err(|_| LogError::Closed)??;
         }
         Ok(())
     }
@@ -306,21 +347,15 @@ impl Log {
             Err(error) => return refused(error.to_string()),
         };
         let now = Timestamp::now();
-        let mut why = String::new();
-        for role in [Role::Merchant, Role::Author, Role::Evaluator] {
-            let verified = envelope::verify_any::<serde_json::Value>(
-                entry,
-                &claim.predicate_type,
-                &self.roots,
-                role,
-                now,
-            );
-            match verified {
-                Ok(_) => return Ok(()),
-                Err(error) => why = error.to_string(),
-            }
+        let verified = Opened::new(entry).and_then(|it| {
+            let roles = [Role::Merchant, Role::Author, Role::Evaluator];
+            it.verify_as::<serde_json::Value>(&claim.predicate_type, &self.verifier, &roles, now)
+        });
+        match verified {
+            Ok(_) => Ok(()),
+            Err(error) if error.is_passing() => Err(LogError::Unsure(error.to_string())),
+            Err(error) => refused(error.to_string()),
         }
-        refused(why)
     }
 
     fn number(&self, digest: &Digest) -> Result<Option<u64>, LogError> {
@@ -333,16 +368,24 @@ impl Log {
 
     /// The proof of the entry with that number, in the newest published tree.
     fn proof(&self, index: u64) -> Result<Proof, LogError> {
-        let note = read(&self.public, "checkpoint").ok_or(LogError::Closed)?;
-        let checkpoint = Note::parse(&note)?;
-        let head = Checkpoint::verify(&checkpoint, &self.vkey)?;
+        let (head, checkpoint) = self.published()?;
         let path = tree::prove(head.size, head.root, index, |path| read(&self.public, path))?;
         Ok(Proof { index, path, checkpoint })
     }
 
-    fn file(&self, name: &str) -> Option<Vec<u8>> {
+    /// The newest published checkpoint.
+    fn published(&self) -> Result<(Checkpoint, Note), LogError> {
+        let note = read(&self.public, "checkpoint").ok_or(LogError::Closed)?;
+        let note = Note::parse(&note)?;
+        Ok((Checkpoint::verify(&note, &self.vkey)?, note))
+    }
+
+    fn file(&self, name: &str) -> Response {
         let plain = name.split('/').all(|part| !part.is_empty() && !part.starts_with('.'));
-        plain.then(|| read(&self.public, name)).flatten()
+        if !plain {
+            return StatusCode::NOT_FOUND.into_response();
+        }
+        web::file("application/octet-stream", std::fs::File::open(self.public.join(name)))
     }
 }
 
@@ -380,6 +423,9 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), LogError> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(io)?;
     }
+    if fault::fails("log.write") {
+        return Err(io(std::io::ErrorKind::StorageFull.into()));
+    }
     let new = path.with_extension("new");
     let mut file = std::fs::File::create(&new).map_err(io)?;
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(io)?;
@@ -409,14 +455,16 @@ impl RoleKind for Log {
     }
 
     fn open(config: &LogConfig, around: &Surroundings) -> Result<Arc<dyn ServerRole>, LogError> {
-        Ok(Arc::new(Self::open(config, &around.keeper)?))
+        let revocation = |roots: &Roots| around.revocation(&config.home, roots);
+        Ok(Arc::new(Self::asking(config, &around.keeper, revocation)?))
     }
 }
 
 impl ServerRole for Log {
     fn routes(self: Arc<Self>, around: &Surroundings) -> Router {
         let desk = around.desk(self);
-        Router::new().route(ADD, post(add)).with_state(desk.clone()).merge(public_routes(desk))
+        let added = post(add).layer(web::most(2 * MAX_ENTRY));
+        Router::new().route(ADD, added).with_state(desk.clone()).merge(public_routes(desk))
     }
 
     fn health(&self) -> Vec<Health> {
@@ -455,11 +503,7 @@ async fn tile(State(desk): State<Desk<Log>>, UrlPath(name): UrlPath<String>) -> 
 }
 
 async fn file(desk: Desk<Log>, name: String) -> Response {
-    let shown = move |log: &Log| match log.file(&name) {
-        Some(bytes) => web::bytes("application/octet-stream", bytes),
-        None => StatusCode::NOT_FOUND.into_response(),
-    };
-    desk.answer("file", shown).await
+    desk.answer("file", move |log| log.file(&name)).await
 }
 
 fn answer(outcome: Result<Proof, LogError>) -> Response {
@@ -468,8 +512,12 @@ fn answer(outcome: Result<Proof, LogError>) -> Response {
         Err(error @ LogError::Refused(_)) => {
             web::refuse(StatusCode::FORBIDDEN, &error, error.mend())
         }
+        Err(error @ (LogError::Later | LogError::Quorum { .. } | LogError::Closed)) => {
+            web::refuse(StatusCode::SERVICE_UNAVAILABLE, &error, error.mend())
+        }
         Err(error) => {
             tracing::error!(%error, "the log fails");
+            let error = LogError::Later;
             web::refuse(StatusCode::SERVICE_UNAVAILABLE, &error, error.mend())
         }
     }

@@ -1,9 +1,14 @@
 //! The merchant's server: its terms as files, openings, messages in, messages out.
 
+mod openings;
+
+use std::collections::HashMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use axum::Extension;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path as UrlPath, Query as UrlQuery, State};
@@ -17,11 +22,13 @@ use semper_base::{DealId, Digest, Mend};
 use semper_commerce::host::{EXCHANGE, Ended, MessageRefusal};
 use semper_commerce::link::{HOLD_MS, MESSAGE};
 use semper_commerce::lists::WELL_KNOWN as REVOCATIONS;
-use semper_commerce::opening::{AGREEMENT, OpeningError};
-use semper_commerce::terms::{Shelf, TermsError, WELL_KNOWN};
+use semper_commerce::opening::{AGREEMENT, MAX_HELLO, OpeningError};
+use semper_commerce::terms::{TermsError, WELL_KNOWN};
 use semper_commerce::{Host, Stop};
 use semper_items::Side;
+use semper_items::agreement::MAX_SIGNED;
 use semper_keeper::{Bell, Ending, Health, Post, State as Condition, Turn};
+use semper_net::Peer;
 use semper_runtime::business::Business;
 use semper_trust::layout::LayoutError;
 use semper_trust::verify::Described;
@@ -30,6 +37,7 @@ use serde::Deserialize;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::budget::exhausted;
 use crate::catalogue::{self, Catalogue, CatalogueError};
 use crate::health;
 use crate::outside::{Outside as _, System};
@@ -38,9 +46,14 @@ use crate::role::{Role, RoleKind, Wrong};
 use crate::room::NotDone;
 use crate::surroundings::{Desk, Surroundings};
 use crate::web;
+use openings::Openings;
 
+/// Bytes of a message, or of what is said about an exchange, as it travels.
+const MOST: usize = 640 * 1024;
 /// Activations of a merchant at once.
 const WORKERS: usize = 64;
+/// How long an authority may take to give its list when a merchant starts.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// How long compiling a service may take before its being late is reported.
 const PREPARING: Duration = Duration::from_secs(300);
 /// How long until what could not be compiled in passing is tried again.
@@ -90,8 +103,10 @@ type Next = (Option<Vec<u8>>, Option<String>);
 /// A running merchant.
 pub struct Merchant {
     host: Arc<Host>,
-    layout: Layout,
+    /// The files of its terms. All who fetch one share it.
+    files: HashMap<String, Bytes>,
     terms: Arc<VerifiedTerms>,
+    openings: Arc<Openings>,
     revocations: Option<PathBuf>,
     /// When those who hold a poll answer at once.
     requests: Ending,
@@ -135,14 +150,22 @@ impl Merchant {
         let host = party.host(Some(business), WORKERS, |deal, text| {
             tracing::debug!(deal = deal.short(), text, "deal");
         })?;
-        let terms = host.shelf().take(&layout)?;
+        if party.lists.are_due(&party.trust) {
+            let net = party.net().within(PATIENCE);
+            for error in party.lists.refresh(&net, &party.trust, None) {
+                tracing::warn!(%error, "a revocation list was not fetched");
+            }
+        }
+        let terms = host.shelf().take_own(&layout)?;
+        let files = layout.files().into_iter().map(|(name, bytes)| (name, bytes.into())).collect();
         Ok(Self {
+            openings: Openings::keep(&host, around),
             service: Service::prepare(&host, &terms, around),
             revocations: config.revocations.clone(),
             requests: around.requests.clone(),
             stores,
             host,
-            layout,
+            files,
             terms,
         })
     }
@@ -170,7 +193,10 @@ impl Merchant {
         }
     }
 
-    fn hello(&self, body: &[u8]) -> Response {
+    fn hello(&self, body: &[u8], peer: Option<Peer>) -> Response {
+        if !self.openings.may_begin(peer) {
+            return exhausted();
+        }
         match self.host.answer_hello(body, &self.terms) {
             Ok(agree) => web::bytes(AGREEMENT, agree),
             Err(error) => opening_refusal(&error),
@@ -227,11 +253,9 @@ impl Merchant {
 
 /// Whether a merchant's own terms would be accepted in its home.
 fn acceptable(party: &Party, layout: &Layout) -> Result<(), TermsError> {
-    let (home, archive) = (Arc::clone(&party.home), party.archive.clone());
-    let shelf = Shelf::new(home, archive, party.trust.clone(), System.clock());
     let described = Described::parse(layout)?;
     let (merchant, service) = (&described.terms.merchant, &described.service.name);
-    let knowledge = shelf.lists().knowledge(merchant, service)?;
+    let knowledge = party.lists.knowledge(merchant, service)?;
     VerifiedTerms::verify(layout, &party.trust, Some(&knowledge), System.clock().now())?;
     Ok(())
 }
@@ -319,13 +343,15 @@ impl Role for Merchant {
         let exchanges = around.desk_for("exchanges", Arc::clone(&self));
         let exchanges = Router::new()
             .route(&format!("/semper/v1/deals/{{deal}}/{EXCHANGE}"), post(exchange))
+            .layer(web::most(MOST))
             .with_state(exchanges);
         Router::new()
             .route(&format!("{WELL_KNOWN}{{*name}}"), get(file))
             .route(REVOCATIONS, get(revocations))
-            .route("/semper/v1/deals", post(hello))
-            .route("/semper/v1/deals/{deal}", post(agreed))
+            .route("/semper/v1/deals", post(hello).layer(web::most(4 * MAX_HELLO)))
+            .route("/semper/v1/deals/{deal}", post(agreed).layer(web::most(2 * MAX_SIGNED)))
             .route("/semper/v1/deals/{deal}/messages", post(message).get(poll))
+            .layer(web::most(MOST))
             .with_state(around.desk(self))
             .merge(exchanges)
     }
@@ -344,23 +370,24 @@ impl Role for Merchant {
 type Shop = State<Desk<Merchant>>;
 
 async fn file(State(desk): Shop, UrlPath(name): UrlPath<String>) -> Response {
-    match desk.layout.file(&name) {
-        Some(bytes) => web::bytes("application/octet-stream", bytes),
+    match desk.files.get(&name) {
+        Some(bytes) => web::bytes("application/octet-stream", bytes.clone()),
         None => StatusCode::NOT_FOUND.into_response(),
     }
 }
 
 /// Read anew each time: the merchant replaces it while the server runs.
 async fn revocations(State(desk): Shop) -> Response {
-    let shown = |merchant: &Merchant| match merchant.revocations.as_ref().map(std::fs::read) {
-        Some(Ok(bytes)) => web::bytes("application/json", bytes),
-        _ => StatusCode::NOT_FOUND.into_response(),
+    let shown = |merchant: &Merchant| match &merchant.revocations {
+        Some(file) => web::file("application/json", File::open(file)),
+        None => StatusCode::NOT_FOUND.into_response(),
     };
     desk.answer("revocations", shown).await
 }
 
-async fn hello(State(desk): Shop, body: Bytes) -> Response {
-    desk.answer("hello", move |merchant| merchant.hello(&body)).await
+async fn hello(State(desk): Shop, peer: Option<Extension<Peer>>, body: Bytes) -> Response {
+    let peer = peer.map(|Extension(it)| it);
+    desk.answer("hello", move |merchant| merchant.hello(&body, peer)).await
 }
 
 async fn agreed(State(desk): Shop, UrlPath(hex): UrlPath<String>, body: Bytes) -> Response {
@@ -471,7 +498,7 @@ fn opening_refusal(error: &OpeningError) -> Response {
         OpeningError::Form(_) | OpeningError::Agreement(_) | OpeningError::Unknown => {
             web::refuse(StatusCode::BAD_REQUEST, error, error.mend())
         }
-        _ => web::refuse(StatusCode::SERVICE_UNAVAILABLE, "not now", "try again later"),
+        _ => web::not_now(),
     }
 }
 

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use semper_archive::{Archive, ArchiveError, DealRow, Home, HomeError};
 use semper_base::{DealId, Mend};
 use semper_commerce::host::{Standing, Whom};
+use semper_commerce::lists::Lists;
+use semper_commerce::means::Equip;
 use semper_commerce::{Basis, Host, HostError, HostParts, Means, Stop, terms};
 use semper_items::Agreement;
 use semper_keeper::Keeper;
@@ -91,6 +93,8 @@ pub struct Party {
     pub basis: Basis,
     /// Its archive.
     pub archive: Archive,
+    /// The revocation lists that it knows.
+    pub lists: Arc<Lists>,
     /// Keeps the threads of its host.
     pub keeper: Keeper,
     outside: Arc<dyn Outside>,
@@ -128,7 +132,8 @@ impl Party {
         let payment = toml::to_string(&config.payment).map_err(|error| unwritable(&error))?;
         let basis = Basis { trust: text, files, payment };
         let (archive, keeper) = (archive(&home)?, Keeper::new("host"));
-        Ok(Self { home, config, trust, basis, archive, keeper, outside })
+        let lists = Lists::open(Arc::clone(&home), archive.clone(), &trust, outside.clock());
+        Ok(Self { home, config, trust, basis, archive, lists, keeper, outside })
     }
 
     /// The way to merchants, banks and whoever else has a role: by this home's authorities, and
@@ -139,9 +144,7 @@ impl Party {
 
     /// The trust file that a deal of this home began with.
     pub fn trust_of(&self, row: &DealRow) -> Result<TrustFile, Stop> {
-        semper_commerce::means::trust_of(&self.archive, row, &self.trust, |basis| {
-            equip(basis, &*self.outside)
-        })
+        semper_commerce::means::trust_of(&self.archive, row, &self.trust, self.equip())
     }
 
     /// What the exchanges of a deal wait for, and the name of whom each waits for.
@@ -166,14 +169,22 @@ impl Party {
 
     /// The name of the payment system that a deal is paid by.
     fn system_of(&self, row: &DealRow) -> Result<String, Stop> {
-        let began = semper_commerce::means::means_of(&self.archive, row, |basis| {
-            equip(basis, &*self.outside)
-        })?;
-        let present =
-            || means(&self.trust, &self.config.payment, self.basis.clone(), &*self.outside);
+        let began = semper_commerce::means::means_of(&self.archive, row, self.equip())?;
         let agreement = Agreement::decode(&row.agreement).map_err(Stop::broken)?;
-        let payments = began.unwrap_or_else(present).payments;
+        let payments = began.unwrap_or_else(|| self.means()).payments;
         Ok(payments.module(&agreement.payment).map_err(Stop::broken)?.system().to_owned())
+    }
+
+    /// The means of deals that begin now.
+    fn means(&self) -> Means {
+        let basis = self.basis.clone();
+        means(&self.trust, &self.config.payment, basis, &self.lists, &*self.outside)
+    }
+
+    /// Makes the means of deals that began under another configuration.
+    fn equip(&self) -> Equip {
+        let (outside, lists) = (Arc::clone(&self.outside), Arc::clone(&self.lists));
+        Box::new(move |basis| equip(basis, &lists, &*outside))
     }
 
     /// Starts the host.
@@ -189,7 +200,8 @@ impl Party {
             home: Arc::clone(&self.home),
             archive: self.archive.clone(),
             tinguin: outside.tinguin(&self.home),
-            means: means(&self.trust, &self.config.payment, self.basis.clone(), &*outside),
+            lists: Arc::clone(&self.lists),
+            means: self.means(),
             business,
             workers,
             grace: outside.grace(),
@@ -197,30 +209,36 @@ impl Party {
             notice: Box::new(notice),
             clock: outside.clock(),
             spawn: outside.spawn(&self.keeper),
-            equip: Box::new(move |basis| equip(basis, &*outside)),
+            equip: self.equip(),
         };
         Ok(Host::start(parts)?)
     }
 }
 
 /// The means that a configuration gives.
-fn means(trust: &TrustFile, payment: &PaymentConfig, basis: Basis, outside: &dyn Outside) -> Means {
+fn means(
+    trust: &TrustFile,
+    payment: &PaymentConfig,
+    basis: Basis,
+    lists: &Arc<Lists>,
+    outside: &dyn Outside,
+) -> Means {
     let net = outside.net(&terms::roles(trust));
     let mut modules: Vec<Arc<dyn Module>> = Vec::new();
     if let Some(purse) = &payment.purse {
-        let roots = trust.authorities.clone();
-        modules.push(Arc::new(Purse::new(purse.clone(), net.clone(), roots)));
+        let verifier = lists.verifier(trust);
+        modules.push(Arc::new(Purse::new(purse.clone(), net.clone(), verifier)));
     }
     let payments = Manager::new(modules);
     Means { trust: trust.clone(), payments, net, basis: Some(basis) }
 }
 
 /// The means that an earlier configuration gave.
-fn equip(basis: &Basis, outside: &dyn Outside) -> Result<Means, String> {
+fn equip(basis: &Basis, lists: &Arc<Lists>, outside: &dyn Outside) -> Result<Means, String> {
     let read = |name: &str| basis.files.get(name).cloned().ok_or_else(|| format!("no {name}"));
     let trust = TrustFile::parse(&basis.trust, read).map_err(|error| error.to_string())?;
     let payment = toml::from_str(&basis.payment).map_err(|error| error.to_string())?;
-    Ok(means(&trust, &payment, basis.clone(), outside))
+    Ok(means(&trust, &payment, basis.clone(), lists, outside))
 }
 
 fn unwritable(error: &toml::ser::Error) -> PartyError {

@@ -87,6 +87,12 @@ pub trait RoleKind: Sized + 'static {
     /// Makes the paths in the section, which are relative to `base`, absolute.
     fn place(config: &mut Self::Config, base: &Path);
 
+    /// Whether something in the section is nobody else's business, such as a password: then the
+    /// file must be its owner's alone.
+    fn has_secret(_config: &Self::Config) -> bool {
+        false
+    }
+
     /// Looks whether it could be opened: what it needs is there and fits together. Everything that
     /// is not is kept in `wrong`. Starts nothing, asks nobody and changes nothing on the disk; a
     /// server that runs with the same homes is not disturbed.
@@ -165,6 +171,7 @@ impl Section {
 /// A role with its configuration, not yet opened.
 pub(crate) trait Configured: fmt::Debug + Send + Sync {
     fn section(&self) -> &'static str;
+    fn has_secret(&self) -> bool;
     fn check(&self) -> Vec<RoleError>;
     fn open(&self, around: &Surroundings) -> Result<Arc<dyn Role>, RoleError>;
 }
@@ -204,6 +211,10 @@ fn named<K: RoleKind>(error: K::Error) -> RoleError {
 impl<K: RoleKind> Configured for Filled<K> {
     fn section(&self) -> &'static str {
         K::SECTION
+    }
+
+    fn has_secret(&self) -> bool {
+        K::has_secret(&self.0)
     }
 
     fn check(&self) -> Vec<RoleError> {

@@ -2,14 +2,20 @@
 //! blocks, counters, what comes in from outside, and the word that the server is to end.
 
 use std::ops::Deref;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::response::{IntoResponse as _, Response};
+use semper_archive::HomeError;
 use semper_base::Clock;
+use semper_base::cert::{Revocation, Roots};
 use semper_keeper::{Ending, Health, Keeper, Spawn};
+use semper_net::{Believed, Limits, Refusals};
 
+use crate::budget::Budget;
 use crate::health::Metrics;
 use crate::outside::{Outside, System};
+use crate::revocation::{self, RevocationConfig};
 use crate::room::{NotDone, Room};
 
 /// What a role finds around it.
@@ -22,6 +28,11 @@ pub struct Surroundings {
     pub requests: Ending,
     /// What comes in from outside of the server.
     pub outside: Arc<dyn Outside>,
+    revocation: Option<Arc<RevocationConfig>>,
+    /// What strangers may take of the server.
+    pub limits: Limits,
+    /// Counts those who were refused.
+    pub refusals: Refusals,
     section: &'static str,
     metrics: Arc<Metrics>,
     rooms: Arc<Mutex<Vec<Room>>>,
@@ -29,21 +40,51 @@ pub struct Surroundings {
 
 impl Surroundings {
     /// What is around the roles of a server: `keeper` is the process's, `requests` ends first.
-    pub(crate) fn new(keeper: &Keeper, requests: &Keeper, metrics: &Arc<Metrics>) -> Self {
+    pub(crate) fn new(
+        keeper: &Keeper,
+        requests: &Keeper,
+        metrics: &Arc<Metrics>,
+        limits: &Limits,
+    ) -> Self {
         Self {
+            limits: limits.clone(),
+            refusals: metrics.refusals.clone(),
             keeper: keeper.clone(),
             requests: requests.ending().clone(),
             outside: System::shared(),
+            revocation: None,
             section: "",
             metrics: Arc::clone(metrics),
             rooms: Arc::default(),
         }
     }
 
+    /// The same, asking for revoked certificates as the server's file says.
+    pub(crate) fn asking(self, revocation: Option<&RevocationConfig>) -> Self {
+        Self { revocation: revocation.cloned().map(Arc::new), ..self }
+    }
+
+    /// Where a role with this home asks what these authorities have withdrawn, as the server's file says;
+    /// the lists are fetched as long as somebody asks there.
+    ///
+    /// # Errors
+    /// The home cannot keep them.
+    pub fn revocation(&self, home: &Path, roots: &Roots) -> Result<Revocation, HomeError> {
+        let Some(config) = &self.revocation else {
+            tracing::warn!(
+                "nobody is asked for revoked certificates: the server's file has no [revocation]"
+            );
+            return Ok(Revocation::Unasked("the server's file names no lists under [revocation]"));
+        };
+        let net = self.outside.net(&Believed::authorities(roots));
+        revocation::keep(config, home, roots, net, self.clock(), &*self.spawn())
+    }
+
     /// What is around one role without a server: for simulations, which call its routes themselves.
     pub fn alone(section: &'static str, outside: Arc<dyn Outside>) -> Self {
         let keeper = Keeper::new("server");
-        let common = Self::new(&keeper, &keeper.child("requests"), &Arc::default());
+        let (requests, limits) = (keeper.child("requests"), Limits::default());
+        let common = Self::new(&keeper, &requests, &Arc::default(), &limits);
         Self { outside, ..common }.of(section)
     }
 
@@ -55,6 +96,11 @@ impl Surroundings {
     /// Where the role's loops run.
     pub fn spawn(&self) -> Arc<dyn Spawn> {
         self.outside.spawn(&self.keeper)
+    }
+
+    /// What strangers may have stored by the role, as long as it stands.
+    pub(crate) fn budget(&self) -> Budget {
+        Budget::new(&self.limits, &self.refusals, self.clock())
     }
 
     /// The same for the role with this section.

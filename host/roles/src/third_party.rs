@@ -10,13 +10,16 @@ mod after;
 mod bank;
 pub mod cases;
 mod config;
+mod kept;
 pub mod postgres;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use axum::Extension;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -35,9 +38,10 @@ use semper_exchange::verdict::{Answer, Rejection, Request, Submitted, Verdict};
 pub use semper_exchange::verdict::{MAX_ANSWER, REQUESTS};
 use semper_exchange::{Agreed, Away, Crypto as _, Role, ThirdParty as Named, party};
 use semper_keeper::{Health, Keeper, Spawn};
-use semper_net::Believed;
+use semper_net::{Believed, Peer};
 use serde::{Deserialize, Serialize};
 
+use crate::budget::Budget;
 use crate::health;
 use crate::log::{self, Log, LogConfig};
 use crate::outside::{Outside, System};
@@ -47,6 +51,7 @@ use crate::web;
 use bank::BankLink;
 use cases::{Cases, CasesError, Change, FileCases, Row};
 pub use config::{BankAddress, ThirdPartyConfig, ThirdPartyError};
+use kept::Kept;
 use postgres::PostgresCases;
 
 /// Where its name and keys are.
@@ -65,6 +70,10 @@ const LOG: &str = "verdicts";
 const CASES_A_MINUTE: u32 = 600;
 /// Originators that are counted at once.
 const COUNTED: usize = 100_000;
+/// Bytes that a new case takes beside its own: its place in the index, its line in the public log.
+const BESIDE: usize = 400;
+/// Payment systems whose address is missing that the log names.
+const NAMED: usize = 100;
 /// How often a step is taken again because another process was faster.
 const RACES: usize = 16;
 
@@ -91,7 +100,15 @@ pub struct ThirdParty {
     log: Option<Arc<Log>>,
     clock: Arc<dyn Clock>,
     counted: Mutex<HashMap<PublicKey, (Instant, u32)>>,
+    /// Payment systems that were asked for and are not known.
+    missing: Mutex<HashSet<PublicKey>>,
+    /// Bytes that the store may have, and whether it has them.
+    room: u64,
+    full: AtomicBool,
 }
+
+/// Whether so many bytes more may be stored for whoever asks.
+type Spend<'a> = &'a dyn Fn(usize) -> bool;
 
 impl ThirdParty {
     /// Makes a home with a key of its own; its origin is its address without the scheme, such as
@@ -127,7 +144,10 @@ impl ThirdParty {
     ) -> Result<Arc<Self>, ThirdPartyError> {
         let home = Home::open(&config.home)?;
         let cases: Box<dyn Cases> = match &config.store {
-            Some(url) => Box::new(PostgresCases::open(url, config.publish)?),
+            Some(url) => {
+                let root = config.store_root.as_deref();
+                Box::new(PostgresCases::open(url, root, config.publish)?)
+            }
             None => Box::new(FileCases::open(&home.path().join(FILE), spawn)?),
         };
         Self::with(config, cases, spawn, outside)
@@ -150,8 +170,18 @@ impl ThirdParty {
             true => Some(Arc::new(Log::open(&Self::log_config(config, &home), spawn)?)),
             false => None,
         };
-        let counted = Mutex::default();
-        let this = Arc::new(Self { keys, origin, cases, banks, log, clock, counted });
+        let this = Arc::new(Self {
+            keys,
+            origin,
+            cases,
+            banks,
+            log,
+            clock,
+            counted: Mutex::default(),
+            missing: Mutex::default(),
+            room: config.room.saturating_mul(1024 * 1024 * 1024),
+            full: AtomicBool::new(false),
+        });
         after::keep(&this, spawn);
         Ok(this)
     }
@@ -162,7 +192,10 @@ impl ThirdParty {
         let Some(home) = wrong.take(Home::open(&config.home)) else { return };
         wrong.take(Self::parts(config, &home, &System));
         match &config.store {
-            Some(url) => wrong.take(PostgresCases::open(url, config.publish).map(drop)),
+            Some(url) => {
+                let root = config.store_root.as_deref();
+                wrong.take(PostgresCases::open(url, root, config.publish).map(drop))
+            }
             None => wrong.take(FileCases::check(&home.path().join(FILE))),
         };
         if config.publish {
@@ -212,35 +245,58 @@ impl ThirdParty {
         request: &Request<Standard>,
         now: Timestamp,
     ) -> Result<Answer<Standard>, CasesError> {
+        self.answer_within(request, now, &|_| true)
+    }
+
+    /// Answers a request, as far as something may be stored for whoever asks; if not, whoever asks
+    /// is told to ask again.
+    fn answer_within(
+        &self,
+        request: &Request<Standard>,
+        now: Timestamp,
+        spend: Spend<'_>,
+    ) -> Result<Answer<Standard>, CasesError> {
+        let own = self.keys.public();
+        // Before anything is counted: whoever forges a request uses up nobody's.
+        if let Err(why) = third::check(request, &own) {
+            return self.rejected(request, why);
+        }
         let mut event = Event::Requested(request.clone());
-        let exchange = request.promise.body().agreement.subject();
+        let agreement = &request.promise.body().agreement;
+        let exchange = agreement.subject();
         for _ in 0..RACES {
             let before = self.cases.load(&exchange)?;
-            if before.is_none() && !self.may_begin(request) {
+            if before.is_none() && !(self.may_begin(request) && self.knows_banks(agreement)) {
                 return self.rejected(request, Rejection::Pending);
             }
-            let case = before.as_ref().map(decode).transpose()?;
-            let own = self.keys.public();
+            let case = match before.as_ref().map(Kept::decode).transpose()? {
+                Some(Kept::Bare(verdict)) => return self.bare(exchange, *verdict),
+                kept => kept.and_then(Kept::case),
+            };
             let stepped = third::step(case, event.clone(), &own, now, &self.keys);
             let (after, effects) = stepped.map_err(|error| away(&error))?;
             if effects.contains(&Effect::Persist)
-                && !self.store(&before, &exchange, &after, &effects)?
+                && let Some(change) = change(&before, &exchange, &after, &effects)
             {
-                // Another request was faster: the step is taken again from what is there now.
-                continue;
+                let size = change.bytes.len() + BESIDE;
+                let is_full = || self.full.load(Ordering::Relaxed);
+                if before.is_none() && (is_full() || !spend(size)) {
+                    return self.rejected(request, Rejection::Pending);
+                }
+                if !self.cases.store(change)? {
+                    // Another request was faster: the step is taken again from what is there now.
+                    continue;
+                }
             }
             for effect in &effects {
                 match effect {
                     Effect::Persist | Effect::Lodge(_) => {}
                     Effect::Reject(why) => return self.rejected(request, *why),
                     Effect::Answer => return self.decided(request, after.as_ref()),
-                    Effect::Fence(asks) => {
-                        let agreement = &request.promise.body().agreement;
-                        match self.fence(agreement, asks) {
-                            Some(facts) => event = Event::Facts(facts),
-                            None => return self.submitted(request, now),
-                        }
-                    }
+                    Effect::Fence(asks) => match self.fence(agreement, asks) {
+                        Some(facts) => event = Event::Facts(facts),
+                        None => return self.submitted(request, now, spend),
+                    },
                 }
             }
             if effects.is_empty() {
@@ -248,7 +304,7 @@ impl ThirdParty {
                 event = Event::Requested(request.clone());
             }
         }
-        self.submitted(request, now)
+        self.submitted(request, now, spend)
     }
 
     fn decided(
@@ -264,6 +320,14 @@ impl ThirdParty {
         }
     }
 
+    fn bare(
+        &self,
+        exchange: Digest,
+        verdict: Verdict<Standard>,
+    ) -> Result<Answer<Standard>, CasesError> {
+        Signed::new(&self.keys, exchange, verdict).map(third::bare).map_err(|it| away(&it))
+    }
+
     fn rejected(
         &self,
         request: &Request<Standard>,
@@ -277,39 +341,18 @@ impl ThirdParty {
         &self,
         request: &Request<Standard>,
         now: Timestamp,
+        spend: Spend<'_>,
     ) -> Result<Answer<Standard>, CasesError> {
+        if !spend(BESIDE) {
+            return self.rejected(request, Rejection::Pending);
+        }
         let deadline = now.after(Duration::from_millis(DECIDE_MS));
         let digest = request.wish.digest();
         let decide_by = self.cases.submitted(&digest, deadline)?;
         let body = Submitted { request: digest, at: now, decide_by };
         let subject = request.promise.body().agreement.subject();
-        Signed::new(&self.keys, subject, body).map(Answer::Submitted).map_err(|it| away(&it))
-    }
-
-    fn store(
-        &self,
-        before: &Option<Row>,
-        exchange: &Digest,
-        case: &Option<Case<Standard>>,
-        effects: &[Effect<Standard>],
-    ) -> Result<bool, CasesError> {
-        let Some(case) = case else { return Ok(true) };
-        let bytes = cbor::encode(case);
-        if before.as_ref().is_some_and(|row| row.bytes == bytes) {
-            return Ok(true);
-        }
-        let entry = match case {
-            Case::Decided(stored) => {
-                let verdict = stored.after.as_ref().unwrap_or(&stored.verdict);
-                let verdict = Standard::digest(Verdict::<Standard>::KIND, verdict);
-                Some(cbor::encode(&Logged { exchange: *exchange, verdict }))
-            }
-            Case::Pending(_) => None,
-        };
-        let lodge =
-            effects.iter().any(|it| matches!(it, Effect::Lodge(roles) if !roles.is_empty()));
-        let before = before.as_ref().map(|row| row.version);
-        self.cases.store(Change { exchange: *exchange, before, bytes, entry, lodge })
+        let signed = Signed::new(&self.keys, subject, body);
+        signed.map(Answer::Submitted).map_err(|it| away(&it))
     }
 
     /// What the payment systems say; `None` if one does not answer now.
@@ -329,16 +372,26 @@ impl ThirdParty {
         claim: &Claim<Standard>,
     ) -> Option<HoldFact> {
         let (_, money) = agreement.money(payer)?;
-        let Some(bank) = self.banks.get(&money.bank) else {
-            tracing::error!(bank = %money.bank.id(), "no address of this payment system is known");
-            return None;
-        };
+        let bank = self.banks.get(&money.bank)?;
         bank.claim(&ClaimRequest {
             exchange: agreement.subject(),
             leaf: party::money_leaf(agreement, payer)?,
             third_party: self.keys.public(),
             claim: claim.clone(),
         })
+    }
+
+    /// Whether the payment systems that would have to be asked can be. A case that can never be
+    /// decided is not begun.
+    fn knows_banks(&self, agreement: &Agreed<Standard>) -> bool {
+        let unknown =
+            after::banks_of(agreement).into_iter().find(|it| !self.banks.contains_key(it));
+        let Some(bank) = unknown else { return true };
+        let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
+        if missing.len() < NAMED && missing.insert(bank) {
+            tracing::error!(bank = %bank.id(), "no address of this payment system is known");
+        }
+        false
     }
 
     /// Whether this originator may begin another case now.
@@ -362,8 +415,29 @@ fn named(keys: &Keys, origin: &str) -> Named<Standard> {
     Named { origin: origin.to_owned(), sign: keys.public(), seal: keys.seal_public() }
 }
 
-fn decode(row: &Row) -> Result<Case<Standard>, CasesError> {
-    cbor::decode(&row.bytes, MAX_CASE).map_err(|error| CasesError(error.to_string()))
+/// What is to be stored after a step, if it is another than before.
+fn change(
+    before: &Option<Row>,
+    exchange: &Digest,
+    case: &Option<Case<Standard>>,
+    effects: &[Effect<Standard>],
+) -> Option<Change> {
+    let case = case.as_ref()?;
+    let lodge = effects.iter().any(|it| matches!(it, Effect::Lodge(roles) if !roles.is_empty()));
+    let bytes = Kept::encode(case, lodge);
+    if before.as_ref().is_some_and(|row| row.bytes == bytes) {
+        return None;
+    }
+    let entry = match case {
+        Case::Decided(stored) => {
+            let verdict = stored.after.as_ref().unwrap_or(&stored.verdict);
+            let verdict = Standard::digest(Verdict::<Standard>::KIND, verdict);
+            Some(cbor::encode(&Logged { exchange: *exchange, verdict }))
+        }
+        Case::Pending(_) => None,
+    };
+    let before = before.as_ref().map(|row| row.version);
+    Some(Change { exchange: *exchange, before, bytes, entry, lodge })
 }
 
 fn away(error: &Away) -> CasesError {
@@ -393,6 +467,7 @@ impl RoleKind for ThirdParty {
 
     fn place(config: &mut ThirdPartyConfig, base: &Path) {
         let mut paths = vec![&mut config.home];
+        paths.extend(&mut config.store_root);
         paths.extend(config.witness.iter_mut().map(|it| &mut it.root));
         for bank in &mut config.bank {
             paths.extend([&mut bank.certificate, &mut bank.root]);
@@ -400,6 +475,10 @@ impl RoleKind for ThirdParty {
         for path in paths {
             *path = base.join(&*path);
         }
+    }
+
+    fn has_secret(config: &ThirdPartyConfig) -> bool {
+        config.store.as_deref().is_some_and(postgres::has_password)
     }
 
     fn check(config: &ThirdPartyConfig, wrong: &mut Wrong<ThirdPartyError>) {
@@ -417,9 +496,11 @@ impl RoleKind for ThirdParty {
 impl ServerRole for ThirdParty {
     fn routes(self: Arc<Self>, around: &Surroundings) -> Router {
         let log = self.log.clone();
+        let budget = Arc::new(around.budget());
         let router = Router::new()
-            .route(REQUESTS, post(ask))
+            .route(REQUESTS, post(ask).layer(web::most(2 * MAX_REQUEST)))
             .route(PARTY, get(party))
+            .layer(Extension(budget))
             .with_state(around.desk(self));
         match log {
             Some(log) => {
@@ -440,11 +521,18 @@ async fn party(State(desk): State<Desk<ThirdParty>>) -> Response {
     web::bytes(CBOR, cbor::encode(&desk.named()))
 }
 
-async fn ask(State(desk): State<Desk<ThirdParty>>, body: Bytes) -> Response {
-    desk.answer("request", move |third| respond(third, &body)).await
+async fn ask(
+    State(desk): State<Desk<ThirdParty>>,
+    Extension(budget): Extension<Arc<Budget>>,
+    peer: Option<Extension<Peer>>,
+    body: Bytes,
+) -> Response {
+    let peer = peer.map(|Extension(it)| it);
+    let spend = move |bytes| budget.spend(peer, bytes);
+    desk.answer("request", move |third| respond(third, &body, &spend)).await
 }
 
-fn respond(third: &ThirdParty, body: &[u8]) -> Response {
+fn respond(third: &ThirdParty, body: &[u8], spend: Spend<'_>) -> Response {
     let request = match cbor::decode::<Request<Standard>>(body, MAX_REQUEST) {
         Ok(request) => request,
         Err(error) => {
@@ -452,11 +540,11 @@ fn respond(third: &ThirdParty, body: &[u8]) -> Response {
             return web::refuse(StatusCode::BAD_REQUEST, error, mend);
         }
     };
-    match third.answer(&request, third.clock.now()) {
+    match third.answer_within(&request, third.clock.now(), spend) {
         Ok(answer) => web::bytes(CBOR, cbor::encode(&answer)),
         Err(error) => {
             tracing::error!(%error, "a request was not decided");
-            web::refuse(StatusCode::SERVICE_UNAVAILABLE, error, "ask again")
+            web::not_now()
         }
     }
 }

@@ -1,6 +1,9 @@
-//! What all roles say on the web in one way: JSON, bytes, refusals.
+//! What all roles say on the web in one way: JSON, bytes, files, refusals; and how much they take.
+
+use std::fs::File;
 
 use axum::body::Bytes;
+use axum::extract::DefaultBodyLimit;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
@@ -23,8 +26,27 @@ pub fn json<T: Serialize>(status: StatusCode, value: &T) -> Response {
 }
 
 /// A response of other bytes.
-pub fn bytes(media_type: &'static str, body: Vec<u8>) -> Response {
-    ([(header::CONTENT_TYPE, media_type)], Bytes::from(body)).into_response()
+pub fn bytes(media_type: &'static str, body: impl Into<Bytes>) -> Response {
+    ([(header::CONTENT_TYPE, media_type)], body.into()).into_response()
+}
+
+/// A response of what stands in a file, which is read as it is taken; not found, if it is none.
+pub fn file(media_type: &'static str, file: std::io::Result<File>) -> Response {
+    match file.and_then(semper_net::stream::file) {
+        Ok(body) => ([(header::CONTENT_TYPE, media_type)], body).into_response(),
+        Err(_) => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+/// The bytes that a route takes: more is refused before it is read.
+pub fn most(bytes: usize) -> DefaultBodyLimit {
+    DefaultBodyLimit::max(bytes)
+}
+
+/// The answer when something of ours does not work. Whoever asks learns no more of it than that;
+/// the log has the rest.
+pub fn not_now() -> Response {
+    refuse(StatusCode::SERVICE_UNAVAILABLE, "not now", "try again later")
 }
 
 /// A refusal.

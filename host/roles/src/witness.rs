@@ -27,6 +27,8 @@ use crate::web;
 
 const KEY: &str = "witness.key";
 const FILE: &str = "witness.sqlite";
+/// Bytes of a request: a note, and a proof of growth.
+const MOST: usize = 128 * 1024;
 
 const SCHEMA: &str = "
     PRAGMA journal_mode = WAL;
@@ -195,7 +197,7 @@ impl RoleKind for WitnessRole {
 impl Role for WitnessRole {
     fn routes(self: Arc<Self>, around: &Surroundings) -> Router {
         Router::new()
-            .route("/add-checkpoint", post(cosign))
+            .route("/add-checkpoint", post(cosign).layer(web::most(MOST)))
             .route("/forks", get(forks))
             .with_state(around.desk(self))
     }
@@ -212,7 +214,10 @@ async fn cosign(State(desk): State<Desk<WitnessRole>>, body: Bytes) -> Response 
 async fn forks(State(desk): State<Desk<WitnessRole>>) -> Response {
     let shown = |witness: &WitnessRole| match witness.forks() {
         Ok(forks) => web::json(StatusCode::OK, &forks),
-        Err(error) => web::refuse(StatusCode::SERVICE_UNAVAILABLE, &error, error.mend()),
+        Err(error) => {
+            tracing::error!(%error, "the witness fails");
+            web::not_now()
+        }
     };
     desk.answer("forks", shown).await
 }
@@ -239,7 +244,7 @@ fn answer(outcome: Result<Result<String, WitnessError>, WitnessRoleError>) -> Re
         }
         Err(error) => {
             tracing::error!(%error, "the witness fails");
-            web::refuse(StatusCode::SERVICE_UNAVAILABLE, &error, error.mend())
+            web::not_now()
         }
     }
 }

@@ -5,13 +5,14 @@
 mod common;
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use common::{Place, Running};
 use semper_archive::Home;
 use semper_bank_protocol::{AccountAction, AccountRequest, Request};
 use semper_base::cose::{self, Signatory};
-use semper_base::{Amount, DealId, Digest, Role, Timestamp, cbor, keys};
+use semper_base::{Amount, DealId, Digest, Mend as _, Role, Timestamp, cbor, keys};
 use semper_items::SignedStatement;
 use semper_items::statement::{Content, PaymentOrder, Statement};
 use semper_ledger::{AccountName, Ledger, Own};
@@ -183,9 +184,34 @@ fn no_order_of_a_customer_reaches_an_account_of_the_banks_own() {
     assert_eq!(status, 422, "{text}");
 
     // Nothing was booked, and the bank opens its books again.
-    books.audit().unwrap();
+    books.audit(Timestamp::now()).unwrap();
     let entries = books.entries(&own.parse().unwrap(), 10).unwrap();
     let others: Vec<_> = entries.iter().map(|it| it.other.clone()).collect();
     assert_eq!(others, [AccountName::Own(Own::Funds("EUR".parse().unwrap()))]);
     server.end();
+}
+
+#[test]
+fn a_configuration_that_holds_a_password_is_its_owners_alone() {
+    let store = "postgresql://third:secret@db.example/verdicts";
+    let place = Place::new(&format!("[third-party]\nhome = \"third\"\nstore = \"{store}\"\n"));
+    ThirdParty::create(&place.file("third"), "third.example").unwrap();
+    let file = place.file("server.toml");
+    let mode = |mode| std::fs::set_permissions(&file, PermissionsExt::from_mode(mode)).unwrap();
+
+    mode(0o644);
+    let loose = ServerConfig::mistakes(&file);
+    assert!(
+        loose[0].to_string().ends_with("server.toml is open to others (mode 644)"),
+        "{loose:?}"
+    );
+    assert_eq!(loose[0].mend(), format!("chmod 600 {}", file.display()));
+    assert!(ServerConfig::read(&file).is_err());
+
+    // The server is on another machine: without a root for its TLS nobody goes there.
+    mode(0o600);
+    let wrong = mistakes(&place);
+    assert_eq!(wrong.len(), 1, "{wrong:?}");
+    assert!(wrong[0].contains("[third-party] store-root"), "{wrong:?}");
+    assert!(!wrong[0].contains("secret"), "{wrong:?}");
 }

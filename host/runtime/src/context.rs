@@ -6,7 +6,7 @@ use std::sync::Arc;
 use semper_archive::{DealState, Write};
 use semper_base::{Digest, Timestamp};
 use semper_items::statement::Content;
-use semper_items::{Item, SignedStatement, Statement};
+use semper_items::{Item, Side, SignedStatement, Statement};
 use semper_trust::Limit;
 use semper_trust::flow::End;
 use serde_bytes::ByteBuf;
@@ -203,6 +203,22 @@ impl Context {
         }
     }
 
+    /// Whether the flow enables this now: asked before the person and before anything leaves.
+    /// A call that the journal answers has been asked before, by the rules of its time.
+    pub(crate) fn enabled(&self, by: Side, moving: Moving<'_>, at: Timestamp) -> Result<(), Stop> {
+        if self.journal.is_replaying() {
+            return Ok(());
+        }
+        self.monitor.check(by, moving, true, at).map(drop).map_err(Stop::outside_flow)
+    }
+
+    /// Whether one more message may be sent now; nothing is counted.
+    pub(crate) fn may_post(&self, at: Timestamp) -> Result<(), Stop> {
+        let fresh = |sent: &&Timestamp| sent.millis() + MINUTE >= at.millis();
+        let count = self.recent[0].iter().filter(fresh).count() as u64;
+        self.within(Limit::Messages, count + 1)
+    }
+
     /// Counts an event, and holds those of the last while against a limit.
     fn count_recent(
         &mut self,
@@ -301,7 +317,7 @@ impl Context {
         let signed = self.ask_to_sign("tinguin/consent.sign", &statement)?;
         let chain = |bytes: &[u8]| -> Result<SignedStatement, Stop> {
             let role = self.deal.side.role();
-            SignedStatement::verify(bytes, self.world.roots(), role, made)
+            SignedStatement::verify(bytes, self.world.verifier(), role, made)
                 .map_err(|error| Stop::broken(format!("our own signature: {error}")))
         };
         match signed {

@@ -14,7 +14,7 @@ mod obtained;
 use semper_base::{Amount, Digest, PublicKey, Timestamp};
 use semper_exchange::crypto::Signed;
 use semper_exchange::negotiation::Propose;
-use semper_exchange::package::{Enclosed, Part, Wanted};
+use semper_exchange::package::{Enclosed, MAX_TALK, Part, Wanted};
 use semper_exchange::standard::Standard;
 use semper_exchange::{Agreed, Mode, Role};
 use semper_items::DealKeys;
@@ -31,7 +31,10 @@ pub const CONSENT: &str = "exchange/consent";
 /// The wait for an exchange's end.
 pub const END_OF_EXCHANGE: &str = "exchange/end";
 /// Bytes of one information in an exchange, at most.
-pub(crate) const MAX_INFO: usize = 192 * 1024;
+pub const MAX_INFO: usize = 192 * 1024;
+/// Bytes of all that one side gives in an exchange, at most: the rest of what may be said before
+/// one is for signatures, keys and third parties.
+pub(crate) const MAX_GIVEN: usize = MAX_TALK - 48 * 1024;
 
 /// One leaf of what a component gives.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -249,6 +249,12 @@ impl Journal {
         !self.replay.is_empty()
     }
 
+    /// Whether the next answer in the journal is that of this function.
+    pub fn continues_with(&self, function: &str) -> bool {
+        let next = self.replay.front().map(|row| chain::check(row, self.seq, &self.head));
+        next.is_some_and(|record| record.is_ok_and(|it| it.function == function))
+    }
+
     /// How many records there are up to now, over all runs.
     pub fn len(&self) -> u64 {
         self.seq

@@ -22,7 +22,7 @@ pub(crate) fn own_or_peers(
 ) -> Result<Declared, Stop> {
     let mut why = String::new();
     for side in [deal.side, deal.side.other()] {
-        match SignedStatement::verify(bytes, world.roots(), side.role(), at)
+        match SignedStatement::verify(bytes, world.verifier(), side.role(), at)
             .and_then(|signed| signed.of_deal(deal.id))
         {
             Ok(signed) => return Ok(signed.into()),
@@ -44,7 +44,7 @@ pub(crate) fn statement_of_peer(
     at: Timestamp,
 ) -> Result<SignedStatement, Stop> {
     let side = deal.side.other();
-    let signed = SignedStatement::verify(bytes, world.roots(), side.role(), at)
+    let signed = SignedStatement::verify(bytes, world.verifier(), side.role(), at)
         .and_then(|signed| signed.of_deal(deal.id))
         .map_err(Stop::peer)?;
     let want = deal.agreement.name(side);
@@ -81,7 +81,7 @@ pub fn confirmed_payment(
     bytes: &[u8],
     at: Timestamp,
 ) -> Result<Accepted, Stop> {
-    let signed = SignedStatement::verify(bytes, world.roots(), Role::Bank, at)
+    let signed = SignedStatement::verify(bytes, world.verifier(), Role::Bank, at)
         .and_then(|signed| signed.of_deal(deal.id))
         .map_err(Stop::peer)?;
     let Content::PaymentConfirmation(done) = &signed.statement().content else {

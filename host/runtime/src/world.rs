@@ -11,8 +11,8 @@
 use std::sync::Arc;
 
 use semper_archive::Write;
-use semper_base::cert::Roots;
-use semper_base::{Digest, Timestamp};
+use semper_base::cert::Verifier;
+use semper_base::{Digest, Timestamp, keys};
 use semper_exchange::crypto::Signed;
 use semper_exchange::negotiation::{Refusal, Reject};
 use semper_exchange::package::Talk;
@@ -87,8 +87,8 @@ pub trait World: Send + Sync + std::fmt::Debug {
     /// The time.
     fn now(&self) -> Timestamp;
 
-    /// The authorities that vouch for the parties of this deal.
-    fn roots(&self) -> &Roots;
+    /// Believes the parties of this deal and their banks: the same ones in every run.
+    fn verifier(&self) -> &Verifier;
 
     /// A message of the peer's by its number; it must be the one with this digest.
     fn message(&self, seq: u64, digest: Digest) -> Result<SignedMessage, Stop>;
@@ -131,6 +131,11 @@ pub trait World: Send + Sync + std::fmt::Debug {
 
     /// A line of the component's log.
     fn logged(&self, text: &str) {}
+
+    /// What the randomness of a component's language follows from; asked once, and journaled.
+    fn randomness(&self) -> Digest {
+        Digest::from_bytes(keys::random())
+    }
 
     /// A detail that the person tells merchants, if it is granted.
     fn detail(&self, key: &str, granted: bool) -> Result<Option<String>, Stop> {

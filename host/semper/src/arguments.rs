@@ -412,6 +412,19 @@ pub enum CaCommand {
         /// DNS names and addresses, for a server.
         #[arg(long)]
         server: Vec<String>,
+        /// It is a further key of the party that has this name already.
+        #[arg(long)]
+        again: bool,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the certificates that were issued, with names that look alike.
+    #[command(after_help = "Example: semper ca list --home ca")]
+    List {
+        /// The authority's home.
+        #[arg(long)]
+        home: PathBuf,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -465,6 +478,45 @@ pub enum BankCommand {
         /// How much.
         #[arg(long)]
         amount: String,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Work the books out again, and name every row that does not fit. The bank may be running.
+    #[command(
+        after_help = "Example: semper bank audit --home bank\nEnds with 1 if a row does not fit."
+    )]
+    Audit {
+        /// The bank's home.
+        #[arg(long)]
+        home: PathBuf,
+        /// Set balances that are not the sum of their entries to that sum.
+        #[arg(long)]
+        recompute: bool,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Book a correction: an entry of its own, which stays in the books with your words.
+    #[command(
+        after_help = "Example: semper bank correct --home bank --from held:EUR --to acct:0123456789abcdef --amount \"0.01 EUR\" --text \"paid in by mistake\""
+    )]
+    Correct {
+        /// The bank's home.
+        #[arg(long)]
+        home: PathBuf,
+        /// The account that pays: a customer's, or the bank's own (bank:EUR, held:EUR).
+        #[arg(long)]
+        from: String,
+        /// The account that is paid.
+        #[arg(long)]
+        to: String,
+        /// How much.
+        #[arg(long)]
+        amount: String,
+        /// Why, for whoever reads the books.
+        #[arg(long)]
+        text: String,
         /// Print JSON.
         #[arg(long)]
         json: bool,

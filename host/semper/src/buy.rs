@@ -234,10 +234,8 @@ fn explain(terms: &VerifiedTerms) {
         print::note(format_args!("CAUTION       {warning}"));
     }
     print::note(format_args!("may           {}", names.join(", ")));
-    print::note(format_args!(
-        "may pay       {}",
-        grants.most.map_or("nothing".into(), |most| format!("up to {most}"))
-    ));
+    let decided = terms.decided().iter().find_map(|it| it.what.strip_prefix("pay "));
+    print::note(format_args!("may pay       {}", grants.most.and(decided).unwrap_or("nothing")));
 }
 
 fn finish(row: &DealRow, json: bool) -> Result<(), Report> {

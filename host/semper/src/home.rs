@@ -6,12 +6,12 @@ use semper_archive::{Archive, Home, Write};
 use semper_bank_protocol::{
     self as bank_protocol, AccountAction, AccountRequest, AccountView, Answer,
 };
-use semper_base::cert::Roots;
+use semper_base::cert::{Revocation, Roots};
 use semper_base::{Certificate, Currency, Digest, Report, Timestamp, keys, text};
 use semper_commerce::host::evidence;
 use semper_net::Client;
 use semper_purse::PurseConfig;
-use semper_roles::ca::{REGISTER, Registered, Registration};
+use semper_roles::ca::{CRL, REGISTER, Registered, Registration};
 use semper_roles::party::{self, Party, PartyConfig, PaymentConfig};
 use semper_roles::web::WebRefusal;
 use semper_tinguin::keystore::{self, Keystore};
@@ -20,6 +20,7 @@ use semper_trust::TrustFile;
 use crate::address;
 use crate::arguments::{AccountArguments, InitArguments, RegisterArguments};
 use crate::print;
+use crate::trust;
 
 /// Largest answer of an authority or bank.
 const MAX_ANSWER: usize = 64 * 1024;
@@ -164,11 +165,9 @@ fn register_home(arguments: &RegisterArguments, home: &Path) -> Result<(), Repor
     // Checked against the root in the trust file before it is kept.
     let now = Timestamp::now();
     let roles = [semper_base::Role::Buyer, semper_base::Role::Merchant];
-    let verified =
-        roles.iter().find_map(|role| party.trust.authorities.verify(&chain, *role, now).ok());
-    let identity = verified.ok_or_else(|| {
-        let what = "the certificate that came back is neither a buyer's nor a merchant's of an \
-                    authority that you believe";
+    let verifier = party.trust.authorities.asking(Revocation::OWN);
+    let identity = verifier.verify_as(&chain, &roles, now).map_err(|error| {
+        let what = format!("the certificate that came back is not accepted: {error}");
         Report::refusal(what, "compare root.pem with the organiser's")
     })?;
     tinguin.install_certificate(chain.clone())?;
@@ -179,6 +178,26 @@ fn register_home(arguments: &RegisterArguments, home: &Path) -> Result<(), Repor
         "{} is certified as {} by {}",
         identity.name, identity.role, identity.root
     ));
+    ask_for_revoked(&party, &format!("{}{CRL}", address::https(&arguments.ca, "authority")?))
+}
+
+/// Has a home that asks no list for revoked certificates ask the one of the authority that has
+/// certified it. An authority without a list is no reason to fail.
+fn ask_for_revoked(party: &Party, url: &str) -> Result<(), Report> {
+    if !party.trust.crls.is_empty() {
+        return Ok(());
+    }
+    let trust = TrustFile { crls: vec![url.to_owned()], ..party.trust.clone() };
+    if let Some(error) = party.lists.refresh(&party.net(), &trust, None).first() {
+        print::note(format_args!("CAUTION: nobody is asked for revoked certificates: {error}"));
+        print::note(format_args!(
+            "         give an authority's list under crls in {}",
+            party::TRUST
+        ));
+        return Ok(());
+    }
+    trust::ask_for_revoked(party.home.path(), url)?;
+    print::line(&format!("revoked certificates are asked for at {url}"));
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use semper_archive::DealRow;
+use semper_base::cert::Revocation;
 use semper_base::{Report, SystemClock};
 use semper_commerce::host::{Standing, Whom};
 use semper_commerce::terms::Shelf;
@@ -93,7 +94,8 @@ fn verify(home: &Path, deal: Option<&str>, as_json: bool) -> Result<(), Report> 
     let mut wrong = 0;
     let mut all = Vec::new();
     for row in rows {
-        let found = evidence::verify(&party.archive, &party.trust_of(&row)?.authorities, &row)?;
+        let verifier = party.trust_of(&row)?.authorities.asking(Revocation::EVIDENCE);
+        let found = evidence::verify(&party.archive, &verifier, &row)?;
         wrong += found.wrong.len();
         if !as_json {
             print::line(&format!("{} with {}", row.id, row.peer));
@@ -121,8 +123,12 @@ fn export(home: &Path, deal: &str, out: &Path, open: bool) -> Result<(), Report>
     let row = find(&party, deal)?;
     let bundle = if open {
         let clock = Arc::new(SystemClock);
-        let shelf =
-            Shelf::new(Arc::clone(&party.home), party.archive.clone(), party.trust.clone(), clock);
+        let shelf = Shelf::new(
+            Arc::clone(&party.home),
+            Arc::clone(&party.lists),
+            party.trust.clone(),
+            clock,
+        );
         Some(shelf.layout(row.terms)?)
     } else {
         None

@@ -11,14 +11,17 @@
 //! | `replay` | running a deal's component on its journal again |
 //! | `trust` | whom a home believes: list, add, remove, explain, test |
 //! | `serve` | server roles, and what their operators do beside |
+//! | `books` | a bank's audit and corrections |
 //! | `print` | JSON or text; errors with their mend |
 #![forbid(unsafe_code)]
 
 mod address;
 mod arguments;
+mod books;
 mod buy;
 mod home;
 mod judge;
+mod logging;
 mod look;
 mod print;
 mod replay;
@@ -29,12 +32,13 @@ mod trust;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use semper_base::Report;
+use semper_base::{Report, text};
 
 use arguments::{AccountCommand, Arguments, BankCommand, CaCommand, CatalogueCommand, Command};
 
 fn main() -> ExitCode {
-    match run(Arguments::parse().command) {
+    let done = text::arguments(std::env::args_os()).and_then(|()| run(Arguments::parse().command));
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(report) => {
             print::note(&report);
@@ -63,9 +67,10 @@ fn run(command: Command) -> Result<(), Report> {
         Command::Ca(CaCommand::Init { home, name, server }) => {
             serve::ca_init(&home, &name, &server)
         }
-        Command::Ca(CaCommand::Invite { home, name, role, server, json }) => {
-            serve::ca_invite(&home, &name, &role, &server, json)
+        Command::Ca(CaCommand::Invite { home, name, role, server, again, json }) => {
+            serve::ca_invite(&home, &name, &role, &server, again, json)
         }
+        Command::Ca(CaCommand::List { home, json }) => serve::ca_list(&home, json),
         Command::Ca(CaCommand::Revoke { home, serial, certificate }) => {
             serve::ca_revoke(&home, serial.as_deref(), certificate.as_deref())
         }
@@ -80,6 +85,12 @@ fn run(command: Command) -> Result<(), Report> {
         }
         Command::Bank(BankCommand::Fund { home, account, amount, json }) => {
             serve::bank_fund(&home, &account, &amount, json)
+        }
+        Command::Bank(BankCommand::Audit { home, recompute, json }) => {
+            books::audit(&home, recompute, json)
+        }
+        Command::Bank(BankCommand::Correct { home, from, to, amount, text, json }) => {
+            books::correct(&home, [&from, &to], &amount, &text, json)
         }
         Command::Catalogue(CatalogueCommand::Import { home, file, currency, dry_run, json }) => {
             serve::catalogue_import(&home.home, &file, currency, dry_run, json)

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::io::Write as _;
 use std::path::Path;
 
-use semper_base::Report;
+use semper_base::{Report, text};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
@@ -12,18 +12,20 @@ use zeroize::Zeroizing;
 pub fn json<T: Serialize>(value: &T) -> Result<(), Report> {
     let text = serde_json::to_string_pretty(value)
         .map_err(|error| Report::refusal(error, "report this to the project"))?;
-    line(&text);
+    let _ = writeln!(std::io::stdout(), "{}", text::json(&text));
     Ok(())
 }
 
-/// Prints a line; a reader that has gone away (`| head`) is no error.
+/// Prints text; a reader that has gone away (`| head`) is no error. Whoever it comes from, nothing in it
+/// is obeyed by the terminal.
 pub fn line(text: &str) {
-    let _ = writeln!(std::io::stdout(), "{text}");
+    let _ = writeln!(std::io::stdout(), "{}", text::readable(text));
 }
 
-/// Says something beside the answer, on standard error; nobody need read it.
-pub fn note(text: impl Display) {
-    let _ = writeln!(std::io::stderr(), "{text}");
+/// Says something beside the answer, on standard error; nobody need read it. Nothing in
+/// it is obeyed by the terminal.
+pub fn note(words: impl Display) {
+    let _ = writeln!(std::io::stderr(), "{}", text::readable(&words.to_string()));
 }
 
 /// Reads a file that the person named.

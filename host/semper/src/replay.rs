@@ -31,7 +31,7 @@ fn account(party: &Party, deal: &str, as_json: bool) -> Result<(), Report> {
     let row = find(party, deal)?;
     let clock = Arc::new(SystemClock);
     let shelf =
-        Shelf::new(Arc::clone(&party.home), party.archive.clone(), party.trust.clone(), clock);
+        Shelf::new(Arc::clone(&party.home), Arc::clone(&party.lists), party.trust.clone(), clock);
     let runtime = party::runtime(&party.home)?;
     let trust = party.trust_of(&row)?;
     let deal = Arc::new(shelf.deal(&row, &trust)?);

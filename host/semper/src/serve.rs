@@ -4,6 +4,7 @@ use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use semper_archive::Home;
+use semper_base::text::readable;
 use semper_base::{Amount, Certificate, Currency, Report, Role, SigningKey, Timestamp};
 use semper_keeper::Keeper;
 use semper_ledger::{AccountId, Ledger, NotAnAccount};
@@ -16,19 +17,19 @@ use semper_roles::server::Server;
 use semper_roles::third_party::ThirdParty;
 use semper_roles::witness::WitnessRole;
 use serde_json::json;
-use tracing_subscriber::EnvFilter;
 
-use crate::print;
+use crate::{logging, print};
 
 pub fn serve(file: &Path, check: bool) -> Result<(), Report> {
     if check {
         return mistakes(file);
     }
     let config = ServerConfig::read(file)?;
-    log(config.log);
-    let identity = config.tls()?;
+    logging::begin(config.log);
+    // Before anything is opened: a server without a certificate changes nothing.
+    config.tls()?;
     let server = Server::open(&config, &Keeper::new("semper"))?;
-    Ok(server.serve(config.listen, &identity, |address| {
+    Ok(server.serve(&config, |address| {
         tracing::info!(%address, "serving");
     })?)
 }
@@ -36,7 +37,7 @@ pub fn serve(file: &Path, check: bool) -> Result<(), Report> {
 /// Says everything that is wrong with a configuration: all but the last here, that one by the
 /// command's own end.
 fn mistakes(file: &Path) -> Result<(), Report> {
-    log(LogFormat::Text);
+    logging::begin(LogFormat::Text);
     let mut wrong: Vec<Report> = ServerConfig::mistakes(file).into_iter().map(Into::into).collect();
     let Some(mut last) = wrong.pop() else {
         print::line(&format!("{} is right", file.display()));
@@ -50,19 +51,6 @@ fn mistakes(file: &Path) -> Result<(), Report> {
     Err(last)
 }
 
-fn log(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        // Nobody reads the log any more: that must not end the server.
-        .log_internal_errors(false);
-    match format {
-        LogFormat::Text => builder.with_ansi(false).init(),
-        LogFormat::Json => builder.json().init(),
-    }
-}
-
 pub fn ca_init(home: &Path, name: &str, servers: &[String]) -> Result<(), Report> {
     Ca::create(home, name, servers)?;
     print::line(&format!("{} is ready; give its root.pem to everybody", home.display()));
@@ -74,6 +62,7 @@ pub fn ca_invite(
     name: &str,
     role: &str,
     servers: &[String],
+    again: bool,
     json: bool,
 ) -> Result<(), Report> {
     let role: Role =
@@ -82,11 +71,34 @@ pub fn ca_invite(
         let what = "--server goes with the role server, and only with it";
         return Err(Report::input(what, "semper ca invite --help"));
     }
-    let key = Ca::open(home)?.invite(name, role, servers)?;
+    let ca = Ca::open(home)?;
+    let key = match again {
+        true => ca.invite_again(name, role, servers)?,
+        false => ca.invite(name, role, servers)?,
+    };
     if json {
         return print::json(&json!({"name": name, "role": role, "key": key}));
     }
     print::line(&format!("registration key for {name} as {role}: {key}"));
+    Ok(())
+}
+
+pub fn ca_list(home: &Path, json: bool) -> Result<(), Report> {
+    let issued = Ca::open(home)?.issued()?;
+    if json {
+        return print::json(&issued);
+    }
+    for it in issued {
+        let mut line =
+            format!("{}  {}  until {}  {}", it.serial, it.role, it.until.date(), it.name);
+        if it.revoked {
+            line.push_str("  withdrawn");
+        }
+        if let Some(other) = it.alike {
+            line.push_str(&format!("  looks like “{other}”"));
+        }
+        print::line(&readable(&line));
+    }
     Ok(())
 }
 

@@ -135,6 +135,14 @@ fn edit(
     Ok(home.write(party::TRUST, text.as_bytes())?)
 }
 
+/// Has a home ask this authority's list for revoked certificates, if it asks none yet.
+pub(crate) fn ask_for_revoked(home: &Path, url: &str) -> Result<(), Report> {
+    edit(home, |_, document| {
+        document["crls"] = value([url].into_iter().collect::<Array>());
+        Ok(())
+    })
+}
+
 fn table<'a>(document: &'a mut DocumentMut, name: &str) -> Result<&'a mut Table, Report> {
     let entry = document.entry(name).or_insert_with(|| {
         let mut table = Table::new();

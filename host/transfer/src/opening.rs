@@ -26,12 +26,12 @@ pub enum Refusal {
     /// The merchant does not sell under these terms (any more).
     #[error("the merchant does not offer the terms {0}")]
     UnknownTerms(String),
-    /// No payment module in common.
-    #[error("no payment module in common: the buyer has {buyer}, the terms accept {terms}")]
+    /// No way to pay in common.
+    #[error("no way to pay in common: the buyer has {buyer}; the merchant takes {terms}")]
     NoPayment {
-        /// The modules that the buyer can use.
+        /// The buyer's ways, in words.
         buyer: String,
-        /// The modules that the terms accept.
+        /// The merchant's, in words.
         terms: String,
     },
     /// The agreement that came back is not built on the HELLO that was sent.

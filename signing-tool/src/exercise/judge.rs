@@ -12,9 +12,10 @@ use semper_tinguin_protocol::Answer;
 use semper_tinguin_protocol::screen::Question;
 use semper_trust::describe::Value;
 
-use super::bench::Bench;
-use super::play::{Deal, Ended, statement};
+use super::play::{Deal, statement};
 use super::world;
+use crate::bench::Bench;
+use crate::table::Ended;
 
 /// Milliseconds of a day.
 const DAY: u64 = 86_400_000;
@@ -23,6 +24,33 @@ const FAREWELL: usize = 2;
 /// Words in the names of fields that no shop needs.
 const SECRETS: [&str; 9] =
     ["password", "pin", "card", "iban", "birth", "phone", "income", "mother", "religion"];
+
+/// Everything unfair that is looked for: its name, and what it means.
+pub const FINDINGS: [(&str, &str); 23] = [
+    ("changes-the-total", "it asks for an amount that is not the one agreed on"),
+    ("pays-before-order", "it asks for money before there is an order"),
+    ("over-ceiling", "it wants to pay more than is certified"),
+    ("forbidden-step", "it tries what its flow does not enable"),
+    ("over-limit", "it goes over a limit of the sandbox"),
+    ("crashes", "it crashes"),
+    ("asks-details-early", "it reads the person's details before there is an offer"),
+    ("asks-needless-details", "it asks for what a deal does not need"),
+    ("nags", "it asks again for what was declined"),
+    ("ignores-leaving", "it goes on when the person leaves"),
+    ("leaks-details", "it sends the person's details before an order"),
+    ("other-goods", "it has the person order what was not chosen"),
+    ("other-quantity", "it has the person order another quantity"),
+    ("raises-the-price", "it has the person order at a higher price than the catalogue's"),
+    ("hoards-goods", "it keeps goods reserved when nothing came of the deal"),
+    ("hidden-fee", "it charges more than its terms say"),
+    ("short-offer", "it is bound for a shorter time than its terms say"),
+    ("never-ends", "the deal goes on without end"),
+    ("stands-still", "both sides wait for ever"),
+    ("withholds-the-receipt", "it takes the money and gives no receipt"),
+    ("withholds-the-goods", "it takes the money and sends nothing"),
+    ("leaves-with-the-money", "the seller leaves after it was paid"),
+    ("late-delivery", "it delivers later than it offered"),
+];
 
 /// Something unfair.
 #[derive(Clone, Debug)]
@@ -58,7 +86,8 @@ struct Court<'a> {
 }
 
 impl Court<'_> {
-    fn find(&mut self, name: &'static str, says: &'static str, seen: impl Into<String>) {
+    fn find(&mut self, name: &'static str, seen: impl Into<String>) {
+        let says = FINDINGS.iter().find(|row| row.0 == name).map_or("", |row| row.1);
         self.found.push(Finding { name, says, seen: seen.into() });
     }
 
@@ -84,27 +113,23 @@ impl Court<'_> {
         let words = format!("{}: {stop}", side.name());
         let Some(verdict) = stop.verdict() else { return };
         match &verdict.cause {
-            Cause::Flow(Violation::Amount { .. }) if !forged => self.find(
-                "changes-the-total",
-                "it asks for an amount that is not the one agreed on",
-                words,
-            ),
+            Cause::Flow(Violation::Amount { .. }) if !forged => {
+                self.find("changes-the-total", words)
+            }
             Cause::NotOrdered(_) => {
-                self.find("pays-before-order", "it asks for money before there is an order", words);
+                self.find("pays-before-order", words);
             }
             Cause::Flow(Violation::NotEnabled { item, .. }) if item == "payment" && !forged => {
-                self.find("pays-before-order", "it asks for money before there is an order", words);
+                self.find("pays-before-order", words);
             }
-            Cause::Money(_) => {
-                self.find("over-ceiling", "it wants to pay more than is certified", words)
-            }
+            Cause::Money(_) => self.find("over-ceiling", words),
             Cause::Flow(_) | Cause::PeerFlow(_) if !forged => {
-                self.find("forbidden-step", "it tries what its flow does not enable", words);
+                self.find("forbidden-step", words);
             }
             Cause::Limit { .. } | Cause::Stack(_) => {
-                self.find("over-limit", "it goes over a limit of the sandbox", words);
+                self.find("over-limit", words);
             }
-            Cause::Trap(_) if !forged => self.find("crashes", "it crashes", words),
+            Cause::Trap(_) if !forged => self.find("crashes", words),
             _ => {}
         }
     }
@@ -117,22 +142,14 @@ impl Court<'_> {
                 Seen::Received(_) => received += 1,
                 // Before an offer came, details are asked for nothing.
                 Seen::Detail(key) if !offer_within(&self.deal.seller, received) => {
-                    self.find(
-                        "asks-details-early",
-                        "it reads the person's details before there is an offer",
-                        format!("“{key}” is read"),
-                    );
+                    self.find("asks-details-early", format!("“{key}” is read"));
                     return;
                 }
                 Seen::Asked(Question::Form { fields, .. }, _) => {
                     for (name, _) in fields {
                         let low = name.to_lowercase();
                         if SECRETS.iter().any(|it| low.contains(it)) {
-                            self.find(
-                                "asks-needless-details",
-                                "it asks for what a deal does not need",
-                                format!("a form asks for “{name}”"),
-                            );
+                            self.find("asks-needless-details", format!("a form asks for “{name}”"));
                         }
                     }
                 }
@@ -149,7 +166,7 @@ impl Court<'_> {
             let kind = statement.content.kind();
             if declined.contains(&kind) && kind.says() != Says::Left {
                 let seen = format!("the {} is asked for again after a no", kind.name());
-                self.find("nags", "it asks again for what was declined", seen);
+                self.find("nags", seen);
                 return;
             }
             if said.is_err() {
@@ -178,10 +195,10 @@ impl Court<'_> {
         });
         if let Some(kind) = binding.filter(|_| matches!(seen[at], Seen::Asked(..))) {
             let seen = format!("the {} is asked for after the person left", kind.name());
-            self.find("ignores-leaving", "it goes on when the person leaves", seen);
+            self.find("ignores-leaving", seen);
         } else if count > FAREWELL {
             let seen = format!("{count} more questions after the person left");
-            self.find("ignores-leaving", "it goes on when the person leaves", seen);
+            self.find("ignores-leaving", seen);
         }
     }
 
@@ -201,7 +218,7 @@ impl Court<'_> {
             }
         }
         if let Some(seen) = leaked {
-            self.find("leaks-details", "it sends the person's details before an order", seen);
+            self.find("leaks-details", seen);
         }
     }
 
@@ -212,21 +229,15 @@ impl Court<'_> {
             if !known {
                 self.find(
                     "other-goods",
-                    "it has the person order what was not chosen",
                     format!("{} × {} was never chosen", line.quantity, line.article),
                 );
             } else if !chosen.has(line.quantity) {
-                self.find(
-                    "other-quantity",
-                    "it has the person order another quantity",
-                    format!("{} × {}", line.quantity, line.article),
-                );
+                self.find("other-quantity", format!("{} × {}", line.quantity, line.article));
             }
             let price = self.deal.shop.price(&line.article);
             if let Some(price) = price.filter(|it| known && line.unit.minor() > it.minor()) {
                 self.find(
                     "raises-the-price",
-                    "it has the person order at a higher price than the catalogue's",
                     format!("{} costs {price}, and {} is asked", line.article, line.unit),
                 );
             }
@@ -258,11 +269,7 @@ impl Court<'_> {
         let held: u32 = shelf.reserved.values().sum();
         if ended && !paid && held > 0 && self.deal.forged.is_none() {
             let seen = format!("{held} articles stay reserved");
-            self.find(
-                "hoards-goods",
-                "it keeps goods reserved when nothing came of the deal",
-                seen,
-            );
+            self.find("hoards-goods", seen);
         }
     }
 
@@ -289,7 +296,7 @@ impl Court<'_> {
         if offer.delivery.minor() > most {
             let seen =
                 format!("delivery costs {}, by the terms {most} minor units", offer.delivery);
-            self.find("hidden-fee", "it charges more than its terms say", seen);
+            self.find("hidden-fee", seen);
         }
     }
 
@@ -300,7 +307,7 @@ impl Court<'_> {
         let promised = made + u64::try_from(*days).unwrap_or(0) * DAY;
         if offer.valid_until.millis() + 60_000 < promised {
             let seen = format!("bound until {}, promised for {days} days", offer.valid_until);
-            self.find("short-offer", "it is bound for a shorter time than its terms say", seen);
+            self.find("short-offer", seen);
         }
     }
 
@@ -308,12 +315,12 @@ impl Court<'_> {
     fn both(&mut self) {
         let deal = self.deal;
         if deal.endless {
-            self.find("never-ends", "the deal goes on without end", deal.end.clone());
+            self.find("never-ends", deal.end.clone());
         }
         let paid = deal.payments().next().is_some();
         if deal.stuck {
             let kind = if paid { "after the payment" } else { "before a payment" };
-            self.find("stands-still", "both sides wait for ever", format!("{kind}: {}", deal.end));
+            self.find("stands-still", format!("{kind}: {}", deal.end));
         }
         let sent = |says: Says| {
             deal.seller.iter().any(|it| match it {
@@ -324,20 +331,16 @@ impl Court<'_> {
             })
         };
         if paid && !sent(Says::Received) {
-            self.find(
-                "withholds-the-receipt",
-                "it takes the money and gives no receipt",
-                &deal.end,
-            );
+            self.find("withholds-the-receipt", &deal.end);
         }
         let over = deal.ended.iter().all(Option::is_some);
         // Information that was exchanged for the money is goods, too.
         let given = deal.seller.iter().any(|it| matches!(it, Seen::Given(_)));
         if paid && over && deal.shop.shelf().shipped == 0 && !given {
-            self.find("withholds-the-goods", "it takes the money and sends nothing", &deal.end);
+            self.find("withholds-the-goods", &deal.end);
         }
         if paid && sent(Says::Left) {
-            self.find("leaves-with-the-money", "the seller leaves after it was paid", &deal.end);
+            self.find("leaves-with-the-money", &deal.end);
         }
         self.slow();
     }
@@ -362,7 +365,7 @@ impl Court<'_> {
             && arrives.millis() > made.millis() + (u64::from(days) + 1) * DAY
         {
             let seen = format!("offered within {days} days, announced for {arrives}");
-            self.find("late-delivery", "it delivers later than it offered", seen);
+            self.find("late-delivery", seen);
         }
     }
 }

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
@@ -11,19 +10,13 @@ use semper_base::{Digest, Report, Timestamp, cbor};
 use semper_exchange::package::{Enclosed, MAX_TALK, Talk, Wanted};
 use semper_items::statement::{Content, Kind, PaymentOrder, Says};
 use semper_items::{Item, Message, Side, Statement};
-use semper_runtime::END;
-use semper_runtime::Stop;
 use semper_runtime::business::Business;
-use semper_stage::{Part, Played, Script, Seen};
+use semper_stage::{Part, Script, Seen};
 use semper_trust::flow::ItemKind;
 
-use super::bench::Bench;
 use super::world::{Merchant, Person, Shop};
-
-/// Turns after which a deal counts as endless.
-const TURNS: u32 = 160;
-/// How far the clock is turned before a deal counts as endless.
-const PATIENCE: Duration = Duration::from_secs(120 * 86_400);
+use crate::bench::Bench;
+use crate::table::{Courier, Ended, Rest, SIDES, Table};
 
 /// A deal that was played.
 pub struct Deal {
@@ -42,13 +35,6 @@ pub struct Deal {
     pub endless: bool,
     pub states: BTreeSet<String>,
     pub shop: Arc<Shop>,
-}
-
-/// How a component ended.
-#[derive(Clone, Debug)]
-pub enum Ended {
-    Returned(Result<(), String>),
-    Stopped(Stop),
 }
 
 impl Deal {
@@ -136,153 +122,40 @@ pub fn deal(bench: &Bench, seed: u64) -> Result<Deal, Report> {
         part(Side::Buyer, Box::new(Person::new(seed, mood))),
         part(Side::Seller, Box::new(Merchant)),
     ];
-    let mut table = Table {
-        bench,
-        rng,
-        forged,
-        parts,
-        taken: [0, 0],
-        ready: [true, true],
-        until: [None, None],
-        ended: [None, None],
-        seen: [Vec::new(), Vec::new()],
-        now: bench.begins,
-        states: BTreeSet::new(),
-    };
-    let (stuck, endless) = table.play()?;
-    let end = table.words(stuck, endless);
-    let Table { seen: [buyer, seller], ended, states, .. } = table;
+    let mut table = Table::new(&bench.runtime, bench.begins, parts);
+    let rest = table.play(&mut Forger { rng, forged })?;
+    let end = words(&table, rest, forged);
+    let Table { story, ended, states, .. } = table;
+    let (buyer, seller) = story.into_iter().partition::<Vec<_>, _>(|it| it.side == Side::Buyer);
+    let seen = |all: Vec<crate::table::Moment>| all.into_iter().map(|it| it.seen).collect();
+    let (stuck, endless) = (rest == Rest::Stuck, rest == Rest::Endless);
+    let (buyer, seller, states) = (seen(buyer), seen(seller), states.into_iter().collect());
     Ok(Deal { forged, end, buyer, seller, ended, stuck, endless, states, shop })
 }
 
-/// Both sides, and what is between them.
-struct Table<'a> {
-    bench: &'a Bench,
+/// Who changes some of the messages of a side whose keys it holds, or of none.
+struct Forger {
     rng: StdRng,
     forged: Option<Side>,
-    parts: [Part; 2],
-    /// Messages of each side that have been taken to the other.
-    taken: [usize; 2],
-    ready: [bool; 2],
-    until: [Option<Timestamp>; 2],
-    ended: [Option<Ended>; 2],
-    seen: [Vec<Seen>; 2],
-    now: Timestamp,
-    states: BTreeSet<String>,
 }
 
-const SIDES: [Side; 2] = [Side::Buyer, Side::Seller];
-
-impl Table<'_> {
-    /// Until both have ended; whether both are stuck, whether it went on without end.
-    fn play(&mut self) -> Result<(bool, bool), Report> {
-        for _ in 0..TURNS {
-            for index in 0..2 {
-                if self.ready[index] && self.ended[index].is_none() {
-                    self.turn(index)?;
-                }
-            }
-            let moved = self.carry();
-            if self.ended.iter().all(Option::is_some) {
-                return Ok((false, false));
-            }
-            if moved || self.awake() {
-                continue;
-            }
-            // Nothing moves: the clock goes on to the next date that somebody waits for.
-            let waiting = (0..2).filter(|it| self.ended[*it].is_none());
-            let Some(next) = waiting.filter_map(|it| self.until[it]).min() else {
-                return Ok((true, false));
-            };
-            if next > self.bench.begins.after(PATIENCE) {
-                return Ok((false, true));
-            }
-            self.now = self.now.max(next);
-            for index in 0..2 {
-                self.parts[index].at(self.now);
-                self.ready[index] |= self.until[index].is_some_and(|it| it <= self.now);
-            }
-        }
-        Ok((false, true))
-    }
-
-    fn awake(&self) -> bool {
-        (0..2).any(|it| self.ready[it] && self.ended[it].is_none())
-    }
-
-    /// Runs one side until it waits or ends.
-    fn turn(&mut self, index: usize) -> Result<(), Report> {
-        let broken = |stop: Stop| {
-            let mend = "the component must run on a host first: semper-sign inspect";
-            Report::refusal(format!("the {}'s component: {stop}", SIDES[index].name()), mend)
-        };
-        let played = self.parts[index].play(&self.bench.runtime).map_err(broken)?;
-        self.ready[index] = false;
-        self.until[index] = None;
-        self.seen[index].extend(self.parts[index].take_seen());
-        self.states.insert(self.parts[index].flow().to_owned());
-        match played {
-            Played::Ended(said) => self.ended[index] = Some(Ended::Returned(said)),
-            Played::Stopped(stop) => self.ended[index] = Some(Ended::Stopped(stop)),
-            Played::Waits(waiting) => self.until[index] = waiting.until,
-        }
-        self.farewell(index);
-        Ok(())
-    }
-
-    /// The host of a side whose component has failed tells the other side.
-    fn farewell(&mut self, index: usize) {
-        let why = match &self.ended[index] {
-            Some(Ended::Returned(Err(why))) => why.clone(),
-            Some(Ended::Stopped(stop)) => stop.to_string(),
-            _ => return,
-        };
-        let other = 1 - index;
-        if self.ended[other].is_none() {
-            // What was sent before comes first.
-            self.carry();
-            let item = Item::Information { kind: END.into(), body: why.into_bytes().into() };
-            let word = self.parts[other].forge(item);
-            self.parts[other].deliver(word);
-            self.ready[other] = true;
-        }
-    }
-
-    /// Takes new messages across; a forger changes some of them on the way.
-    fn carry(&mut self) -> bool {
-        let mut moved = false;
-        for (index, own) in SIDES.into_iter().enumerate() {
-            let new = self.parts[index].outbox(self.taken[index]);
-            self.taken[index] += new.len();
-            let other = 1 - index;
-            for bytes in new {
-                moved = true;
-                let bytes = match self.forged {
-                    Some(side) if side == own => self.forge(other, &bytes),
-                    _ => bytes,
-                };
-                self.parts[other].deliver(bytes);
-                self.ready[other] = true;
-            }
-        }
-        moved
-    }
-
+impl Courier for Forger {
     /// What a forger makes of a message: mostly the same, now and then another, signed well.
-    fn forge(&mut self, to: usize, bytes: &[u8]) -> Vec<u8> {
-        let Some(item) = Message::unverified(bytes).and_then(|it| it.container.item().cloned())
-        else {
-            return bytes.to_vec();
-        };
-        let item = if self.rng.random_range(0..100) < 35 { self.other(to, &item) } else { item };
-        self.parts[to].forge(item)
+    fn carry(&mut self, to: &Part, from: Side, now: Timestamp, message: &[u8]) -> Vec<u8> {
+        let item = Message::unverified(message).and_then(|it| it.container.item().cloned());
+        let (true, Some(item)) = (self.forged == Some(from), item) else { return message.to_vec() };
+        let item =
+            if self.rng.random_range(0..100) < 35 { self.other(to, now, &item) } else { item };
+        to.forge(item)
     }
+}
 
-    fn other(&mut self, to: usize, item: &Item) -> Item {
+impl Forger {
+    fn other(&mut self, to: &Part, now: Timestamp, item: &Item) -> Item {
         match (statement(item), item) {
             (Some(statement), _) => {
-                let content = self.changed(statement.content);
-                self.parts[to].sign_as_other(content).unwrap_or_else(|_| item.clone())
+                let content = self.changed(now, statement.content);
+                to.sign_as_other(content).unwrap_or_else(|_| item.clone())
             }
             (None, Item::Information { kind, body }) => {
                 let mut body = body.to_vec();
@@ -301,7 +174,7 @@ impl Table<'_> {
     }
 
     /// Content that says something else, and still makes sense in itself.
-    fn changed(&mut self, content: Content) -> Content {
+    fn changed(&mut self, now: Timestamp, content: Content) -> Content {
         let dice = self.rng.random_range(0..4);
         match content {
             Content::Offer(mut offer) => {
@@ -323,7 +196,7 @@ impl Table<'_> {
                                 (offer.delivery, offer.total) = (delivery, total);
                             }
                         }
-                        _ => offer.valid_until = self.now,
+                        _ => offer.valid_until = now,
                     }
                 }
                 Content::Offer(offer)
@@ -341,20 +214,18 @@ impl Table<'_> {
             }
         }
     }
+}
 
-    fn words(&self, stuck: bool, endless: bool) -> String {
-        let side = |index: usize| match &self.ended[index] {
-            Some(Ended::Returned(Ok(()))) => format!("ends in “{}”", self.parts[index].flow()),
-            Some(Ended::Returned(Err(_))) => "gives up".into(),
-            Some(Ended::Stopped(stop)) => format!("is stopped ({})", stop.code()),
-            None if endless => "goes on without end".into(),
-            None if stuck => "waits for ever".into(),
-            None => "waits".into(),
-        };
-        let forged = match self.forged {
-            Some(by) => format!(" [a forger plays the {}]", by.name()),
-            None => String::new(),
-        };
-        format!("buyer {}, seller {}{forged}", side(0), side(1))
-    }
+fn words(table: &Table<'_>, rest: Rest, forged: Option<Side>) -> String {
+    let side = |index: usize| match &table.ended[index] {
+        Some(Ended::Returned(Ok(()))) => format!("ends in “{}”", table.parts[index].flow()),
+        Some(Ended::Returned(Err(_))) => "gives up".into(),
+        Some(Ended::Stopped(stop)) => format!("is stopped ({})", stop.code()),
+        None if rest == Rest::Endless => "goes on without end".into(),
+        None if rest == Rest::Stuck => "waits for ever".into(),
+        None => "waits".into(),
+    };
+    let by = forged.map_or(String::new(), |by| format!(" [a forger plays the {}]", by.name()));
+    let [buyer, seller] = SIDES.map(|it| side(usize::from(it == Side::Seller)));
+    format!("buyer {buyer}, seller {seller}{by}")
 }

@@ -83,6 +83,7 @@ impl Stage {
             };
             let mut inner = self.lock();
             let one = inner.script.consent(&statement);
+            inner.ponder();
             inner.seen.push(Seen::Consent(Box::new(statement), one.clone()));
             said = said.and(one);
         }

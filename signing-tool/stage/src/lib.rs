@@ -5,18 +5,25 @@
 //! The components run in the same runtime, through the same calls, journal and flow monitor as
 //! on a host; only what those reach is played: persons, the bank, the merchant's shop, the
 //! clock, the way between. Nothing is stored, nobody is paid.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | `world` | what calls reach |
+//! | `exchange` | fair exchanges |
+//! | `shop` | the merchant's own affairs, with somebody who looks on |
 
 #![forbid(unsafe_code)]
 
 mod exchange;
+mod shop;
 mod world;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use semper_archive::JournalRow;
-use semper_base::cert::{Authority, CertError, Roots};
-use semper_base::{Certificate, DealId, Digest, Role, SealSecret, SigningKey, Timestamp, keys};
+use semper_base::cert::{Authority, CertError, Revocation, Roots, Verifier};
+use semper_base::{Certificate, DealId, Digest, Role, SealSecret, SigningKey, Timestamp};
 use semper_items::agreement::{Attributes, DealKeys, Hello};
 use semper_items::statement::{Content, PaymentOrder};
 use semper_items::{Agreement, Container, Header, Item, Message, Side, SignedStatement, Statement};
@@ -31,6 +38,8 @@ use semper_runtime::context::Context;
 use semper_runtime::journal::Journal;
 use semper_runtime::stop::{Pause, Stop, Waiting};
 use semper_runtime::{Lane, Runtime, World};
+
+pub use shop::Shopped;
 
 /// The name of the bank on a stage.
 const BANK: &str = "Stage Bank";
@@ -49,6 +58,10 @@ pub trait Script: Send {
     fn detail(&mut self, key: &str) -> Option<String>;
     /// Whether the person wants to leave now, and why.
     fn leaves(&mut self) -> Option<String>;
+    /// How long the person has taken over her last answer or signature, in ms.
+    fn pondered(&mut self) -> u64 {
+        0
+    }
 }
 
 /// What happened on a stage, as the world saw it.
@@ -72,11 +85,17 @@ pub enum Seen {
     Received(u64),
     /// The person wanted to leave, and the component was told.
     Leaving(String),
+    /// The component has told the person where the deal stands.
+    Progress(String),
+    /// The component has written a line of its log, or of output.
+    Logged(String),
+    /// The component has asked something of the merchant's own affairs.
+    Shopped(Shopped),
 }
 
 /// Certified keys of the parties on a stage; made once, they serve many deals.
 pub struct Cast {
-    roots: Roots,
+    verifier: Verifier,
     buyer: Player,
     seller: Player,
     bank: Player,
@@ -101,26 +120,34 @@ struct Player {
 }
 
 impl Cast {
-    /// A cast whose seller bears the terms' merchant's name.
+    /// A cast whose seller bears the terms' merchant's name. Its keys are worth nothing anywhere
+    /// else, so they follow from the names: the same deal has the same id on every stage.
     pub fn new(terms: &VerifiedTerms, begins: Timestamp) -> Result<Self, CertError> {
-        let authority = Authority::new("Stage CA", SigningKey::generate(), begins)?;
+        let secret = |who: &str, name: &str, what: &str| {
+            let parts = [b"semper/stage/key/v1", who.as_bytes(), name.as_bytes(), what.as_bytes()];
+            *Digest::of_parts(&parts).as_bytes()
+        };
+        let key =
+            |who: &str, name: &str, what: &str| SigningKey::from_seed(&secret(who, name, what));
+        let authority = Authority::new("Stage CA", key("authority", "", "sign"), begins)?;
         let until = begins.after(std::time::Duration::from_millis(LASTS * 2));
         let player = |name: &str, role: Role| -> Result<Player, CertError> {
-            let key = SigningKey::generate();
-            let leaf = authority.issue(name, &key.public(), role, &[], begins, until)?;
+            let who = format!("{role:?}");
+            let sign = key(&who, name, "sign");
+            let leaf = authority.issue(name, &sign.public(), role, &[], begins, until)?;
             Ok(Player {
                 name: name.to_owned(),
                 chain: vec![leaf],
-                key,
-                deal: SigningKey::generate(),
-                seal: SealSecret::from_seed(&keys::random()),
+                key: sign,
+                deal: key(&who, name, "deal"),
+                seal: SealSecret::from_seed(&secret(&who, name, "seal")),
             })
         };
         Ok(Self {
             buyer: player("Stage Buyer", Role::Buyer)?,
             seller: player(&terms.terms().merchant, Role::Merchant)?,
             bank: player(BANK, Role::Bank)?,
-            roots: Roots::new(vec![authority.certificate.clone()]),
+            verifier: Roots::new(vec![authority.certificate.clone()]).asking(Revocation::STAGE),
             begins,
             table: Mutex::default(),
         })
@@ -173,7 +200,7 @@ pub struct Stage {
     cast: Arc<Cast>,
     deal: Arc<Deal>,
     side: Side,
-    inner: Mutex<Inner>,
+    inner: Arc<Mutex<Inner>>,
     business: Option<Arc<dyn Business>>,
 }
 
@@ -235,7 +262,8 @@ impl Part {
             terms: Arc::clone(terms),
             opened: cast.begins,
         });
-        let (cast, own, inner) = (Arc::clone(cast), Arc::clone(&deal), Mutex::new(inner));
+        let (cast, own) = (Arc::clone(cast), Arc::clone(&deal));
+        let inner = Arc::new(Mutex::new(inner));
         let stage = Arc::new(Stage { cast, deal: own, side, inner, business });
         let flow = terms.flow().start.clone();
         Self { stage, deal, rows: Vec::new(), flow }
@@ -277,6 +305,11 @@ impl Part {
     /// Sets the clock of this side.
     pub fn at(&self, now: Timestamp) {
         self.stage.lock().now = now;
+    }
+
+    /// The clock of this side: its person may have taken her time.
+    pub fn now(&self) -> Timestamp {
+        self.stage.lock().now
     }
 
     /// Takes what was sent and not yet taken: items with their numbers.

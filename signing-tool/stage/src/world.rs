@@ -2,9 +2,10 @@
 //! played.
 
 use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use semper_archive::Write;
-use semper_base::cert::Roots;
+use semper_base::cert::Verifier;
 use semper_base::{Digest, Timestamp, cbor};
 use semper_exchange::crypto::Signed;
 use semper_exchange::negotiation::{Refusal, Reject};
@@ -24,6 +25,7 @@ use semper_tinguin_protocol::Answer;
 use semper_tinguin_protocol::screen::Question;
 use semper_trust::trustfile::ExchangeRules;
 
+use super::shop::Watched;
 use super::{BANK, Inner, Seen, Stage};
 
 impl Stage {
@@ -44,6 +46,7 @@ impl Stage {
     fn answer(&self, question: &Question) -> Answer {
         let mut inner = self.lock();
         let answer = inner.script.answer(question);
+        inner.ponder();
         inner.seen.push(Seen::Asked(question.clone(), answer.clone()));
         answer
     }
@@ -56,13 +59,20 @@ impl Stage {
     }
 }
 
+impl Inner {
+    /// The person has taken her time.
+    pub(super) fn ponder(&mut self) {
+        self.now = self.now.after(Duration::from_millis(self.script.pondered()));
+    }
+}
+
 impl World for Stage {
     fn now(&self) -> Timestamp {
         self.lock().now
     }
 
-    fn roots(&self) -> &Roots {
-        &self.cast.roots
+    fn verifier(&self) -> &Verifier {
+        &self.cast.verifier
     }
 
     fn message(&self, seq: u64, _digest: Digest) -> Result<SignedMessage, Stop> {
@@ -116,7 +126,24 @@ impl World for Stage {
     }
 
     fn business(&self) -> Result<Option<Arc<dyn Business>>, Stop> {
-        Ok(self.business.clone())
+        let watched = |shop: &Arc<dyn Business>| -> Arc<dyn Business> {
+            Arc::new(Watched { shop: Arc::clone(shop), inner: Arc::clone(&self.inner) })
+        };
+        Ok(self.business.as_ref().map(watched))
+    }
+
+    fn progress(&self, text: String) {
+        self.lock().seen.push(Seen::Progress(text));
+    }
+
+    fn logged(&self, text: &str) {
+        self.lock().seen.push(Seen::Logged(text.to_owned()));
+    }
+
+    fn randomness(&self) -> Digest {
+        let nonce = self.deal.agreement.hello.nonce;
+        let side = self.side.name().as_bytes();
+        Digest::of_parts(&[b"semper/stage/random/v1", nonce.as_bytes(), side])
     }
 
     fn first_of(&self, next: u64, wanted: &Wanted) -> Done<Came> {
@@ -161,6 +188,7 @@ impl World for Stage {
     ) -> Done<Result<Vec<u8>, String>> {
         let mut inner = self.lock();
         let said = inner.script.consent(statement);
+        inner.ponder();
         inner.seen.push(Seen::Consent(Box::new(statement.clone()), said.clone()));
         drop(inner);
         let signed = match said {

@@ -21,8 +21,11 @@ type Outcome = Result<(), Box<dyn Error>>;
 
 pub fn run(binaries: &Binaries) -> Outcome {
     let folder = tempfile::tempdir()?;
+    // All of them come from one address, as no customers do.
+    let many = "strangers-per-address = 1000000\nstrangers-a-minute = 1000000";
     let options = MarketOptions { funds: "900000.00 EUR".into(), ..MarketOptions::default() };
     let mut market = Market::build(folder.path(), binaries, &options, &|_| {})?;
+    market.limit_merchant(many)?;
     let party = Party::open(&market.folder.join("anna"))?;
     // The crook's mail-order, honest as its terms are here, pays by a transfer and waits for the
     // receipt.
@@ -45,7 +48,7 @@ pub fn run(binaries: &Binaries) -> Outcome {
     Ok(())
 }
 
-fn host(
+pub(crate) fn host(
     party: &Party,
     binaries: &Binaries,
     workers: usize,
@@ -53,14 +56,15 @@ fn host(
 ) -> Result<Arc<Host>, Box<dyn Error>> {
     let net = party.net();
     let purse = party.config.payment.purse.clone().ok_or("no purse")?;
-    let roots = party.trust.authorities.clone();
-    let purse: Arc<dyn Module> = Arc::new(Purse::new(purse, net.clone(), roots));
+    let verifier = party.lists.verifier(&party.trust);
+    let purse: Arc<dyn Module> = Arc::new(Purse::new(purse, net.clone(), verifier));
     let keeper = Keeper::new("bench");
     let compiler = Compiler::new(Arc::clone(&party.home), binaries.semper.clone())?;
     let runtime = Arc::new(Runtime::new(compiler, &keeper)?);
     let parts = || HostParts {
         home: Arc::clone(&party.home),
         archive: party.archive.clone(),
+        lists: Arc::clone(&party.lists),
         tinguin: semper_tinguin_protocol::Client::new(party.home.path()),
         means: Means {
             trust: party.trust.clone(),
@@ -89,7 +93,7 @@ fn host(
     }
 }
 
-fn terms(host: &Host, market: &Market) -> Result<Arc<VerifiedTerms>, Box<dyn Error>> {
+pub(crate) fn terms(host: &Host, market: &Market) -> Result<Arc<VerifiedTerms>, Box<dyn Error>> {
     let layout = semper_commerce::terms::download(host.net(), &market.merchant_url(), &|_, _| {})?;
     Ok(host.shelf().take(&layout)?)
 }

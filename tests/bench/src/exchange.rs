@@ -219,6 +219,8 @@ fn verdicts() -> Result<(), Box<dyn Error>> {
         witness: Vec::new(),
         quorum: 0,
         store,
+        store_root: None,
+        room: 16,
         publish,
     };
     let answer = |third: &Arc<ThirdParty>, index: usize| {
@@ -242,7 +244,7 @@ fn verdicts() -> Result<(), Box<dyn Error>> {
     drop(third);
 
     let postgres = Postgres::start()?;
-    let bare_postgres = bare(&PostgresCases::open(&postgres.database("bare")?, false)?, size);
+    let bare_postgres = bare(&PostgresCases::open(&postgres.database("bare")?, None, false)?, size);
     for processes in [1, 2, 4] {
         // Each with connections of its own, as processes have; in one process, since the
         // machine's two cores are what there is.

@@ -3,6 +3,7 @@
 //!
 //! | module | what it measures |
 //! |---|---|
+//! | `author` | from `semper-sign new` to the first deal on the stage |
 //! | `journal` | a journaled call and a plain one; group commit and one commit each |
 //! | `catalogue` | search at 13,000 and 1,000,000 articles |
 //! | `deals` | whole purchases, memory of running deals |
@@ -10,9 +11,12 @@
 //! | `trust` | verification, policies, logs, from a click to a running component, pulling |
 //! | `exchange` | a purchase beside its signatures; verdicts beside the store's commits |
 //! | `interference` | honest deals beside hostile ones |
+//! | `attacks` | an honest buyer while strangers attack the servers |
 #![forbid(unsafe_code)]
 #![allow(clippy::float_arithmetic, reason = "figures, not money")]
 
+mod attacks;
+mod author;
 mod catalogue;
 mod deals;
 mod exchange;
@@ -48,8 +52,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     if wanted("catalogue") {
         catalogue::run()?;
     }
+    if wanted("attacks") {
+        attacks::run(&Binaries::beside()?)?;
+    }
     if wanted("deals") {
         deals::run(&Binaries::beside()?)?;
+    }
+    if wanted("author") {
+        author::run(&Binaries::beside()?)?;
     }
     Ok(())
 }

@@ -129,7 +129,11 @@ impl Default for Local {
 impl Services for Local {
     fn hold(&self, account: &str, order: &Order<Standard>) -> Option<Result<SignedFact, String>> {
         let statement = order.statement("Test Bank".into(), account.into());
-        Some(self.holds().order(&statement, self.now()).map_err(|error| error.to_string()))
+        Some(
+            self.holds()
+                .order(&statement, self.now(), self.now())
+                .map_err(|error| error.to_string()),
+        )
     }
 
     fn claim(&self, request: &ClaimRequest<Standard>) -> Option<SignedFact> {

@@ -146,7 +146,7 @@ fn two_honest_sides_need_four_messages_and_no_third_party() {
             let settled = cell.protocol != Protocol::Ger;
             assert!(!settled || change == want, "{}: {change} instead of {want}", cell.name);
         }
-        local.ledger.audit().unwrap();
+        local.ledger.audit(local.now()).unwrap();
         if settled_by_evidence(cell.protocol) {
             let finding = judge(&run.evidence(), Timestamp::now());
             assert_eq!(finding.ruling, Ruling::Completed, "{}: {finding:?}", cell.name);
@@ -218,7 +218,7 @@ fn check(
         }
         other => panic!("{said}: {other:?}"),
     }
-    local.ledger.audit().unwrap();
+    local.ledger.audit(local.now()).unwrap();
 }
 
 #[test]

@@ -127,7 +127,8 @@ fn a_checkpoint_begins_a_new_run_with_a_state_and_an_empty_journal() {
     assert_eq!(row.note, "the service gave up: there is no offer");
     let notes = ["no state", "got one", "3 apples", "got two", "6 pears and plums"];
     assert_eq!(bench.notes(id), notes);
-    let found = semper_examine::evidence::verify(bench.host.archive(), bench.host.roots(), &row);
+    let verifier = bench.host.verifier();
+    let found = semper_examine::evidence::verify(bench.host.archive(), &verifier, &row);
     let found = found.unwrap();
     assert_eq!(found.wrong, Vec::<String>::new());
 }

@@ -66,7 +66,8 @@ fn a_deal_that_began_under_a_world_that_is_served_no_more_ends_and_the_person_is
     let told = std::fs::read_to_string(bench.home.join("transcript.jsonl")).unwrap();
     assert!(told.contains("what you can do: its author must build the service"), "{told}");
     // What it has signed stays, and stays verifiable.
-    let found = semper_examine::evidence::verify(bench.host.archive(), bench.host.roots(), &row);
+    let verifier = bench.host.verifier();
+    let found = semper_examine::evidence::verify(bench.host.archive(), &verifier, &row);
     assert_eq!(found.unwrap().wrong, Vec::<String>::new());
 }
 

@@ -73,6 +73,7 @@ fn every_command_has_help_with_an_example() {
         "serve",
         "ca init",
         "ca invite",
+        "ca list",
         "bank init",
         "bank fund",
         "catalogue import",
@@ -136,12 +137,12 @@ fn an_authority_certifies_once_per_registration_key_and_only_whom_it_invited() {
     let options = MarketOptions { articles: 10, scripted_buyer: true, ..MarketOptions::default() };
     let (market, _folder) = market(&options);
     let ca = format!("https://localhost:{}", market.ports[0]);
-    let invite = |name: &str| {
-        let invited = market
-            .semper(&["ca", "invite", "--home", "ca", "--name", name, "--role", "author", "--json"])
-            .unwrap();
-        invited.json()["key"].as_str().unwrap().to_owned()
+    let invited = |name: &str, more: &[&str]| {
+        let what = ["ca", "invite", "--home", "ca", "--name", name, "--role", "author", "--json"];
+        market.semper(&[&what, more].concat()).unwrap()
     };
+    let key_of = |invited: Output| invited.json()["key"].as_str().unwrap().to_owned();
+    let invite = |name: &str| key_of(invited(name, &[]));
     let register = |request: &str, out: &str, key: &str| {
         market
             .semper(&[
@@ -176,7 +177,15 @@ fn an_authority_certifies_once_per_registration_key_and_only_whom_it_invited() {
     // A request without proof of possession.
     let broken = read("a.csr").replacen("MIGYME", "MIGYMF", 1);
     std::fs::write(market.folder.join("broken.csr"), broken.replace('B', "C")).unwrap();
-    assert_eq!(register("broken.csr", "d.pem", &invite("Bea")).code, 1);
+    // A name belongs to one party, and so does one that looks like it.
+    fails(&invited("Bea", &[]), 1, "author “Bea” has a certificate already");
+    fails(&invited("Bea", &[]), 1, "semper ca invite --again");
+    fails(&invited("B-e-a", &[]), 1, "“B-e-a” looks like “Bea”");
+    let further = key_of(invited("Bea", &["--again"]));
+    assert_eq!(register("broken.csr", "d.pem", &further).code, 1);
+    assert_eq!(register("b.csr", "b.pem", &further).code, 0);
+    let listed = market.semper(&["ca", "list", "--home", "ca"]).unwrap();
+    assert_eq!(listed.out.lines().filter(|it| it.ends_with("  Bea")).count(), 2, "{}", listed.out);
     merchant_side(&market);
     buyer_side(&market);
 }

@@ -26,11 +26,11 @@
 
 extern crate alloc;
 
-use semper_guest::prelude::*;
+use semper_guest::buyer::*;
 
 struct Probe;
 
-semper_guest::bindings::export_buyer!(Probe with_types_in semper_guest::bindings);
+semper_guest::export!(Probe);
 
 impl Guest for Probe {
     fn run() -> Result<(), String> {

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use semper_archive::{Archive, DealRow, DealState, MessageRow};
-use semper_base::{Digest, cbor};
+use semper_base::{Digest, Timestamp, cbor};
 use semper_exchange::judge::{Evidence, judge};
 use semper_exchange::standard::Standard;
 use semper_items::Message;
@@ -129,7 +129,9 @@ fn one_side(
 fn books(folder: &Path, outcome: Outcome, trade: Trade) -> Result<(), String> {
     let text = |error: &dyn std::fmt::Display| format!("the bank: {error}");
     let ledger = Ledger::open(&folder.join("bank").join(LEDGER)).map_err(|error| text(&error))?;
-    ledger.audit().map_err(|error| text(&error))?;
+    ledger
+        .audit(Timestamp::from_secs(0).map_err(|error| text(&error))?)
+        .map_err(|error| text(&error))?;
     let [anna, otto] = &Template::get().accounts;
     let balance =
         |id: &AccountId| ledger.account(id).map(|it| it.balance.minor()).map_err(|it| text(&it));

@@ -2,6 +2,7 @@
 //!
 //! | module | what it is for |
 //! |---|---|
+//! | [`attack`] | strangers who attack the servers of a marketplace |
 //! | [`catalogue`] | articles made by a seeded generator: the same seed, the same catalogue |
 //! | [`postgres`] | a PostgreSQL of our own |
 //! | [`process`] | running commands and servers; what runs is ended with its owner |
@@ -12,6 +13,7 @@
 //! The demo (`cargo xtask demo`) and the end-to-end tests build on the same marketplace.
 #![forbid(unsafe_code)]
 
+pub mod attack;
 pub mod catalogue;
 pub mod certification;
 pub mod exchange;

@@ -322,6 +322,15 @@ impl Market {
         Ok(())
     }
 
+    /// Sets the bounds of the merchant's server, and starts it again with them.
+    pub fn limit_merchant(&mut self, limits: &str) -> Result<()> {
+        let config = self.folder.join("merchant.toml");
+        let text = fs::read_to_string(&config).map_err(|error| error.to_string())?;
+        let limited = text.replace("[merchant]", &format!("[limits]\n{limits}\n[merchant]"));
+        fs::write(&config, limited).map_err(|error| error.to_string())?;
+        self.restart_merchant()
+    }
+
     /// Starts a part again, with these variables in its environment.
     pub fn restart(&mut self, part: Part, env: Env<'_>) -> Result<()> {
         let (folder, binaries) = (self.folder.clone(), self.binaries.clone());

@@ -47,6 +47,15 @@ fn succeed(command: &mut Command) -> Result<()> {
 impl Postgres {
     /// Starts one.
     pub fn start() -> Result<Self> {
+        Self::start_with(None)
+    }
+
+    /// Starts one that speaks TLS alone, with this certificate and key (PEM).
+    pub fn start_with_tls(certificate: &str, key: &str) -> Result<Self> {
+        Self::start_with(Some((certificate, key)))
+    }
+
+    fn start_with(tls: Option<(&str, &str)>) -> Result<Self> {
         let port = free_port()?;
         let folder = std::env::temp_dir().join(format!("semper-postgres-{port}"));
         std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
@@ -56,7 +65,12 @@ impl Postgres {
         let data = folder.join("data");
         let init = ["--auth=trust", "--username=third", "--encoding=UTF8", "--pgdata"];
         succeed(command(tool("initdb")?).args(init).arg(&data))?;
-        let server = command(tool("postgres")?)
+        let mut server = command(tool("postgres")?);
+        if let Some((certificate, key)) = tls {
+            Self::give_tls(&data, certificate, key)?;
+            server.args(["-c", "ssl=on", "-c", "ssl_min_protocol_version=TLSv1.3"]);
+        }
+        let server = server
             .arg("-D")
             .arg(&data)
             .args(["-c", &format!("port={port}"), "-c", "listen_addresses=127.0.0.1"])
@@ -75,6 +89,21 @@ impl Postgres {
             std::thread::sleep(Duration::from_millis(100));
         }
         Ok(this)
+    }
+
+    /// Puts the files where the server looks for them; everybody else is refused without TLS.
+    fn give_tls(data: &std::path::Path, certificate: &str, key: &str) -> Result<()> {
+        let rules = "hostssl all all 127.0.0.1/32 trust\n";
+        let files = [("server.crt", certificate), ("server.key", key), ("pg_hba.conf", rules)];
+        for (name, text) in files {
+            let file = data.join(name);
+            std::fs::write(&file, text).map_err(|error| error.to_string())?;
+            if is_root() {
+                succeed(Command::new("chown").arg("postgres").arg(&file))?;
+            }
+            succeed(Command::new("chmod").arg("600").arg(&file))?;
+        }
+        Ok(())
     }
 
     fn sql(&self, sql: &str) -> Result<()> {

@@ -84,7 +84,8 @@ impl Builder<'_> {
         let (key, certificate) = (format!("{home}.key"), format!("{home}.pem"));
         let files = ["--key", &key, "--certificate", &certificate, "--authority", "ca/root.pem"];
         self.semper(&[["bank", "init", "--home", home].as_slice(), &files].concat())?;
-        self.server(home, bank.port, &tls, &format!("[bank]\nhome = \"{home}\"\n"))?;
+        let section = format!("{}[bank]\nhome = \"{home}\"\n", self.revocation());
+        self.server(home, bank.port, &tls, &section)?;
         serve(self.folder, self.binaries, home, bank.port, &[])
     }
 
@@ -142,7 +143,12 @@ impl Builder<'_> {
         (self.tell)("merchant: home, TINGUIN with standing consents, registration, account");
         self.home("otto", "Otto Versand", "the red lighthouse")?;
         let tinguin = tinguin(self.folder, self.binaries, "otto", MERCHANT_RULES, &[])?;
-        self.register("otto", "Otto Versand", "merchant")?;
+        // The signing desk has the name already: it is the same party's.
+        self.register_with(
+            "otto",
+            "Otto Versand",
+            &self.invite_again("Otto Versand", "merchant")?,
+        )?;
         self.account("otto", bank)?;
         (self.tell)(&format!("merchant: imports {articles} articles"));
         self.write("articles.csv", &catalogue::csv(articles, 1996))?;
@@ -192,9 +198,12 @@ impl Builder<'_> {
     }
 
     fn register(&self, home: &str, name: &str, role: &str) -> Result<()> {
-        let key = self.invite(name, role, false)?;
+        self.register_with(home, name, &self.invite(name, role, false)?)
+    }
+
+    fn register_with(&self, home: &str, name: &str, key: &str) -> Result<()> {
         let ca = &self.ca;
-        self.semper(&["register", "--home", home, "--ca", ca, "--name", name, "--key", &key])
+        self.semper(&["register", "--home", home, "--ca", ca, "--name", name, "--key", key])
     }
 
     /// Opens an account; its number.
@@ -234,9 +243,23 @@ impl Builder<'_> {
         if server {
             arguments.extend(["--server", "localhost", "--server", "127.0.0.1"]);
         }
+        self.invited(&arguments)
+    }
+
+    fn invite_again(&self, name: &str, role: &str) -> Result<String> {
+        let what = ["ca", "invite", "--home", "ca", "--name", name, "--role", role, "--again"];
+        self.invited(&[what.as_slice(), &["--json"]].concat())
+    }
+
+    fn invited(&self, arguments: &[&str]) -> Result<String> {
         let output =
-            expect(process::run(self.folder, &self.binaries.semper, &arguments)?, &arguments)?;
+            expect(process::run(self.folder, &self.binaries.semper, arguments)?, arguments)?;
         text(&output.json()["key"])
+    }
+
+    /// Where servers ask what the authority has withdrawn.
+    fn revocation(&self) -> String {
+        format!("[revocation]\nlists = [\"{}/semper/v1/crl\"]\nrefresh_seconds = 2\n\n", self.ca)
     }
 
     pub fn server(&self, name: &str, port: u16, tls: &str, section: &str) -> Result<()> {

@@ -351,7 +351,7 @@ fn a_new_service_in_rust_builds_and_plays_at_once() {
     let again = desk.sign(&["new", "--language", "rust", "--name", "x", "--out", "mine"]);
     assert_eq!(again.code, 2, "{}", again.err);
     let cobol = desk.sign(&["new", "--language", "cobol", "--name", "x", "--out", "y"]);
-    assert!(cobol.err.contains("rust, javascript or python"), "{}", cobol.err);
+    assert!(cobol.err.contains("rust, javascript, python"), "{}", cobol.err);
     for language in ["javascript", "python"] {
         desk.done(&["new", "--language", language, "--name", "x", "--out", language]);
         assert!(desk.folder.path().join(language).join("wit/commerce.wit").is_file());
@@ -422,6 +422,8 @@ fn every_command_has_its_page_its_help_and_its_completion() {
     for command in [
         "new",
         "build",
+        "try",
+        "reference",
         "pack",
         "sign",
         "terms",

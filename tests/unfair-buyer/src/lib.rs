@@ -10,11 +10,11 @@ extern crate alloc;
 use mail_order_language::{
     self as language, Article, Availability, Cart, CartLine, Page, Query, kind,
 };
-use semper_guest::prelude::*;
+use semper_guest::buyer::*;
 
 struct Crook;
 
-semper_guest::bindings::export_buyer!(Crook with_types_in semper_guest::bindings);
+semper_guest::export!(Crook);
 
 /// What is planted, by number.
 fn planted() -> i64 {
@@ -116,7 +116,11 @@ fn buy(unfair: i64, article: &Article) -> Result<(), String> {
         Ok(consent) => statements::send(consent).digest(),
         Err(reason) => return withdraw(&reason),
     };
-    match consent::pay(&offer.total, &order) {
+    let mut paid = offer.total.clone();
+    if unfair == 19 {
+        paid.minor += 1;
+    }
+    match consent::pay(&paid, &order) {
         Ok(consent) => {
             if payments::pay(consent).is_err() {
                 return withdraw("not paid");

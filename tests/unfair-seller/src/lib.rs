@@ -7,11 +7,11 @@
 extern crate alloc;
 
 use mail_order_language::{self as language, Article, Availability, Cart, Page, Query, kind};
-use semper_guest::prelude::*;
+use semper_guest::seller::*;
 
 struct Crook;
 
-semper_guest::bindings::export_seller!(Crook with_types_in semper_guest::bindings);
+semper_guest::export!(Crook);
 
 const DAY_MS: u64 = 86_400_000;
 

@@ -23,6 +23,7 @@ use semper_base::{
     Timestamp, keys,
 };
 use semper_commerce::host::{Accepted, MessageRefusal};
+use semper_commerce::lists::Lists;
 use semper_commerce::{Host, HostParts, Means};
 use semper_face_scripted::Scripted;
 use semper_items::agreement::Attributes;
@@ -484,9 +485,12 @@ fn host(home: &std::path::Path, trust: &TrustFile, options: &Options) -> (Arc<Ho
     let compiler = Compiler::new(Arc::clone(&home), Binaries::beside().unwrap().semper).unwrap();
     let runtime = Arc::new(Runtime::new(compiler, &keeper).unwrap());
     loop {
+        let archive = Archive::open(&home).unwrap();
+        let lists = Lists::open(Arc::clone(&home), archive.clone(), trust, Arc::new(SystemClock));
         let parts = HostParts {
             home: Arc::clone(&home),
-            archive: Archive::open(&home).unwrap(),
+            archive,
+            lists,
             tinguin: semper_tinguin_protocol::Client::through(trouble::Troubled::new(
                 home.path(),
                 options.trouble.clone(),

@@ -8,8 +8,7 @@ use semper_testkit::Binaries;
 
 /// What the guests are built for.
 const TARGET: &str = "wasm32-wasip2";
-/// The guests. Each is built by itself: the SDK's features say which half it is, and cargo
-/// would unite them.
+/// The guests.
 pub const GUESTS: [&str; 7] = [
     "mail-order-buyer",
     "mail-order-seller",
@@ -98,10 +97,9 @@ pub fn guests() -> Result<PathBuf, String> {
     if !installed {
         run("rustup", &["target", "add", TARGET])?;
     }
-    for guest in GUESTS {
-        let arguments = ["build", "--quiet", "--release", "--target", TARGET, "--package", guest];
-        run("cargo", &arguments)?;
-    }
+    let mut arguments = vec!["build", "--quiet", "--release", "--target", TARGET];
+    arguments.extend(GUESTS.iter().flat_map(|guest| ["--package", guest]));
+    run("cargo", &arguments)?;
     Ok(target()?.join(TARGET).join("release"))
 }
 

@@ -75,6 +75,10 @@ pub fn nightly() -> Result<(), String> {
             return Err(format!("{package}: {test}: {status}"));
         }
     }
+    step("services in JavaScript and Python, as their authors make them");
+    let authors =
+        ["test", "--package", "semper-market-tests", "--test", "author", "--", "--ignored"];
+    build::run("cargo", &authors)?;
     fuzz::run(600)
 }
 
@@ -136,14 +140,10 @@ fn clippy() -> Result<(), String> {
     arguments.extend(excluded());
     arguments.extend(["--", "--deny", "warnings"]);
     build::run("cargo", &arguments)?;
-    for guest in GUESTS {
-        let target = ["--target", "wasm32-wasip2", "--package", guest];
-        let mut arguments = vec!["clippy", "--quiet", "--release"];
-        arguments.extend(target);
-        arguments.extend(["--", "--deny", "warnings"]);
-        build::run("cargo", &arguments)?;
-    }
-    Ok(())
+    let mut arguments = vec!["clippy", "--quiet", "--release", "--target", "wasm32-wasip2"];
+    arguments.extend(GUESTS.iter().flat_map(|guest| ["--package", guest]));
+    arguments.extend(["--", "--deny", "warnings"]);
+    build::run("cargo", &arguments)
 }
 
 fn document() -> Result<(), String> {

@@ -32,6 +32,7 @@ cargo xtask nightly                         what takes hours: schedules, random 
 cargo xtask model [two]                     explore fair exchange, with every rule left out in turn
 cargo xtask fuzz [SECONDS]                  each fuzz target for so long (600)
 cargo xtask languages                       build the quotation service in JavaScript and Python
+cargo xtask reference                       write docs/reference.md, from the types
 cargo xtask catalogue ARTICLES FILE         write a catalogue of so many articles as CSV";
 
 fn main() -> ExitCode {
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
             Err(_) => Err(format!("“{seconds}” is not a number of seconds")),
         },
         ["languages"] => languages::all().map(|folder| println!("in {}", folder.display())),
+        ["reference"] => reference(),
         ["catalogue", articles, file] => catalogue(articles, file),
         _ => Err(format!("usage:\n{HELP}")),
     };
@@ -61,6 +63,15 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn reference() -> Result<(), String> {
+    build::run("cargo", &["build", "--quiet", "--package", "semper", "--package", "semper-sign"])?;
+    let program = build::target()?.join("debug/semper-sign");
+    let page = build::command(&program).arg("reference").output();
+    let page = page.map_err(|error| format!("{}: {error}", program.display()))?;
+    let file = build::repository().join("docs/reference.md");
+    std::fs::write(&file, page.stdout).map_err(|error| format!("{}: {error}", file.display()))
 }
 
 fn catalogue(articles: &str, file: &str) -> Result<(), String> {

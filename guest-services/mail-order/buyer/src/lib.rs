@@ -11,11 +11,11 @@ extern crate alloc;
 use mail_order_language::{
     self as language, Article, Availability, Cart, CartLine, Page, Query, kind,
 };
-use semper_guest::prelude::*;
+use semper_guest::buyer::*;
 
 struct MailOrder;
 
-semper_guest::bindings::export_buyer!(MailOrder with_types_in semper_guest::bindings);
+semper_guest::export!(MailOrder);
 
 /// What is in the cart, with what the person was shown.
 struct Chosen {

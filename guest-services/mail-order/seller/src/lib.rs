@@ -9,11 +9,11 @@
 extern crate alloc;
 
 use mail_order_language::{self as language, Article, Availability, Cart, Page, Query, kind};
-use semper_guest::prelude::*;
+use semper_guest::seller::*;
 
 struct MailOrder;
 
-semper_guest::bindings::export_seller!(MailOrder with_types_in semper_guest::bindings);
+semper_guest::export!(MailOrder);
 
 /// Articles on one page.
 const PAGE: u32 = 12;

@@ -8,11 +8,11 @@
 
 extern crate alloc;
 
-use semper_guest::prelude::*;
+use semper_guest::buyer::*;
 
 struct MarketReport;
 
-semper_guest::bindings::export_buyer!(MarketReport with_types_in semper_guest::bindings);
+semper_guest::export!(MarketReport);
 
 /// Characters of a report that are shown; the whole of it is in the archive.
 const SHOWN: usize = 1_500;

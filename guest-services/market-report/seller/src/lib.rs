@@ -7,11 +7,11 @@
 
 extern crate alloc;
 
-use semper_guest::prelude::*;
+use semper_guest::seller::*;
 
 struct MarketReport;
 
-semper_guest::bindings::export_seller!(MarketReport with_types_in semper_guest::bindings);
+semper_guest::export!(MarketReport);
 
 /// Articles that a report lists.
 const LISTED: u32 = 500;

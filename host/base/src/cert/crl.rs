@@ -1,12 +1,14 @@
 //! Revocation lists of certification authorities (RFC 5280 §5).
 
+use std::sync::{Arc, OnceLock};
+
 use x509_cert::crl::CertificateList;
 use x509_cert::der::{Decode as _, DecodePem as _, Encode as _, EncodePem as _, pem::LineEnding};
 use x509_cert::ext::pkix::CrlNumber;
 
 use super::{CertError, Certificate, common_name, stamp};
 use crate::clock::Timestamp;
-use crate::digest::hex;
+use crate::digest::{Digest, hex};
 
 /// Largest list that is looked at, in bytes.
 pub const MAX_CRL: usize = 1024 * 1024;
@@ -17,6 +19,8 @@ pub struct Crl {
     der: Vec<u8>,
     parsed: CertificateList,
     number: u64,
+    /// The authority that was found to have signed it, so that it is found once.
+    by: Arc<OnceLock<Digest>>,
 }
 
 /// A certificate on a list.
@@ -47,7 +51,7 @@ impl Crl {
                     .try_fold(0_u64, |n, b| n.checked_mul(256)?.checked_add(u64::from(*b)))
             })
             .ok_or_else(|| form("it has no number".into()))?;
-        Ok(Self { der: der.to_vec(), parsed, number })
+        Ok(Self { der: der.to_vec(), parsed, number, by: Arc::default() })
     }
 
     /// Parses one PEM block.
@@ -97,16 +101,31 @@ impl Crl {
         .collect()
     }
 
+    /// Whether a certificate is on it, with a date that has come by then.
+    pub fn withdraws(&self, serial: &str, at: Timestamp) -> bool {
+        let all = self.parsed.tbs_cert_list.revoked_certificates.iter().flatten();
+        let mut gone = all.filter(|it| stamp(&it.revocation_date) <= at);
+        gone.any(|it| hex(it.serial_number.as_bytes()) == serial)
+    }
+
     /// Whether this authority has signed it.
     pub fn is_by(&self, authority: &Certificate) -> bool {
-        let same =
-            &self.parsed.tbs_cert_list.issuer == authority.parsed.tbs_certificate().subject();
+        if &self.parsed.tbs_cert_list.issuer != authority.parsed.tbs_certificate().subject() {
+            return false;
+        }
+        if let Some(known) = self.by.get() {
+            return *known == authority.digest();
+        }
         let signed = || {
             let tbs = self.parsed.tbs_cert_list.to_der().ok()?;
             let key = authority.key().ok()?;
             key.verify(&tbs, self.parsed.signature.raw_bytes()).ok()
         };
-        same && signed().is_some()
+        let signed = signed().is_some();
+        if signed {
+            self.by.get_or_init(|| authority.digest());
+        }
+        signed
     }
 }
 

@@ -1,12 +1,10 @@
 //! Believing certificates: from a chain to an [`Identity`].
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use pki_types::{CertificateDer, TrustAnchor, UnixTime};
-use webpki::{
-    BorrowedCertRevocationList, CertRevocationList, EndEntityCert, ExpirationPolicy, KeyUsage,
-    RevocationOptionsBuilder, UnknownStatusPolicy,
-};
+use webpki::{EndEntityCert, KeyUsage};
 
 use super::{CertError, Certificate, Crl, Role};
 use crate::clock::Timestamp;
@@ -30,38 +28,97 @@ pub struct Identity {
     pub certificate: Certificate,
 }
 
+/// How far the clock of whoever issues a certificate may be before the clock of whoever verifies it.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(5 * 60);
+
 /// Most certificates of a chain, the root not counted.
 const MAX_CHAIN: usize = 3;
 
-/// Root certificates that are believed for some purpose, and what they have withdrawn.
+/// Root certificates that are believed for some purpose. They verify nothing by themselves: whoever
+/// verifies says first where it is known what they have withdrawn ([`Roots::asking`]).
 #[derive(Clone, Debug, Default)]
 pub struct Roots {
     roots: Vec<Certificate>,
-    crls: Vec<Crl>,
+}
+
+/// Where it is known which certificates have been withdrawn.
+#[derive(Clone, Debug)]
+pub enum Revocation {
+    /// Nobody is asked, for this reason.
+    Unasked(&'static str),
+    /// These lists are at hand. Whether they are new enough was decided before.
+    Lists(Arc<[Crl]>),
+    /// Somebody keeps lists, and knows which are new enough.
+    Kept(Arc<dyn Withdrawals>),
+}
+
+impl Revocation {
+    /// For evidence: it counts as of when it was made, and whoever took it then has asked.
+    pub const EVIDENCE: Self = Self::Unasked("evidence counts as of when it was made");
+    /// For a party's own certificate: it does not ask others whether it is itself.
+    pub const OWN: Self = Self::Unasked("it is one's own");
+    /// For what is made up as a whole: the evaluator's stage, tests.
+    pub const STAGE: Self = Self::Unasked("everything here is played");
+
+    /// By these lists.
+    pub fn lists(lists: impl IntoIterator<Item = Crl>) -> Self {
+        Self::Lists(lists.into_iter().collect())
+    }
+
+    /// The list of an authority that is good enough at a time; `None` if it needs none.
+    fn list(&self, authority: &Certificate, at: Timestamp) -> Result<Option<Crl>, String> {
+        match self {
+            Self::Unasked(_) => Ok(None),
+            Self::Lists(lists) => {
+                let own = lists.iter().filter(|crl| crl.is_by(authority));
+                Ok(own.max_by_key(|crl| crl.number()).cloned())
+            }
+            Self::Kept(keeper) => keeper.list(authority, at),
+        }
+    }
+}
+
+/// Keeps the revocation lists of authorities.
+pub trait Withdrawals: std::fmt::Debug + Send + Sync {
+    /// The newest list of an authority; `None` if no list of it is expected.
+    ///
+    /// # Errors
+    /// There should be one, and there is none that is new enough at that time: why.
+    fn list(&self, authority: &Certificate, at: Timestamp) -> Result<Option<Crl>, String>;
+}
+
+/// Verifies certificates: by roots, and by what they have withdrawn.
+#[derive(Clone, Debug)]
+pub struct Verifier {
+    roots: Roots,
+    revocation: Revocation,
 }
 
 impl Roots {
-    /// A set of these roots, with no withdrawals known.
+    /// A set of these roots.
     pub fn new(roots: Vec<Certificate>) -> Self {
-        Self { roots, crls: Vec::new() }
+        Self { roots }
     }
 
-    /// With those of the lists that one of these roots has signed. How old a list may be is
-    /// the caller's decision.
-    #[must_use]
-    pub fn with_crls(mut self, crls: impl IntoIterator<Item = Crl>) -> Self {
-        let own = |crl: &Crl| self.roots.iter().any(|root| crl.is_by(root));
-        self.crls = crls.into_iter().filter(own).collect();
-        self
+    /// Verifies by these roots, and asks there what they have withdrawn.
+    pub fn asking(&self, revocation: Revocation) -> Verifier {
+        Verifier { roots: self.clone(), revocation }
     }
 
     /// The roots, in the order given.
     pub fn certificates(&self) -> &[Certificate] {
         &self.roots
     }
+}
+
+impl Verifier {
+    /// The roots by which it verifies.
+    pub const fn roots(&self) -> &Roots {
+        &self.roots
+    }
 
     /// The identity in the first certificate of `chain`, if the path is valid at that time, ends at
-    /// one of the roots, and the leaf says `role`.
+    /// one of the roots, the leaf says `role`, and nothing of it was withdrawn by then.
     pub fn verify(
         &self,
         chain: &[Certificate],
@@ -73,7 +130,9 @@ impl Roots {
         if chain.len() > MAX_CHAIN {
             return Err(CertError::Long { subject: leaf.subject() });
         }
-        let root = self.path(leaf, issuers, role, at)?;
+        let issuers = self.roots.path(leaf, issuers, role, at)?;
+        self.hold(leaf, &issuers, at)?;
+        let root = issuers.last().ok_or_else(|| CertError::Form("the path is empty".into()))?;
         Ok(Identity {
             name: leaf.subject(),
             key: leaf.key()?,
@@ -84,14 +143,62 @@ impl Roots {
         })
     }
 
-    fn path(
+    /// As [`Verifier::verify`], in any of these roles. Where none is right, the error is about the role that
+    /// the certificate has, if it has one of them.
+    pub fn verify_as(
+        &self,
+        chain: &[Certificate],
+        roles: &[Role],
+        at: Timestamp,
+    ) -> Result<Identity, CertError> {
+        let mut why = None;
+        for role in roles {
+            match self.verify(chain, *role, at) {
+                Err(error @ CertError::NotRole { .. }) => why = why.or(Some(error)),
+                found => return found,
+            }
+        }
+        Err(why.unwrap_or_else(|| CertError::Form("no role is wanted".into())))
+    }
+
+    /// Whether none of a valid path's certificates had been withdrawn at that time; each one's
+    /// issuer is the next.
+    fn hold(
         &self,
         leaf: &Certificate,
-        issuers: &[Certificate],
+        issuers: &[&Certificate],
+        at: Timestamp,
+    ) -> Result<(), CertError> {
+        if matches!(self.revocation, Revocation::Unasked(_)) {
+            return Ok(());
+        }
+        let certificates = [leaf].into_iter().chain(issuers.iter().copied());
+        for (certificate, issuer) in certificates.zip(issuers) {
+            let subject = || certificate.subject();
+            let list = self.revocation.list(issuer, at);
+            let list = list.map_err(|why| CertError::Unknown { subject: subject(), why })?;
+            if list.is_some_and(|list| list.withdraws(&certificate.serial(), at)) {
+                return Err(CertError::Revoked { subject: subject() });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Roots {
+    /// The issuers of a leaf whose path is valid, each after the one that it certifies; the root is
+    /// the last.
+    fn path<'a>(
+        &'a self,
+        leaf: &Certificate,
+        issuers: &'a [Certificate],
         role: Role,
         at: Timestamp,
-    ) -> Result<&Certificate, CertError> {
+    ) -> Result<Vec<&'a Certificate>, CertError> {
         let subject = leaf.subject();
+        // Whoever has issued a certificate a moment ago may have a clock before ours.
+        let begins = issuers.iter().chain([leaf]).map(|it| it.validity().0).max().unwrap_or(at);
+        let at = if at < begins && begins <= at.after(CLOCKS_DIFFER) { begins } else { at };
         let (from, to) = leaf.validity();
         if at < from || at > to {
             return Err(CertError::Time { subject, from, to, at });
@@ -117,37 +224,26 @@ impl Roots {
         let usage = KeyUsage::required(role.oid().as_bytes());
         let time = UnixTime::since_unix_epoch(Duration::from_millis(at.millis()));
         let algorithms = [webpki::ring::ED25519];
-        let parsed: Vec<CertRevocationList<'_>> = self
-            .crls
-            .iter()
-            .map(|crl| BorrowedCertRevocationList::from_der(crl.der()).map(Into::into))
-            .collect::<Result<_, _>>()
-            .map_err(|error| failed(error.to_string()))?;
-        let lists: Vec<&CertRevocationList<'_>> = parsed.iter().collect();
-        let revocation = RevocationOptionsBuilder::new(&lists).ok().map(|it| {
-            it.with_status_policy(UnknownStatusPolicy::Allow)
-                .with_expiration_policy(ExpirationPolicy::Ignore)
-                .build()
-        });
         let path = end
-            .verify_for_usage(&algorithms, &anchors, &between, time, usage, revocation, None)
+            .verify_for_usage(&algorithms, &anchors, &between, time, usage, None, None)
             .map_err(|error| match error {
-                webpki::Error::CertRevoked => CertError::Revoked { subject: subject.clone() },
-                webpki::Error::RequiredEkuNotFoundContext(_) => {
-                    CertError::NotRole { subject: subject.clone(), role }
-                }
-                webpki::Error::UnknownIssuer => stranger(),
-                other => failed(other.to_string()),
-            })?;
+            webpki::Error::RequiredEkuNotFoundContext(_) => {
+                CertError::NotRole { subject: subject.clone(), role }
+            }
+            webpki::Error::UnknownIssuer => stranger(),
+            other => failed(other.to_string()),
+        })?;
+        let mut used: Vec<&Certificate> = Vec::with_capacity(issuers.len() + 1);
+        for between in path.intermediate_certificates() {
+            used.extend(issuers.iter().find(|it| it.der() == &*between.der()));
+        }
         let anchor = path.anchor();
-        self.roots
-            .iter()
-            .zip(&anchors)
-            .find(|(_, candidate)| {
-                candidate.subject == anchor.subject
-                    && candidate.subject_public_key_info == anchor.subject_public_key_info
-            })
-            .map(|(root, _)| root)
-            .ok_or_else(|| failed("the path ends nowhere".into()))
+        let mut roots = self.roots.iter().zip(&anchors);
+        let root = roots.find(|(_, candidate)| {
+            candidate.subject == anchor.subject
+                && candidate.subject_public_key_info == anchor.subject_public_key_info
+        });
+        used.push(root.ok_or_else(|| failed("the path ends nowhere".into()))?.0);
+        Ok(used)
     }
 }

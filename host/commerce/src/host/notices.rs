@@ -12,32 +12,40 @@ use semper_keeper::{Bell, Post, Turn};
 use super::Host;
 use crate::lists::WELL_KNOWN;
 
-/// Looks after the running deals of a host: their lists are fetched again every while, and
-/// whoever has deals under something that no longer holds is told, once for each. The deals
-/// themselves go on: they end by their terms.
+/// Looks after a host's lists and its running deals: lists are fetched again every while, whether
+/// deals run or not, since parties of new deals are asked about; and whoever has deals under
+/// something that no longer holds is told, once for each. The deals themselves go on: they end by
+/// their terms.
 pub(super) fn watch(host: &Arc<Host>) {
     let every = host.shelf().trust().freshness.refresh;
     let weak: Weak<Host> = Arc::downgrade(host);
     let (mut told, mut first) = (BTreeSet::new(), true);
     let turns = move |_: &Post| {
         let Some(host) = weak.upgrade() else { return Turn::End };
+        // Whoever starts a host for one purchase has just fetched them.
         if !std::mem::replace(&mut first, false) {
             look(&host, &mut told);
+        } else if host.shelf().lists().are_due(host.shelf().trust()) {
+            refresh(&host);
         }
         Turn::Wait(every)
     };
     host.spawn().keep("lists", &Bell::new(), Box::new(turns));
 }
 
+fn refresh(host: &Host) {
+    for error in host.shelf().lists().refresh(host.net(), host.shelf().trust(), None) {
+        tracing::info!(%error, "a revocation list was not fetched");
+    }
+}
+
 fn look(host: &Host, told: &mut BTreeSet<(Digest, String)>) {
+    refresh(host);
     let running: Vec<DealRow> = match host.archive().running() {
         Ok(running) if !running.is_empty() => running,
         _ => return,
     };
     let trust = host.shelf().trust();
-    for error in host.shelf().lists().refresh(host.net(), trust, None) {
-        tracing::info!(%error, "a revocation list was not fetched");
-    }
     let merchants: BTreeSet<&str> =
         running.iter().filter(|it| it.side == Side::Buyer).map(|it| it.address.as_str()).collect();
     for address in merchants {

@@ -8,7 +8,7 @@ use crate::item::Role;
 use crate::manager::{Manager as _, Place, Plan, generate};
 use crate::message::Token;
 use crate::verdict::{
-    Answer, Decided, Decision, Rejected, Rejection, Replacement, Request, Submitted,
+    Answer, Decided, Decision, Rejected, Rejection, Replacement, Request, Submitted, Verdict,
 };
 
 /// The answer to a party from the stored case, signed now. The same for ever, but that a fault
@@ -30,12 +30,27 @@ pub fn answer<C: Crypto>(
         return Ok(Answer::Decided(Box::new(decided)));
     }
     let verdict = Signed::new(holder, subject, stored.verdict.clone())?;
+    if is_bare(&stored.verdict) {
+        return Ok(bare(verdict));
+    }
     let mut replacements = Vec::new();
     if let Decision::Complete { .. } = stored.verdict.decision {
         replacements = replacements_for(stored, role, verdict.digest(), holder)?;
     }
     let (promise, accept) = (Some(stored.promise.clone()), stored.accept.clone());
     Ok(Answer::Decided(Box::new(Decided { verdict, promise, accept, replacements })))
+}
+
+/// Whether a verdict stands without the messages that it is about: nothing is completed by them and
+/// nobody is blamed for them, and whoever asks has them. Then they need not be kept.
+pub const fn is_bare<C: Crypto>(verdict: &Verdict<C>) -> bool {
+    matches!(verdict.decision, Decision::Abort { .. } | Decision::Expired { .. })
+}
+
+/// The answer that is a bare verdict.
+pub fn bare<C: Crypto>(verdict: Signed<C, Verdict<C>>) -> Answer<C> {
+    let decided = Decided { verdict, promise: None, accept: None, replacements: Vec::new() };
+    Answer::Decided(Box::new(decided))
 }
 
 fn replacements_for<C: Crypto>(

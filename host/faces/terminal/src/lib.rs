@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ratatui::Terminal;
-use ratatui::backend::CrosstermBackend;
+use ratatui::backend::{Backend, CrosstermBackend};
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use ratatui::crossterm::execute;
 use ratatui::crossterm::terminal::{
@@ -37,12 +37,69 @@ const LOOK: Duration = Duration::from_millis(200);
 
 /// The face.
 pub struct TerminalFace {
-    terminal: Mutex<Terminal<CrosstermBackend<io::Stdout>>>,
+    canvas: Arc<Canvas>,
     /// Keys pressed while a question is on the screen.
     keys: Mutex<Receiver<KeyEvent>>,
     /// Keeps `keys` open: a keyboard that has ended is no answer.
     _press: SyncSender<KeyEvent>,
     asking: Arc<AtomicBool>,
+}
+
+/// The terminal, and what is on it.
+struct Canvas {
+    terminal: Mutex<Terminal<CrosstermBackend<io::Stdout>>>,
+    /// What was painted last while nothing was asked.
+    shown: Mutex<Option<Frame>>,
+    /// The window has had another size since the last painting: whatever stands there now was
+    /// moved about by the terminal, even if the size is the old one again.
+    resized: AtomicBool,
+}
+
+impl Canvas {
+    /// Paints, and marks the question as read once its end is on the screen.
+    fn paint(&self, frame: &Frame, input: &mut Input) {
+        let mut terminal = self.terminal.lock().unwrap_or_else(PoisonError::into_inner);
+        let afresh = self.resized.swap(false, Ordering::SeqCst);
+        if let Err(error) = paint(&mut terminal, frame, input, afresh) {
+            tracing::warn!(%error, "the terminal cannot be drawn on");
+        }
+    }
+
+    /// Paints what is shown while nothing is asked.
+    fn show(&self, frame: &Frame) {
+        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = Some(frame.clone());
+        self.paint(frame, &mut Input::default());
+    }
+
+    /// Paints the same again.
+    fn show_again(&self) {
+        let shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(frame) = shown {
+            self.paint(&frame, &mut Input::default());
+        }
+    }
+}
+
+/// Paints a frame, and marks a question as read once its end is on the screen. `afresh` paints the
+/// whole window, and not only what has changed since the last painting.
+///
+/// # Errors
+/// The terminal cannot be drawn on.
+pub fn paint<B: Backend>(
+    terminal: &mut Terminal<B>,
+    frame: &Frame,
+    input: &mut Input,
+    afresh: bool,
+) -> Result<(), B::Error> {
+    if afresh {
+        terminal.clear()?;
+    }
+    let size = terminal.size()?;
+    let depth = depth(frame, input, Rect::new(0, 0, size.width, size.height));
+    input.scroll = input.scroll.min(depth);
+    input.read |= input.scroll == depth;
+    terminal.draw(|out| draw(out, frame, input))?;
+    Ok(())
 }
 
 /// A question is on the screen: keys belong to it, and nothing is painted over it.
@@ -64,22 +121,19 @@ impl TerminalFace {
         let asking = Arc::new(AtomicBool::new(false));
         let (press, keys) = sync_channel(64);
         let _press = press.clone();
-        let keyboard = Keyboard { press, asking: Arc::clone(&asking), keeper: keeper.clone() };
+        let canvas = Arc::new(Canvas {
+            terminal: Mutex::new(terminal),
+            shown: Mutex::default(),
+            resized: AtomicBool::new(false),
+        });
+        let keyboard = Keyboard {
+            press,
+            asking: Arc::clone(&asking),
+            canvas: Arc::clone(&canvas),
+            keeper: keeper.clone(),
+        };
         keeper.thread("keyboard", &Bell::new(), Box::new(move |_| keyboard.turn()));
-        Ok(Self { terminal: Mutex::new(terminal), keys: Mutex::new(keys), _press, asking })
-    }
-
-    /// Paints, and marks the question as read once its end is on the screen.
-    fn paint(&self, frame: &Frame, input: &mut Input) {
-        let mut terminal = self.terminal.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Ok(size) = terminal.size() {
-            let depth = depth(frame, input, Rect::new(0, 0, size.width, size.height));
-            input.scroll = input.scroll.min(depth);
-            input.read |= input.scroll == depth;
-        }
-        if let Err(error) = terminal.draw(|out| draw(out, frame, input)) {
-            tracing::warn!(%error, "the terminal cannot be drawn on");
-        }
+        Ok(Self { canvas, keys: Mutex::new(keys), _press, asking })
     }
 
     /// Gives the terminal back; also done when the face is dropped.
@@ -94,6 +148,7 @@ impl TerminalFace {
 struct Keyboard {
     press: SyncSender<KeyEvent>,
     asking: Arc<AtomicBool>,
+    canvas: Arc<Canvas>,
     keeper: Keeper,
 }
 
@@ -101,6 +156,14 @@ impl Keyboard {
     fn turn(&self) -> Turn {
         let key = match event::poll(LOOK).and_then(|ready| ready.then(event::read).transpose()) {
             Ok(Some(Event::Key(key))) if key.kind == KeyEventKind::Press => key,
+            Ok(Some(Event::Resize(..))) => {
+                self.canvas.resized.store(true, Ordering::SeqCst);
+                // A question paints itself again.
+                if !self.asking.load(Ordering::SeqCst) {
+                    self.canvas.show_again();
+                }
+                return Turn::Again;
+            }
             Ok(_) => return Turn::Again,
             Err(error) => {
                 tracing::warn!(%error, "the terminal has gone away");
@@ -149,7 +212,7 @@ impl Face for TerminalFace {
         let asking = Asking::begin(&self.asking);
         let mut input = Input::for_screen(&frame.screen);
         let answer = loop {
-            self.paint(frame, &mut input);
+            self.canvas.paint(frame, &mut input);
             let key = match keys.recv_timeout(Duration::from_millis(250)) {
                 Ok(key) => key,
                 Err(_) if withdrawn() => break Answer::Leave,
@@ -166,14 +229,14 @@ impl Face for TerminalFace {
             }
         };
         drop(asking);
-        self.paint(&Frame { screen: Screen::Idle, ..frame.clone() }, &mut Input::default());
+        self.canvas.show(&Frame { screen: Screen::Idle, ..frame.clone() });
         answer
     }
 
     fn show(&self, frame: &Frame) {
         // Progress of one deal must not paint over another's question.
         if !self.asking.load(Ordering::SeqCst) {
-            self.paint(frame, &mut Input::default());
+            self.canvas.show(frame);
         }
     }
 }

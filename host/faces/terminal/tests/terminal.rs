@@ -3,10 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use ratatui::Terminal;
-use ratatui::backend::TestBackend;
+use ratatui::backend::{Backend as _, TestBackend};
 use ratatui::crossterm::event::KeyCode;
 use semper_base::{Amount, DealId, Digest, Timestamp, cbor};
-use semper_face_terminal::{Input, depth, draw, press};
+use semper_face_terminal::{Input, depth, draw, paint, press};
 use semper_items::Statement;
 use semper_items::statement::*;
 use semper_tinguin_protocol::screen::{self, Question};
@@ -132,4 +132,23 @@ fn a_yes_has_to_be_typed_whole() {
     }
     assert_eq!(press(&screen, &mut input, KeyCode::Enter), Some(Answer::Yes));
     assert_eq!(press(&screen, &mut input, KeyCode::Esc), Some(Answer::No(String::new())));
+}
+
+#[test]
+fn a_window_that_was_made_smaller_and_larger_again_shows_the_decision_and_nothing_else() {
+    let (frame, mut input) = (order_frame(), Input::default());
+    let mut terminal = Terminal::new(TestBackend::new(84, 26)).unwrap();
+    paint(&mut terminal, &frame, &mut input, false).unwrap();
+    let clean = terminal.backend().to_string();
+
+    // The terminal moves about what stood there, and has its old size when the TINGUIN paints.
+    let mut moved = ratatui::buffer::Cell::EMPTY;
+    moved.set_symbol("#");
+    let smeared = (0..84).map(|column| (column, 12, &moved));
+    terminal.backend_mut().draw(smeared).unwrap();
+    assert_ne!(terminal.backend().to_string(), clean);
+
+    // It cannot know by itself; the resizing tells it.
+    paint(&mut terminal, &frame, &mut input, true).unwrap();
+    assert_eq!(terminal.backend().to_string(), clean);
 }

@@ -17,6 +17,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use semper_base::Mend;
 use serde::{Deserialize, Serialize};
 
@@ -38,7 +39,8 @@ macro_rules! table {
         }
 
         /// The kind of a statement, by which grants and flows name it.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Serialize, Deserialize, JsonSchema)]
         #[serde(rename_all = "kebab-case")]
         pub enum Kind {
             $($(#[$doc])+ $kind,)+

@@ -10,17 +10,21 @@
 //! |---|---|
 //! | `names` | names of accounts: customers' and the bank's own are two types |
 //! | `holds` | money that is held under a condition |
+//! | `audit` | everything worked out again, row by row; corrections |
 #![forbid(unsafe_code)]
 
+mod audit;
 mod holds;
 mod names;
 
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 use semper_base::{Amount, Currency, Digest, KeyId, Mend, Timestamp, fault};
 
+pub use audit::Finding;
 pub use holds::{HoldOrder, HoldRow};
 pub use names::{AccountId, AccountName, NotAnAccount, Own};
 pub use semper_items::hold::{Hold, HoldError, Instruction, Movement as HoldMovement, Terms};
@@ -70,6 +74,8 @@ const SCHEMA: &str = "
         opened BLOB,
         until  INTEGER
     ) STRICT;
+    CREATE TABLE IF NOT EXISTS asked (nonce BLOB PRIMARY KEY, made INTEGER NOT NULL) STRICT;
+    CREATE INDEX IF NOT EXISTS asked_by_date ON asked (made);
     CREATE INDEX IF NOT EXISTS holds_by_date ON holds (until) WHERE until IS NOT NULL;
 ";
 
@@ -77,6 +83,8 @@ const SCHEMA: &str = "
 #[derive(Debug)]
 pub struct Ledger {
     connection: Mutex<Connection>,
+    /// The hold whose date was looked at last.
+    looked: Mutex<Option<[u8; 32]>>,
 }
 
 /// A request to move money: from a customer's account to a customer's, or, inside this crate, from
@@ -87,6 +95,8 @@ pub struct Movement<Name = AccountId> {
     pub reference: Digest,
     /// The digest of the whole request: the same reference must come with the same request.
     pub request: Digest,
+    /// When it was ordered: an old order is not carried out any more.
+    pub ordered: Timestamp,
     /// The account that pays.
     pub debit: Name,
     /// The account that is paid.
@@ -99,8 +109,9 @@ pub struct Movement<Name = AccountId> {
 
 impl From<Movement> for Movement<AccountName> {
     fn from(of: Movement) -> Self {
-        let Movement { reference, request, debit, credit, amount, text } = of;
-        Self { reference, request, debit: debit.into(), credit: credit.into(), amount, text }
+        let Movement { reference, request, ordered, debit, credit, amount, text } = of;
+        let (debit, credit) = (debit.into(), credit.into());
+        Self { reference, request, ordered, debit, credit, amount, text }
     }
 }
 
@@ -165,13 +176,22 @@ pub enum LedgerError {
     #[error("{0} cannot be moved between these accounts")]
     #[mend("check the account and the amount")]
     Amount(Amount),
+    /// The order is too old to be carried out, or is dated in the time to come.
+    #[error("the order is of {ordered}, and it is {now}: orders are carried out within {} days", LASTS.as_secs() / 86_400)]
+    #[mend("set the clock if it is wrong; otherwise order again")]
+    Date {
+        /// When it was ordered, by the customer's clock.
+        ordered: Timestamp,
+        /// The time by the bank's clock.
+        now: Timestamp,
+    },
     /// A hold cannot be followed so any more, or not yet.
     #[error(transparent)]
     #[mend("look at where it stands, and at the verdict")]
     Hold(#[from] HoldError),
     /// The books do not balance.
     #[error("the books do not balance: {0}")]
-    #[mend("stop the bank and look at the ledger's entries")]
+    #[mend("semper bank audit names every row; semper bank correct books a correction")]
     Audit(String),
     /// The file.
     #[error("the ledger cannot be used: {0}")]
@@ -184,12 +204,16 @@ type Result<T> = std::result::Result<T, LedgerError>;
 impl Ledger {
     /// Opens or makes the ledger in this file.
     pub fn open(path: &Path) -> Result<Self> {
-        Ok(Self { connection: Mutex::new(semper_store::open(path, SCHEMA)?) })
+        Ok(Self::on(semper_store::open(path, SCHEMA)?))
     }
 
     /// Opens the ledger in this file for a look: nothing on the disk changes.
     pub fn look(path: &Path) -> Result<Self> {
-        Ok(Self { connection: Mutex::new(semper_store::look(path, SCHEMA)?) })
+        Ok(Self::on(semper_store::look(path, SCHEMA)?))
+    }
+
+    fn on(connection: Connection) -> Self {
+        Self { connection: Mutex::new(connection), looked: Mutex::default() }
     }
 
     /// The account of this owner in this currency, opened if there is none.
@@ -227,6 +251,18 @@ impl Ledger {
         Ok(owner.as_ref() == Some(key.digest().as_bytes()))
     }
 
+    /// Whether a request with this nonce is the first; it is remembered. Those made before `since` are
+    /// forgotten: whoever asks looks at dates, too.
+    pub fn is_first(&self, nonce: Digest, made: Timestamp, since: Timestamp) -> Result<bool> {
+        let connection = self.lock()?;
+        let since = since.millis().cast_signed();
+        connection.execute("DELETE FROM asked WHERE made < ?1", [since])?;
+        let sql = "INSERT INTO asked VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+        let new =
+            connection.execute(sql, params![nonce.as_bytes(), made.millis().cast_signed()])?;
+        Ok(new == 1)
+    }
+
     /// Puts test money into an account, from the bank's own.
     pub fn fund(&self, id: &AccountId, amount: Amount, now: Timestamp) -> Result<u64> {
         let own = Own::Funds(amount.currency());
@@ -235,6 +271,7 @@ impl Ledger {
         let movement = Movement {
             reference,
             request: reference,
+            ordered: now,
             debit: own.into(),
             credit: id.clone().into(),
             amount,
@@ -265,6 +302,7 @@ impl Ledger {
         if let Some(before) = booked(&transaction, movement)? {
             return Ok(before);
         }
+        recent(movement.ordered, now)?;
         check(&transaction, movement)?;
         let number = insert(&transaction, movement, now)?;
         let bytes = answer(number);
@@ -299,35 +337,6 @@ impl Ledger {
             });
         }
         Ok(entries)
-    }
-
-    /// Recomputes every balance from the entries and checks that each currency sums to zero.
-    pub fn audit(&self) -> Result<()> {
-        let connection = self.lock()?;
-        let wrong: Option<String> = connection
-            .query_row(
-                "SELECT id FROM accounts a WHERE balance <>
-                    (SELECT coalesce(sum(minor), 0) FROM entries WHERE credit = a.id)
-                  - (SELECT coalesce(sum(minor), 0) FROM entries WHERE debit = a.id) LIMIT 1",
-                [],
-                |row| row.get(0),
-            )
-            .optional()?;
-        if let Some(id) = wrong {
-            return Err(LedgerError::Audit(format!("account {id} is not the sum of its entries")));
-        }
-        let wrong: Option<String> = connection
-            .query_row(
-                "SELECT currency FROM accounts GROUP BY currency HAVING sum(balance) <> 0 LIMIT 1",
-                [],
-                |row| row.get(0),
-            )
-            .optional()?;
-        holds::audit(&connection)?;
-        match wrong {
-            Some(currency) => Err(LedgerError::Audit(format!("{currency} does not sum to zero"))),
-            None => Ok(()),
-        }
     }
 
     fn lock(&self) -> Result<MutexGuard<'_, Connection>> {
@@ -407,6 +416,19 @@ fn insert(
         ],
     )?;
     Ok(transaction.last_insert_rowid().cast_unsigned())
+}
+
+/// For how long after it was signed an order is carried out.
+const LASTS: Duration = Duration::from_secs(7 * 86_400);
+/// How far a customer's clock may run before the bank's.
+const AHEAD: Duration = Duration::from_secs(5 * 60);
+
+/// Whether an order that has not been carried out yet may be carried out now.
+fn recent(ordered: Timestamp, now: Timestamp) -> Result<()> {
+    if ordered > now.after(AHEAD) || ordered.after(LASTS) < now {
+        return Err(LedgerError::Date { ordered, now });
+    }
+    Ok(())
 }
 
 fn check(transaction: &Transaction<'_>, movement: &Movement<AccountName>) -> Result<()> {

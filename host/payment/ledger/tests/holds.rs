@@ -64,6 +64,7 @@ impl Books {
     fn order_of(&self, name: u8, instruction: Instruction) -> HoldOrder {
         HoldOrder {
             name: Digest::of(&[name]),
+            ordered: at(0),
             debit: self.payer.clone(),
             credit: self.payee.clone(),
             instruction,
@@ -96,7 +97,8 @@ impl HoldingBank for Books {
     }
 
     fn audit(&self) {
-        self.ledger.audit().unwrap();
+        // At the beginning of time no date has come.
+        self.ledger.audit(at(0)).unwrap();
     }
 
     fn restart(&mut self) {

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use semper_base::{Amount, DealId, Digest, Mend, PublicKey, Timestamp};
+use semper_items::agreement::Way;
 use semper_items::statement::PaymentOrder;
 
 pub use semper_items::{Excludes, Generates, Mode, Properties};
@@ -116,19 +117,143 @@ impl Manager {
         Self { order, modules }
     }
 
-    /// The names of the modules, most liked first.
-    pub fn names(&self) -> &[String] {
-        &self.order
+    /// The ways to pay, most liked first, as HELLO names them. Each is named with its payment
+    /// system; then the modules alone follow, for hosts that know no more.
+    pub fn ways(&self) -> Vec<String> {
+        let own = || self.order.iter().filter_map(|name| self.modules.get(name));
+        let whole = own().map(|it| Way::at(it.name(), it.system()).to_string());
+        whole.chain(self.order.iter().cloned()).collect()
     }
 
-    /// A module by name.
-    pub fn module(&self, name: &str) -> Result<&Arc<dyn Module>, PaymentError> {
-        self.modules.get(name).ok_or_else(|| PaymentError::NoModule(name.to_owned()))
+    /// The module of a way to pay.
+    ///
+    /// # Errors
+    /// There is none of this name, or its account is at another payment system.
+    pub fn module(&self, way: &str) -> Result<&Arc<dyn Module>, PaymentError> {
+        let missing = || PaymentError::NoModule(way.to_owned());
+        let way: Way = way.parse().map_err(|_| missing())?;
+        let module = self.modules.get(&way.module).ok_or_else(missing)?;
+        match way.system {
+            Some(system) if system != module.system() => Err(missing()),
+            _ => Ok(module),
+        }
+    }
+
+    /// The way in which a buyer can pay this home: the first of hers whose module the terms accept
+    /// and whose payment system keeps our account, too. Whether money can come across is settled
+    /// here, before anybody signs.
+    pub fn negotiate<'a>(&self, buyer: &'a [String], accepted: &[String]) -> Option<&'a str> {
+        let ways: Vec<(&str, Way)> =
+            buyer.iter().filter_map(|it| Some((it.as_str(), it.parse().ok()?))).collect();
+        // A module that is named alone is what older hosts say; others have said more above.
+        let alone = |way: &Way| {
+            way.system.is_none() && !ways.iter().any(|it| it.1.module == way.module && it.1 != *way)
+        };
+        let fits = |text: &str, way: &Way| {
+            accepted.contains(&way.module)
+                && (way.system.is_some() || alone(way))
+                && self.module(text).is_ok()
+        };
+        ways.iter().find(|(text, way)| fits(text, way)).map(|it| it.0)
+    }
+
+    /// Our ways to pay and be paid under terms that accept these modules, in words.
+    pub fn words(&self, accepted: &[String]) -> String {
+        let one = |name: &String| match self.modules.get(name) {
+            Some(module) => Way::at(name, module.system()).words(),
+            None => name.clone(),
+        };
+        accepted.iter().map(one).collect::<Vec<_>>().join("; ")
     }
 }
 
-/// The module that both sides can use: the first of the buyer's that the terms accept. Public
-/// and deterministic, so that each side finds the same.
-pub fn negotiate<'a>(buyer: &'a [String], accepted: &[String]) -> Option<&'a str> {
-    buyer.iter().find(|name| accepted.contains(name)).map(String::as_str)
+/// A buyer's ways to pay, in words.
+pub fn words(ways: &[String]) -> String {
+    let all: Vec<Way> = ways.iter().filter_map(|it| it.parse().ok()).collect();
+    let said = |way: &&Way| {
+        way.system.is_some() || !all.iter().any(|it| it.module == way.module && it != *way)
+    };
+    let words: Vec<String> = all.iter().filter(said).map(Way::words).collect();
+    if words.is_empty() { "none".into() } else { words.join("; ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An account at a bank, which nobody asks for anything.
+    #[derive(Debug)]
+    struct Account(&'static str);
+
+    impl Module for Account {
+        fn name(&self) -> &str {
+            "purse"
+        }
+        fn modes(&self) -> &[Mode] {
+            &[Mode::Plain]
+        }
+        fn account(&self) -> &str {
+            "acct:1"
+        }
+        fn system(&self) -> &str {
+            self.0
+        }
+        fn known_system_key(&self) -> Option<PublicKey> {
+            None
+        }
+        fn system_key(&self, _: Timestamp) -> Result<PublicKey, PaymentError> {
+            Err(PaymentError::Away(self.0.into()))
+        }
+        fn order(&self, intent: &Intent) -> PaymentOrder {
+            PaymentOrder {
+                bank: self.0.into(),
+                from: "acct:1".into(),
+                to: intent.payee.clone(),
+                amount: intent.amount,
+                purpose: intent.purpose,
+                reference: intent.reference,
+            }
+        }
+        fn execute(&self, _: &[u8], _: Timestamp) -> Result<Confirmed, PaymentError> {
+            Err(PaymentError::NoFunds)
+        }
+        fn hold(&self, _: &[u8]) -> Result<Vec<u8>, PaymentError> {
+            Err(PaymentError::NoFunds)
+        }
+        fn claim(&self, _: &[u8]) -> Result<Vec<u8>, PaymentError> {
+            Err(PaymentError::NoFunds)
+        }
+        fn accept(&self, _: &[u8], _: DealId, _: Timestamp) -> Result<Confirmed, PaymentError> {
+            Err(PaymentError::NoFunds)
+        }
+    }
+
+    fn at(bank: &'static str) -> Manager {
+        Manager::new(vec![Arc::new(Account(bank))])
+    }
+
+    #[test]
+    fn two_accounts_at_one_bank_are_a_way_to_pay_and_two_at_two_banks_are_none() {
+        let (merchant, accepted) = (at("Sparbank"), ["purse".to_owned()]);
+        let (same, other) = (at("Sparbank").ways(), at("Volksbank").ways());
+
+        let way = merchant.negotiate(&same, &accepted);
+        assert_eq!(way, Some("purse@Sparbank"));
+        assert_eq!(merchant.module(way.unwrap()).unwrap().system(), "Sparbank");
+        assert_eq!(merchant.negotiate(&other, &accepted), None);
+        assert_eq!(
+            (words(&other), merchant.words(&accepted)),
+            ("purse, at Volksbank".to_owned(), "purse, at Sparbank".to_owned())
+        );
+        assert_eq!(merchant.negotiate(&same, &["card".to_owned()]), None);
+    }
+
+    #[test]
+    fn a_host_that_names_no_bank_is_believed_to_have_the_same() {
+        let (older, accepted) = (["purse".to_owned()], ["purse".to_owned()]);
+        assert_eq!(at("Sparbank").negotiate(&older, &accepted), Some("purse"));
+        // Its deals go on by the name that they began with.
+        assert!(at("Sparbank").module("purse").is_ok());
+        assert!(at("Volksbank").module("purse@Sparbank").is_err());
+    }
 }

@@ -10,7 +10,7 @@
 use std::sync::OnceLock;
 
 use semper_bank_protocol::{Answer, BANK, MAX_ANSWER, Refusal, Request};
-use semper_base::cert::Roots;
+use semper_base::cert::Verifier;
 use semper_base::{Certificate, DealId, PublicKey, Role, Timestamp, cbor};
 use semper_items::SignedStatement;
 use semper_items::agreement::PURSE;
@@ -36,15 +36,15 @@ pub struct PurseConfig {
 pub struct Purse {
     config: PurseConfig,
     net: Client,
-    roots: Roots,
+    verifier: Verifier,
     /// The bank's key, once it is known.
     bank: OnceLock<PublicKey>,
 }
 
 impl Purse {
-    /// A purse; `roots` vouch for the bank.
-    pub fn new(config: PurseConfig, net: Client, roots: Roots) -> Self {
-        Self { config, net, roots, bank: OnceLock::new() }
+    /// A purse; `verifier` believes the bank.
+    pub fn new(config: PurseConfig, net: Client, verifier: Verifier) -> Self {
+        Self { config, net, verifier, bank: OnceLock::new() }
     }
 
     /// Posts a request; what the bank answers, if it does not refuse.
@@ -71,8 +71,14 @@ impl Purse {
         now: Timestamp,
     ) -> Result<(Confirmed, DealId, PaymentConfirmation), PaymentError> {
         let invalid = |why: String| PaymentError::Invalid(why);
-        let signed = SignedStatement::verify(item, &self.roots, Role::Bank, now)
-            .map_err(|error| invalid(error.to_string()))?;
+        let signed =
+            SignedStatement::verify(item, &self.verifier, Role::Bank, now).map_err(|error| {
+                if error.is_passing() {
+                    PaymentError::Away(error.to_string())
+                } else {
+                    invalid(error.to_string())
+                }
+            })?;
         if signed.signer().name != self.config.name {
             let why =
                 format!("confirmed by “{}”, not by “{}”", signed.signer().name, self.config.name);
@@ -136,8 +142,10 @@ impl Module for Purse {
         let refused = |what: String| PaymentError::Refused(what);
         let chain: Vec<Certificate> =
             cbor::decode(&answer.body, MAX_ANSWER).map_err(|error| refused(error.to_string()))?;
-        let bank = self.roots.verify(&chain, Role::Bank, now);
-        let bank = bank.map_err(|error| refused(format!("its certificate: {error}")))?;
+        let bank = self.verifier.verify(&chain, Role::Bank, now).map_err(|error| {
+            let what = format!("its certificate: {error}");
+            if error.is_passing() { away(what) } else { refused(what) }
+        })?;
         if bank.name != self.config.name {
             let (is, want) = (bank.name, &self.config.name);
             return Err(refused(format!("this is “{is}”, and not “{want}”")));

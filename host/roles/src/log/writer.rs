@@ -14,7 +14,7 @@ use semper_tlog::tree::{self, Tree, TreeError, WIDTH};
 use semper_tlog::witness::Asked;
 use semper_tlog::{Checkpoint, Note, VerifierKey};
 
-use super::{LogError, Pending, flat, lock, read, write};
+use super::{LogError, NotLogged, Pending, flat, lock, read, write};
 use crate::queue::Waiting;
 
 /// Statements of one batch at most.
@@ -37,7 +37,7 @@ pub(super) struct Writer {
     /// Entries of the bundle at the right edge.
     pub unfinished: Vec<Vec<u8>>,
     pub published: Option<Note>,
-    /// Whether tree and files are what the last batch left: not after a panic amid one.
+    /// Whether tree and files are what the last batch left: not after an error or a panic amid one.
     pub whole: bool,
     /// Whether the last batch was not logged or not published.
     pub owes: bool,
@@ -110,7 +110,8 @@ impl Writer {
         if !self.owes {
             return Turn::Wait(LONG);
         }
-        if let Err(error) = self.publish() {
+        let done = if self.whole { self.publish() } else { self.recover() };
+        if let Err(error) = done {
             post.ill(reason(&error));
             return Turn::Wait(AGAIN);
         }
@@ -135,8 +136,12 @@ impl Writer {
             Err(error) => {
                 tracing::error!(%error, "a batch was not logged");
                 post.ill(reason(&error));
+                let why = match error {
+                    LogError::Quorum { got, want } => NotLogged::Quorum { got, want },
+                    _ => NotLogged::Later,
+                };
                 for pending in batch {
-                    let _ = pending.done.send(Err(error.to_string()));
+                    let _ = pending.done.send(Err(why));
                 }
             }
         }
@@ -147,15 +152,13 @@ impl Writer {
         if !self.whole {
             self.recover()?;
         }
-        let before = (self.tree.clone(), self.unfinished.clone());
         self.whole = false;
         let grown = self.grow(entries);
-        // Before the next checkpoint is signed nobody has seen anything; after it the tree stays
-        // as it is, and is published when witnesses answer.
-        if grown.is_err() && !self.next.exists() {
-            (self.tree, self.unfinished) = before;
-        }
-        self.whole = true;
+        // A batch may have failed with its numbers given out and its files half written. What the
+        // disk then holds is told by the newest signed checkpoint alone, so it is loaded anew
+        // before the next one: before that checkpoint nobody has seen anything, and after it the
+        // tree stays, and is published when witnesses answer.
+        self.whole = grown.is_ok();
         grown
     }
 
@@ -167,6 +170,9 @@ impl Writer {
         }
         let mut numbers = Vec::new();
         let mut files: Vec<(String, Vec<u8>)> = Vec::new();
+        // Parts of bundles and tiles that are whole by now, but for the last ones: somebody may
+        // still be reading those by an older checkpoint.
+        let mut over: Vec<String> = Vec::new();
         let store = Arc::clone(&self.store);
         let store = lock(&store);
         let transaction = store.unchecked_transaction()?;
@@ -184,11 +190,13 @@ impl Writer {
             numbers.push(self.tree.size());
             self.tree.append(semper_tlog::leaf(&entry), |level, number, hashes| {
                 files.push((tree::path(level, number, WIDTH), flat(hashes)));
+                over.extend(number.checked_sub(1).map(|it| tree::path(level, it, WIDTH)));
             });
             self.unfinished.push(entry);
             if self.unfinished.len() == WIDTH {
                 let full = self.tree.size() / WIDTH as u64 - 1;
                 files.push((tree::entries_path(full, WIDTH), tree::bundle(&self.unfinished)));
+                over.extend(full.checked_sub(1).map(|it| tree::entries_path(it, WIDTH)));
                 self.unfinished.clear();
             }
         }
@@ -208,6 +216,10 @@ impl Writer {
         let note = self.head().sign(&self.key)?;
         write(&self.next, note.to_string().as_bytes())?;
         self.publish()?;
+        for name in over {
+            // One that cannot be removed takes room and does no harm.
+            let _ = std::fs::remove_dir_all(self.public.join(format!("{name}.p")));
+        }
         Ok(numbers)
     }
 

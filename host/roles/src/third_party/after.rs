@@ -2,6 +2,7 @@
 //! Both go on until they are done, also after a crash.
 
 use std::collections::HashSet;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -15,18 +16,22 @@ use semper_exchange::{Agreed, Role};
 use semper_keeper::{Bell, Post, Spawn, Turn};
 
 use super::cases::CasesError;
-use super::{ThirdParty, away, decode};
+use super::kept::Kept;
+use super::{ThirdParty, away};
 
 /// Verdicts that are published together at most.
 const BATCH: u32 = 1_000;
 /// How often what was left is looked after.
 const LOOK: Duration = Duration::from_millis(200);
+/// How often it is looked how large the store is.
+const MEASURE: Duration = Duration::from_secs(10);
 
 /// Looks after it as long as the third party stands, in two threads: a payment system that hangs
 /// keeps no verdict from being published.
 pub(super) fn keep(third: &Arc<ThirdParty>, spawn: &dyn Spawn) {
     third.keep_on("publisher", spawn, "verdicts cannot be published", ThirdParty::publish);
     third.keep_on("lodger", spawn, "verdicts cannot be shown to banks", ThirdParty::lodge);
+    third.keep_room(spawn);
 }
 
 impl ThirdParty {
@@ -53,6 +58,26 @@ impl ThirdParty {
         spawn.keep(name, &Bell::new(), Box::new(turn));
     }
 
+    /// Looks how large the store is: full, it takes no new cases.
+    fn keep_room(self: &Arc<Self>, spawn: &dyn Spawn) {
+        let weak: Weak<Self> = Arc::downgrade(self);
+        let turn = move |post: &Post| {
+            let Some(this) = weak.upgrade() else { return Turn::End };
+            // A store that cannot be measured is the other threads' matter.
+            let size = this.cases.size().unwrap_or(0);
+            let is_full = size >= this.room;
+            if this.full.swap(is_full, Ordering::Relaxed) != is_full {
+                tracing::error!(size, room = this.room, is_full, "the room for cases");
+            }
+            match is_full {
+                true => post.ill("the store is full: no new cases; see [third-party] room"),
+                false => post.well(),
+            }
+            Turn::Wait(MEASURE)
+        };
+        spawn.keep("room", &Bell::new(), Box::new(turn));
+    }
+
     /// Publishes verdicts that are not published.
     fn publish(&self) -> Result<(), CasesError> {
         let Some(log) = &self.log else { return Ok(()) };
@@ -71,7 +96,8 @@ impl ThirdParty {
     fn lodge(&self) -> Result<(), CasesError> {
         let mut silent = HashSet::new();
         for (exchange, row) in self.cases.to_lodge(64)? {
-            let case = decode(&row)?;
+            // Of a bare verdict nothing is left to show.
+            let Some(case) = Kept::decode(&row)?.case() else { continue };
             let agreement = match &case {
                 Case::Decided(stored) => &stored.promise.body().agreement,
                 Case::Pending(pending) => &pending.request.promise.body().agreement,
@@ -113,6 +139,6 @@ fn payers(agreement: &Agreed<Standard>) -> impl Iterator<Item = Role> {
 }
 
 /// The payment systems of an exchange, by their keys.
-fn banks_of(agreement: &Agreed<Standard>) -> Vec<PublicKey> {
+pub(super) fn banks_of(agreement: &Agreed<Standard>) -> Vec<PublicKey> {
     payers(agreement).filter_map(|it| Some(agreement.money(it)?.1.bank)).collect()
 }

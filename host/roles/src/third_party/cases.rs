@@ -85,6 +85,8 @@ pub trait Cases: Send + Sync + std::fmt::Debug {
     fn to_lodge(&self, most: u32) -> Result<Vec<(Digest, Row)>>;
     /// They have been.
     fn lodged(&self, exchange: &Digest) -> Result<()>;
+    /// Bytes that the store has.
+    fn size(&self) -> Result<u64>;
     /// The file that they lie in, if it is one of this machine.
     fn file(&self) -> Option<&Path> {
         None
@@ -220,6 +222,11 @@ fn commit(
 impl Cases for FileCases {
     fn file(&self) -> Option<&Path> {
         Some(&self.file)
+    }
+
+    fn size(&self) -> Result<u64> {
+        let size = self.file.metadata().map(|it| it.len());
+        size.map_err(|error| CasesError(error.to_string()))
     }
 
     fn load(&self, exchange: &Digest) -> Result<Option<Row>> {

@@ -29,9 +29,20 @@ pub struct ThirdPartyConfig {
     /// A PostgreSQL primary instead of a file in the home, such as
     /// `postgresql://third@localhost/verdicts`; several processes may share it.
     pub store: Option<String>,
+    /// The root (PEM) behind the TLS certificate of the PostgreSQL server. One that is not on this
+    /// machine must have it.
+    #[serde(rename = "store-root")]
+    pub store_root: Option<PathBuf>,
+    /// GiB that the store may have. When it has them, no new cases are begun.
+    #[serde(default = "room")]
+    pub room: u64,
     /// Whether this process publishes the verdicts; of those that share a store, one does.
     #[serde(default = "yes")]
     pub publish: bool,
+}
+
+const fn room() -> u64 {
+    16
 }
 
 const fn yes() -> bool {

@@ -1,11 +1,19 @@
 //! Cases in PostgreSQL, for a third party that has outgrown one machine: several processes, one
 //! primary with synchronous commit. A replica that takes over may lack verdicts that were
 //! signed; so one that is a replica is refused, and failing over by itself is forbidden.
+//!
+//! A server on another machine is reached by TLS 1.3, and must be certified by a root that the
+//! configuration names.
 
+use std::net::IpAddr;
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use postgres::{Client, NoTls};
+use postgres::config::{Host, SslMode};
+use postgres::{Client, Config, NoTls};
 use semper_base::{Digest, Timestamp};
+
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::cases::{Cases, CasesError, Change, Row};
 
@@ -48,7 +56,9 @@ const UPDATE: &str = "
 
 /// The store.
 pub struct PostgresCases {
-    url: String,
+    config: Config,
+    /// How TLS is spoken; without it only to this machine.
+    tls: Option<MakeRustlsConnect>,
     idle: Mutex<Vec<Client>>,
     /// Held as long as this process publishes.
     publisher: Mutex<Option<Client>>,
@@ -78,8 +88,18 @@ impl PostgresCases {
     ///
     /// # Errors
     /// When it is not there, is a replica, or another process publishes.
-    pub fn open(url: &str, publishes: bool) -> Result<Self> {
-        let this = Self { url: url.into(), idle: Mutex::default(), publisher: Mutex::new(None) };
+    pub fn open(url: &str, root: Option<&Path>, publishes: bool) -> Result<Self> {
+        let mut config: Config = url.parse()?;
+        let tls = root.map(tls).transpose()?;
+        if tls.is_some() {
+            config.ssl_mode(SslMode::Require);
+        } else if !is_local(&config) {
+            let why = "it is on another machine: name the root behind its TLS certificate, under \
+                       [third-party] store-root";
+            return Err(CasesError(why.into()));
+        }
+        let (idle, publisher) = (Mutex::default(), Mutex::new(None));
+        let this = Self { config, tls, idle, publisher };
         let mut client = this.connect()?;
         // Two processes that start at once would make the tables twice.
         client.batch_execute(&format!(
@@ -103,7 +123,10 @@ impl PostgresCases {
     }
 
     fn connect(&self) -> Result<Client> {
-        let mut client = Client::connect(&self.url, NoTls)?;
+        let mut client = match &self.tls {
+            Some(tls) => self.config.connect(tls.clone())?,
+            None => self.config.connect(NoTls)?,
+        };
         // What is signed must have been stored, whatever the server's default.
         client.batch_execute("SET synchronous_commit = on")?;
         Ok(client)
@@ -128,7 +151,40 @@ impl PostgresCases {
     }
 }
 
+/// How TLS is spoken to a server that this root vouches for.
+fn tls(root: &Path) -> Result<MakeRustlsConnect> {
+    let wrong = |why: &dyn std::fmt::Display| CasesError(format!("{}: {why}", root.display()));
+    let pem = std::fs::read(root).map_err(|error| wrong(&error))?;
+    let config = semper_net::database::client_config(&pem).map_err(|error| wrong(&error))?;
+    Ok(MakeRustlsConnect::new(config))
+}
+
+/// Whether what is said to it stays on this machine.
+fn is_local(config: &Config) -> bool {
+    let hosts = config.get_hosts().iter().all(|host| match host {
+        Host::Unix(_) => true,
+        Host::Tcp(name) => {
+            name == "localhost" || name.parse::<IpAddr>().is_ok_and(|it| it.is_loopback())
+        }
+    });
+    // An address beside the name is where it really goes.
+    hosts && config.get_hostaddrs().iter().all(IpAddr::is_loopback)
+}
+
+/// Whether a store's address holds a password.
+pub(super) fn has_password(url: &str) -> bool {
+    // What cannot be read is refused elsewhere.
+    url.parse::<Config>().is_ok_and(|it| it.get_password().is_some())
+}
+
 impl Cases for PostgresCases {
+    fn size(&self) -> Result<u64> {
+        let sql = "SELECT pg_total_relation_size('cases') + pg_total_relation_size('submissions')
+                   + pg_total_relation_size('to_log')";
+        let size: i64 = self.with(|client| Ok(client.query_one(sql, &[])?.get(0)))?;
+        Ok(u64::try_from(size).unwrap_or(0))
+    }
+
     fn load(&self, exchange: &Digest) -> Result<Option<Row>> {
         let sql = "SELECT version, bytes FROM cases WHERE exchange = $1";
         let key = exchange.as_bytes().as_slice();
@@ -194,5 +250,33 @@ impl Cases for PostgresCases {
         let sql = "UPDATE cases SET lodge = FALSE WHERE exchange = $1";
         self.with(|client| client.execute(sql, &[&exchange.as_bytes().as_slice()]))?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{PostgresCases, has_password, is_local};
+
+    #[test]
+    fn a_store_on_another_machine_is_not_reached_without_tls() {
+        let local = |url: &str| is_local(&url.parse().unwrap());
+        assert!(local("postgresql://third@localhost/verdicts"));
+        assert!(local("postgresql://third@127.0.0.1:5433/verdicts"));
+        assert!(local("host=/run/postgresql user=third"));
+        assert!(!local("postgresql://third@db.example/verdicts"));
+        assert!(!local("postgresql://third@localhost,db.example/verdicts"));
+        assert!(!local("host=localhost hostaddr=192.0.2.7 user=third"));
+
+        let url = "postgresql://third:secret@db.example/verdicts";
+        let error = PostgresCases::open(url, None, true).unwrap_err().to_string();
+        assert!(error.contains("[third-party] store-root"), "{error}");
+        assert!(!error.contains("secret"), "{error}");
+    }
+
+    #[test]
+    fn a_password_in_the_address_is_noticed_in_all_its_forms() {
+        assert!(has_password("postgresql://third:secret@localhost/verdicts"));
+        assert!(has_password("host=localhost user=third password=secret"));
+        assert!(!has_password("postgresql://third@localhost/verdicts"));
     }
 }

@@ -227,11 +227,10 @@ impl Running {
     pub fn of(place: Place, config: ServerConfig) -> Self {
         let keeper = Keeper::new("office");
         let server = Server::open(&config, &keeper).unwrap();
-        let identity = config.tls().unwrap();
         let (tell, told) = channel();
         let thread = std::thread::spawn(move || {
             let ready = |address: SocketAddr| tell.send(address.port()).unwrap();
-            server.serve(config.listen, &identity, ready).unwrap();
+            server.serve(&config, ready).unwrap();
         });
         let port = told.recv_timeout(HANG).unwrap();
         let url = format!("https://localhost:{port}");

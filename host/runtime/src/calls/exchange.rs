@@ -8,7 +8,7 @@ use std::sync::Arc;
 use semper_archive::Write;
 use semper_base::{Digest, Timestamp, cbor};
 use semper_exchange::negotiation::{Refusal, Reject};
-use semper_exchange::package::{self, Enclosed, Part, Talk, Wanted, deal_name};
+use semper_exchange::package::{self, Enclosed, MAX_TALK, Part, Talk, Wanted, deal_name};
 use semper_exchange::standard::Standard;
 use semper_exchange::{Agreed, Fairness};
 use semper_items::Item;
@@ -90,7 +90,14 @@ impl Context {
         at: Timestamp,
         with: impl FnOnce() -> Result<Vec<Write>, Stop>,
     ) -> Result<(), Stop> {
-        self.post(function, Item::Exchange(cbor::encode(talk).into()), at, with)
+        let bytes = cbor::encode(talk);
+        if bytes.len() > MAX_TALK {
+            return Err(Stop::broken(format!(
+                "{} bytes would be said of an exchange",
+                bytes.len()
+            )));
+        }
+        self.post(function, Item::Exchange(bytes.into()), at, with)
     }
 
     /// Refuses a proposal, or what an answer makes of ours.
@@ -236,7 +243,10 @@ impl wit::Host for Context {
     ) -> wasmtime::Result<Result<Resource<AnswerHandle>, Failed>> {
         self.calls += 1;
         let wants = wants_in(wants)?;
-        let gives = self.gives(gives, &purposes(&wants))?;
+        let gives = match self.gives(gives, &purposes(&wants))? {
+            Ok(gives) => gives,
+            Err(why) => return Ok(Err(declined(why))),
+        };
         let at = self.now()?;
         let talk = match self.drawn_up(&gives, &wants, None, at)? {
             Ok(talk) => talk,
@@ -267,7 +277,7 @@ impl wit::Host for Context {
         let answer = self.release(by)?;
         let AnswerHandle { agreement, propose, ours, theirs } = &answer;
         let begun = Begun { agreement, ours, theirs, proposed: true };
-        if let Err(why) = self.consent_to(&begun)? {
+        if let Err(why) = self.agreed_to(&begun)? {
             self.refuse(*propose, Refusal::Person, &why)?;
             return Ok(Err(declined(why)));
         }
@@ -289,8 +299,15 @@ impl wit::Host for Context {
         self.calls += 1;
         let proposal = self.release(by)?;
         let gives = self.gives(gives, &paid_for(&proposal.parts))?;
-        let at = self.now()?;
         let name = proposal.propose.digest();
+        let gives = match gives {
+            Ok(gives) => gives,
+            Err(why) => {
+                self.refuse(name, Refusal::Person, &why)?;
+                return Ok(Err(declined(why)));
+            }
+        };
+        let at = self.now()?;
         let talk = match self.drawn_up(&gives, &[], Some(&proposal), at)? {
             Ok(talk) => talk,
             Err(refusal) => {
@@ -319,7 +336,7 @@ impl wit::Host for Context {
         let ours = Package { parts, enclosed: enclosed.clone() };
         let theirs = Package { parts: proposal.parts, enclosed: proposal.enclosed };
         let begun = Begun { agreement: &agreement, ours: &ours, theirs: &theirs, proposed: false };
-        if let Err(why) = self.consent_to(&begun)? {
+        if let Err(why) = self.agreed_to(&begun)? {
             self.refuse(name, Refusal::Person, &why)?;
             return Ok(Err(declined(why)));
         }

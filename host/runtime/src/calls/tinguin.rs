@@ -13,6 +13,7 @@ use super::v1_2::semper::items::types as items;
 use super::v1_2::semper::tinguin::{consent, display};
 use crate::context::Context;
 use crate::exchange::receipt_names;
+use crate::flow::Moving;
 use crate::handles::{ConsentHandle, PaymentConsentHandle};
 use crate::stop::{Cause, Stop, Verdict};
 
@@ -105,8 +106,8 @@ impl consent::Host for Context {
 }
 
 impl Context {
-    /// Asks the person to pay for this deal's order; within the grants' ceiling, to the
-    /// account that the offer names.
+    /// Asks the person to pay for this deal's order, to the account that the offer names; grants
+    /// and flow are asked first, so that nobody is asked in vain.
     fn consent_to_pay(
         &mut self,
         amount: &items::Amount,
@@ -114,13 +115,16 @@ impl Context {
     ) -> Result<Result<PaymentConsentHandle, String>, Stop> {
         let amount = amount_in(amount)?;
         let purpose = digest_in(order)?;
-        self.within_grant(amount, amount.minor())?;
+        if let Err(why) = self.permitted(amount, amount.minor())? {
+            return Ok(Err(why));
+        }
         let not_ordered = |why| Stop::from(Verdict::new(Cause::NotOrdered(why)));
         let payee = self.payee().ok_or_else(|| not_ordered("there is no offer to pay for"))?;
         if !self.monitor.owed(&purpose) {
             return Err(not_ordered("only this deal's order can be paid for"));
         }
         let made = self.now()?;
+        self.enabled(self.deal.side, Moving::Money(amount, purpose), made)?;
         // One payment per order: a receipt can name it before it is made.
         let reference = receipt_names(self.deal.id, &purpose);
         let intent = Intent { deal: self.deal.id, amount, payee, purpose, reference };

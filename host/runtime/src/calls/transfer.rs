@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use semper_base::Timestamp;
 use semper_items::{Item, limits};
 use semper_trust::Limit;
 use wasmtime::component::Resource;
@@ -105,9 +106,30 @@ impl Context {
     /// Has the module carry the signed order out; the confirmation is evidence at once.
     fn pay_once(&mut self, consent: &PaymentConsentHandle) -> Result<Paid, Stop> {
         let (world, at) = (Arc::clone(&self.world), self.now()?);
+        if let Err(why) = self.may_pay(consent, at)? {
+            return Ok(Paid::Refused(why));
+        }
         self.journal.effect("transfer/payments.pay", &consent.order, |_| {
             world.pay(&consent.signed, &consent.order, at)
         })
+    }
+
+    /// Looks once more whether the money may leave, now that it is about to: the flow has perhaps
+    /// gone on since the person agreed, and other payments may have left. Money that left and then
+    /// could not be told to the other side would be lost to both.
+    /// `Err` inside is why the person's policies do not permit it.
+    fn may_pay(
+        &mut self,
+        consent: &PaymentConsentHandle,
+        at: Timestamp,
+    ) -> Result<Result<(), String>, Stop> {
+        let order = &consent.order;
+        if let Err(why) = self.permitted(order.amount, order.amount.minor())? {
+            return Ok(Err(why));
+        }
+        self.enabled(self.deal.side, Moving::Money(order.amount, order.purpose), at)?;
+        self.may_post(at)?;
+        Ok(Ok(()))
     }
 }
 

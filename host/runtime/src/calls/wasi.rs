@@ -5,7 +5,9 @@
 //! seed. The environment and the file system are empty; standard output and error go to the
 //! bounded log; there are no sockets. What else these interfaces have is linked as a trap.
 
-use semper_base::{Digest, keys};
+use std::sync::Arc;
+
+use semper_base::Digest;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{
     Component, ComponentType, Lift, Linker, LinkerInstance, Lower, Resource, ResourceType,
@@ -61,9 +63,8 @@ impl Context {
         let seed = match self.wasi.seed {
             Some(seed) => seed,
             None => {
-                let seed = self
-                    .journal
-                    .read("wasi/seed", &(), || Ok(Digest::from_bytes(keys::random())))?;
+                let world = Arc::clone(&self.world);
+                let seed = self.journal.read("wasi/seed", &(), || Ok(world.randomness()))?;
                 *self.wasi.seed.insert(seed)
             }
         };

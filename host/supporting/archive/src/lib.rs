@@ -18,6 +18,7 @@ pub mod store;
 
 pub use home::{Home, HomeError};
 pub use rows::{
-    DealRow, DealState, EvidenceRow, ExchangeRow, JournalRow, MessageRow, OpeningRow, Waits, Write,
+    DealRow, DealState, EvidenceRow, ExchangeRow, JournalRow, MessageRow, OpeningRow, Seen, Waits,
+    Write,
 };
 pub use store::{Archive, ArchiveError};

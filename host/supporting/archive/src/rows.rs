@@ -74,6 +74,18 @@ pub struct DealRow {
     /// The name of the configuration that it began with; none for deals of before that was kept.
     #[serde(skip)]
     pub basis: Option<Digest>,
+    /// How the other side was seen.
+    #[serde(skip)]
+    pub seen: Seen,
+}
+
+/// How the other side was seen when a deal was opened: the buyer's policies may ask by it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Seen {
+    /// Whether there had been deals with it.
+    pub known: bool,
+    /// Whether something about its name is odd.
+    pub suspicious: bool,
 }
 
 impl DealRow {
@@ -99,6 +111,7 @@ impl DealRow {
             changed: at,
             waits: Waits::default(),
             basis: None,
+            seen: Seen::default(),
         }
     }
 }
@@ -214,8 +227,12 @@ pub struct EvidenceRow {
 pub enum Write {
     /// Stores an opening's state.
     Opening(OpeningRow),
+    /// Stores a new opening; one that is there stays as it is.
+    NewOpening(OpeningRow),
     /// The deal of an opening is there: what the state held is the deal's now.
     Opened(Digest),
+    /// An opening that came to nothing is forgotten, unless its deal is there.
+    ForgetOpening(Digest),
     /// Stores a new deal; one that is there stays as it is.
     NewDeal(Box<DealRow>),
     /// Keeps a configuration under its digest.

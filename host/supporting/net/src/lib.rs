@@ -8,8 +8,14 @@
 //! | [`client`] | requests to a merchant, bank or authority: blocking, with timeouts and limits |
 //! | `proxy` | the way to a server: straight, or through the environment's proxy |
 //! | `sent` | a body that is being sent, and how long ago some of it last went out |
-//! | [`server`] | serving an axum router with TLS until SIGTERM, then letting requests finish |
+//! | [`server`] | serving axum routers with TLS until SIGTERM, then letting requests finish |
+//! | [`limits`] | what strangers may take of a server: the one place for every bound |
+//! | `guests` | who is connected, who has to make room, who keeps us waiting too long |
 //! | `flight` | requests under way: how many there are, and what a panic in one costs |
+//! | `credentials` | the certificate and key of a server, which can be replaced while it runs |
+//! | [`refusals`] | those who were refused, counted and logged at a bounded rate |
+//! | [`stream`] | files as answers, read as they are taken |
+//! | [`database`] | TLS to a database |
 //!
 //! TLS protects the way; who speaks is settled by signatures above it. rustls is built without
 //! TLS 1.2, so there is nothing to be downgraded to.
@@ -18,11 +24,17 @@
 pub mod believed;
 pub mod carry;
 pub mod client;
+mod credentials;
+pub mod database;
 mod flight;
+mod guests;
+pub mod limits;
 mod proxy;
+pub mod refusals;
 mod sent;
 pub mod server;
 pub mod shown;
+pub mod stream;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -35,7 +47,9 @@ use semper_base::Timestamp;
 pub use believed::{Believed, CLOCKS_APART};
 pub use carry::{Bounds, Carry, Until};
 pub use client::{Ask, Client, Method, NetError, Reply, Response};
-pub use server::{ServeError, TlsIdentity, serve};
+pub use limits::Limits;
+pub use refusals::{Refusals, Refused};
+pub use server::{Credentials, Peer, ServeError, Serving, TlsIdentity, serve, serve_all};
 pub use shown::Shown;
 
 /// The one tokio runtime of a process; drivers block on it from plain threads.

@@ -107,8 +107,12 @@ pub fn probe(path: &Path) -> Result<()> {
     Err(rusqlite::Error::SqliteFailure(reason, Some("the file is not there any more".into())))
 }
 
-/// A store is its owner's alone; SQLite gives what it keeps beside it the same mode.
-fn make_private(path: &Path) -> io::Result<()> {
+/// Makes the file of a store, if it is not there, and makes it its owner's alone, with what lies
+/// beside it: SQLite gives that the same mode. For those who open it by themselves.
+///
+/// # Errors
+/// When it is not ours to change.
+pub fn make_private(path: &Path) -> io::Result<()> {
     OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
     // Stores of before this was so.
     let all = BESIDE.iter().map(|end| beside(path, end)).chain([path.to_owned()]);

@@ -3,6 +3,7 @@
 pub mod exchange;
 
 use semper_base::{Amount, Digest, text};
+use semper_items::agreement::Way;
 use semper_items::{Agreement, Side, Statement};
 use serde::{Deserialize, Serialize};
 
@@ -171,6 +172,11 @@ pub fn service_line(context: &DealContext) -> String {
     format!("{} — {by}", context.service)
 }
 
+/// A way to pay in words; what names none is shown as it stands.
+fn way(way: &str) -> String {
+    way.parse().map_or_else(|_| text::readable(way), |it: Way| text::readable(&it.words()))
+}
+
 /// The decision about opening a deal.
 pub fn agreement(agreement: &Agreement, side: Side, context: &DealContext) -> Consent {
     let peer = agreement.name(side.other());
@@ -180,7 +186,7 @@ pub fn agreement(agreement: &Agreement, side: Side, context: &DealContext) -> Co
         ("with".into(), format!("{peer} ({known})")),
         ("service".into(), service_line(context)),
         ("terms".into(), hello.terms.to_string()),
-        ("payment by".into(), agreement.payment.clone()),
+        ("payment by".into(), way(&agreement.payment)),
         (
             "messages".into(),
             if hello.attributes.confidential { "encrypted" } else { "in clear" }.into(),

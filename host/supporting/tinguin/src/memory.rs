@@ -90,6 +90,10 @@ type Result<T> = std::result::Result<T, rusqlite::Error>;
 impl Memory {
     /// Opens or makes the store in this file.
     pub fn open(path: &Path) -> std::result::Result<Self, MemoryError> {
+        semper_store::make_private(path).map_err(|error| {
+            let reason = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CANTOPEN);
+            rusqlite::Error::SqliteFailure(reason, Some(error.to_string()))
+        })?;
         let connection = Connection::open(path)?;
         connection.busy_timeout(std::time::Duration::from_secs(10))?;
         let version = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;

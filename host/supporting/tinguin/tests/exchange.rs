@@ -304,8 +304,8 @@ fn only_the_payment_that_was_agreed_to_is_ordered() {
     scene.ask(&exchange).unwrap();
 
     let Reply::Signed(bytes) = sign(honest.clone()).unwrap() else { panic!("not signed") };
-    let roots = &scene.anna.roots;
-    SignedStatement::verify(&bytes, roots, semper_base::Role::Buyer, scene.anna.now).unwrap();
+    let verifier = &scene.anna.verifier;
+    SignedStatement::verify(&bytes, verifier, semper_base::Role::Buyer, scene.anna.now).unwrap();
 
     let mut dearer = honest.clone();
     dearer.amount = Amount::new(PRICE * 2, "EUR".parse().unwrap());

@@ -57,7 +57,7 @@ fn an_agreement_is_signed_with_the_certified_name_after_it_was_shown() {
     let reply = anna.sign_agreement(&agreement).unwrap();
 
     let Reply::Signed(bytes) = reply else { panic!("{reply:?}") };
-    let signed = SignedAgreement::verify(&bytes, Side::Buyer, &anna.roots, anna.now).unwrap();
+    let signed = SignedAgreement::verify(&bytes, Side::Buyer, &anna.verifier, anna.now).unwrap();
     assert_eq!(signed.agreement, agreement);
     let frames = anna.seen.0.lock().unwrap();
     assert_eq!(frames[0].user, "Anna Berg");
@@ -100,7 +100,7 @@ fn a_question_is_put_once_and_another_under_its_id_is_refused() {
     assert_eq!(refused.cause, Cause::Rule);
     assert!(refused.what.contains("asked before, in other words"), "{refused}");
     let Reply::Signed(bytes) = first else { panic!() };
-    SignedStatement::verify(&bytes, &anna.roots, Role::Buyer, anna.now).unwrap();
+    SignedStatement::verify(&bytes, &anna.verifier, Role::Buyer, anna.now).unwrap();
     drop(anna.folder);
 }
 

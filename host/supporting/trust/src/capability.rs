@@ -4,11 +4,15 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use semper_base::Mend;
+use semper_items::Side;
 use serde::{Deserialize, Serialize};
 
 /// A capability: one WIT interface that a component may import.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 pub enum Capability {
     /// Plain types; no functions with effects.
     #[serde(rename = "semper:items/types")]
@@ -84,6 +88,15 @@ impl Capability {
     /// The interface's name without its version.
     pub fn name(self) -> &'static str {
         CAPABILITIES.iter().find(|row| row.0 == self).map_or("", |row| row.1)
+    }
+
+    /// Whether a component of this side may import it: a half of the world has what is its own.
+    pub const fn is_for(self, side: Side) -> bool {
+        match self {
+            Self::Display | Self::Preferences => matches!(side, Side::Buyer),
+            Self::Catalogue | Self::Fulfilment => matches!(side, Side::Seller),
+            _ => true,
+        }
     }
 
     /// All capabilities there are.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use semper_base::cert::{CertError, Roots};
+use semper_base::cert::{CertError, Verifier};
 use semper_base::keys::KeyError;
 use semper_base::{Certificate, Digest, Identity, Role, SigningKey, Timestamp};
 use serde::de::DeserializeOwned;
@@ -101,6 +101,13 @@ pub enum EnvelopeError {
     Key(#[from] KeyError),
 }
 
+impl EnvelopeError {
+    /// Whether nothing is wrong, as far as is known: asking again later helps, nobody is at fault.
+    pub const fn is_passing(&self) -> bool {
+        matches!(self, Self::Certificate(error) if error.is_passing())
+    }
+}
+
 /// Signs a predicate about an artifact.
 pub fn sign<P: Serialize>(
     key: &SigningKey,
@@ -131,17 +138,17 @@ pub fn sign<P: Serialize>(
     })
 }
 
-/// Verifies an envelope about `subject`: one signature, by an identity that `roots` vouch for
+/// Verifies an envelope about `subject`: one signature, by an identity that `verifier` believes
 /// in `role`, valid `at` that time. The predicate and who signed it.
 pub fn verify<P: Serialize + DeserializeOwned>(
     bytes: &[u8],
     predicate_type: &str,
     subject: &Digest,
-    roots: &Roots,
+    verifier: &Verifier,
     role: Role,
     at: Timestamp,
 ) -> Result<(P, Identity), EnvelopeError> {
-    let (named, predicate, identity) = verify_any(bytes, predicate_type, roots, role, at)?;
+    let (named, predicate, identity) = verify_any(bytes, predicate_type, verifier, role, at)?;
     if named != *subject {
         return Err(EnvelopeError::OtherSubject { got: named.to_string(), want: *subject });
     }
@@ -152,14 +159,14 @@ pub fn verify<P: Serialize + DeserializeOwned>(
 pub fn verify_any<P: Serialize + DeserializeOwned>(
     bytes: &[u8],
     predicate_type: &str,
-    roots: &Roots,
+    verifier: &Verifier,
     role: Role,
     at: Timestamp,
 ) -> Result<(Digest, P, Identity), EnvelopeError> {
-    Opened::new(bytes)?.verify(predicate_type, roots, role, at)
+    Opened::new(bytes)?.verify(predicate_type, verifier, role, at)
 }
 
-/// An envelope that has been taken apart: to be held against one set of roots after another.
+/// An envelope that has been taken apart: to be held against one verifier after another.
 #[derive(Clone, Debug)]
 pub struct Opened {
     payload: Vec<u8>,
@@ -185,11 +192,22 @@ impl Opened {
     pub fn verify<P: Serialize + DeserializeOwned>(
         &self,
         predicate_type: &str,
-        roots: &Roots,
+        verifier: &Verifier,
         role: Role,
         at: Timestamp,
     ) -> Result<(Digest, P, Identity), EnvelopeError> {
-        let identity = roots.verify(&self.chain, role, at)?;
+        self.verify_as(predicate_type, verifier, &[role], at)
+    }
+
+    /// As [`Opened::verify`], in any of these roles.
+    pub fn verify_as<P: Serialize + DeserializeOwned>(
+        &self,
+        predicate_type: &str,
+        verifier: &Verifier,
+        roles: &[Role],
+        at: Timestamp,
+    ) -> Result<(Digest, P, Identity), EnvelopeError> {
+        let identity = verifier.verify_as(&self.chain, roles, at)?;
         identity.key.verify(&self.signed, &self.sig)?;
         let statement: InToto<P> = match serde_json::from_slice(&self.payload) {
             Ok(statement) => statement,

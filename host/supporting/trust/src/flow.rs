@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use semper_items::agreement::Side;
 use semper_items::statement::{Binds, Kind};
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize};
 pub const RESERVED: &str = "semper/";
 
 /// A flow: the course that a deal under these terms can take.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Flow {
     /// Where a deal begins.
@@ -22,7 +23,7 @@ pub struct Flow {
 }
 
 /// A state of a flow: the actions that it enables, or an end.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct State {
     /// The actions that may happen next; empty in a final state.
@@ -34,7 +35,7 @@ pub struct State {
 }
 
 /// How a deal ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum End {
     /// As the terms intend.
@@ -44,7 +45,7 @@ pub enum End {
 }
 
 /// A transfer or an exchange that is enabled.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Action {
     /// The side that acts; for an exchange, the proposer.
@@ -56,14 +57,14 @@ pub struct Action {
     /// Whether the person must have consented.
     #[serde(default)]
     pub consent: bool,
-    /// Statements that it must refer to or whose amount it must have, such as
-    /// `{"amount": "offer"}`: the money equals that of the offer accepted before.
+    /// The earlier statement whose amount it must have, such as `offer`: the money equals that of the
+    /// offer accepted before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<Kind>,
 }
 
 /// The kind of an item, as flows name it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ItemKind {
     /// A signed statement of this kind.
@@ -135,12 +136,20 @@ pub const MAX_ACTIONS: usize = 32;
 pub const MAX_PARTS: usize = 16;
 
 impl Flow {
-    /// The faults of the flow in itself; empty when there are none.
-    ///
-    /// Checked: the start and every target exist; every state can be reached; from every
-    /// state an end can be reached; ends have no actions; nobody pays before a signed offer
-    /// and a signed order; money is bounded by an earlier statement; orders and payments
-    /// want the person's consent.
+    /// What every host demands of a flow, in words; [`Flow::faults`] looks for what is against it.
+    pub const DEMANDS: [&str; 9] = [
+        "the start and the state after every action are states of the flow",
+        "a state either ends the deal or enables something",
+        "every state can be reached, and from every state the deal can come to an end",
+        "nobody pays before a signed offer and a signed order, on any path",
+        "a payment has the amount of an earlier statement",
+        "orders and payments want the person's consent",
+        "in an exchange each side gives something, pays at most once, and gives no other exchange",
+        "no information has a name that begins with `semper/`: those are the hosts' own",
+        "it keeps to the sizes below",
+    ];
+
+    /// The faults of the flow in itself; empty when there are none. See [`Flow::DEMANDS`].
     pub fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
         if self.states.len() > MAX_STATES {

@@ -30,7 +30,7 @@ pub fn suspicion<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Op
 }
 
 /// A name as the eye takes it: what looks alike is the same, case and spaces do not count.
-fn plain(name: &str) -> String {
+pub fn plain(name: &str) -> String {
     let folded: String = name.to_lowercase().chars().filter(|c| c.is_alphanumeric()).collect();
     // Folded again: some look-alikes of lower-case letters are upper-case ones.
     skeleton(&folded).collect::<String>().to_lowercase()

@@ -1,13 +1,15 @@
 //! The buyer's own rules: Cedar policies, checked against the schema when they are loaded, asked
 //! when grants are made. They narrow what certificates reach; they never widen it.
 
+mod amounts;
+
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::str::FromStr as _;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use cedar_policy::{
-    Authorizer, Context, Decision, Entities, Entity, EntityId, EntityTypeName, EntityUid, Policy,
-    PolicyId, PolicySet, Request, RestrictedExpression, Schema, ValidationMode, Validator,
+    Authorizer, Context, Decision, Entities, Entity, EntityId, EntityTypeName, EntityUid, PolicyId,
+    PolicySet, Request, RestrictedExpression, Schema, ValidationMode, Validator,
 };
 use miette::Diagnostic;
 use semper_base::{Amount, Mend};
@@ -53,8 +55,8 @@ pub struct Policies {
     /// The annotations of policies, by their names: Cedar parses an annotation's name each
     /// time that it is asked for.
     said: HashMap<PolicyId, Said>,
-    /// Numbers in the policies: where a decision about amounts can change.
-    numbers: BTreeSet<i64>,
+    /// Those that look at amounts.
+    amounts: Vec<(PolicyId, amounts::Conditions)>,
     /// The last answers. They follow from what was asked and the policies alone.
     kept: Mutex<VecDeque<Answer>>,
 }
@@ -124,7 +126,7 @@ impl Policies {
     /// Parses policy files, given by name and text, and validates them against the schema.
     pub fn parse(files: &[(String, String)]) -> Result<Self, PolicyError> {
         let mut set = PolicySet::new();
-        let mut numbers = BTreeSet::new();
+        let mut amounts = Vec::new();
         let mut said = HashMap::new();
         let several = files.len() > 1;
         for (file, text) in files {
@@ -150,7 +152,7 @@ impl Policies {
             for policy in parsed.policies() {
                 let own = policy.annotation("id").map_or(policy.id().to_string(), str::to_owned);
                 let id = if several { format!("{file}#{own}") } else { own };
-                collect(policy, &mut numbers);
+                amounts.extend(amounts::Conditions::of(policy).map(|it| (PolicyId::new(&id), it)));
                 let own = |key: &str| policy.annotation(key).map(str::to_owned);
                 said.insert(PolicyId::new(&id), Said { says: own("says"), mend: own("mend") });
                 set.add(policy.new_id(PolicyId::new(&id)))
@@ -162,7 +164,7 @@ impl Policies {
             let what = format!("more than {MAX_POLICIES} policies");
             return Err(PolicyError { file: files[0].0.clone(), line: 1, column: 1, what });
         }
-        Ok(Self { set, said, numbers, kept: Mutex::default() })
+        Ok(Self { set, said, amounts, kept: Mutex::default() })
     }
 
     /// How many policies there are.
@@ -211,26 +213,17 @@ impl Policies {
             decided.push(outcome);
         }
         if let Some(reach) = reach.most {
-            let (most, outcome) = asking.ceiling(reach, &self.numbers);
+            let (most, outcome) = asking.ceiling(reach);
             grants.most = most;
             decided.push(outcome);
         }
         (grants, decided)
     }
-}
 
-/// The numbers in a policy.
-fn collect(policy: &Policy, numbers: &mut BTreeSet<i64>) {
-    fn walk(value: &serde_json::Value, numbers: &mut BTreeSet<i64>) {
-        match value {
-            serde_json::Value::Number(number) => numbers.extend(number.as_i64()),
-            serde_json::Value::Array(all) => all.iter().for_each(|it| walk(it, numbers)),
-            serde_json::Value::Object(all) => all.values().for_each(|it| walk(it, numbers)),
-            _ => {}
-        }
-    }
-    if let Ok(json) = policy.to_json() {
-        walk(&json, numbers);
+    /// Whether this much may be paid in a deal: asked when money moves. `reach` is what certificates
+    /// reach.
+    pub fn pay(&self, reach: &Grants, facts: &Facts, amount: Amount) -> Decided {
+        Asking::new(self, reach, facts).pay(amount)
     }
 }
 
@@ -253,6 +246,7 @@ struct Asking<'a> {
     principal: Entity,
     context: Context,
     named: Entities,
+    level: i64,
     authorizer: Authorizer,
 }
 
@@ -328,6 +322,7 @@ impl<'a> Asking<'a> {
             principal,
             context: context.expect("no key is there twice"),
             named: Entities::from_entities(named, None).expect("each is there once"),
+            level: facts.level.into(),
             authorizer: Authorizer::new(),
         }
     }
@@ -351,8 +346,10 @@ impl<'a> Asking<'a> {
                 None => format!("“{id}”"),
             })
             .collect();
-        // A policy that fails to evaluate counts for nothing; whoever wrote it must hear of it.
-        why.extend(response.diagnostics().errors().map(|error| error.to_string()));
+        // Nobody knows what a policy that cannot be evaluated would have said: nothing is permitted.
+        let failed: Vec<String> =
+            response.diagnostics().errors().map(|error| error.to_string()).collect();
+        why.extend(failed.iter().cloned());
         if ids.is_empty() {
             why.insert(0, "no policy permits it".into());
         }
@@ -361,7 +358,7 @@ impl<'a> Asking<'a> {
         });
         Decided {
             what,
-            permitted: response.decision() == Decision::Allow,
+            permitted: response.decision() == Decision::Allow && failed.is_empty(),
             by: ids.iter().map(|id| id.to_string()).collect(),
             why: why.join("; "),
             mend,
@@ -379,15 +376,22 @@ impl<'a> Asking<'a> {
         self.decide("pay", money, &all, format!("pay up to {amount}"))
     }
 
-    /// The highest amount up to which everything is permitted. A decision can only change at
-    /// a number that stands in a policy, so those and their neighbours are asked.
-    fn ceiling(&self, reach: Amount, numbers: &BTreeSet<i64>) -> (Option<Amount>, Decided) {
+    /// The highest amount up to which everything is permitted; where that cannot be told, all that
+    /// certificates reach, and each amount is asked when it is paid.
+    fn ceiling(&self, reach: Amount) -> (Option<Amount>, Decided) {
+        if reach.minor() < 1 {
+            return (None, self.pay(reach));
+        }
+        let known = amounts::Known { ceiling: reach.minor(), level: self.level };
         let mut asked: BTreeSet<i64> = BTreeSet::from([1, reach.minor()]);
-        for number in numbers {
-            asked.extend([number.saturating_sub(1), *number, number.saturating_add(1)]);
+        let all = self.policies.amounts.iter();
+        let odd: Vec<&PolicyId> =
+            all.filter(|(_, it)| !it.turning(known, &mut asked)).map(|it| &it.0).collect();
+        if !odd.is_empty() {
+            return (Some(reach), unbounded(reach, &odd));
         }
         let mut last = None;
-        for minor in asked.range(1..=reach.minor().max(1)) {
+        for minor in asked.range(1..=reach.minor()) {
             let amount = Amount::new(*minor, reach.currency());
             let decided = self.pay(amount);
             if !decided.permitted {
@@ -398,9 +402,18 @@ impl<'a> Asking<'a> {
             }
             last = Some((amount, decided));
         }
-        match last {
-            Some((amount, decided)) if reach.minor() >= 1 => (Some(amount), decided),
-            _ => (None, self.pay(reach)),
-        }
+        last.map_or_else(|| (None, self.pay(reach)), |(amount, decided)| (Some(amount), decided))
+    }
+}
+
+/// No ceiling can be told because of these policies.
+fn unbounded(reach: Amount, by: &[&PolicyId]) -> Decided {
+    let by: Vec<String> = by.iter().map(|it| it.to_string()).collect();
+    Decided {
+        what: format!("pay at most {reach}, each amount asked when it is paid"),
+        permitted: true,
+        why: format!("up to which amount they permit cannot be told of “{}”", by.join("”, “")),
+        by,
+        mend: "compare resource.minor with numbers, and a ceiling is told".into(),
     }
 }

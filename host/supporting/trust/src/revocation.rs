@@ -8,12 +8,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use semper_base::cert::Crl;
-use semper_base::{Digest, Identity, Role, Timestamp};
+use semper_base::cert::{Crl, Revocation, Verifier};
+use semper_base::{Certificate, Digest, Identity, Role, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::envelope::{self, EnvelopeError, REVOKED};
-use crate::trustfile::TrustFile;
+use crate::trustfile::{Freshness, Offline, TrustFile};
+
+/// A list by a key that was withdrawn can only take more back, which harms nobody who is honest.
+const ITSELF: Revocation = Revocation::Unasked("a list only takes back");
 
 /// Most entries of a list.
 pub const MAX_REVOKED: usize = 10_000;
@@ -102,15 +105,17 @@ impl Listed {
     pub fn verify(bytes: &[u8], trust: &TrustFile, at: Timestamp) -> Result<Self, EnvelopeError> {
         let mut why = None;
         for (name, evaluator) in &trust.evaluators {
-            match Self::signed(bytes, &evaluator.roots_at(at), Role::Evaluator, at) {
+            let verifier = evaluator.roots_at(at).asking(ITSELF);
+            match Self::signed(bytes, &verifier, Role::Evaluator, at) {
                 Ok((list, signer)) => {
                     return Ok(Self { list, signer, evaluator: Some(name.clone()) });
                 }
                 Err(error) => why = Some(error),
             }
         }
+        let verifier = trust.authorities.asking(ITSELF);
         for role in [Role::Merchant, Role::Author] {
-            match Self::signed(bytes, &trust.authorities, role, at) {
+            match Self::signed(bytes, &verifier, role, at) {
                 Ok((list, signer)) => return Ok(Self { list, signer, evaluator: None }),
                 Err(error) => why = Some(error),
             }
@@ -120,12 +125,12 @@ impl Listed {
 
     fn signed(
         bytes: &[u8],
-        roots: &semper_base::cert::Roots,
+        verifier: &Verifier,
         role: Role,
         at: Timestamp,
     ) -> Result<(RevocationList, Identity), EnvelopeError> {
         let (subject, list, signer) =
-            envelope::verify_any::<RevocationList>(bytes, REVOKED, roots, role, at)?;
+            envelope::verify_any::<RevocationList>(bytes, REVOKED, verifier, role, at)?;
         let wrong = |why: &str| Err(EnvelopeError::Form(why.to_owned()));
         if subject != signer.anchor {
             return wrong("the list is about another root's statements");
@@ -153,6 +158,50 @@ impl Listed {
     /// The entry for a digest, from its time on.
     pub fn revokes(&self, what: &Digest) -> Option<&Revoked> {
         self.list.revoked.iter().find(|it| it.what == *what)
+    }
+}
+
+/// An authority's newest list, as a trust file sees it at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Newest<'a> {
+    /// The trust file names no lists of authorities.
+    NotAsked,
+    /// It is not overdue.
+    Good(&'a Crl),
+    /// It is overdue since then, and the trust file lets that pass with a warning.
+    Overdue(&'a Crl, Timestamp),
+}
+
+/// The newest list of an authority among these; if the trust file names any, none may be missing.
+///
+/// # Errors
+/// It is missing, or too old for the trust file: the end of a sentence about the list.
+pub fn newest<'a>(
+    trust: &TrustFile,
+    crls: &'a [Crl],
+    authority: &Certificate,
+    at: Timestamp,
+) -> Result<Newest<'a>, String> {
+    if trust.crls.is_empty() {
+        return Ok(Newest::NotAsked);
+    }
+    let own = crls.iter().filter(|crl| crl.is_by(authority));
+    let list = own.max_by_key(|crl| crl.number()).ok_or("is not known here")?;
+    trust.freshness.of(list, at)
+}
+
+impl Freshness {
+    /// Whether a list is new enough at a time.
+    ///
+    /// # Errors
+    /// It is too old: the end of a sentence about the list.
+    pub fn of<'a>(&self, list: &'a Crl, at: Timestamp) -> Result<Newest<'a>, String> {
+        let due = list.next_update();
+        match self.offline {
+            _ if at <= due.after(self.grace) => Ok(Newest::Good(list)),
+            Offline::Refuse => Err(format!("is overdue since {due}")),
+            Offline::Warn => Ok(Newest::Overdue(list, due)),
+        }
     }
 }
 

@@ -19,12 +19,12 @@ mod signed;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use semper_base::{Digest, Identity, Timestamp};
+use semper_base::{Amount, Digest, Identity, Timestamp};
 
 use crate::describe::{ServiceDescription, TermsDescription};
 use crate::flow::Flow;
 use crate::layout::Layout;
-use crate::policies::{Decided, Facts};
+use crate::policies::{Decided, Facts, Policies};
 use crate::policy::{Grants, Refusal};
 use crate::revocation::Knowledge;
 use crate::trustfile::TrustFile;
@@ -50,6 +50,16 @@ pub struct VerifiedTerms {
     warnings: Vec<String>,
     grants: Grants,
     decided: Vec<Decided>,
+    paying: Arc<Paying>,
+}
+
+/// What policies are asked by when money moves.
+#[derive(Debug)]
+struct Paying {
+    policies: Arc<Policies>,
+    /// What certificates reach.
+    reach: Grants,
+    facts: Facts,
 }
 
 impl VerifiedTerms {
@@ -67,6 +77,25 @@ impl VerifiedTerms {
             .fresh(trust, knowledge, at)?
             .logged(layout, trust, knowledge.is_some())?
             .certified(layout, trust, knowledge, at)?
+            .granted(trust)
+    }
+
+    /// Verifies terms of a deal that was opened at that time and goes on: what was asked about
+    /// revocation and logs then is not asked again, and whether the merchant was known and its name odd
+    /// is told. So it is granted what it was granted then.
+    pub fn verify_again(
+        layout: &Layout,
+        trust: &TrustFile,
+        known: bool,
+        suspicious: bool,
+        at: Timestamp,
+    ) -> Result<Self, TrustError> {
+        Described::parse(layout)?
+            .signed(layout, trust, None, at)?
+            .fresh(trust, None, at)?
+            .seen(known, suspicious)
+            .logged(layout, trust, false)?
+            .certified(layout, trust, None, at)?
             .granted(trust)
     }
 
@@ -140,6 +169,13 @@ impl VerifiedTerms {
         &self.grants
     }
 
+    /// Whether the policies permit that a deal pays this much in all: asked when money moves, since a
+    /// policy may reckon with amounts in any way.
+    pub fn may_pay(&self, amount: Amount) -> Decided {
+        let Paying { policies, reach, facts } = &*self.paying;
+        policies.pay(reach, facts, amount)
+    }
+
     /// Every decision of the policies, with its reason.
     pub fn decided(&self) -> &[Decided] {
         &self.decided
@@ -174,7 +210,8 @@ impl Certified {
             country: trust.country.clone().unwrap_or_default(),
         };
         let lacks = if reach.certified { None } else { self.lacks(&trust.require) };
-        let (grants, decided) = trust.policies.narrow(reach, &facts);
+        let (grants, decided) = trust.policies.narrow(reach.clone(), &facts);
+        let paying = Arc::new(Paying { policies: Arc::clone(&trust.policies), reach, facts });
         let grants = Grants { lacks, ..grants };
         let asked = &self.described.service.limits;
         let mut grants = grants.with_limits(asked, &trust.limits, &counted)?;
@@ -190,6 +227,7 @@ impl Certified {
             warnings,
             grants,
             decided,
+            paying,
         })
     }
 }

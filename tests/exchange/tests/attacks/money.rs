@@ -63,7 +63,7 @@ fn an_abort_of_two_payments_takes_both_back() {
     assert_eq!(run.ends(), (Some(End::Aborted), Some(End::Aborted)));
     assert_eq!(scene.local.balance(&scene.originator.account), FUNDS);
     assert_eq!(scene.local.balance(&scene.responder.account), FUNDS);
-    scene.local.ledger.audit().unwrap();
+    scene.local.ledger.audit(scene.local.now()).unwrap();
 }
 
 /// Cases 19 and 28: short, for another payee, another third party, another exchange, forged.
@@ -178,7 +178,7 @@ fn an_expired_lock_is_the_payers_again() {
 
     assert!(matches!(fact.body().hold, Hold::Refunded(_)));
     assert_eq!(scene.local.balance(&scene.responder.account), FUNDS);
-    scene.local.ledger.audit().unwrap();
+    scene.local.ledger.audit(scene.local.now()).unwrap();
 }
 
 /// Whoever has not the money is refused, and nothing is promised by it.

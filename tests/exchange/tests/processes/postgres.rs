@@ -1,11 +1,16 @@
 //! Several processes of one third party on one PostgreSQL.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use semper_base::cert::Authority;
+use semper_base::{Digest, Role as CertifiedRole, SigningKey, Timestamp};
 use semper_exchange::Event;
 use semper_exchange::crypto::Signed;
 use semper_exchange::verdict::{Abort, Answer, Request, Resolve, Wish};
 use semper_exchange_tests::{Kind, Services as _};
+use semper_roles::third_party::cases::Cases as _;
+use semper_roles::third_party::postgres::PostgresCases;
 use semper_testkit::postgres::Postgres;
 
 use super::{Role, Town};
@@ -18,7 +23,7 @@ fn processes_that_share_a_store_never_give_two_verdicts() {
     let remotes: Vec<_> = (0..3).map(|index| Arc::new(town.remote("anna", index))).collect();
     for round in 0..25 {
         let setup = town.setup(&[Kind::Statement], &[Kind::Statement]);
-        let now = semper_base::Timestamp::now();
+        let now = Timestamp::now();
         let agreed = setup.agreed.clone();
         let originator = semper_exchange::Originator::new(agreed.clone(), vec![]);
         let responder = semper_exchange::Responder::new(agreed.clone(), vec![]);
@@ -65,4 +70,33 @@ fn processes_that_share_a_store_never_give_two_verdicts() {
     let checked = town.trusted.semper(&["serve", "third-1.toml", "--check"]).unwrap();
     assert_ne!(checked.code, 0);
     assert!(checked.err.contains("another process publishes"), "{}", checked.err);
+}
+
+#[test]
+fn a_store_that_speaks_tls_is_reached_by_the_root_that_was_named_and_by_no_other() {
+    let now = Timestamp::now();
+    let authority = |name: &str| Authority::new(name, SigningKey::generate(), now).unwrap();
+    let (own, other) = (authority("Database CA"), authority("Other CA"));
+    let (key, until) = (SigningKey::generate(), now.after(Duration::from_secs(86_400)));
+    let names = ["127.0.0.1".to_owned()];
+    let certificate =
+        own.issue("database", &key.public(), CertifiedRole::Server, &names, now, until).unwrap();
+    let postgres = Postgres::start_with_tls(&certificate.to_pem(), &key.to_pem()).unwrap();
+    let url = postgres.database("verdicts").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let root = |authority: &Authority, name: &str| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, authority.certificate.to_pem()).unwrap();
+        file
+    };
+    let (own, other) = (root(&own, "own.pem"), root(&other, "other.pem"));
+
+    let cases = PostgresCases::open(&url, Some(&own), true).unwrap();
+    assert!(cases.load(&Digest::of(b"nothing")).unwrap().is_none());
+    assert!(cases.size().unwrap() > 0);
+
+    let strange = PostgresCases::open(&url, Some(&other), false).unwrap_err().to_string();
+    assert!(strange.contains("certificate") || strange.contains("TLS"), "{strange}");
+    // The server refuses whoever comes without TLS.
+    assert!(PostgresCases::open(&url, None, false).is_err());
 }

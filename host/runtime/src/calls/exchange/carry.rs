@@ -4,18 +4,60 @@ use std::sync::Arc;
 
 use semper_base::{Digest, Timestamp};
 use semper_exchange::package::Part;
+use semper_items::Side;
 
 use super::super::v1_2::semper::exchange::exchange as wit;
 use super::Failed;
 use crate::context::Context;
 use crate::exchange::{Begun, CONSENT, Declared, END_OF_EXCHANGE, Got, Outcome, moved};
-use crate::flow::Moving;
+use crate::flow::{Moved, Moving};
 use crate::handles::{PaymentHandle, StatementHandle};
 use crate::stop::{Cause, Proof, Stop, Verdict};
 
 impl Context {
+    /// Looks once more whether an exchange may begin, before the person is asked: since it was
+    /// proposed, the flow has perhaps gone on, and other money may have left. `Err` inside is why the
+    /// person's policies do not permit it.
+    fn may_begin(&mut self, begun: &Begun<'_>) -> Result<Result<(), String>, Stop> {
+        let (ours, theirs) = (moved(&begun.ours.parts), moved(&begun.theirs.parts));
+        let (by, gives, wants) = self.in_order(begun, &ours, &theirs);
+        self.enabled(by, Moving::Exchange(gives, wants), self.clock)?;
+        let mut money = 0_i64;
+        for part in &begun.ours.parts {
+            if let Part::Money { money: it, .. } = part {
+                money = money.saturating_add(it.amount.minor());
+                if let Err(why) = self.permitted(it.amount, money)? {
+                    return Ok(Err(why));
+                }
+            }
+        }
+        self.may_post(self.clock)?;
+        Ok(Ok(()))
+    }
+
+    /// Who proposed an exchange, what that side gives, and what it wants.
+    fn in_order<'a>(
+        &self,
+        begun: &Begun<'_>,
+        ours: &'a [Moved],
+        theirs: &'a [Moved],
+    ) -> (Side, &'a [Moved], &'a [Moved]) {
+        match begun.proposed {
+            true => (self.deal.side, ours, theirs),
+            false => (self.deal.side.other(), theirs, ours),
+        }
+    }
+
+    /// Whether an exchange may begin, and the person agrees; `Err` inside is why not.
+    pub(super) fn agreed_to(&mut self, begun: &Begun<'_>) -> Result<Result<(), String>, Stop> {
+        match self.may_begin(begun)? {
+            Ok(()) => self.consent_to(begun),
+            Err(why) => Ok(Err(why)),
+        }
+    }
+
     /// Has the person decide about an exchange; `Err` inside is why not.
-    pub(super) fn consent_to(&mut self, begun: &Begun<'_>) -> Result<Result<(), String>, Stop> {
+    fn consent_to(&mut self, begun: &Begun<'_>) -> Result<Result<(), String>, Stop> {
         let (world, refers) = (Arc::clone(&self.world), self.referred());
         let account = self.till()?.map(|till| (till.system, till.account));
         let pays = begun.ours.parts.iter().any(|it| matches!(it, Part::Money { .. }));
@@ -53,11 +95,8 @@ impl Context {
     /// An exchange has ended well: the flow goes on, and handles are made of what has come.
     fn settle(&mut self, begun: &Begun<'_>, got: Vec<Got>) -> wasmtime::Result<Vec<wit::Received>> {
         let (ours, theirs) = (moved(&begun.ours.parts), moved(&begun.theirs.parts));
-        let (side, peer) = (self.deal.side, self.deal.side.other());
-        let (by, gives, wants) = match begun.proposed {
-            true => (side, &ours, &theirs),
-            false => (peer, &theirs, &ours),
-        };
+        let side = self.deal.side;
+        let (by, gives, wants) = self.in_order(begun, &ours, &theirs);
         // It was enabled when it began; what has ended since then does not undo it.
         let at = self.clock.min(begun.agreement.accept_by);
         // Whether the flow enables it was looked at before anybody agreed.

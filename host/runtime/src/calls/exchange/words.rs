@@ -11,17 +11,18 @@ use serde_bytes::ByteBuf;
 use super::super::convert::{amount_in, amount_out, content_in, content_out, digest_in};
 use super::super::v1_2::semper::exchange::exchange as wit;
 use crate::context::Context;
-use crate::exchange::{Give, MAX_INFO, receipt_names};
+use crate::exchange::{Give, MAX_GIVEN, MAX_INFO, receipt_names};
 use crate::stop::{Cause, Stop, Verdict};
 
 impl Context {
-    /// What the component gives, as the host's own types; money within what is granted.
+    /// What the component gives, as the host's own types; money within what is granted. `Err` inside
+    /// is why the person's policies do not permit it.
     pub(super) fn gives(
         &mut self,
         items: Vec<wit::Item>,
         gets_money_for: &[Digest],
-    ) -> Result<Vec<Give>, Stop> {
-        let mut money = 0_i64;
+    ) -> Result<Result<Vec<Give>, String>, Stop> {
+        let (mut money, mut size) = (0_i64, 0_usize);
         let account = self.till()?.map(|till| till.account).unwrap_or_default();
         let mut gives = Vec::with_capacity(items.len());
         for item in items {
@@ -32,7 +33,9 @@ impl Context {
                 wit::Item::Money(it) => {
                     let amount = amount_in(&it.amount)?;
                     money = money.saturating_add(amount.minor());
-                    self.within_grant(amount, money)?;
+                    if let Err(why) = self.permitted(amount, money)? {
+                        return Ok(Err(why));
+                    }
                     Give::Money(amount, digest_in(&it.order)?)
                 }
                 wit::Item::Information(info) => {
@@ -46,8 +49,10 @@ impl Context {
                     Give::Information(info.kind, ByteBuf::from(info.body))
                 }
             });
+            size += gives.last().map_or(0, size_of);
+            fits(size)?;
         }
-        Ok(gives)
+        Ok(Ok(gives))
     }
 
     fn stated(
@@ -72,15 +77,61 @@ impl Context {
         content_in(content, account)
     }
 
-    /// Whether an amount may leave, after what has left already; `so_far` is all of one call.
-    pub(crate) fn within_grant(&self, amount: Amount, so_far: i64) -> Result<(), Stop> {
-        let most = self.deal.grants().most;
-        let within = most.is_some_and(|most| {
-            most.currency() == amount.currency()
-                && self.spent.saturating_add(so_far) <= most.minor()
-        });
-        if within { Ok(()) } else { Err(Verdict::new(Cause::Money(most)).into()) }
+    /// Whether an amount may leave, after what has left already; `so_far` is all of one call. `Err`
+    /// inside is why the person's policies do not permit it: no service can know them, so it is
+    /// told as if she had declined. More than is granted is the service's own fault.
+    ///
+    /// A call that the journal answers has been asked before, by the rules of its time.
+    pub(crate) fn permitted(
+        &mut self,
+        amount: Amount,
+        so_far: i64,
+    ) -> Result<Result<(), String>, Stop> {
+        let refused_before = self.journal.continues_with(NOT_PERMITTED);
+        if self.journal.is_replaying() && !refused_before {
+            return Ok(Ok(()));
+        }
+        let all = Amount::new(self.spent.saturating_add(so_far), amount.currency());
+        let mut why = String::new();
+        if !refused_before {
+            let most = self.deal.grants().most;
+            if most.is_none_or(|it| it.currency() != all.currency() || all.minor() > it.minor()) {
+                return Err(Verdict::new(Cause::Money(most)).into());
+            }
+            let decided = self.deal.terms.may_pay(all);
+            if decided.permitted {
+                return Ok(Ok(()));
+            }
+            // The reason is for the person alone; the service may tell it to the other side.
+            self.world.progress(format!("{all} is not paid: {}", decided.why));
+            why = format!("this home's policies do not permit that {all} is paid");
+        }
+        Ok(Err(self.journal.read(NOT_PERMITTED, &all, || Ok(why))?))
     }
+}
+
+/// The call in which a policy has refused an amount.
+const NOT_PERMITTED: &str = "policy/pay";
+
+/// Bytes that an item adds to what is said before an exchange.
+fn size_of(give: &Give) -> usize {
+    match give {
+        Give::Statement(content) => semper_base::cbor::encode(content).len(),
+        Give::Money(..) => 0,
+        Give::Information(_, body) => body.len(),
+    }
+}
+
+/// Whether so much can be said before an exchange: asked before anything of it is signed, since the
+/// other side would take no more.
+fn fits(size: usize) -> Result<(), Stop> {
+    if size <= MAX_GIVEN {
+        return Ok(());
+    }
+    Err(Stop::service(format!(
+        "it gives {size} bytes in one exchange, where {MAX_GIVEN} find room; give less, or in \
+         several exchanges"
+    )))
 }
 
 pub(super) fn wants_in(wants: Vec<wit::Wanted>) -> Result<Vec<Wanted>, Stop> {

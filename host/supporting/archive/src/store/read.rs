@@ -7,11 +7,12 @@ use semper_items::Side;
 
 use super::{Archive, ArchiveError};
 use crate::rows::{
-    DealRow, DealState, EvidenceRow, ExchangeRow, JournalRow, MessageRow, OpeningRow, Waits,
+    DealRow, DealState, EvidenceRow, ExchangeRow, JournalRow, MessageRow, OpeningRow, Seen, Waits,
 };
 
 const DEAL: &str = "id, side, peer, address, terms, agreement, state, note, opened, changed, \
-    asleep, wake_at, question, cancel, begins, wake_message, basis";
+    asleep, wake_at, question, cancel, begins, wake_message, basis, known,
+    suspicious";
 
 impl Archive {
     /// The deal with this id, if there is one.
@@ -121,6 +122,18 @@ impl Archive {
     /// All openings, under way or over.
     pub fn openings(&self) -> Result<Vec<OpeningRow>, ArchiveError> {
         self.rows("SELECT nonce, deal, side, address, state FROM openings", [], opening)
+    }
+
+    /// A merchant's openings whose deal is not there, some at a time: those after this number, with
+    /// their numbers.
+    pub fn openings_under_way(
+        &self,
+        after: i64,
+        most: u32,
+    ) -> Result<Vec<(i64, OpeningRow)>, ArchiveError> {
+        let sql = "SELECT nonce, deal, side, address, state, rowid FROM openings
+                   WHERE rowid > ?1 AND side = 'seller' AND state <> x'' ORDER BY rowid LIMIT ?2";
+        self.rows(sql, (after, most), |row| Ok((row.get(5)?, opening(row)?)))
     }
 
     /// The configuration of this name that deals began with.
@@ -306,6 +319,7 @@ fn deal(row: &Row<'_>) -> rusqlite::Result<DealRow> {
             message: row.get::<_, Option<i64>>(15)?.and_then(|it| u64::try_from(it).ok()),
         },
         basis: row.get::<_, Option<[u8; 32]>>(16)?.map(Digest::from_bytes),
+        seen: Seen { known: row.get(17)?, suspicious: row.get(18)? },
     })
 }
 

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::{ArchiveError, translate};
 
 /// Each entry brings the file from format n to n + 1; entries are never changed, only added.
-const MIGRATIONS: [&str; 4] = [FIRST, SECOND, THIRD, FOURTH];
+const MIGRATIONS: [&str; 5] = [FIRST, SECOND, THIRD, FOURTH, FIFTH];
 
 const FIRST: &str = "
     CREATE TABLE openings (
@@ -104,6 +104,12 @@ const FOURTH: &str = "
     ALTER TABLE deals ADD COLUMN wake_message INTEGER;
 ";
 
+/// How the other side was seen when a deal was opened: what its policies were asked by.
+const FIFTH: &str = "
+    ALTER TABLE deals ADD COLUMN known INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE deals ADD COLUMN suspicious INTEGER NOT NULL DEFAULT 0;
+";
+
 /// Opens for writing: makes, migrates and checks the file.
 pub(super) fn open(path: &Path, quota: Option<u32>) -> Result<Connection, ArchiveError> {
     let failed = |error: rusqlite::Error| translate(path, &error);
@@ -148,9 +154,7 @@ pub(super) fn look(path: &Path) -> Result<Connection, ArchiveError> {
 
 /// An archive holds what nobody else may read; SQLite gives its side files the same mode.
 fn make_private(path: &Path) -> Result<(), ArchiveError> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let made = std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(path);
-    made.map(drop)
+    semper_store::make_private(path)
         .map_err(|error| ArchiveError::Sqlite { path: path.to_owned(), detail: error.to_string() })
 }
 

@@ -27,9 +27,13 @@ pub(super) fn apply(
 
 fn one(connection: &Connection, write: &Write) -> rusqlite::Result<usize> {
     match write {
-        Write::Opening(row) => opening(connection, row),
+        Write::Opening(row) => opening(connection, AGAIN, row),
+        Write::NewOpening(row) => opening(connection, "NOTHING", row),
         Write::Opened(nonce) => connection
             .prepare_cached("UPDATE openings SET state = x'' WHERE nonce = ?1")?
+            .execute([nonce.as_bytes()]),
+        Write::ForgetOpening(nonce) => connection
+            .prepare_cached("DELETE FROM openings WHERE nonce = ?1 AND state <> x''")?
             .execute([nonce.as_bytes()]),
         Write::NewDeal(row) => new_deal(connection, row),
         Write::Deal { id, state, note, at } => connection
@@ -105,23 +109,28 @@ fn sleep(connection: &Connection, write: &Write) -> rusqlite::Result<usize> {
         ])
 }
 
-fn opening(connection: &Connection, row: &OpeningRow) -> rusqlite::Result<usize> {
-    connection
-        .prepare_cached("INSERT OR REPLACE INTO openings VALUES (?1, ?2, ?3, ?4, ?5)")?
-        .execute(params![
-            row.nonce.as_bytes(),
-            row.deal.as_ref().map(|id| id.digest().as_bytes().as_slice()),
-            row.side.name(),
-            row.address,
-            row.state,
-        ])
+/// What becomes of an opening that is there, unless its deal is there already.
+const AGAIN: &str = "UPDATE SET deal = excluded.deal, address = excluded.address,
+    state = excluded.state WHERE length(openings.state) > 0";
+
+/// `again` says what becomes of an opening that is there.
+fn opening(connection: &Connection, again: &str, row: &OpeningRow) -> rusqlite::Result<usize> {
+    let sql = "INSERT INTO openings VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (nonce) DO";
+    connection.prepare_cached(&format!("{sql} {again}"))?.execute(params![
+        row.nonce.as_bytes(),
+        row.deal.as_ref().map(|id| id.digest().as_bytes().as_slice()),
+        row.side.name(),
+        row.address,
+        row.state,
+    ])
 }
 
 fn new_deal(connection: &Connection, row: &DealRow) -> rusqlite::Result<usize> {
     connection
         .prepare_cached(
             "INSERT INTO deals (id, side, peer, address, terms, agreement, state, note, opened,
-                 changed, basis) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+                 changed, basis, known, suspicious)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
              ON CONFLICT (id) DO NOTHING",
         )?
         .execute(params![
@@ -136,6 +145,8 @@ fn new_deal(connection: &Connection, row: &DealRow) -> rusqlite::Result<usize> {
             row.opened.millis() as i64,
             row.changed.millis() as i64,
             row.basis.as_ref().map(|it| it.as_bytes().as_slice()),
+            row.seen.known,
+            row.seen.suspicious,
         ])
 }
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use semper_base::cert::{Authority, Request as CertificateRequest, Roots};
+use semper_base::cert::{Authority, Request as CertificateRequest, Revocation, Roots, Verifier};
 use semper_base::{DealId, Digest, Role, SealSecret, SigningKey, Timestamp};
 use semper_items::{Agreement, Attributes, DealKeys, Hello};
 use semper_keeper::Keeper;
@@ -117,7 +117,7 @@ pub fn question(topic: &str) -> Question {
 pub struct Anna {
     pub service: Service,
     pub seen: Recorder,
-    pub roots: Roots,
+    pub verifier: Verifier,
     pub now: Timestamp,
     pub folder: tempfile::TempDir,
 }
@@ -142,7 +142,13 @@ pub fn anna() -> Anna {
     let certificate =
         authority.issue("Anna Berg", &request.key, Role::Buyer, &[], now, until).unwrap();
     service.answer(Request::InstallCertificate(vec![certificate])).unwrap();
-    Anna { service, seen, roots: Roots::new(vec![authority.certificate]), now, folder }
+    Anna {
+        service,
+        seen,
+        verifier: Roots::new(vec![authority.certificate]).asking(Revocation::STAGE),
+        now,
+        folder,
+    }
 }
 
 impl Anna {

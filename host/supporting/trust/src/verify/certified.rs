@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use semper_base::cert::Roots;
+use semper_base::cert::{Revocation, Roots, Verifier};
 use semper_base::{Digest, Identity, Role, Timestamp};
 
 use super::described::Described;
@@ -124,11 +124,16 @@ impl Certified {
     }
 }
 
+/// An organisation withdraws its keys by its own signed list, at which every certificate is looked at.
+const OWN_LIST: Revocation =
+    Revocation::Unasked("an organisation's own list says what it withdraws");
+
 /// Somebody whose certificates count as an evaluator's.
 #[derive(Clone)]
 struct Voice {
     evaluator: String,
-    roots: Roots,
+    /// Believes its keys. What it has withdrawn is on its own list.
+    verifier: Verifier,
     criteria: Vec<String>,
     most: u32,
     /// How often it may delegate on.
@@ -194,7 +199,7 @@ impl Looking<'_> {
             .iter()
             .map(|(name, evaluator)| Voice {
                 evaluator: name.clone(),
-                roots: evaluator.roots_at(self.at),
+                verifier: evaluator.roots_at(self.at).asking(OWN_LIST),
                 criteria: evaluator.criteria.clone(),
                 most: u32::MAX,
                 depth: evaluator.delegates.min(MAX_DEPTH),
@@ -222,7 +227,7 @@ impl Looking<'_> {
         let verified = envelope::verify_any::<Delegation>(
             bytes,
             DELEGATED,
-            &voice.roots,
+            &voice.verifier,
             Role::Evaluator,
             self.at,
         );
@@ -240,7 +245,7 @@ impl Looking<'_> {
         Ok(Some(Voice {
             evaluator: voice.evaluator.clone(),
             criteria: criteria.cloned().collect(),
-            roots: Roots::new(vec![delegation.root]),
+            verifier: Roots::new(vec![delegation.root]).asking(OWN_LIST),
             most: voice.most.min(delegation.level),
             depth: (voice.depth - 1).min(delegation.depth),
             via,
@@ -260,8 +265,12 @@ impl Looking<'_> {
         let Some(layer) = envelope_of(manifest) else { return Ok(all) };
         let Ok(opened) = Opened::new(self.layout.blob(&layer)?) else { return Ok(all) };
         for voice in voices {
-            let verified =
-                opened.verify::<CertificateOf>(CERTIFIED, &voice.roots, Role::Evaluator, self.at);
+            let verified = opened.verify::<CertificateOf>(
+                CERTIFIED,
+                &voice.verifier,
+                Role::Evaluator,
+                self.at,
+            );
             let Ok((about_what, certificate, signer)) = verified else { continue };
             if about_what != *subject {
                 continue;

@@ -6,8 +6,8 @@ use super::described::Described;
 use super::error::TrustError;
 use super::signed::{Signature, Signed};
 use crate::lookalike;
-use crate::revocation::Knowledge;
-use crate::trustfile::{Offline, TrustFile};
+use crate::revocation::{self, Knowledge, Newest};
+use crate::trustfile::TrustFile;
 
 /// Signed terms that hold now.
 #[derive(Clone, Debug)]
@@ -57,6 +57,16 @@ impl Signed {
     }
 }
 
+impl Fresh {
+    /// As the merchant was seen before.
+    #[must_use]
+    pub(super) const fn seen(mut self, known: bool, suspicious: bool) -> Self {
+        self.known = known;
+        self.suspicious = suspicious;
+        self
+    }
+}
+
 /// A clock before a signed time that has been seen is wrong, and with it every validity.
 fn not_before(knowledge: &Knowledge, at: Timestamp) -> Result<(), TrustError> {
     match knowledge.newest {
@@ -101,24 +111,16 @@ fn current(
     signer: &Identity,
     at: Timestamp,
 ) -> Result<Option<String>, TrustError> {
-    if trust.crls.is_empty() {
-        return Ok(None);
-    }
-    let root = trust.authorities.certificates().iter().find(|it| it.digest() == signer.anchor);
-    let of = signer.root.clone();
-    let list = root.and_then(|root| {
-        knowledge.crls.iter().filter(|crl| crl.is_by(root)).max_by_key(|crl| crl.number())
-    });
-    let Some(list) = list else {
-        return Err(TrustError::Stale { of, why: "is not known here".into() });
+    let of = || signer.root.clone();
+    let roots = trust.authorities.certificates();
+    let Some(root) = roots.iter().find(|it| it.digest() == signer.anchor) else {
+        return Err(TrustError::Stale { of: of(), why: "is not known here".into() });
     };
-    let due = list.next_update();
-    if at <= due.after(trust.freshness.grace) {
-        return Ok(None);
-    }
-    let why = format!("is overdue since {due}");
-    match trust.freshness.offline {
-        Offline::Refuse => Err(TrustError::Stale { of, why }),
-        Offline::Warn => Ok(Some(format!("the revocation list of “{of}” {why}"))),
+    match revocation::newest(trust, &knowledge.crls, root, at) {
+        Ok(Newest::NotAsked | Newest::Good(_)) => Ok(None),
+        Ok(Newest::Overdue(_, since)) => {
+            Ok(Some(format!("the revocation list of “{}” is overdue since {since}", of())))
+        }
+        Err(why) => Err(TrustError::Stale { of: of(), why }),
     }
 }

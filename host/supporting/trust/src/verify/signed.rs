@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use semper_base::cert::Roots;
+use semper_base::cert::{Revocation, Verifier};
 use semper_base::{Digest, Identity, Role, Timestamp};
 
 use super::described::Described;
@@ -54,8 +54,11 @@ impl Described {
         knowledge: Option<&Knowledge>,
         at: Timestamp,
     ) -> Result<Signed, TrustError> {
-        let crls = knowledge.map(|it| it.crls.clone()).unwrap_or_default();
-        let authorities = trust.authorities.clone().with_crls(crls);
+        let revocation = match knowledge {
+            Some(it) => Revocation::lists(it.crls.iter().cloned()),
+            None => Revocation::EVIDENCE,
+        };
+        let authorities = trust.authorities.asking(revocation);
         let merchant = Wanted {
             subject: &self.terms_digest,
             predicate: OFFERED,
@@ -83,7 +86,7 @@ impl Wanted<'_> {
     fn find(
         &self,
         layout: &Layout,
-        authorities: &Roots,
+        authorities: &Verifier,
         at: Timestamp,
     ) -> Result<Signature, TrustError> {
         let what = self.what;

@@ -1,16 +1,18 @@
-//! Terms and a runtime for the stage.
+//! Terms and a runtime for the stage, as exercises and trials use them.
 //!
 //! An evaluator examines before anybody has certified, perhaps before the merchant is known: the
 //! service and the terms of the bundle, byte for byte, are signed anew with keys of the bench,
 //! and certified there for all that they import. They are the same code under the same digest,
 //! in a world of their own.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use semper_archive::Home;
 use semper_base::cert::{Authority, CertError, Roots};
 use semper_base::{Amount, Currency, Report, Role, SigningKey, Timestamp};
+use semper_items::Side;
 use semper_keeper::Keeper;
 use semper_runtime::Runtime;
 use semper_runtime::compile::Compiler;
@@ -29,7 +31,19 @@ const NAME: &str = "Bench";
 /// How long the bench's signatures hold.
 const LASTS: Duration = Duration::from_secs(3 * 365 * 86_400);
 
-/// What all deals of an exercise share.
+/// Where compiled code is kept.
+#[derive(Clone, Copy)]
+pub enum Code<'a> {
+    /// As long as the bench is there.
+    Forgotten,
+    /// In this folder, for the next time.
+    Kept(&'a Path),
+}
+
+/// Files of compiled code that a folder keeps: those of the last few builds.
+const KEPT: usize = 6;
+
+/// What all deals on a stage share.
 pub struct Bench {
     pub terms: Arc<VerifiedTerms>,
     pub runtime: Runtime,
@@ -37,11 +51,11 @@ pub struct Bench {
     pub begins: Timestamp,
     pub currency: Currency,
     /// Keeps the code cache as long as it is needed.
-    _folder: tempfile::TempDir,
+    _folder: Option<tempfile::TempDir>,
 }
 
 impl Bench {
-    pub fn new(layout: &Layout) -> Result<Self, Report> {
+    pub fn new(layout: &Layout, code: Code<'_>) -> Result<Self, Report> {
         let broken = |what: String| Report::refusal(what, "examine the bundle with inspect first");
         let (_, service) = files::service(layout)?;
         let (_, description) = files::terms(layout)?.ok_or_else(|| {
@@ -58,8 +72,18 @@ impl Bench {
             again(layout, &service.author, &description.merchant, begins, currency)
                 .map_err(|error| broken(error.to_string()))?;
         let terms = VerifiedTerms::verify(&fresh, &trust, Some(&Knowledge::default()), begins)?;
-        let folder = tempfile::tempdir().map_err(|error| broken(error.to_string()))?;
-        let home = Home::create(&folder.path().join("bench"))?;
+        let (folder, home) = match code {
+            Code::Forgotten => {
+                let folder = tempfile::tempdir().map_err(|error| broken(error.to_string()))?;
+                let home = Home::create(&folder.path().join("bench"))?;
+                (Some(folder), home)
+            }
+            Code::Kept(folder) => {
+                forget(&folder.join("cache"));
+                let home = if folder.is_dir() { Home::open(folder) } else { Home::create(folder) };
+                (None, home?)
+            }
+        };
         let program = std::env::current_exe().map_err(|error| broken(error.to_string()))?;
         let failed = |stop: semper_runtime::Stop| broken(stop.to_string());
         let compiler = Compiler::new(Arc::new(home), program).map_err(failed)?;
@@ -73,6 +97,34 @@ impl Bench {
             currency,
             _folder: folder,
         })
+    }
+}
+
+impl Bench {
+    /// Compiles both components, at the same time, or takes their code from where it is kept.
+    pub fn ready(&self) -> Result<(), Report> {
+        let ready = |side: Side| {
+            self.runtime.ready(&self.terms, side).map(drop).map_err(|stop| {
+                let what = format!("the {}'s half cannot be run: {stop}", side.name());
+                Report::refusal(what, crate::mend::mend(&stop, side))
+            })
+        };
+        std::thread::scope(|scope| {
+            let seller = scope.spawn(|| ready(Side::Seller));
+            ready(Side::Buyer)?;
+            seller.join().unwrap_or_else(|_| Err(Report::refusal("the compiler has failed", "")))
+        })
+    }
+}
+
+/// Removes the code of builds that were long ago. What cannot be removed only takes room.
+fn forget(folder: &Path) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    let dated = |it: std::fs::DirEntry| Some((it.metadata().ok()?.modified().ok()?, it.path()));
+    let mut all: Vec<_> = entries.filter_map(Result::ok).filter_map(dated).collect();
+    all.sort();
+    for (_, old) in all.iter().rev().skip(KEPT) {
+        let _ = std::fs::remove_file(old);
     }
 }
 

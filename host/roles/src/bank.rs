@@ -78,6 +78,8 @@ pub enum BankError {
 /// Merchants pay too (refunds), so either may hold an account.
 const HOLDERS: [Role; 2] = [Role::Buyer, Role::Merchant];
 const BEING_LOOKED_AT: &str = "the bank's books are being looked at; nothing was booked";
+/// Its authority's list is too old, or was never had.
+const CANNOT_SAY: &str = "the bank cannot learn just now whether your certificate was revoked";
 const REGISTER: &str = "make bank.key with semper-sign key and register its request as bank.pem";
 
 /// Whether a bank's books balance. While they do not, nothing is booked: what is wrong is for the
@@ -376,7 +378,10 @@ fn number(text: &str) -> Result<AccountId, BankRefusal> {
 /// A request whose signature is not believed; what the bank only cannot say now is its own trouble.
 fn not_believed(passing: bool, error: &dyn std::fmt::Display) -> BankRefusal {
     match passing {
-        true => BankRefusal::new(Refusal::Away, error),
+        true => {
+            tracing::error!(%error, "nobody can be believed just now");
+            BankRefusal::new(Refusal::Away, CANNOT_SAY)
+        }
         false => BankRefusal::malformed(error),
     }
 }
@@ -509,8 +514,10 @@ fn refused(refusal: &BankRefusal) -> Response {
     if refusal.code.is_passing() {
         // The bank's own trouble: the payer asks again.
         tracing::error!(words = refusal.words, "a request is not answered now");
-        // What hinders us is no matter of anybody else's.
-        let plain = BankRefusal::new(refusal.code.clone(), "the bank cannot answer this now");
+        // What else hinders us is no matter of anybody else's.
+        let told = [BEING_LOOKED_AT, CANNOT_SAY].into_iter().find(|it| refusal.words == *it);
+        let words = told.unwrap_or("the bank cannot answer this now");
+        let plain = BankRefusal::new(refusal.code.clone(), words);
         return web::json(StatusCode::SERVICE_UNAVAILABLE, &plain);
     }
     tracing::warn!(code = %refusal.code, "payment or account request refused");

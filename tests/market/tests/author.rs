@@ -308,7 +308,7 @@ fn a_play_that_is_wrong_says_what_it_lacks() {
             "topic = \"availability\"",
             "topic = \"other\"",
             "asks “availability” (a choice of “ask for an offer”, “shop on”), and the play has no answer",
-            "[[buyer.answer]]\ntopic = \"availability\"\nchoose = \"ask for an offer\"",
+            "[[buyer.answer]]\n  topic = \"availability\"\n  choose = \"ask for an offer\"",
         ),
         // An answer that is none.
         (

@@ -26,13 +26,18 @@ pub fn market(options: &MarketOptions) -> (Market, TempDir) {
 /// As [`market`], with parties who ask the third party as soon as the other side is late: whoever
 /// kills processes a hundred times does not want to wait for each.
 pub fn impatient(options: &MarketOptions) -> (Market, TempDir) {
+    with_patience(options, 1_000)
+}
+
+/// As [`market`], with parties who ask the third party when the other side is late by so much.
+pub fn with_patience(options: &MarketOptions, ms: u32) -> (Market, TempDir) {
     let (mut market, folder) = market(options);
     for home in ["anna", "otto"] {
         let file = market.folder.join(home).join("trust.toml");
         let text = std::fs::read_to_string(&file).unwrap();
-        let hurried = text.replace("patience_ms = 4000", "patience_ms = 1000");
-        assert_ne!(text, hurried);
-        std::fs::write(&file, hurried).unwrap();
+        let changed = text.replace("patience_ms = 4000", &format!("patience_ms = {ms}"));
+        assert_ne!(text, changed);
+        std::fs::write(&file, changed).unwrap();
     }
     market.restart_merchant().unwrap();
     (market, folder)

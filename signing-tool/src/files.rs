@@ -99,17 +99,9 @@ pub fn certificate(file: &Path) -> Result<Certificate, Report> {
 
 /// Reads a chain, leaf first; at least one.
 pub fn chain(file: &Path) -> Result<Vec<Certificate>, Report> {
-    const END: &str = "-----END CERTIFICATE-----";
-    let wrong = |why: String| {
-        Report::input(format!("{}: {why}", file.display()), "give PEM certificates, leaf first")
-    };
-    let text = text(file)?;
-    let mut all = Vec::new();
-    for block in text.split_inclusive(END).filter(|it| it.contains(END)) {
-        let pem = format!("{}\n", block.trim_start());
-        all.push(Certificate::from_pem(&pem).map_err(|error| wrong(error.to_string()))?);
-    }
-    if all.is_empty() { Err(wrong("no certificate in it".into())) } else { Ok(all) }
+    Certificate::chain_from_pem(&text(file)?).map_err(|error| {
+        Report::input(format!("{}: {error}", file.display()), "give PEM certificates, leaf first")
+    })
 }
 
 /// Reads the roots that vouch for servers: of any kind of key, several in a file.

@@ -14,13 +14,15 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use x509_cert::der::{Decode, Encode, EncodePem, pem::LineEnding};
+use x509_cert::ext::pkix::{BasicConstraints, SubjectAltName};
+use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::spki::ObjectIdentifier;
 
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::keys::{KeyError, PublicKey};
 
-pub use crl::{Crl, MAX_CRL, Withdrawn};
+pub use crl::{Crl, ISSUER, MAX_CRL, Withdrawn};
 pub use issue::{Authority, Bounds, Request};
 pub use server_root::ServerRoot;
 pub use verify::{Identity, Revocation, Roots, Verifier, Withdrawals};
@@ -73,6 +75,11 @@ static ROLES: [(Role, &str, ObjectIdentifier); 11] = [
 ];
 
 impl Role {
+    /// All of them.
+    pub fn all() -> impl Iterator<Item = Self> {
+        ROLES.iter().map(|row| row.0)
+    }
+
     /// The extended key usage that stands for it.
     pub fn oid(self) -> &'static ObjectIdentifier {
         &self.row().2
@@ -207,6 +214,21 @@ impl Certificate {
         Self::from_der(&der)
     }
 
+    /// Parses one PEM block or several: a leaf, and the authorities between it and its root.
+    ///
+    /// # Errors
+    /// There is none, or one of them is no certificate.
+    pub fn chain_from_pem(pem: &str) -> Result<Vec<Self>, CertError> {
+        const END: &str = "-----END CERTIFICATE-----";
+        let blocks = pem.split_inclusive(END).filter(|it| it.contains(END));
+        let blocks = blocks.map(|it| Self::from_pem(&format!("{}\n", it.trim_start())));
+        let chain: Vec<Self> = blocks.collect::<Result<_, _>>()?;
+        if chain.is_empty() {
+            return Err(CertError::Form("there is no certificate".into()));
+        }
+        Ok(chain)
+    }
+
     /// The DER encoding, as it was signed.
     pub fn der(&self) -> &[u8] {
         &self.der
@@ -227,6 +249,17 @@ impl Certificate {
         common_name(self.parsed.tbs_certificate().issuer())
     }
 
+    /// Whether this authority has signed it.
+    pub fn is_signed_by(&self, authority: &Self) -> bool {
+        let extensions = authority.parsed.tbs_certificate().get_extension::<BasicConstraints>();
+        let is_authority = extensions.ok().flatten().is_some_and(|it| it.1.ca);
+        let signed = || {
+            let tbs = self.parsed.tbs_certificate().to_der().ok()?;
+            authority.key().ok()?.verify(&tbs, self.parsed.signature().raw_bytes()).ok()
+        };
+        is_authority && self.is_issued_by(authority) && signed().is_some()
+    }
+
     /// Whether it names this certificate's subject as its issuer; nothing is verified.
     pub fn is_issued_by(&self, other: &Self) -> bool {
         self.parsed.tbs_certificate().issuer() == other.parsed.tbs_certificate().subject()
@@ -240,6 +273,23 @@ impl Certificate {
     /// The serial number, lower-case hex.
     pub fn serial(&self) -> String {
         crate::digest::hex(self.parsed.tbs_certificate().serial_number().as_bytes())
+    }
+
+    /// The DNS names and addresses for which a server may show it.
+    pub fn server_names(&self) -> Vec<String> {
+        let names = self.parsed.tbs_certificate().get_extension::<SubjectAltName>();
+        let all = names.ok().flatten().map(|it| it.1.0).unwrap_or_default();
+        let text = |name: &GeneralName| match name {
+            GeneralName::DnsName(name) => Some(name.as_str().to_owned()),
+            GeneralName::IpAddress(bytes) => match bytes.as_bytes() {
+                &[a, b, c, d] => Some(std::net::Ipv4Addr::new(a, b, c, d).to_string()),
+                long => <[u8; 16]>::try_from(long)
+                    .ok()
+                    .map(|it| std::net::Ipv6Addr::from(it).to_string()),
+            },
+            _ => None,
+        };
+        all.iter().filter_map(text).collect()
     }
 
     /// First and last moment of validity.

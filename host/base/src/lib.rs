@@ -12,6 +12,7 @@
 //! | [`cert`] | X.509 certificates: the project's profile, roles, chains, requests |
 //! | [`fault`] | fault injection, in the tests' builds alone |
 //! | [`mend`] | what every error of ours also says: how to mend it; the derive of that |
+//! | [`renewal`] | a certified key that asks for its successor |
 //! | [`text`] | text from outside that a person will read |
 //!
 //! Bytes from outside become one of these types once, at the border, or a named error.
@@ -30,6 +31,7 @@ pub mod fault;
 pub mod id;
 pub mod keys;
 pub mod mend;
+pub mod renewal;
 pub mod text;
 
 pub use amount::{Amount, AmountError, Currency};

@@ -128,8 +128,15 @@ impl Drop for Worker {
 }
 
 /// Answers that activations wait for, by the key of what was asked. An activation that has waited
-/// for its grace leaves; when the answer comes, its deal is woken and finds it here.
-pub(crate) struct Awaited<T>(Mutex<HashMap<Digest, Option<T>>>);
+/// for its grace leaves; when the answer comes, its deal is woken and finds it here. Whoever still
+/// waits is not woken for another time: it would ask again what it has just heard.
+pub(crate) struct Awaited<T>(Mutex<HashMap<Digest, Asked<T>>>);
+
+struct Asked<T> {
+    answer: Option<T>,
+    /// Whether whoever asked has left.
+    left: bool,
+}
 
 impl<T> Default for Awaited<T> {
     fn default() -> Self {
@@ -138,28 +145,41 @@ impl<T> Default for Awaited<T> {
 }
 
 impl<T: Send + 'static> Awaited<T> {
-    /// Whether it has to be asked: it is under way from now on.
+    /// Whether it has to be asked: it is under way from now on, and somebody waits.
     pub(crate) fn begin(&self, key: Digest) -> bool {
         let mut answers = self.lock();
         let new = !answers.contains_key(&key);
-        answers.entry(key).or_insert(None);
+        answers.entry(key).or_insert(Asked { answer: None, left: false }).left = false;
         new
     }
 
-    /// The answer has come.
-    pub(crate) fn came(&self, key: Digest, answer: T) {
-        self.lock().insert(key, Some(answer));
+    /// The answer has come; whether whoever asked has left, and is to be woken.
+    pub(crate) fn came(&self, key: Digest, answer: T) -> bool {
+        let mut answers = self.lock();
+        let left = answers.get(&key).is_none_or(|it| it.left);
+        answers.insert(key, Asked { answer: Some(answer), left });
+        left
     }
 
     /// Takes the answer, if it has come.
     pub(crate) fn take(&self, key: Digest) -> Option<T> {
         let mut answers = self.lock();
-        let answer = answers.get_mut(&key)?.take()?;
+        let answer = answers.get_mut(&key)?.answer.take()?;
         answers.remove(&key);
         Some(answer)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Digest, Option<T>>> {
+    /// Takes the answer, or leaves: it has not come, and its coming wakes the deal.
+    pub(crate) fn leave(&self, key: Digest) -> Option<T> {
+        let mut answers = self.lock();
+        let asked = answers.get_mut(&key)?;
+        asked.left = true;
+        let answer = asked.answer.take()?;
+        answers.remove(&key);
+        Some(answer)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Digest, Asked<T>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -4,10 +4,11 @@
 //! server cannot bring back an old list. Which lists there are is the trust file's business
 //! (authorities, evaluators) and the merchant's own (beside its terms).
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use semper_archive::{Archive, ArchiveError, Home, HomeError, Write};
-use semper_base::cert::{CertError, Crl, MAX_CRL, Revocation, Verifier, Withdrawals};
+use semper_base::cert::{CertError, Crl, ISSUER, MAX_CRL, Revocation, Verifier, Withdrawals};
 use semper_base::{Certificate, Clock, Digest, Mend, Timestamp};
 use semper_net::{Client, NetError};
 use semper_trust::envelope::EnvelopeError;
@@ -18,6 +19,8 @@ use semper_trust::{TrustFile, VerifiedTerms};
 pub const WELL_KNOWN: &str = "/.well-known/semper/revocations.json";
 /// Largest signed list, in bytes.
 const MAX_LIST: usize = 2 * 1024 * 1024;
+/// Bytes of the certificates that lead from a list to its root, at most.
+const MAX_ISSUER: usize = 32 * 1024;
 /// The folder of a home.
 const FOLDER: &str = "lists";
 
@@ -108,7 +111,7 @@ struct Kept {
 impl Withdrawals for Kept {
     fn list(&self, authority: &Certificate, at: Timestamp) -> Result<Option<Crl>, String> {
         let known = self.lists.lock();
-        let found = newest(&self.trust, &known.crls, authority, at);
+        let found = newest(&self.trust, known.crls.values(), authority, at);
         match found
             .map_err(|why| format!("the revocation list of “{}” {why}", authority.subject()))?
         {
@@ -121,7 +124,8 @@ impl Withdrawals for Kept {
 #[derive(Debug, Default)]
 struct Known {
     lists: Vec<Listed>,
-    crls: Vec<Crl>,
+    /// Authorities' lists, by the names of their files.
+    crls: BTreeMap<String, Crl>,
 }
 
 impl Lists {
@@ -143,7 +147,11 @@ impl Lists {
                 let name = entry.file_name().to_string_lossy().into_owned();
                 let Ok(bytes) = folder.read(&name) else { continue };
                 let read = match name.rsplit_once('.').map(|it| it.1) {
-                    Some("crl") => Crl::from_der(&bytes).is_ok_and(|crl| known.crl(crl, trust)),
+                    // Believed when it came. Deals go on by the authorities that they began with,
+                    // whoever is believed now.
+                    Some("crl") => Crl::from_der(&bytes)
+                        .map(|crl| known.crls.insert(name.clone(), crl))
+                        .is_ok(),
                     Some("json") => {
                         Listed::verify(&bytes, trust, now).map(|listed| known.list(listed)).is_ok()
                     }
@@ -166,7 +174,7 @@ impl Lists {
     pub fn knowledge(&self, merchant: &str, service: &str) -> Result<Knowledge, ArchiveError> {
         let (lists, crls) = {
             let known = self.lock();
-            (known.lists.clone(), known.crls.clone())
+            (known.lists.clone(), known.crls.values().cloned().collect())
         };
         let serial = self.archive.highest(&serial_key(merchant, service))?;
         let newest = self.archive.highest("clock")?;
@@ -186,7 +194,8 @@ impl Lists {
     pub fn are_due(&self, trust: &TrustFile) -> bool {
         let (known, now) = (self.lock(), self.clock.now());
         let good = |root| {
-            matches!(newest(trust, &known.crls, root, now), Ok(Newest::NotAsked | Newest::Good(_)))
+            let newest = newest(trust, known.crls.values(), root, now);
+            matches!(newest, Ok(Newest::NotAsked | Newest::Good(_)))
         };
         !trust.authorities.certificates().iter().all(good)
     }
@@ -223,13 +232,15 @@ impl Lists {
         let bytes = get(net, url, MAX_CRL)?;
         let form = |source| ListError::Form { url: url.to_owned(), source };
         let crl = Crl::from_der(&bytes).map_err(form)?;
-        let known = || ListError::Unknown(url.to_owned());
-        let root = trust.authorities.certificates().iter().find(|root| crl.is_by(root));
-        let root = root.ok_or_else(known)?.digest();
-        let key = format!("crl/{}", root.short());
-        let file = format!("{}.crl", root.hex());
+        let roots = trust.authorities.certificates();
+        let by = match roots.iter().find(|root| crl.is_by(root)) {
+            Some(root) => root.digest(),
+            None => issuer(net, trust, url, &crl)?.digest(),
+        };
+        let key = format!("crl/{}", by.short());
+        let file = format!("{}.crl", by.hex());
         self.keep(url, (&key, crl.number(), crl.issued()), &file, &bytes)?;
-        self.lock().crl(crl, trust);
+        self.lock().crls.insert(file, crl);
         Ok(())
     }
 
@@ -290,8 +301,13 @@ impl Lists {
 
     /// Verifies by a trust file's authorities, and asks here what they have withdrawn.
     pub fn verifier(self: &Arc<Self>, trust: &TrustFile) -> Verifier {
+        trust.authorities.asking(self.revocation(trust))
+    }
+
+    /// What a trust file's authorities have withdrawn, as far as it is known here.
+    pub fn revocation(self: &Arc<Self>, trust: &TrustFile) -> Revocation {
         let kept = Kept { lists: Arc::clone(self), trust: trust.clone() };
-        trust.authorities.asking(Revocation::Kept(Arc::new(kept)))
+        Revocation::Kept(Arc::new(kept))
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
@@ -305,22 +321,29 @@ impl Known {
         self.lists.retain(|it| it.key() != key);
         self.lists.push(listed);
     }
-
-    /// Keeps an authority's list; false if nobody believed has signed it.
-    fn crl(&mut self, crl: Crl, trust: &TrustFile) -> bool {
-        let by = trust.authorities.certificates().iter().find(|root| crl.is_by(root));
-        let Some(root) = by else { return false };
-        self.crls.retain(|it| !it.is_by(root) || it.number() > crl.number());
-        if !self.crls.iter().any(|it| it.is_by(root)) {
-            self.crls.push(crl);
-        }
-        true
-    }
 }
 
 /// By what the highest serial number of a merchant's terms is remembered.
 pub(crate) fn serial_key(merchant: &str, service: &str) -> String {
     format!("serial/{merchant}/{service}")
+}
+
+/// The authority below a root that has signed a list: what is shown beside the list leads to the
+/// root.
+fn issuer(
+    net: &Client,
+    trust: &TrustFile,
+    url: &str,
+    crl: &Crl,
+) -> Result<Certificate, ListError> {
+    let unknown = || ListError::Unknown(url.to_owned());
+    let shown = get(net, &format!("{url}{ISSUER}"), MAX_ISSUER).map_err(|_| unknown())?;
+    let pem = String::from_utf8(shown).map_err(|_| unknown())?;
+    let mut chain = Certificate::chain_from_pem(&pem).map_err(|_| unknown())?;
+    match crl.is_believed(&trust.authorities, &chain) {
+        true => Ok(chain.swap_remove(0)),
+        false => Err(unknown()),
+    }
 }
 
 fn get(net: &Client, url: &str, most: usize) -> Result<Vec<u8>, ListError> {

@@ -1,5 +1,7 @@
 //! The test bank: accounts, payments by signed orders, statements of account.
 
+mod account;
+
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
@@ -13,12 +15,8 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{get, post};
 use semper_archive::{Home, HomeError};
-use semper_bank_protocol::{
-    ACCOUNT_DOMAIN, AccountAction, AccountRequest, AccountView, BANK, BankRefusal, CBOR, Claim,
-    EntryView, MAX_CLAIM, Refusal, Request,
-};
+use semper_bank_protocol::{BANK, BankRefusal, CBOR, Claim, MAX_CLAIM, Refusal, Request};
 use semper_base::cert::{CertError, Revocation, Roots, Verifier};
-use semper_base::cose;
 use semper_base::keys::KeyError;
 use semper_base::{Certificate, Clock, Digest, Identity, Mend, Role, SigningKey, Timestamp, cbor};
 use semper_exchange::bank::ClaimError;
@@ -26,7 +24,7 @@ use semper_exchange::standard::{Keys, NoGoods};
 use semper_items::SignedStatement;
 use semper_items::statement::{Content, PaymentConfirmation, Statement};
 use semper_keeper::{Bell, Health, Post, Turn};
-use semper_ledger::{Account, AccountId, Entry, Ledger, LedgerError, Movement, NotAnAccount};
+use semper_ledger::{AccountId, Ledger, LedgerError, Movement, NotAnAccount};
 use semper_net::Peer;
 
 use crate::health;
@@ -39,12 +37,8 @@ use crate::web;
 
 /// The ledger's file in a bank's home.
 pub const LEDGER: &str = "ledger.sqlite";
-/// How old a request about an account may be.
-const FRESH_MS: u64 = 5 * 60 * 1000;
 /// How often dates of holds are looked after.
 const LAPSE: Duration = Duration::from_secs(10);
-/// Entries in a statement of account.
-const ENTRIES: u32 = 50;
 /// Bytes of a request: a signed statement, with its chain.
 const MOST: usize = 128 * 1024;
 
@@ -106,9 +100,11 @@ pub struct Bank {
     file: PathBuf,
 }
 
-fn certificate(home: &Home, file: &'static str) -> Result<Certificate, BankError> {
+/// The certificates in a file of the home: the bank's, and those of authorities below the root; or the
+/// root.
+fn certificates(home: &Home, file: &'static str) -> Result<Vec<Certificate>, BankError> {
     let wrong = |source| BankError::Certificate { file, source };
-    Certificate::from_pem(&home.read(file)?).map_err(wrong)
+    Certificate::chain_from_pem(&home.read(file)?).map_err(wrong)
 }
 
 fn signing_key(home: &Home) -> Result<SigningKey, BankError> {
@@ -137,9 +133,10 @@ impl Bank {
     pub fn open(path: &Path, around: &Surroundings) -> Result<Self, BankError> {
         let clock = around.clock();
         let home = Home::open(path)?;
-        let (own, root) = (certificate(&home, "bank.pem")?, certificate(&home, "root.pem")?);
-        let (key, chain, roots) = (signing_key(&home)?, vec![own], Roots::new(vec![root]));
+        let (key, chain) = (signing_key(&home)?, certificates(&home, "bank.pem")?);
+        let roots = Roots::new(certificates(&home, "root.pem")?);
         let identity = identity(&key, &chain, &roots, clock.now())?;
+        around.uses(&identity.certificate);
         let file = home.path().join(LEDGER);
         let ledger = Ledger::open(&file)?;
         let verifier = roots.asking(around.revocation(path, &roots)?);
@@ -298,76 +295,6 @@ impl Bank {
         SignedStatement::verify_as(body, &self.verifier, &HOLDERS, now)
             .map_err(|error| not_believed(error.is_passing(), &error))
     }
-
-    /// Opens or shows an account of whoever signs.
-    fn account(&self, body: &[u8]) -> Result<AccountView, BankRefusal> {
-        let now = self.clock.now();
-        let (request, holder) = self.account_request(body, now)?;
-        if request.bank != self.name {
-            return Err(BankRefusal::malformed(format!("the request is for “{}”", request.bank)));
-        }
-        if request.made.millis().abs_diff(now.millis()) > FRESH_MS {
-            return Err(BankRefusal::malformed("the request is not of now; set the clock"));
-        }
-        // Whoever has seen it on its way does not learn the account's state by saying it again.
-        let since = now.before(Duration::from_millis(2 * FRESH_MS));
-        let first = self.ledger.is_first(request.nonce, request.made, since);
-        if !first.map_err(|error| ledger_refusal(&error))? {
-            return Err(BankRefusal::malformed("this request was answered before; ask anew"));
-        }
-        let key = holder.key.id();
-        let account = match &request.what {
-            AccountAction::Open(_) if self.books.0.load(Ordering::SeqCst) => {
-                return Err(BankRefusal::new(Refusal::Away, BEING_LOOKED_AT));
-            }
-            AccountAction::Open(currency) => self.ledger.open_account(key, &holder.name, *currency),
-            AccountAction::Show(id) => {
-                let id = number(id)?;
-                match self.ledger.is_owner(&id, key) {
-                    Ok(true) => self.ledger.account(&id),
-                    Ok(false) => return Err(not_yours(&id)),
-                    Err(error) => Err(error),
-                }
-            }
-        };
-        let account = account.map_err(|error| ledger_refusal(&error))?;
-        let entries =
-            self.ledger.entries(&account.id, ENTRIES).map_err(|error| ledger_refusal(&error))?;
-        Ok(view(&self.name, account, entries))
-    }
-
-    fn account_request(
-        &self,
-        body: &[u8],
-        now: Timestamp,
-    ) -> Result<(AccountRequest, Identity), BankRefusal> {
-        let parsed =
-            cose::parse(body, ACCOUNT_DOMAIN, 32 * 1024).map_err(BankRefusal::malformed)?;
-        let (payload, holder) = parsed
-            .verify_identity_as(&self.verifier, &HOLDERS, now)
-            .map_err(|error| not_believed(error.is_passing(), &error))?;
-        let request = cbor::decode(&payload, 4096).map_err(BankRefusal::malformed)?;
-        Ok((request, holder))
-    }
-}
-
-fn view(bank: &str, account: Account, entries: Vec<Entry>) -> AccountView {
-    AccountView {
-        bank: bank.into(),
-        account: account.id.to_string(),
-        holder: account.holder,
-        balance: account.balance.to_string(),
-        entries: entries
-            .into_iter()
-            .map(|entry| EntryView {
-                number: entry.number,
-                change: entry.change.to_string(),
-                other: entry.other.to_string(),
-                text: entry.text,
-                booked: entry.booked.to_string(),
-            })
-            .collect(),
-    }
 }
 
 /// The account that a customer names: one of a customer, and never one of the bank's own.
@@ -395,7 +322,10 @@ fn ledger_refusal(error: &LedgerError) -> BankRefusal {
         LedgerError::NoFunds { .. } => Refusal::NoFunds,
         LedgerError::UnknownAccount(_) => Refusal::UnknownAccount,
         LedgerError::Conflict | LedgerError::Hold(_) => Refusal::Conflict,
-        LedgerError::Currency { .. } | LedgerError::Amount(_) | LedgerError::Date { .. } => {
+        LedgerError::Currency { .. }
+        | LedgerError::Amount(_)
+        | LedgerError::Keys(_)
+        | LedgerError::Date { .. } => {
             Refusal::Malformed
         }
         LedgerError::Audit(_) | LedgerError::Sqlite(_) => Refusal::Away,
@@ -425,11 +355,11 @@ impl RoleKind for Bank {
 
     fn check(config: &HomeConfig, wrong: &mut Wrong<BankError>) {
         let Some(home) = wrong.take(Home::open(&config.home)) else { return };
-        let own = wrong.take(certificate(&home, "bank.pem"));
-        let root = wrong.take(certificate(&home, "root.pem"));
+        let own = wrong.take(certificates(&home, "bank.pem"));
+        let root = wrong.take(certificates(&home, "root.pem"));
         let key = wrong.take(signing_key(&home));
         if let (Some(own), Some(root), Some(key)) = (own, root, key) {
-            wrong.take(identity(&key, &[own], &Roots::new(vec![root]), System.clock().now()));
+            wrong.take(identity(&key, &own, &Roots::new(root), System.clock().now()));
         }
         let ledger = Ledger::look(&home.path().join(LEDGER));
         wrong.take(ledger.and_then(|it| it.audit(System.clock().now())));

@@ -1,9 +1,12 @@
 //! The certification authority, as in the trials (seed 2 §4.1): the organiser hands out a
 //! registration key; whoever presents it with a request that proves possession of a key pair
-//! gets one certificate. A second for the same registration key is refused.
+//! gets one certificate. A second for the same registration key is refused. Whoever has a certificate
+//! renews it without another invitation.
 
+mod below;
 mod list;
 mod names;
+mod renew;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,8 +20,8 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 use semper_archive::{Home, HomeError};
-use semper_base::cert::{Authority, CertError, Request};
-use semper_base::{Certificate, Digest, Mend, Role, SigningKey, Timestamp, keys};
+use semper_base::cert::{Authority, CertError, Crl, ISSUER, Request};
+use semper_base::{Certificate, Digest, Mend, Role, SigningKey, Timestamp, keys, renewal};
 use semper_keeper::Health;
 use serde::{Deserialize, Serialize};
 
@@ -32,8 +35,20 @@ pub use names::Issued;
 pub const REGISTER: &str = "/semper/v1/register";
 /// Where the authority's revocation list is.
 pub const CRL: &str = "/semper/v1/crl";
+/// Where renewals are posted.
+pub const RENEW: &str = "/semper/v1/renew";
+/// Where the list of the root is, if this authority is below one.
+pub const CRL_OF_ROOT: &str = "/semper/v1/crl/root";
 /// The root's file in the authority's home.
 pub const ROOT: &str = "root.pem";
+/// The certificate of an authority below a root, and those between it and the root.
+const BELOW: &str = "ca.pem";
+/// What the root is asked to certify.
+pub const REQUEST: &str = "ca.csr";
+/// The names of its server, until there is a certificate for it.
+const SERVERS: &str = "servers";
+/// The list that the root has signed.
+const LIST_OF_ROOT: &str = "root.crl";
 const KEY: &str = "ca.key";
 const FILE: &str = "ca.sqlite";
 /// Days that a certificate is valid.
@@ -69,6 +84,21 @@ const SCHEMA: &str = "
         name  TEXT NOT NULL,
         PRIMARY KEY (role, plain, name)
     ) STRICT, WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS renewals (
+        serial      TEXT PRIMARY KEY,
+        role        TEXT NOT NULL,
+        name        TEXT NOT NULL,
+        made        INTEGER NOT NULL,
+        public      BLOB NOT NULL,
+        certificate BLOB NOT NULL
+    ) STRICT;
+    CREATE INDEX IF NOT EXISTS renewals_of ON renewals (role, name, made);
+    CREATE TABLE IF NOT EXISTS below (
+        serial      TEXT PRIMARY KEY,
+        name        TEXT NOT NULL,
+        made        INTEGER NOT NULL,
+        certificate BLOB NOT NULL
+    ) STRICT;
     CREATE TABLE IF NOT EXISTS again (key BLOB PRIMARY KEY) STRICT, WITHOUT ROWID;
 ";
 
@@ -142,6 +172,25 @@ pub enum CaError {
         /// The role in which it is taken.
         role: Role,
     },
+    /// The old certificate does not count, or the request is none.
+    #[error("the certificate is not renewed: {0}")]
+    #[mend("ask the organiser for a registration key: semper register --help")]
+    NotRenewed(String),
+    /// Somebody has renewed it before.
+    #[error("this certificate has been renewed for another key before")]
+    #[mend("if that was not you, tell the organiser at once: your key is in other hands")]
+    Renewed,
+    /// Too many renewals.
+    #[error("certificates of “{name}” have been renewed too often of late")]
+    #[mend("use the newest one, or ask the organiser")]
+    Often {
+        /// The name.
+        name: String,
+    },
+    /// The root has not certified it yet.
+    #[error("this authority has no certificate yet")]
+    #[mend("semper ca certify --home ROOT --request ca.csr --out ca.pem, then semper ca install")]
+    NotCertified,
     /// Nobody can tell what the name is by looking at it.
     #[error("this is no name that can be certified: {0}")]
     #[mend(input, "write the name with letters of one script that can be seen")]
@@ -160,6 +209,9 @@ const ANOTHER: &str = "choose another name; a further key of the same party is i
 #[derive(Debug)]
 pub struct Ca {
     authority: Authority,
+    root: Certificate,
+    /// The authorities between a certificate of ours and the root: we, and those above.
+    between: Vec<Certificate>,
     store: Mutex<Connection>,
     /// Reads beside it, so that those who ask for the list keep nobody from registering.
     reader: Mutex<Connection>,
@@ -176,28 +228,59 @@ impl Ca {
         let authority = Authority::new(name, key, now)?;
         home.write(KEY, pem.as_bytes())?;
         home.write(ROOT, authority.certificate.to_pem().as_bytes())?;
+        match servers {
+            // A root that is kept off line has no server.
+            [] => Ok(()),
+            servers => Self::open(path)?.certify_server(&home, servers),
+        }
+    }
+
+    /// Makes key and certificate of this authority's own server.
+    fn certify_server(&self, home: &Home, servers: &[String]) -> Result<(), CaError> {
         let tls = SigningKey::generate();
+        let now = Timestamp::now();
         let until = now.after(Duration::from_secs(DAYS * 86_400));
-        let certificate =
-            authority.issue(name, &tls.public(), Role::Server, servers, now, until)?;
+        let name = self.authority.certificate.subject();
+        let key = tls.public();
+        let certificate = self.authority.issue(&name, &key, Role::Server, servers, now, until)?;
+        let chain = self.registered(certificate).chain;
+        let pem: String = chain.iter().map(Certificate::to_pem).collect();
         home.write("tls.key", tls.to_pem().as_bytes())?;
-        home.write("tls.pem", certificate.to_pem().as_bytes())?;
+        home.write("tls.pem", pem.as_bytes())?;
         Ok(())
+    }
+
+    /// A certificate as it is given out: with the authorities between it and the root.
+    fn registered(&self, certificate: Certificate) -> Registered {
+        let mut chain = vec![certificate];
+        chain.extend(self.between.iter().cloned());
+        Registered { chain }
     }
 
     /// Opens an authority's home.
     pub fn open(path: &Path) -> Result<Self, CaError> {
         let home = Home::open(path)?;
-        let authority = Authority::from_parts(Self::root(&home)?, Self::key(&home)?)?;
+        let (root, between) = (Self::root_of(&home)?, Self::between(&home)?);
+        let own = between.first().unwrap_or(&root).clone();
+        let authority = Authority::from_parts(own, Self::key(&home)?)?;
         let file = home.path().join(FILE);
         let mut store = semper_store::open(&file, SCHEMA)?;
         names::complete(&mut store)?;
         let reader = Mutex::new(semper_store::open(&file, "")?);
-        Ok(Self { authority, store: Mutex::new(store), reader, file })
+        Ok(Self { authority, root, between, store: Mutex::new(store), reader, file })
     }
 
-    fn root(home: &Home) -> Result<Certificate, CaError> {
+    fn root_of(home: &Home) -> Result<Certificate, CaError> {
         Ok(Certificate::from_pem(&home.read(ROOT)?)?)
+    }
+
+    /// The authorities between this one's certificates and its root; none if it is the root.
+    fn between(home: &Home) -> Result<Vec<Certificate>, CaError> {
+        match (home.has(BELOW), home.has(REQUEST)) {
+            (true, _) => Ok(Certificate::chain_from_pem(&home.read(BELOW)?)?),
+            (false, true) => Err(CaError::NotCertified),
+            (false, false) => Ok(Vec::new()),
+        }
     }
 
     fn key(home: &Home) -> Result<SigningKey, CaError> {
@@ -270,7 +353,7 @@ impl Ca {
             if public != *request.key.as_bytes() {
                 return Err(CaError::Used);
             }
-            return Ok(Registered { chain: vec![Certificate::from_der(&der)?] });
+            return Ok(self.registered(Certificate::from_der(&der)?));
         }
         let role: Role = role.parse()?;
         let sql = "SELECT EXISTS (SELECT 1 FROM again WHERE key = ?1)";
@@ -291,7 +374,7 @@ impl Ca {
         names::take(&transaction, &name, role)?;
         transaction.commit()?;
         tracing::info!(%role, "certificate issued");
-        Ok(Registered { chain: vec![certificate] })
+        Ok(self.registered(certificate))
     }
 
     /// Withdraws a certificate by its serial number.
@@ -330,15 +413,18 @@ impl RoleKind for Ca {
 
     fn check(config: &HomeConfig, wrong: &mut Wrong<CaError>) {
         let Some(home) = wrong.take(Home::open(&config.home)) else { return };
-        let (root, key) = (wrong.take(Self::root(&home)), wrong.take(Self::key(&home)));
-        if let (Some(root), Some(key)) = (root, key) {
-            wrong.take(Authority::from_parts(root, key));
+        let (root, key) = (wrong.take(Self::root_of(&home)), wrong.take(Self::key(&home)));
+        let between = wrong.take(Self::between(&home));
+        if let (Some(root), Some(between), Some(key)) = (root, between, key) {
+            wrong.take(Authority::from_parts(between.first().unwrap_or(&root).clone(), key));
         }
         wrong.take(semper_store::look(&home.path().join(FILE), SCHEMA));
     }
 
-    fn open(config: &HomeConfig, _: &Surroundings) -> Result<Arc<dyn ServerRole>, CaError> {
-        Ok(Arc::new(Self::open(&config.home)?))
+    fn open(config: &HomeConfig, around: &Surroundings) -> Result<Arc<dyn ServerRole>, CaError> {
+        let ca = Self::open(&config.home)?;
+        around.uses(&ca.authority.certificate);
+        Ok(Arc::new(ca))
     }
 }
 
@@ -346,7 +432,14 @@ impl ServerRole for Ca {
     fn routes(self: Arc<Self>, around: &Surroundings) -> Router {
         let desk = around.desk(self);
         let register = post(register).layer(web::most(MOST));
-        Router::new().route(REGISTER, register).route(CRL, get(list)).with_state(desk)
+        let renew = post(renew).layer(web::most(renewal::MOST));
+        Router::new()
+            .route(REGISTER, register)
+            .route(RENEW, renew)
+            .route(CRL, get(list))
+            .route(&format!("{CRL}{ISSUER}"), get(issuer))
+            .route(CRL_OF_ROOT, get(list_of_root))
+            .with_state(desk)
     }
 
     fn health(&self) -> Vec<Health> {
@@ -365,6 +458,34 @@ async fn list(State(desk): State<Desk<Ca>>) -> Response {
     desk.answer("list", made).await
 }
 
+/// The authorities between the list and the root; nothing of a root.
+async fn issuer(State(desk): State<Desk<Ca>>) -> Response {
+    let shown = |ca: &Ca| match &*ca.between {
+        [] => web::nothing(),
+        between => {
+            let pem: String = between.iter().map(Certificate::to_pem).collect();
+            web::bytes("application/pem-certificate-chain", pem.into_bytes())
+        }
+    };
+    desk.answer("issuer", shown).await
+}
+
+/// The root's list, as it was carried over.
+async fn list_of_root(State(desk): State<Desk<Ca>>) -> Response {
+    let shown = |ca: &Ca| {
+        let pem = std::fs::read_to_string(ca.file.with_file_name(LIST_OF_ROOT));
+        match pem.ok().and_then(|pem| Crl::from_pem(&pem).ok()) {
+            Some(list) => web::bytes("application/pkix-crl", list.der().to_vec()),
+            None => web::nothing(),
+        }
+    };
+    desk.answer("list", shown).await
+}
+
+async fn renew(State(desk): State<Desk<Ca>>, body: Bytes) -> Response {
+    desk.answer("renew", move |ca| said(ca.renew(&body))).await
+}
+
 async fn register(State(desk): State<Desk<Ca>>, body: Bytes) -> Response {
     desk.answer("register", move |ca| answer(ca, &body)).await
 }
@@ -376,10 +497,14 @@ fn answer(ca: &Ca, body: &[u8]) -> Response {
             return web::refuse(StatusCode::BAD_REQUEST, error, "send key and request as JSON");
         }
     };
-    match ca.register(&registration) {
+    said(ca.register(&registration))
+}
+
+fn said(registered: Result<Registered, CaError>) -> Response {
+    match registered {
         Ok(registered) => web::json(StatusCode::OK, &registered),
         Err(error @ (CaError::Sqlite(_) | CaError::Home(_) | CaError::Key(_))) => {
-            tracing::error!(%error, "registration failed");
+            tracing::error!(%error, "nothing can be certified");
             web::not_now()
         }
         Err(error) => web::refuse(StatusCode::FORBIDDEN, &error, error.mend()),

@@ -212,11 +212,11 @@ impl TlsConfig {
     /// # Errors
     /// When a file cannot be read, or the key's can be read by others.
     pub fn identity(&self) -> Result<TlsIdentity, ConfigError> {
-        Ok(TlsIdentity { chain: vec![self.chain()?], key_pem: self.pem()? })
+        Ok(TlsIdentity { chain: self.chain()?, key_pem: self.pem()? })
     }
 
-    fn chain(&self) -> Result<Certificate, ConfigError> {
-        Ok(Certificate::from_pem(&read(&self.certificate)?)?)
+    fn chain(&self) -> Result<Vec<Certificate>, ConfigError> {
+        Ok(Certificate::chain_from_pem(&read(&self.certificate)?)?)
     }
 
     /// The key's PEM.

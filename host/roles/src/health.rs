@@ -4,8 +4,9 @@
 //! whether work gets done, and a role what no thread of it says. The reasons are for operators
 //! and name no files; the log has the details.
 
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use axum::extract::State as Shared;
@@ -17,8 +18,9 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric as _};
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::ConstGauge;
-use prometheus_client::registry::Registry;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::registry::{Registry, Unit};
+use semper_base::{Certificate, Timestamp, renewal};
 use semper_keeper::{Health, Keeper, State};
 use semper_net::Refusals;
 use serde::Serialize;
@@ -57,6 +59,41 @@ pub(crate) struct Metrics {
     requests: Family<Labels, Counter>,
     /// Those who were refused before or beside their requests.
     pub refusals: Refusals,
+    /// Until when the server's own certificates are valid.
+    pub ends: Ends,
+}
+
+/// Until when a server's own certificates are valid: that of its TLS, and those of its roles.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ends(Arc<Mutex<BTreeMap<&'static str, Timestamp>>>);
+
+impl Ends {
+    /// A certificate is in use from now on. Whoever has to renew it soon reads so in the log.
+    pub fn uses(&self, name: &'static str, certificate: &Certificate, now: Timestamp) {
+        if let Some(until) = renewal::due(certificate, now) {
+            tracing::warn!(name, %until, "a certificate ends soon: semper renew");
+        }
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(name, certificate.validity().1);
+    }
+}
+
+impl Collector for Ends {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let help = "When the server's own certificates end, in seconds since 1970";
+        let gauges = Family::<Named, Gauge>::default();
+        for (&certificate, until) in &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            let seconds = i64::try_from(until.millis() / 1_000).unwrap_or(i64::MAX);
+            gauges.get_or_create(&Named { certificate }).set(seconds);
+        }
+        let (name, kind) = ("semper_certificate_ends_timestamp", gauges.metric_type());
+        gauges.encode(encoder.encode_descriptor(name, help, Some(&Unit::Seconds), kind)?)
+    }
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Named {
+    certificate: &'static str,
 }
 
 impl Metrics {
@@ -118,6 +155,7 @@ pub(crate) fn routes(ward: &Ward, metrics: &Metrics) -> Router {
     let help = "Requests by role, action and outcome";
     registry.register("semper_requests", help, metrics.requests.clone());
     registry.register_collector(Box::new(ward.clone()));
+    registry.register_collector(Box::new(metrics.ends.clone()));
     registry.register_collector(Box::new(TurnedAway(metrics.refusals.clone())));
     let metrics = Router::new().route("/metrics", get(count)).with_state(Arc::new(registry));
     Router::new().route("/healthz", get(say)).with_state(ward.clone()).merge(metrics)

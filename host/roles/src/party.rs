@@ -139,7 +139,7 @@ impl Party {
     /// The way to merchants, banks and whoever else has a role: by this home's authorities, and
     /// the operating system's only where the trust file says so.
     pub fn net(&self) -> Client {
-        self.outside.net(&terms::roles(&self.trust))
+        self.outside.net(&terms::roles(&self.trust).asking(self.lists.revocation(&self.trust)))
     }
 
     /// The trust file that a deal of this home began with.
@@ -223,7 +223,7 @@ fn means(
     lists: &Arc<Lists>,
     outside: &dyn Outside,
 ) -> Means {
-    let net = outside.net(&terms::roles(trust));
+    let net = outside.net(&terms::roles(trust).asking(lists.revocation(trust)));
     let mut modules: Vec<Arc<dyn Module>> = Vec::new();
     if let Some(purse) = &payment.purse {
         let verifier = lists.verifier(trust);

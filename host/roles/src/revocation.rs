@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use semper_archive::{Home, HomeError};
-use semper_base::cert::{Crl, MAX_CRL, Revocation, Roots, Withdrawals};
+use semper_base::cert::{Crl, ISSUER, MAX_CRL, Revocation, Roots, Withdrawals};
 use semper_base::{Certificate, Clock, Digest, Timestamp};
 use semper_keeper::{Bell, Post, Spawn, Turn};
 use semper_net::Client;
@@ -31,6 +31,8 @@ use serde::Deserialize;
 const FOLDER: &str = "lists";
 /// How often lists are fetched, if the file does not say.
 const REFRESH: u64 = 600;
+/// Bytes of the certificates that lead from a list to its root, at most.
+const MAX_ISSUER: usize = 32 * 1024;
 /// How soon fetching is tried again at first, and at most.
 const SOON: Duration = Duration::from_secs(1);
 const LATER: Duration = Duration::from_secs(60);
@@ -137,13 +139,21 @@ impl Kept {
     /// What was kept before. What cannot be read any more counts as missing.
     fn read(&self, read: impl Fn(&str) -> Option<Vec<u8>>) {
         for (url, known) in self.urls.iter().zip(self.lock().iter_mut()) {
-            let crl = read(&file(url)).and_then(|bytes| Crl::from_der(&bytes).ok());
-            *known = crl.filter(|crl| self.is_believed(crl));
+            // Believed when it came.
+            *known = read(&file(url)).and_then(|bytes| Crl::from_der(&bytes).ok());
         }
     }
 
-    fn is_believed(&self, crl: &Crl) -> bool {
-        self.roots.certificates().iter().any(|root| crl.is_by(root))
+    /// Whether a list is by an authority that is believed here, or by one below it whose
+    /// certificates are shown beside the list.
+    fn is_believed(&self, crl: &Crl, url: &str) -> bool {
+        let below = || {
+            let answer = self.net.get(&format!("{url}{ISSUER}"), MAX_ISSUER).ok()?;
+            let pem = String::from_utf8(answer.body).ok().filter(|_| answer.status == 200)?;
+            Certificate::chain_from_pem(&pem).ok()
+        };
+        crl.is_believed(&self.roots, &[])
+            || below().is_some_and(|chain| crl.is_believed(&self.roots, &chain))
     }
 
     fn fetch(&self, index: usize) -> Result<(), String> {
@@ -153,7 +163,7 @@ impl Kept {
             return Err(format!("{url} answers with status {}", answer.status));
         }
         let crl = Crl::from_der(&answer.body).map_err(|error| format!("{url}: {error}"))?;
-        if !self.is_believed(&crl) {
+        if !self.is_believed(&crl, url) {
             let what = "is not signed by an authority that is believed here";
             return Err(format!("the list at {url} {what}"));
         }
@@ -184,9 +194,12 @@ impl Withdrawals for Kept {
         let known = self.lock();
         let Some(list) = known.iter().flatten().find(|it| it.is_by(authority)) else {
             // An authority whose list nobody names has none; but any that was never had may be its.
-            return match known.iter().all(Option::is_some) {
-                true => Ok(None),
-                false => Err(of("is not known here".into())),
+            let all = known.iter().all(Option::is_some);
+            let disputed = known.iter().flatten().any(|it| it.names(authority));
+            return match (all, disputed) {
+                (true, false) => Ok(None),
+                (_, true) => Err(of("is signed by another key".into())),
+                (false, _) => Err(of("is not known here".into())),
             };
         };
         match self.freshness.of(list, at).map_err(of)? {

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use semper_base::Digest;
+use semper_base::{Digest, Timestamp};
 use semper_keeper::{Bell, Health, Keeper, Post, Spawn as _, Turn};
-use semper_net::{Credentials, Serving, serve_all};
+use semper_net::{Credentials, Serving, TlsIdentity, serve_all};
 
 use crate::config::{ConfigError, ServerConfig, TlsConfig};
-use crate::health::{self, Metrics, Ward};
+use crate::health::{self, Ends, Metrics, Ward};
 use crate::surroundings::Surroundings;
 
 /// How long threads and tasks may take to end, once no request is under way.
@@ -76,7 +76,7 @@ impl Server {
         config: &ServerConfig,
         ready: impl FnOnce(SocketAddr),
     ) -> Result<(), ConfigError> {
-        let renewal = Renewal::begin(&config.tls)?;
+        let renewal = Renewal::begin(&config.tls, &self.metrics.ends)?;
         let serving = Serving {
             credentials: renewal.credentials.clone(),
             limits: config.limits.clone(),
@@ -108,17 +108,28 @@ impl Server {
 struct Renewal {
     files: TlsConfig,
     credentials: Credentials,
+    ends: Ends,
     seen: Option<Digest>,
     is_ill: bool,
 }
 
 impl Renewal {
     /// Shows what stands in the files now.
-    fn begin(files: &TlsConfig) -> Result<Self, ConfigError> {
+    fn begin(files: &TlsConfig, ends: &Ends) -> Result<Self, ConfigError> {
         // Looked at first: what changes while it is read is read again.
         let seen = Self::look(files);
-        let credentials = Credentials::new(&files.identity()?)?;
-        Ok(Self { files: files.clone(), credentials, seen, is_ill: false })
+        let identity = files.identity()?;
+        let credentials = Credentials::new(&identity)?;
+        let this =
+            Self { files: files.clone(), credentials, ends: ends.clone(), seen, is_ill: false };
+        this.uses(&identity);
+        Ok(this)
+    }
+
+    fn uses(&self, identity: &TlsIdentity) {
+        if let Some(leaf) = identity.chain.first() {
+            self.ends.uses("tls", leaf, Timestamp::now());
+        }
     }
 
     /// What stands in both files now.
@@ -141,7 +152,11 @@ impl Renewal {
 
     fn take(&mut self, post: &Post, is_new: bool) {
         let new = self.files.identity();
-        let taken = new.and_then(|it| Ok(self.credentials.replace(&it)?));
+        let taken = new.and_then(|it| {
+            self.credentials.replace(&it)?;
+            self.uses(&it);
+            Ok(())
+        });
         self.is_ill = taken.is_err();
         match taken {
             Ok(()) => {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::response::{IntoResponse as _, Response};
 use semper_archive::HomeError;
-use semper_base::Clock;
+use semper_base::{Certificate, Clock};
 use semper_base::cert::{Revocation, Roots};
 use semper_keeper::{Ending, Health, Keeper, Spawn};
 use semper_net::{Believed, Limits, Refusals};
@@ -96,6 +96,11 @@ impl Surroundings {
     /// Where the role's loops run.
     pub fn spawn(&self) -> Arc<dyn Spawn> {
         self.outside.spawn(&self.keeper)
+    }
+
+    /// The role has a certificate of its own: how long it is valid stands in the metrics.
+    pub(crate) fn uses(&self, certificate: &Certificate) {
+        self.metrics.ends.uses(self.section, certificate, self.clock().now());
     }
 
     /// What strangers may have stored by the role, as long as it stands.

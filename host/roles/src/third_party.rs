@@ -451,7 +451,8 @@ fn wrong(file: &Path, error: &dyn std::fmt::Display) -> ThirdPartyError {
 
 fn certificate(file: &Path) -> Result<Certificate, ThirdPartyError> {
     let text = std::fs::read_to_string(file).map_err(|error| wrong(file, &error))?;
-    Certificate::from_pem(&text).map_err(|error: CertError| wrong(file, &error))
+    let chain = Certificate::chain_from_pem(&text);
+    chain.map(|mut it| it.swap_remove(0)).map_err(|error: CertError| wrong(file, &error))
 }
 
 /// The roots that vouch for a server of somebody else, whatever kind of key they have.

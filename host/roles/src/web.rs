@@ -49,6 +49,11 @@ pub fn not_now() -> Response {
     refuse(StatusCode::SERVICE_UNAVAILABLE, "not now", "try again later")
 }
 
+/// There is nothing here.
+pub fn nothing() -> Response {
+    refuse(StatusCode::NOT_FOUND, "there is nothing here", "check the address")
+}
+
 /// A refusal.
 pub fn refuse(status: StatusCode, error: impl ToString, mend: impl Into<String>) -> Response {
     json(status, &WebRefusal { error: error.to_string(), mend: mend.into() })

@@ -22,6 +22,8 @@ pub enum Command {
     Init(InitArguments),
     /// Get a certificate from an authority, with the registration key that it handed out.
     Register(RegisterArguments),
+    /// Have the next key certified by the old one, before its certificate ends.
+    Renew(RenewArguments),
     /// Show or set what you tell merchants by default: name, street, postcode, city, country.
     #[command(
         after_help = "Example: semper preference --home anna --set name=\"Anna Berg\" --set country=DE"
@@ -189,14 +191,39 @@ pub struct RegisterArguments {
     /// The name that the registration key was given out for.
     #[arg(long, required_unless_present = "request")]
     pub name: Option<String>,
+    /// Make another key pair, and register that: the one there was is in other hands.
+    #[arg(long, conflicts_with = "request")]
+    pub new_key: bool,
     /// A request made elsewhere (semper-sign, openssl), for a key that is a file.
     #[arg(long, requires = "out", requires = "authority")]
     pub request: Option<PathBuf>,
-    /// Where the certificate for that request goes.
+    /// Where the certificate goes; for a home, a copy of it.
     #[arg(long)]
     pub out: Option<PathBuf>,
     /// The root certificate that the authority's server must show, with --request.
     #[arg(long)]
+    pub authority: Option<PathBuf>,
+}
+
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  semper renew --home anna --ca https://localhost:8440\n  semper renew --ca https://localhost:8440 --key bank.key --certificate bank.pem --authority root.pem\nWhatever was interrupted is done by the same command again."
+)]
+pub struct RenewArguments {
+    /// The authority's address.
+    #[arg(long)]
+    pub ca: String,
+    /// The home whose TINGUIN makes the next key pair.
+    #[arg(long, env = "SEMPER_HOME", required_unless_present = "key")]
+    pub home: Option<PathBuf>,
+    /// A key in a file; the next one takes its place.
+    #[arg(long, requires = "certificate", requires = "authority")]
+    pub key: Option<PathBuf>,
+    /// Its certificate; the next one takes its place.
+    #[arg(long, requires = "key")]
+    pub certificate: Option<PathBuf>,
+    /// The root certificate that the authority's server must show, with --key.
+    #[arg(long, requires = "key")]
     pub authority: Option<PathBuf>,
 }
 
@@ -393,9 +420,65 @@ pub enum CaCommand {
         /// The authority's name.
         #[arg(long)]
         name: String,
-        /// DNS names and addresses of its server.
+        /// DNS names and addresses of its server; a root without a server is kept off line.
         #[arg(long)]
         server: Vec<String>,
+        /// It is an authority below this root: what the root has to certify is made, too.
+        #[arg(long, value_name = "ROOT.PEM")]
+        below: Option<PathBuf>,
+    },
+    /// Certify an authority below this one.
+    #[command(
+        after_help = "Example: semper ca certify --home root --request ca.csr --out ca.pem --role buyer --role merchant"
+    )]
+    Certify {
+        /// The home of the authority above.
+        #[arg(long)]
+        home: PathBuf,
+        /// What semper ca init --below has made.
+        #[arg(long)]
+        request: PathBuf,
+        /// Where its certificate goes.
+        #[arg(long)]
+        out: PathBuf,
+        /// For how long.
+        #[arg(long, default_value_t = 1825, value_parser = clap::value_parser!(u32).range(1..=7300))]
+        days: u32,
+        /// The only roles that it may certify; all if none is given.
+        #[arg(long)]
+        role: Vec<String>,
+        /// The only DNS names of servers that it may certify, with those below them; all if none is
+        /// given.
+        #[arg(long)]
+        dns: Vec<String>,
+    },
+    /// Take up what the root has certified and signed.
+    #[command(
+        after_help = "Example: semper ca install --home ca --certificate ca.pem --list root.crl"
+    )]
+    Install {
+        /// The authority's home.
+        #[arg(long)]
+        home: PathBuf,
+        /// What semper ca certify has made.
+        #[arg(long)]
+        certificate: Option<PathBuf>,
+        /// The root's list of withdrawn authorities (semper ca crl), shown beside our own.
+        #[arg(long)]
+        list: Option<PathBuf>,
+    },
+    /// Sign a list of what this authority has withdrawn, for an authority that is off line.
+    #[command(after_help = "Example: semper ca crl --home root --out root.crl --days 90")]
+    Crl {
+        /// The authority's home.
+        #[arg(long)]
+        home: PathBuf,
+        /// Where the list goes.
+        #[arg(long)]
+        out: PathBuf,
+        /// For how long it is good.
+        #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=730))]
+        days: u32,
     },
     /// Hand out a registration key.
     #[command(after_help = "Example: semper ca invite --home ca --name \"Anna Berg\" --role buyer")]
@@ -481,6 +564,21 @@ pub enum BankCommand {
         /// Print JSON.
         #[arg(long)]
         json: bool,
+    },
+    /// Hand an account over to a customer's new key, whose old one is lost.
+    #[command(
+        after_help = "Example: semper bank hand-over --home bank --account acct:0123456789abcdef --certificate anna-new.pem"
+    )]
+    HandOver {
+        /// The bank's home.
+        #[arg(long)]
+        home: PathBuf,
+        /// The account.
+        #[arg(long)]
+        account: String,
+        /// The customer's new certificate (semper archive show, or from the authority).
+        #[arg(long)]
+        certificate: PathBuf,
     },
     /// Work the books out again, and name every row that does not fit. The bank may be running.
     #[command(

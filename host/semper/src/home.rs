@@ -7,11 +7,11 @@ use semper_bank_protocol::{
     self as bank_protocol, AccountAction, AccountRequest, AccountView, Answer,
 };
 use semper_base::cert::{Revocation, Roots};
-use semper_base::{Certificate, Currency, Digest, Report, Timestamp, keys, text};
+use semper_base::{Certificate, Currency, Digest, Identity, Report, Timestamp, keys, text};
 use semper_commerce::host::evidence;
 use semper_net::Client;
 use semper_purse::PurseConfig;
-use semper_roles::ca::{CRL, REGISTER, Registered, Registration};
+use semper_roles::ca::{CRL, CRL_OF_ROOT, REGISTER, Registered, Registration};
 use semper_roles::party::{self, Party, PartyConfig, PaymentConfig};
 use semper_roles::web::WebRefusal;
 use semper_tinguin::keystore::{self, Keystore};
@@ -122,7 +122,12 @@ fn trust_file(evaluators: &[(String, Certificate)]) -> String {
 }
 
 fn certificate(file: &Path) -> Result<Certificate, Report> {
-    Certificate::from_pem(&print::read(file)?).map_err(|error| {
+    Ok(certificates(file)?.swap_remove(0))
+}
+
+/// The certificates of a file; at least one.
+pub(crate) fn certificates(file: &Path) -> Result<Vec<Certificate>, Report> {
+    Certificate::chain_from_pem(&print::read(file)?).map_err(|error| {
         Report::input(format!("{}: {error}", file.display()), "give a PEM certificate")
     })
 }
@@ -144,7 +149,8 @@ fn register_request(arguments: &RegisterArguments, request: &Path) -> Result<(),
     };
     let pem = print::read(request)?;
     let roots = Roots::new(vec![certificate(authority)?]);
-    let chain = ask_authority(&Client::new(&roots), arguments, pem)?;
+    let asked = registration(arguments, pem)?;
+    let chain = ask_authority(&Client::new(&roots), &arguments.ca, asked)?;
     let text: String = chain.iter().map(Certificate::to_pem).collect();
     std::fs::write(out, text).map_err(|error| {
         Report::input(format!("{}: {error}", out.display()), "choose another --out; ask again")
@@ -157,11 +163,11 @@ fn register_home(arguments: &RegisterArguments, home: &Path) -> Result<(), Repor
     let party = Party::open(home)?;
     let name = arguments.name.as_deref().unwrap_or_default();
     let tinguin = semper_tinguin_protocol::Client::new(party.home.path());
-    let request = tinguin.request_certificate(name)?;
-    let chain = ask_authority(&party.net(), arguments, request)?;
-    let Some(leaf) = chain.first() else {
-        return Err(Report::refusal("the authority sent no certificate", "ask the organiser"));
+    let request = match arguments.new_key {
+        true => tinguin.request_next_certificate(name)?,
+        false => tinguin.request_certificate(name)?,
     };
+    let chain = ask_authority(&party.net(), &arguments.ca, registration(arguments, request)?)?;
     // Checked against the root in the trust file before it is kept.
     let now = Timestamp::now();
     let roles = [semper_base::Role::Buyer, semper_base::Role::Merchant];
@@ -170,24 +176,48 @@ fn register_home(arguments: &RegisterArguments, home: &Path) -> Result<(), Repor
         let what = format!("the certificate that came back is not accepted: {error}");
         Report::refusal(what, "compare root.pem with the organiser's")
     })?;
-    tinguin.install_certificate(chain.clone())?;
-    let summary = format!("certificate as {}, until {}", identity.role, leaf.validity().1.date());
+    let below = identity.certificate.issuer() != identity.root;
+    if let Some(out) = &arguments.out {
+        let pem: String = chain.iter().map(Certificate::to_pem).collect();
+        std::fs::write(out, pem).map_err(|error| {
+            let mend = "choose another --out; ask again";
+            Report::input(format!("{}: {error}", out.display()), mend)
+        })?;
+    }
+    install(&party, &tinguin, chain, &identity)?;
+    let ca = address::https(&arguments.ca, "authority")?;
+    let mut lists = vec![format!("{ca}{CRL}")];
+    // An authority below a root shows the root's list, too.
+    lists.extend(below.then(|| format!("{ca}{CRL_OF_ROOT}")));
+    ask_for_revoked(&party, lists)
+}
+
+/// Has the TINGUIN use a certificate from now on, and keeps it as evidence.
+pub(crate) fn install(
+    party: &Party,
+    tinguin: &semper_tinguin_protocol::Client,
+    chain: Vec<Certificate>,
+    identity: &Identity,
+) -> Result<(), Report> {
+    tinguin.install_certificate(chain)?;
+    let leaf = &identity.certificate;
+    let until = leaf.validity().1.date();
+    let summary = format!("certificate as {}, until {until}", identity.role);
+    let now = Timestamp::now();
     let write = evidence(None, "certificate", &identity.root, &summary, leaf.der(), now);
     party.archive.commit(vec![write])?;
-    print::line(&format!(
-        "{} is certified as {} by {}",
-        identity.name, identity.role, identity.root
-    ));
-    ask_for_revoked(&party, &format!("{}{CRL}", address::https(&arguments.ca, "authority")?))
+    let (name, role, root) = (&identity.name, identity.role, &identity.root);
+    print::line(&format!("{name} is certified as {role} by {root}, until {until}"));
+    Ok(())
 }
 
 /// Has a home that asks no list for revoked certificates ask the one of the authority that has
 /// certified it. An authority without a list is no reason to fail.
-fn ask_for_revoked(party: &Party, url: &str) -> Result<(), Report> {
+fn ask_for_revoked(party: &Party, lists: Vec<String>) -> Result<(), Report> {
     if !party.trust.crls.is_empty() {
         return Ok(());
     }
-    let trust = TrustFile { crls: vec![url.to_owned()], ..party.trust.clone() };
+    let trust = TrustFile { crls: lists.clone(), ..party.trust.clone() };
     if let Some(error) = party.lists.refresh(&party.net(), &trust, None).first() {
         print::note(format_args!("CAUTION: nobody is asked for revoked certificates: {error}"));
         print::note(format_args!(
@@ -196,21 +226,33 @@ fn ask_for_revoked(party: &Party, url: &str) -> Result<(), Report> {
         ));
         return Ok(());
     }
-    trust::ask_for_revoked(party.home.path(), url)?;
-    print::line(&format!("revoked certificates are asked for at {url}"));
+    trust::ask_for_revoked(party.home.path(), &lists)?;
+    print::line(&format!("revoked certificates are asked for at {}", lists.join(" and ")));
     Ok(())
 }
 
-fn ask_authority(
-    net: &Client,
-    arguments: &RegisterArguments,
-    request: String,
-) -> Result<Vec<Certificate>, Report> {
+/// What an authority is asked, and where.
+pub(crate) struct Asked {
+    pub route: &'static str,
+    pub media: &'static str,
+    pub body: Vec<u8>,
+}
+
+fn registration(arguments: &RegisterArguments, request: String) -> Result<Asked, Report> {
     let registration = Registration { key: arguments.key.clone(), request };
     let body = serde_json::to_vec(&registration)
         .map_err(|error| Report::refusal(error, "report this to the project"))?;
-    let url = format!("{}{REGISTER}", address::https(&arguments.ca, "authority")?);
-    let response = net.post(&url, "application/json", body, MAX_ANSWER)?;
+    Ok(Asked { route: REGISTER, media: "application/json", body })
+}
+
+/// A certificate from an authority: the leaf, and the authorities between it and its root.
+pub(crate) fn ask_authority(
+    net: &Client,
+    ca: &str,
+    asked: Asked,
+) -> Result<Vec<Certificate>, Report> {
+    let url = format!("{}{}", address::https(ca, "authority")?, asked.route);
+    let response = net.post(&url, asked.media, asked.body, MAX_ANSWER)?;
     if response.status == 200 {
         let registered: Registered = serde_json::from_slice(&response.body).map_err(|error| {
             Report::refusal(
@@ -218,6 +260,10 @@ fn ask_authority(
                 "ask the organiser",
             )
         })?;
+        if registered.chain.is_empty() {
+            let what = "the authority sent no certificate";
+            return Err(Report::refusal(what, "ask the organiser"));
+        }
         return Ok(registered.chain);
     }
     Err(match serde_json::from_slice::<WebRefusal>(&response.body) {
@@ -302,7 +348,7 @@ pub fn show_account(home: &Path, json: bool) -> Result<(), Report> {
     show(&view, json)
 }
 
-fn ask_bank(
+pub(crate) fn ask_bank(
     party: &Party,
     bank: &str,
     name: &str,

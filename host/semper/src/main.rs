@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `arguments` | the commands and their help |
 //! | `home` | init, register, preferences, accounts |
+//! | `renew` | the next key, certified by the old one |
 //! | `tinguin` | the trusted user interface's process |
 //! | `buy` | buying, and going on with deals |
 //! | `judge` | a finding from the evidence of a fair exchange |
@@ -11,6 +12,7 @@
 //! | `replay` | running a deal's component on its journal again |
 //! | `trust` | whom a home believes: list, add, remove, explain, test |
 //! | `serve` | server roles, and what their operators do beside |
+//! | `ca` | what operators of certification authorities do |
 //! | `books` | a bank's audit and corrections |
 //! | `print` | JSON or text; errors with their mend |
 #![forbid(unsafe_code)]
@@ -19,11 +21,13 @@ mod address;
 mod arguments;
 mod books;
 mod buy;
+mod ca;
 mod home;
 mod judge;
 mod logging;
 mod look;
 mod print;
+mod renew;
 mod replay;
 mod serve;
 mod tinguin;
@@ -34,7 +38,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use semper_base::{Report, text};
 
-use arguments::{AccountCommand, Arguments, BankCommand, CaCommand, CatalogueCommand, Command};
+use arguments::{AccountCommand, Arguments, BankCommand, CatalogueCommand, Command};
 
 fn main() -> ExitCode {
     let done = text::arguments(std::env::args_os()).and_then(|()| run(Arguments::parse().command));
@@ -51,6 +55,7 @@ fn run(command: Command) -> Result<(), Report> {
     match command {
         Command::Init(arguments) => home::init(&arguments),
         Command::Register(arguments) => home::register(&arguments),
+        Command::Renew(arguments) => renew::renew(&arguments),
         Command::Preference { home, set, json } => home::preference(&home.home, &set, json),
         Command::Account(AccountCommand::Open(arguments)) => home::open_account(&arguments),
         Command::Account(AccountCommand::Show { home, json }) => {
@@ -64,16 +69,7 @@ fn run(command: Command) -> Result<(), Report> {
         Command::Trust(command) => trust::trust(&command),
         Command::Archive(command) => look::archive(&command),
         Command::Serve { file, check } => serve::serve(&file, check),
-        Command::Ca(CaCommand::Init { home, name, server }) => {
-            serve::ca_init(&home, &name, &server)
-        }
-        Command::Ca(CaCommand::Invite { home, name, role, server, again, json }) => {
-            serve::ca_invite(&home, &name, &role, &server, again, json)
-        }
-        Command::Ca(CaCommand::List { home, json }) => serve::ca_list(&home, json),
-        Command::Ca(CaCommand::Revoke { home, serial, certificate }) => {
-            serve::ca_revoke(&home, serial.as_deref(), certificate.as_deref())
-        }
+        Command::Ca(command) => ca::run(&command),
         Command::Log { home, origin } => serve::log_init(&home, &origin),
         Command::Witness { home, name } => serve::witness_init(&home, &name),
         Command::ThirdParty { home, origin, address } => {
@@ -85,6 +81,9 @@ fn run(command: Command) -> Result<(), Report> {
         }
         Command::Bank(BankCommand::Fund { home, account, amount, json }) => {
             serve::bank_fund(&home, &account, &amount, json)
+        }
+        Command::Bank(BankCommand::HandOver { home, account, certificate }) => {
+            serve::bank_hand_over(&home, &account, &certificate)
         }
         Command::Bank(BankCommand::Audit { home, recompute, json }) => {
             books::audit(&home, recompute, json)

@@ -4,12 +4,11 @@ use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use semper_archive::Home;
-use semper_base::text::readable;
+use semper_base::cert::{Revocation, Roots};
 use semper_base::{Amount, Certificate, Currency, Report, Role, SigningKey, Timestamp};
 use semper_keeper::Keeper;
 use semper_ledger::{AccountId, Ledger, NotAnAccount};
 use semper_roles::bank::LEDGER;
-use semper_roles::ca::Ca;
 use semper_roles::catalogue::{self, Catalogue};
 use semper_roles::config::{LogFormat, ServerConfig};
 use semper_roles::log::Log;
@@ -51,76 +50,6 @@ fn mistakes(file: &Path) -> Result<(), Report> {
     Err(last)
 }
 
-pub fn ca_init(home: &Path, name: &str, servers: &[String]) -> Result<(), Report> {
-    Ca::create(home, name, servers)?;
-    print::line(&format!("{} is ready; give its root.pem to everybody", home.display()));
-    Ok(())
-}
-
-pub fn ca_invite(
-    home: &Path,
-    name: &str,
-    role: &str,
-    servers: &[String],
-    again: bool,
-    json: bool,
-) -> Result<(), Report> {
-    let role: Role =
-        role.parse().map_err(|error| Report::input(error, "semper ca invite --help"))?;
-    if (role == Role::Server) == servers.is_empty() {
-        let what = "--server goes with the role server, and only with it";
-        return Err(Report::input(what, "semper ca invite --help"));
-    }
-    let ca = Ca::open(home)?;
-    let key = match again {
-        true => ca.invite_again(name, role, servers)?,
-        false => ca.invite(name, role, servers)?,
-    };
-    if json {
-        return print::json(&json!({"name": name, "role": role, "key": key}));
-    }
-    print::line(&format!("registration key for {name} as {role}: {key}"));
-    Ok(())
-}
-
-pub fn ca_list(home: &Path, json: bool) -> Result<(), Report> {
-    let issued = Ca::open(home)?.issued()?;
-    if json {
-        return print::json(&issued);
-    }
-    for it in issued {
-        let mut line =
-            format!("{}  {}  until {}  {}", it.serial, it.role, it.until.date(), it.name);
-        if it.revoked {
-            line.push_str("  withdrawn");
-        }
-        if let Some(other) = it.alike {
-            line.push_str(&format!("  looks like “{other}”"));
-        }
-        print::line(&readable(&line));
-    }
-    Ok(())
-}
-
-pub fn ca_revoke(
-    home: &Path,
-    serial: Option<&str>,
-    certificate: Option<&Path>,
-) -> Result<(), Report> {
-    let serial = match (serial, certificate) {
-        (Some(serial), _) => serial.to_owned(),
-        (None, Some(file)) => Certificate::from_pem(&print::read(file)?)
-            .map_err(|error| {
-                Report::input(format!("{}: {error}", file.display()), "give a PEM certificate")
-            })?
-            .serial(),
-        (None, None) => return Err(Report::input("which certificate?", "semper ca revoke --help")),
-    };
-    Ca::open(home)?.revoke(&serial)?;
-    print::line(&format!("certificate {serial} is on the list from now on"));
-    Ok(())
-}
-
 pub fn log_init(home: &Path, origin: &str) -> Result<(), Report> {
     let key = Log::create(home, origin)?;
     print::line(&format!("{key}"));
@@ -160,16 +89,17 @@ pub fn bank_init(
     };
     let signing = SigningKey::from_pem(&print::read(key)?).map_err(|error| wrong(key, &error))?;
     let read = |file: &Path| {
-        Certificate::from_pem(&print::read(file)?).map_err(|error| wrong(file, &error))
+        Certificate::chain_from_pem(&print::read(file)?).map_err(|error| wrong(file, &error))
     };
     let (own, root) = (read(certificate)?, read(authority)?);
-    if own.key().ok() != Some(signing.public()) {
+    if own[0].key().ok() != Some(signing.public()) {
         return Err(wrong(certificate, &"it does not belong to the key"));
     }
     let home = Home::create(home)?;
     home.write("bank.key", signing.to_pem().as_bytes())?;
-    home.write("bank.pem", own.to_pem().as_bytes())?;
-    home.write("root.pem", root.to_pem().as_bytes())?;
+    let pem: String = own.iter().map(Certificate::to_pem).collect();
+    home.write("bank.pem", pem.as_bytes())?;
+    home.write("root.pem", root[0].to_pem().as_bytes())?;
     print::line(&format!("{} is ready", home.path().display()));
     Ok(())
 }
@@ -189,6 +119,34 @@ pub fn bank_fund(home: &Path, account: &str, amount: &str, json: bool) -> Result
         );
     }
     print::line(&format!("{account} now holds {balance}"));
+    Ok(())
+}
+
+/// A customer whose key is lost comes with a certificate of another one.
+pub fn bank_hand_over(home: &Path, account: &str, certificate: &Path) -> Result<(), Report> {
+    let account: AccountId = account
+        .parse()
+        .map_err(|error: NotAnAccount| Report::input(error, "give a customer's account"))?;
+    let wrong = |error: &dyn std::fmt::Display| {
+        let what = format!("{}: {error}", certificate.display());
+        Report::input(what, "give the customer's new certificate, which the authority lists")
+    };
+    let chain = Certificate::chain_from_pem(&print::read(certificate)?);
+    let chain = chain.map_err(|error| wrong(&error))?;
+    let home = Home::open(home)?;
+    let root = Certificate::from_pem(&home.read("root.pem")?).map_err(|error| wrong(&error))?;
+    // The operator has looked whether it holds: the customer stands before her.
+    let verifier = Roots::new(vec![root]).asking(Revocation::Unasked("the operator has looked"));
+    let roles = [Role::Buyer, Role::Merchant];
+    let holder = verifier.verify_as(&chain, &roles, Timestamp::now()).map_err(|it| wrong(&it))?;
+    let ledger = Ledger::open(&home.path().join(LEDGER))?;
+    let kept = ledger.account(&account)?;
+    if kept.holder != holder.name {
+        let what = format!("{account} is held by “{}”, not by “{}”", kept.holder, holder.name);
+        return Err(Report::refusal(what, "compare the names"));
+    }
+    ledger.hand_over(&account, holder.key.id())?;
+    print::line(&format!("{account} is {}'s by the new key, too", holder.name));
     Ok(())
 }
 

@@ -136,9 +136,9 @@ fn edit(
 }
 
 /// Has a home ask this authority's list for revoked certificates, if it asks none yet.
-pub(crate) fn ask_for_revoked(home: &Path, url: &str) -> Result<(), Report> {
+pub(crate) fn ask_for_revoked(home: &Path, lists: &[String]) -> Result<(), Report> {
     edit(home, |_, document| {
-        document["crls"] = value([url].into_iter().collect::<Array>());
+        document["crls"] = value(lists.iter().collect::<Array>());
         Ok(())
     })
 }

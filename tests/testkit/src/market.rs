@@ -86,6 +86,8 @@ pub struct MarketOptions {
     pub buyer_rules: String,
     /// Whether the buyer's TINGUIN is started with rules; the caller starts it otherwise.
     pub scripted_buyer: bool,
+    /// Whether the authority is below a root that is off line.
+    pub below: bool,
 }
 
 impl Default for MarketOptions {
@@ -95,6 +97,7 @@ impl Default for MarketOptions {
             funds: "500.00 EUR".into(),
             buyer_rules: BUYER_RULES.into(),
             scripted_buyer: true,
+            below: false,
         }
     }
 }
@@ -167,7 +170,10 @@ impl Market {
         let builder =
             Builder { folder, binaries, ca: format!("https://localhost:{}", ports[0]), tell };
         builder.secret("pass-phrase", PASS_PHRASE)?;
-        let ca = builder.authority(ports[0])?;
+        let ca = match options.below {
+            true => builder.authority_below(ports[0])?,
+            false => builder.authority(ports[0])?,
+        };
         let test_bank = BankAt::test(ports[1]);
         let bank = builder.bank(test_bank)?;
         let third_port = process::free_port()?;

@@ -76,6 +76,22 @@ impl Builder<'_> {
         serve(self.folder, self.binaries, "ca", port, &[])
     }
 
+    /// An authority that a root has certified: the root's home is where no server is.
+    pub fn authority_below(&self, port: u16) -> Result<Running> {
+        (self.tell)("certification authority: a root that is off line, and what it certifies");
+        self.semper(&["ca", "init", "--home", "root", "--name", "Market Root"])?;
+        let mut begin = vec!["ca", "init", "--home", "ca", "--name", "Market CA"];
+        begin.extend(["--server", "localhost", "--below", "root/root.pem"]);
+        self.semper(&begin)?;
+        let certify = ["ca", "certify", "--home", "root", "--request", "ca/ca.csr"];
+        self.semper(&[&certify[..], &["--out", "ca.pem"]].concat())?;
+        self.semper(&["ca", "crl", "--home", "root", "--out", "root.crl"])?;
+        let install = ["ca", "install", "--home", "ca", "--certificate", "ca.pem"];
+        self.semper(&[&install[..], &["--list", "root.crl"]].concat())?;
+        self.server("ca", port, "ca/tls", "[ca]\nhome = \"ca\"\n")?;
+        serve(self.folder, self.binaries, "ca", port, &[])
+    }
+
     pub fn bank(&self, bank: BankAt<'_>) -> Result<Running> {
         (self.tell)(&format!("{}: key, certificate, ledger", bank.name));
         let (home, tls) = (bank.home, format!("{}-tls", bank.home));

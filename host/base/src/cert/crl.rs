@@ -6,12 +6,19 @@ use x509_cert::crl::CertificateList;
 use x509_cert::der::{Decode as _, DecodePem as _, Encode as _, EncodePem as _, pem::LineEnding};
 use x509_cert::ext::pkix::CrlNumber;
 
+use super::verify::Roots;
 use super::{CertError, Certificate, common_name, stamp};
 use crate::clock::Timestamp;
 use crate::digest::{Digest, hex};
 
 /// Largest list that is looked at, in bytes.
 pub const MAX_CRL: usize = 1024 * 1024;
+
+/// Authorities between a root and the one whose list it is, that one counted.
+const MOST_BELOW: usize = 2;
+/// Under the address of a list: the authority that signs it and those between it and its root, in
+/// PEM.
+pub const ISSUER: &str = "/issuer";
 
 /// An authority's list of certificates that it has withdrawn.
 #[derive(Clone)]
@@ -110,7 +117,7 @@ impl Crl {
 
     /// Whether this authority has signed it.
     pub fn is_by(&self, authority: &Certificate) -> bool {
-        if &self.parsed.tbs_cert_list.issuer != authority.parsed.tbs_certificate().subject() {
+        if !self.names(authority) {
             return false;
         }
         if let Some(known) = self.by.get() {
@@ -126,6 +133,27 @@ impl Crl {
             self.by.get_or_init(|| authority.digest());
         }
         signed
+    }
+}
+
+impl Crl {
+    /// Whether it is a list of one of these roots, or of an authority below one: the first of
+    /// `chain`, which leads to the root.
+    pub fn is_believed(&self, roots: &Roots, chain: &[Certificate]) -> bool {
+        let roots = roots.certificates();
+        if roots.iter().any(|root| self.is_by(root)) {
+            return true;
+        }
+        let (Some(first), Some(last)) = (chain.first(), chain.last()) else { return false };
+        chain.len() <= MOST_BELOW
+            && roots.iter().any(|root| last.is_signed_by(root))
+            && chain.windows(2).all(|pair| pair[0].is_signed_by(&pair[1]))
+            && self.is_by(first)
+    }
+
+    /// Whether it goes by this authority's name, whoever has signed it.
+    pub fn names(&self, authority: &Certificate) -> bool {
+        &self.parsed.tbs_cert_list.issuer == authority.parsed.tbs_certificate().subject()
     }
 }
 

@@ -26,6 +26,8 @@ pub struct Identity {
     pub anchor: Digest,
     /// The certificate itself, without its chain.
     pub certificate: Certificate,
+    /// The authority that has issued it: the root, or one below.
+    pub issuer: Certificate,
 }
 
 /// How far the clock of whoever issues a certificate may be before the clock of whoever verifies it.
@@ -66,7 +68,10 @@ impl Revocation {
     }
 
     /// The list of an authority that is good enough at a time; `None` if it needs none.
-    fn list(&self, authority: &Certificate, at: Timestamp) -> Result<Option<Crl>, String> {
+    ///
+    /// # Errors
+    /// There should be one, and there is none that is new enough at that time: why.
+    pub fn list(&self, authority: &Certificate, at: Timestamp) -> Result<Option<Crl>, String> {
         match self {
             Self::Unasked(_) => Ok(None),
             Self::Lists(lists) => {
@@ -140,6 +145,7 @@ impl Verifier {
             root: root.subject(),
             anchor: root.digest(),
             certificate: leaf.clone(),
+            issuer: issuers.first().map_or_else(|| (*root).clone(), |it| (*it).clone()),
         })
     }
 

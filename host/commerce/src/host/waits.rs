@@ -162,8 +162,10 @@ impl Host {
             let host = Arc::clone(self);
             self.errands.run(line, FEW, ask, move |answer| {
                 let broken = |panicked: Panicked| Err(PaymentError::Broken(panicked.to_string()));
-                answers(&host).came(key, answer.unwrap_or_else(broken));
-                host.wake(deal);
+                match answers(&host).came(key, answer.unwrap_or_else(broken)) {
+                    true => host.wake(deal),
+                    false => host.signal(deal).bump(),
+                }
             });
         }
         let patience = self.instant() + self.parts.grace;
@@ -174,7 +176,7 @@ impl Host {
             }
             let left = patience.saturating_duration_since(self.instant());
             if left.is_zero() || !signal.wait(seen, left) {
-                return answers(self).take(key);
+                return answers(self).leave(key);
             }
         }
     }

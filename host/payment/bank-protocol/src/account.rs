@@ -1,6 +1,6 @@
 //! One's own account: opening it, and statements of it.
 
-use semper_base::{Currency, Digest, Timestamp};
+use semper_base::{Currency, Digest, KeyId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// The domain that requests to a bank about one's own account are signed in.
@@ -28,6 +28,14 @@ pub enum AccountAction {
     Open(Currency),
     /// Balance and the newest entries of this account.
     Show(String),
+    /// This account is the holder's by another key, too: the one that takes the place of the key
+    /// which signs this.
+    HandOver {
+        /// The account.
+        account: String,
+        /// The new key.
+        to: KeyId,
+    },
 }
 
 /// A statement of account: what its holder sees.

@@ -38,6 +38,11 @@ const SCHEMA: &str = "
         balance  INTEGER NOT NULL DEFAULT 0,
         CHECK (owner IS NULL OR balance >= 0)
     ) STRICT;
+    CREATE TABLE IF NOT EXISTS owners (
+        account TEXT NOT NULL REFERENCES accounts (id),
+        key     BLOB NOT NULL,
+        PRIMARY KEY (account, key)
+    ) STRICT, WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS entries (
         number    INTEGER PRIMARY KEY,
         reference BLOB NOT NULL UNIQUE,
@@ -172,6 +177,10 @@ pub enum LedgerError {
     #[error("this reference was used for another payment before")]
     #[mend("check the account and the amount")]
     Conflict,
+    /// The account has been handed over too often.
+    #[error("account {0} has had {MOST_KEYS} keys")]
+    #[mend("open another account")]
+    Keys(AccountId),
     /// Nothing, or less, cannot be moved; nor from an account to itself.
     #[error("{0} cannot be moved between these accounts")]
     #[mend("check the account and the amount")]
@@ -201,6 +210,9 @@ pub enum LedgerError {
 
 type Result<T> = std::result::Result<T, LedgerError>;
 
+/// Keys that an account may be handed over to.
+const MOST_KEYS: u32 = 64;
+
 impl Ledger {
     /// Opens or makes the ledger in this file.
     pub fn open(path: &Path) -> Result<Self> {
@@ -221,6 +233,15 @@ impl Ledger {
         let name = Digest::of_parts(&[owner.digest().as_bytes(), currency.code().as_bytes()]);
         let id = AccountId::of(&name);
         let connection = self.lock()?;
+        let sql = "SELECT account FROM owners JOIN accounts ON id = account
+                   WHERE key = ?1 AND currency = ?2 ORDER BY account LIMIT 1";
+        let key = params![owner.digest().as_bytes(), currency.code()];
+        let earlier: Option<String> =
+            connection.query_row(sql, key, |row| row.get(0)).optional()?;
+        if let Some(earlier) = earlier {
+            let id = earlier.parse().map_err(|_| LedgerError::Keys(id))?;
+            return account(&connection, id);
+        }
         connection.execute(
             "INSERT INTO accounts (id, owner, holder, currency) VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT (id) DO NOTHING",
@@ -242,13 +263,34 @@ impl Ledger {
         }
     }
 
-    /// Whether this key owns the account.
+    /// Whether this key owns the account: it opened it, or the account was handed over to it.
     pub fn is_owner(&self, id: &AccountId, key: KeyId) -> Result<bool> {
-        let sql = "SELECT owner FROM accounts WHERE id = ?1";
-        let owner: Option<Option<[u8; 32]>> =
-            self.lock()?.query_row(sql, [id.as_str()], |row| row.get(0)).optional()?;
-        let owner = owner.ok_or_else(|| LedgerError::UnknownAccount(id.clone().into()))?;
-        Ok(owner.as_ref() == Some(key.digest().as_bytes()))
+        let sql = "SELECT owner IS ?2 OR EXISTS
+                       (SELECT 1 FROM owners WHERE account = id AND key = ?2)
+                   FROM accounts WHERE id = ?1";
+        let asked = params![id.as_str(), key.digest().as_bytes()];
+        let owner: Option<bool> =
+            self.lock()?.query_row(sql, asked, |row| row.get(0)).optional()?;
+        owner.ok_or_else(|| LedgerError::UnknownAccount(id.clone().into()))
+    }
+
+    /// Has a customer's account owned by one more key: the one that takes the place of another.
+    ///
+    /// # Errors
+    /// There is no such account, or it has had too many keys.
+    pub fn hand_over(&self, id: &AccountId, to: KeyId) -> Result<()> {
+        let connection = self.lock()?;
+        account(&connection, id.clone())?;
+        let sql = "INSERT INTO owners SELECT ?1, ?2
+                   WHERE (SELECT count(*) FROM owners WHERE account = ?1) < ?3
+                   ON CONFLICT DO NOTHING";
+        connection.execute(sql, params![id.as_str(), to.digest().as_bytes(), MOST_KEYS])?;
+        let sql = "SELECT EXISTS (SELECT 1 FROM owners WHERE account = ?1 AND key = ?2)";
+        let row = params![id.as_str(), to.digest().as_bytes()];
+        match connection.query_row(sql, row, |row| row.get(0))? {
+            true => Ok(()),
+            false => Err(LedgerError::Keys(id.clone())),
+        }
     }
 
     /// Whether a request with this nonce is the first; it is remembered. Those made before `since` are

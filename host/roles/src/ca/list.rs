@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 use semper_base::Timestamp;
-use semper_base::cert::{Crl, Withdrawn};
+use semper_base::cert::{Authority, Crl, Withdrawn};
 
 use super::{Ca, CaError};
 
@@ -50,10 +50,26 @@ impl Ca {
         {
             return Ok(list);
         }
+        Self::signed(&self.authority, transaction, now, now.after(LIFE))
+    }
+
+    /// A new list, with the next number, until then.
+    pub(super) fn sign_list(&self, now: Timestamp, until: Timestamp) -> Result<Crl, CaError> {
+        let mut store = self.lock();
+        let transaction = store.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        Self::signed(&self.authority, transaction, now, until)
+    }
+
+    fn signed(
+        authority: &Authority,
+        transaction: Transaction<'_>,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Crl, CaError> {
         let sql = "SELECT COALESCE(MAX(number), 0) + 1 FROM lists";
         let number: i64 = transaction.query_row(sql, [], |row| row.get(0))?;
         let withdrawn = withdrawn(&transaction)?;
-        let list = self.authority.crl(number.cast_unsigned(), &withdrawn, now, now.after(LIFE))?;
+        let list = authority.crl(number.cast_unsigned(), &withdrawn, now, until)?;
         let revoked = i64::try_from(withdrawn.len()).unwrap_or(i64::MAX);
         transaction.execute("DELETE FROM lists", [])?;
         transaction.execute("INSERT INTO lists VALUES (?1)", [number])?;

@@ -102,7 +102,8 @@ pub(super) fn complete(store: &mut Connection) -> Result<(), CaError> {
 }
 
 impl Ca {
-    /// Every certificate that was issued to somebody who was invited, by role and name.
+    /// Every certificate that was issued: to those who were invited, to their next keys, to authorities
+    /// below; by role and name.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -113,7 +114,10 @@ impl Ca {
                         JOIN names AS own ON own.role = names.role AND own.plain = names.plain
                         WHERE own.role = one.role AND own.name = one.name
                         AND names.name <> one.name AND one.role <> 'server' LIMIT 1)
-                   FROM invitations AS one WHERE certificate IS NOT NULL
+                   FROM (SELECT role, name, made, certificate FROM invitations
+                         WHERE certificate IS NOT NULL
+                         UNION ALL SELECT role, name, made, certificate FROM renewals
+                         UNION ALL SELECT 'authority', name, made, certificate FROM below) AS one
                    ORDER BY role, name, made";
         let mut statement = store.prepare(sql)?;
         let rows = statement.query_map([], |row| {

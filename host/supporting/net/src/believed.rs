@@ -23,7 +23,8 @@ use rustls::{
     CertificateError, DigitallySignedStruct, Error, PeerIncompatible, RootCertStore,
     SignatureScheme,
 };
-use semper_base::cert::{Roots, ServerRoot};
+use semper_base::cert::{Revocation, Roots, ServerRoot};
+use semper_base::{Certificate, Timestamp};
 
 use crate::provider;
 
@@ -36,6 +37,8 @@ pub const CLOCKS_APART: Duration = Duration::from_secs(300);
 pub struct Believed {
     roots: Vec<ServerRoot>,
     system: bool,
+    /// Where it is known which certificates the authorities have withdrawn.
+    revocation: Option<Revocation>,
 }
 
 impl Believed {
@@ -64,6 +67,15 @@ impl Believed {
         self
     }
 
+    /// None whose certificate an authority of semper's has withdrawn. What cannot be told now is no
+    /// reason to refuse: the list itself comes over such a connection. Of certificates with RSA or
+    /// ECDSA keys nothing is asked.
+    #[must_use]
+    pub fn asking(mut self, revocation: Revocation) -> Self {
+        self.revocation = Some(revocation);
+        self
+    }
+
     /// What of the servers' certificates is looked at.
     pub(crate) fn verifier(&self) -> Arc<dyn ServerCertVerifier> {
         let mut store = RootCertStore::empty();
@@ -77,7 +89,10 @@ impl Believed {
         }
         let chains = WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider());
         // Only an empty store makes none; it believes nobody.
-        Arc::new(Tolerant { chains: chains.build().ok() })
+        let chains = chains.build().ok();
+        let ders = self.roots.iter().map(ServerRoot::der);
+        let roots = ders.filter_map(|der| Certificate::from_der(der).ok()).collect();
+        Arc::new(Tolerant { chains, roots, revocation: self.revocation.clone() })
     }
 }
 
@@ -109,6 +124,30 @@ fn system() -> &'static [CertificateDer<'static>] {
 #[derive(Debug)]
 struct Tolerant {
     chains: Option<Arc<WebPkiServerVerifier>>,
+    /// Those of semper's own kind.
+    roots: Vec<Certificate>,
+    revocation: Option<Revocation>,
+}
+
+impl Tolerant {
+    /// Whether an authority is known to have withdrawn a certificate of a chain that is valid.
+    fn is_withdrawn(&self, leaf: &[u8], between: &[CertificateDer<'_>], now: Duration) -> bool {
+        let Some(revocation) = &self.revocation else { return false };
+        let Ok(now) = Timestamp::from_secs(now.as_secs()) else { return false };
+        let Ok(mut certificate) = Certificate::from_der(leaf) else { return false };
+        let between: Vec<Certificate> =
+            between.iter().filter_map(|it| Certificate::from_der(it).ok()).collect();
+        for _ in 0..=between.len() {
+            let mut issuers = between.iter().chain(&self.roots);
+            let Some(issuer) = issuers.find(|it| certificate.is_signed_by(it)) else { break };
+            let list = revocation.list(issuer, now);
+            if list.is_ok_and(|it| it.is_some_and(|it| it.withdraws(&certificate.serial(), now))) {
+                return true;
+            }
+            certificate = issuer.clone();
+        }
+        false
+    }
 }
 
 impl ServerCertVerifier for Tolerant {
@@ -127,6 +166,9 @@ impl ServerCertVerifier for Tolerant {
             chains.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, time)
         };
         let now = Duration::from_secs(now.as_secs());
+        if self.is_withdrawn(end_entity, intermediates, now) {
+            return Err(Error::InvalidCertificate(CertificateError::Revoked));
+        }
         let looked = at(now);
         let theirs = match &looked {
             Err(Error::InvalidCertificate(

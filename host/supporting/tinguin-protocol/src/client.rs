@@ -263,6 +263,19 @@ impl Client {
         }
     }
 
+    /// Has the next key pair made, in the place of one that was lost: a certificate request.
+    pub fn request_next_certificate(&self, name: &str) -> Result<String, ClientError> {
+        match self.request(&Request::RequestNextCertificate(name.to_owned()))? {
+            Reply::CertificateRequest(pem) => Ok(pem),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Has the next key pair made, and the key that is in use ask for its certificate.
+    pub fn renew(&self) -> Result<Vec<u8>, ClientError> {
+        self.signed(&Request::Renew)
+    }
+
     /// Has the identity's certificate kept.
     pub fn install_certificate(&self, chain: Vec<Certificate>) -> Result<(), ClientError> {
         match self.request(&Request::InstallCertificate(chain))? {

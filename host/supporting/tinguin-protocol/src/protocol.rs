@@ -134,7 +134,14 @@ pub enum Request {
     },
     /// Make the identity's key pair and a certificate request for this name.
     RequestCertificate(String),
-    /// Keep the certificate that came back.
+    /// Make the next key pair, which takes the place of a key that was lost to others, and a
+    /// certificate request for this name.
+    RequestNextCertificate(String),
+    /// Make the next key pair, and have the key that is in use ask for its certificate: a signed
+    /// [`Renewal`](semper_base::renewal::Renewal).
+    Renew,
+    /// Keep the certificate that came back: of the key that is in use, or of the next one, which is
+    /// in use from then on.
     InstallCertificate(Vec<Certificate>),
 }
 

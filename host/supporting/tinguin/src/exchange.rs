@@ -253,7 +253,8 @@ impl Service {
         if !same {
             return Err(unlike(&"it is not the payment that was agreed to"));
         }
-        let signed = SignedStatement::sign(&statement, &self.keys.identity(), self.chain()?)
+        let own = self.own_of(&known)?;
+        let signed = SignedStatement::sign(&statement, &own.key, own.chain)
             .map_err(|error| malformed(&error))?;
         Ok(Reply::Signed(ByteBuf::from(signed)))
     }

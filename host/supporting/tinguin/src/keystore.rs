@@ -116,9 +116,12 @@ impl Keystore {
         Ok(Self { master: Zeroizing::new(master.as_slice().try_into().map_err(damaged)?) })
     }
 
-    /// The identity's signing key.
-    pub fn identity(&self) -> SigningKey {
-        SigningKey::from_seed(&derive(&self.master, "semper/identity/v1", b""))
+    /// The identity's signing key: the first, or one that took the place of the one before.
+    pub fn identity(&self, generation: u32) -> SigningKey {
+        let number = generation.to_be_bytes();
+        // The first key is of before there were others.
+        let context: &[u8] = if generation == 0 { b"" } else { &number };
+        SigningKey::from_seed(&derive(&self.master, "semper/identity/v1", context))
     }
 
     /// The signing key of the deal with this nonce.

@@ -20,6 +20,7 @@
 
 mod exchange;
 mod failure;
+mod identity;
 pub mod in_process;
 pub mod keystore;
 pub mod memory;

@@ -13,7 +13,15 @@ use semper_base::{DealId, Digest, Mend, fault};
 pub const FILE: &str = "tinguin.sqlite";
 
 /// The version of the store, SQLite's `user_version`.
-const VERSION: u32 = 0;
+const VERSION: u32 = 1;
+
+/// From version 0: one key, whose chain was a fact.
+const UPGRADE: &str = "
+    BEGIN IMMEDIATE;
+    INSERT OR IGNORE INTO identities SELECT 0, value FROM facts WHERE key = 'chain';
+    PRAGMA user_version = 1;
+    COMMIT;
+";
 
 const SCHEMA: &str = "
     PRAGMA journal_mode = WAL;
@@ -29,6 +37,12 @@ const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS exchanges (
         id BLOB PRIMARY KEY, deal BLOB NOT NULL, agreement BLOB NOT NULL,
         account TEXT NOT NULL, phase TEXT NOT NULL DEFAULT ''
+    ) STRICT;
+    CREATE TABLE IF NOT EXISTS generations (
+        deal BLOB PRIMARY KEY, generation INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE IF NOT EXISTS identities (
+        generation INTEGER PRIMARY KEY, chain BLOB NOT NULL
     ) STRICT;
     CREATE TABLE IF NOT EXISTS facts (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
 ";
@@ -50,6 +64,8 @@ pub struct KnownDeal {
     pub peer: String,
     /// The line about the service.
     pub service: String,
+    /// Which of our identity's keys signed the agreement.
+    pub generation: u32,
 }
 
 /// A fair exchange that the person has agreed to.
@@ -101,6 +117,9 @@ impl Memory {
             return Err(MemoryError::Newer(version));
         }
         connection.execute_batch(SCHEMA)?;
+        if version < VERSION {
+            connection.execute_batch(UPGRADE)?;
+        }
         Ok(Self { connection: Mutex::new(connection) })
     }
 
@@ -129,13 +148,16 @@ impl Memory {
     /// A deal whose agreement was signed here.
     pub fn deal(&self, id: &DealId) -> Result<Option<KnownDeal>> {
         self.read(|it| {
-            it.prepare_cached("SELECT nonce, side, peer, service FROM deals WHERE id = ?1")?
+            let sql = "SELECT nonce, side, peer, service, coalesce(generation, 0)
+                       FROM deals LEFT JOIN generations ON deal = id WHERE id = ?1";
+            it.prepare_cached(sql)?
                 .query_row([id.digest().as_bytes()], |row| {
                     Ok(KnownDeal {
                         nonce: Digest::from_bytes(row.get(0)?),
                         side: row.get(1)?,
                         peer: row.get(2)?,
                         service: row.get(3)?,
+                        generation: row.get(4)?,
                     })
                 })
                 .optional()
@@ -146,6 +168,11 @@ impl Memory {
     pub fn keep_deal(&self, id: &DealId, deal: &KnownDeal) -> Result<()> {
         let nonce = deal.nonce.as_bytes();
         self.write(|it| {
+            // First: a deal that is known signs by the right key. The first key's need no row.
+            if deal.generation > 0 {
+                it.prepare_cached("INSERT OR IGNORE INTO generations VALUES (?1, ?2)")?
+                    .execute(params![id.digest().as_bytes(), deal.generation])?;
+            }
             it.prepare_cached("INSERT OR IGNORE INTO deals VALUES (?1, ?2, ?3, ?4, ?5)")?
                 .execute(params![id.digest().as_bytes(), nonce, deal.side, deal.peer, deal.service])
         })?;
@@ -213,20 +240,30 @@ impl Memory {
         Ok(changed == 1)
     }
 
-    /// A single fact, such as the certificate chain.
-    pub fn fact(&self, key: &str) -> Result<Option<Vec<u8>>> {
+    /// The chain of one of our identity's keys.
+    pub fn identity(&self, generation: u32) -> Result<Option<Vec<u8>>> {
         self.read(|it| {
-            it.prepare_cached("SELECT value FROM facts WHERE key = ?1")?
-                .query_row([key], |row| row.get(0))
+            it.prepare_cached("SELECT chain FROM identities WHERE generation = ?1")?
+                .query_row([generation], |row| row.get(0))
                 .optional()
         })
     }
 
-    /// Sets a fact.
-    pub fn keep_fact(&self, key: &str, value: &[u8]) -> Result<()> {
+    /// The number of the key that is in use, and its chain.
+    pub fn newest_identity(&self) -> Result<Option<(u32, Vec<u8>)>> {
+        let sql = "SELECT generation, chain FROM identities ORDER BY generation DESC LIMIT 1";
+        self.read(|it| {
+            it.prepare_cached(sql)?
+                .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
+                .optional()
+        })
+    }
+
+    /// Keeps the chain of one of our identity's keys; from now on the newest is in use.
+    pub fn keep_identity(&self, generation: u32, chain: &[u8]) -> Result<()> {
         self.write(|it| {
-            it.prepare_cached("INSERT OR REPLACE INTO facts VALUES (?1, ?2)")?
-                .execute(params![key, value])
+            it.prepare_cached("INSERT OR REPLACE INTO identities VALUES (?1, ?2)")?
+                .execute(params![generation, chain])
         })?;
         Ok(())
     }

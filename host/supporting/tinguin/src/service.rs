@@ -3,9 +3,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use semper_bank_protocol::{ACCOUNT_DOMAIN, AccountRequest};
-use semper_base::cert::Request as CertificateRequest;
-use semper_base::cose::{self, Signatory};
 use semper_base::{Certificate, DealId, Digest, cbor, text};
 use semper_exchange::standard;
 use semper_items::DealKeys;
@@ -24,7 +21,6 @@ use crate::posed::Posed;
 const IDLE: Duration = Duration::from_secs(3_600);
 /// How long a watch for answers is held.
 const HOLD: Duration = Duration::from_secs(20);
-const CHAIN: &str = "chain";
 
 /// The running TINGUIN.
 pub struct Service {
@@ -86,7 +82,7 @@ impl Service {
     pub fn answer(&self, request: Request) -> Result<Reply, Failure> {
         match request {
             Request::Who => {
-                let chain = self.chain()?;
+                let chain = self.own()?.chain;
                 let name = chain.first().map(Certificate::subject).unwrap_or_default();
                 Ok(Reply::Who { name, chain })
             }
@@ -112,12 +108,7 @@ impl Service {
                 Ok(Reply::Opened(ByteBuf::from(plain)))
             }
             Request::SignAccountRequest(bytes) => {
-                // Parsed, so that nothing else can be signed under this name.
-                cbor::decode::<AccountRequest>(&bytes, 4096).map_err(|error| malformed(&error))?;
-                let key = self.keys.identity();
-                let signatory = Signatory::Chain(self.chain()?);
-                let signed = cose::sign(&key, &signatory, ACCOUNT_DOMAIN, &bytes);
-                Ok(Reply::Signed(ByteBuf::from(signed)))
+                self.sign_account_request(&bytes)
             }
             Request::Ask { id, deal, question } => {
                 if let Some(fault) = question.fault() {
@@ -165,10 +156,13 @@ impl Service {
                 Ok(Reply::Done)
             }
             Request::RequestCertificate(name) => {
-                let request = CertificateRequest::new(&name, &self.keys.identity())
-                    .map_err(|error| refused(error, "choose another name"))?;
-                Ok(Reply::CertificateRequest(request.pem().to_owned()))
+                self.request_certificate(&name, &self.own()?.key)
             }
+            Request::RequestNextCertificate(name) => {
+                let next = self.own()?.generation.saturating_add(1);
+                self.request_certificate(&name, &self.keys.identity(next))
+            }
+            Request::Renew => self.renew(),
             Request::InstallCertificate(chain) => self.install(&chain),
         }
     }
@@ -235,17 +229,6 @@ impl Service {
         }
     }
 
-    fn install(&self, chain: &[Certificate]) -> Result<Reply, Failure> {
-        let ours = self.keys.identity().public();
-        let leaf = chain.first().and_then(|leaf| leaf.key().ok());
-        if leaf != Some(ours) {
-            let what = "the certificate is for another key";
-            return Err(refused(what, "register again with the key that this TINGUIN made"));
-        }
-        self.memory.keep_fact(CHAIN, &cbor::encode(chain)).map_err(|error| broken(&error))?;
-        Ok(Reply::Done)
-    }
-
     pub(crate) fn ask(
         &self,
         id: &Digest,
@@ -277,6 +260,10 @@ impl Service {
             Screen::Question(question) => Screen::Question(question.readable()),
             other => other,
         };
+        let status = match self.ends() {
+            Some(date) => format!("{status} · your certificate ends on {date}: semper renew"),
+            None => status,
+        };
         Frame {
             user: self.user.clone(),
             phrase: self.phrase.clone(),
@@ -284,13 +271,6 @@ impl Service {
             service: known.map(|it| text::readable(&it.service)).unwrap_or_default(),
             status: text::readable(&status),
             screen,
-        }
-    }
-
-    pub(crate) fn chain(&self) -> Result<Vec<Certificate>, Failure> {
-        match self.memory.fact(CHAIN).map_err(|error| broken(&error))? {
-            Some(bytes) => cbor::decode(&bytes, 64 * 1024).map_err(|error| damaged(&error)),
-            None => Ok(Vec::new()),
         }
     }
 

@@ -21,8 +21,8 @@ impl Service {
         context: &DealContext,
     ) -> Result<Reply, Failure> {
         let agreement = Agreement::decode(bytes).map_err(|error| malformed(&error))?;
-        let chain = self.chain()?;
-        let name = chain.first().map(Certificate::subject).unwrap_or_default();
+        let own = self.own()?;
+        let name = own.chain.first().map(Certificate::subject).unwrap_or_default();
         // Which side are we? Ours is the side whose keys we can make from the buyer's nonce.
         let side = [Side::Buyer, Side::Seller].into_iter().find(|side| {
             agreement.name(*side) == name
@@ -37,6 +37,7 @@ impl Service {
             side: side.name().into(),
             peer: agreement.name(side.other()).into(),
             service: screen::service_line(context),
+            generation: own.generation,
         };
         let consent = screen::agreement(&agreement, side, context);
         let status = format!("deciding whether to open a deal with {}", known.peer);
@@ -46,7 +47,7 @@ impl Service {
                 let kept = self.memory.keep_deal(&agreement.id(), &known);
                 kept.and_then(|()| self.memory.keep_peer(&agreement.id(), peer.as_bytes()))
                     .map_err(|error| broken(&error))?;
-                Ok(Reply::Signed(ByteBuf::from(agreement.sign(&self.keys.identity(), chain))))
+                Ok(Reply::Signed(ByteBuf::from(agreement.sign(&own.key, own.chain))))
             }
             other => Ok(Reply::Declined(reason(other))),
         }
@@ -77,7 +78,8 @@ impl Service {
         let status = format!("deciding whether to sign: {}", consent.title);
         match self.ask(id, &known, Screen::Consent(consent), status)? {
             Answer::Yes => {
-                let signed = SignedStatement::sign(&parsed, &self.keys.identity(), self.chain()?)
+                let own = self.own_of(&known)?;
+                let signed = SignedStatement::sign(&parsed, &own.key, own.chain)
                     .map_err(|error| malformed(&error))?;
                 Ok(Reply::Signed(ByteBuf::from(signed)))
             }

@@ -178,14 +178,14 @@ pub enum Newest<'a> {
 /// It is missing, or too old for the trust file: the end of a sentence about the list.
 pub fn newest<'a>(
     trust: &TrustFile,
-    crls: &'a [Crl],
+    crls: impl IntoIterator<Item = &'a Crl>,
     authority: &Certificate,
     at: Timestamp,
 ) -> Result<Newest<'a>, String> {
     if trust.crls.is_empty() {
         return Ok(Newest::NotAsked);
     }
-    let own = crls.iter().filter(|crl| crl.is_by(authority));
+    let own = crls.into_iter().filter(|crl| crl.is_by(authority));
     let list = own.max_by_key(|crl| crl.number()).ok_or("is not known here")?;
     trust.freshness.of(list, at)
 }

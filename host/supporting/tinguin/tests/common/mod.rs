@@ -65,7 +65,7 @@ pub fn registered(home: &Path, face: impl Face + 'static) -> Service {
     let (keys, _) = Keystore::create("correct horse battery").unwrap();
     let authority = Authority::new("Market CA", SigningKey::generate(), now).unwrap();
     let until = now.after(Duration::from_secs(86_400));
-    let key = keys.identity().public();
+    let key = keys.identity(0).public();
     let leaf = authority.issue("Anna Berg", &key, Role::Buyer, &[], now, until).unwrap();
     let memory = Memory::open(&home.join(memory::FILE)).unwrap();
     let (user, phrase) = ("Anna Berg".into(), "two owls".into());

@@ -103,7 +103,7 @@ fn holds(
     }
 }
 
-/// Whether the list of the authority behind a signer is there and not overdue; a warning if an
+/// Whether the lists of the authorities behind a signer are there and not overdue; a warning if an
 /// overdue one is accepted.
 fn current(
     trust: &TrustFile,
@@ -111,16 +111,25 @@ fn current(
     signer: &Identity,
     at: Timestamp,
 ) -> Result<Option<String>, TrustError> {
-    let of = || signer.root.clone();
     let roots = trust.authorities.certificates();
     let Some(root) = roots.iter().find(|it| it.digest() == signer.anchor) else {
-        return Err(TrustError::Stale { of: of(), why: "is not known here".into() });
+        let why = "is not known here".into();
+        return Err(TrustError::Stale { of: signer.root.clone(), why });
     };
-    match revocation::newest(trust, &knowledge.crls, root, at) {
-        Ok(Newest::NotAsked | Newest::Good(_)) => Ok(None),
-        Ok(Newest::Overdue(_, since)) => {
-            Ok(Some(format!("the revocation list of “{}” is overdue since {since}", of())))
+    let mut overdue = None;
+    // The root's, and that of the authority below it which has issued the certificate.
+    let mut authorities = vec![root];
+    authorities.extend(Some(&signer.issuer).filter(|it| *it != root));
+    for authority in authorities {
+        match revocation::newest(trust, &knowledge.crls, authority, at) {
+            Ok(Newest::NotAsked | Newest::Good(_)) => {}
+            Ok(Newest::Overdue(_, since)) => {
+                let of = authority.subject();
+                overdue =
+                    Some(format!("the revocation list of “{of}” is overdue since {since}"));
+            }
+            Err(why) => return Err(TrustError::Stale { of: authority.subject(), why }),
         }
-        Err(why) => Err(TrustError::Stale { of: of(), why }),
     }
+    Ok(overdue)
 }

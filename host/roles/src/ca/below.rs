@@ -1,0 +1,116 @@
+//! An authority below a root. The root's key is off line: its home is an authority's home that no
+//! server is started in, and what it signs (the authority below, its own list of withdrawn
+//! authorities) is carried over by hand.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::params;
+use semper_archive::Home;
+use semper_base::cert::{Bounds, CertError, Crl, Request, Roots};
+use semper_base::{Certificate, SigningKey, Timestamp};
+
+use super::{BELOW, Ca, CaError, KEY, LIST_OF_ROOT, REQUEST, ROOT, SERVERS};
+
+impl Ca {
+    /// Begins the home of an authority below a root: a key, and a request for the root to certify.
+    ///
+    /// # Errors
+    /// The home is there already, or the name cannot stand in a certificate.
+    pub fn begin_below(
+        path: &Path,
+        name: &str,
+        servers: &[String],
+        root: &Certificate,
+    ) -> Result<(), CaError> {
+        let key = SigningKey::generate();
+        let request = Request::new(name, &key)?;
+        let home = Home::create(path)?;
+        home.write(KEY, key.to_pem().as_bytes())?;
+        home.write(REQUEST, request.pem().as_bytes())?;
+        home.write(SERVERS, servers.join("\n").as_bytes())?;
+        home.write(ROOT, root.to_pem().as_bytes())?;
+        Ok(())
+    }
+
+    /// Certifies an authority below this one; its certificate, and those between it and the root.
+    ///
+    /// # Errors
+    /// The request is none, or the store cannot be written.
+    pub fn certify(
+        &self,
+        request: &str,
+        bounds: Bounds,
+        life: Duration,
+    ) -> Result<Vec<Certificate>, CaError> {
+        let request = Request::from_pem(request)?;
+        let now = Timestamp::now();
+        let until = now.after(life);
+        let (name, key) = (&request.name, &request.key);
+        let certificate = self.authority.subordinate(name, key, bounds, now, until)?;
+        self.lock().execute(
+            "INSERT INTO below VALUES (?1, ?2, ?3, ?4)",
+            params![certificate.serial(), name, now.millis().cast_signed(), certificate.der()],
+        )?;
+        Ok(self.registered(certificate).chain)
+    }
+
+    /// Takes up what a root has certified, and makes a TLS certificate for this authority's own
+    /// server. Again with another certificate of the same key: the old one is replaced.
+    ///
+    /// # Errors
+    /// The chain does not lead to the root, or is another key's.
+    pub fn install(path: &Path, chain: &[Certificate]) -> Result<(), CaError> {
+        let home = Home::open(path)?;
+        let root = Self::root_of(&home)?;
+        let pem: String = chain.iter().map(Certificate::to_pem).collect();
+        let wrong = |why: &str| {
+            let subject = chain.first().map(Certificate::subject).unwrap_or_default();
+            CaError::Certificate(CertError::Path { subject, why: why.to_owned() })
+        };
+        let leads = chain.last().is_some_and(|it| it.is_signed_by(&root))
+            && chain.windows(2).all(|pair| pair[0].is_signed_by(&pair[1]));
+        if !leads {
+            return Err(wrong("it is not certified by the authority in root.pem"));
+        }
+        if chain[0].key()? != Self::key(&home)?.public() {
+            return Err(wrong("it is for another key than this home's"));
+        }
+        home.write(BELOW, pem.as_bytes())?;
+        let ca = Self::open(path)?;
+        let servers = home.read(SERVERS)?;
+        let servers: Vec<String> = servers.lines().map(str::to_owned).collect();
+        ca.certify_server(&home, &servers)
+    }
+
+    /// A list of what this authority has withdrawn, for so long: of a root, whose key is seldom at
+    /// hand.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn list_for(&self, life: Duration) -> Result<Crl, CaError> {
+        let now = Timestamp::now();
+        self.sign_list(now, now.after(life))
+    }
+
+    /// Shows the root's list beside our own from now on.
+    ///
+    /// # Errors
+    /// It is not the root's, or is older than the one that is shown.
+    pub fn show_list(path: &Path, list: &Crl) -> Result<(), CaError> {
+        let home = Home::open(path)?;
+        let root = Self::root_of(&home)?;
+        if !list.is_believed(&Roots::new(vec![root.clone()]), &[]) {
+            let what = format!("the list is not by “{}”", root.subject());
+            return Err(CertError::Form(what).into());
+        }
+        let before = home.read(LIST_OF_ROOT).ok().and_then(|pem| Crl::from_pem(&pem).ok());
+        if let Some(before) = before.filter(|it| it.number() > list.number()) {
+            let (got, seen) = (list.number(), before.number());
+            let what = format!("the list has number {got}, and number {seen} is shown");
+            return Err(CertError::Form(what).into());
+        }
+        home.write(LIST_OF_ROOT, list.to_pem().as_bytes())?;
+        Ok(())
+    }
+}

@@ -1,0 +1,114 @@
+//! Our identity's keys and the certificates that say so. One key is in use; a deal goes on signing by
+//! the key that signed its agreement, as long as that key's certificate holds.
+
+use semper_bank_protocol::{ACCOUNT_DOMAIN, AccountAction, AccountRequest};
+use semper_base::cert::Request as CertificateRequest;
+use semper_base::cose::{self, Signatory};
+use semper_base::renewal::{self, Renewal};
+use semper_base::{Certificate, SigningKey, Timestamp, cbor};
+use semper_tinguin_protocol::Failure;
+use semper_tinguin_protocol::protocol::Reply;
+use serde_bytes::ByteBuf;
+
+use crate::failure::{broken, damaged, host_at_fault, malformed, refused};
+use crate::memory::KnownDeal;
+use crate::service::Service;
+
+/// A key of our identity.
+pub(crate) struct Own {
+    /// Its number: each renewal makes the next.
+    pub generation: u32,
+    /// The key itself.
+    pub key: SigningKey,
+    /// Its certificate and those of the authorities above; empty before registration.
+    pub chain: Vec<Certificate>,
+}
+
+impl Service {
+    /// The key that is in use.
+    pub(crate) fn own(&self) -> Result<Own, Failure> {
+        let newest = self.memory.newest_identity().map_err(|error| broken(&error))?;
+        let (generation, bytes) = newest.unwrap_or_default();
+        self.key(generation, Some(&*bytes).filter(|it| !it.is_empty()))
+    }
+
+    /// The key by which a deal goes on signing: its own while the certificate holds, then the one
+    /// that is in use.
+    pub(crate) fn own_of(&self, deal: &KnownDeal) -> Result<Own, Failure> {
+        let kept = self.memory.identity(deal.generation).map_err(|error| broken(&error))?;
+        let own = self.key(deal.generation, kept.as_deref())?;
+        let holds = own.chain.first().is_some_and(|it| Timestamp::now() <= it.validity().1);
+        if holds { Ok(own) } else { self.own() }
+    }
+
+    fn key(&self, generation: u32, chain: Option<&[u8]>) -> Result<Own, Failure> {
+        let chain = match chain {
+            Some(bytes) => cbor::decode(bytes, 64 * 1024).map_err(|error| damaged(&error))?,
+            None => Vec::new(),
+        };
+        Ok(Own { generation, key: self.keys.identity(generation), chain })
+    }
+
+    /// The date at which our certificate ends, if that is soon.
+    pub(crate) fn ends(&self) -> Option<String> {
+        let own = self.own().ok()?;
+        let until = renewal::due(own.chain.first()?, Timestamp::now())?;
+        Some(until.date())
+    }
+
+    pub(crate) fn request_certificate(
+        &self,
+        name: &str,
+        key: &SigningKey,
+    ) -> Result<Reply, Failure> {
+        let request = CertificateRequest::new(name, key)
+            .map_err(|error| refused(error, "choose another name"))?;
+        Ok(Reply::CertificateRequest(request.pem().to_owned()))
+    }
+
+    /// Has the key in use ask for the next one to be certified. Asked again, it is the same key.
+    pub(crate) fn renew(&self) -> Result<Reply, Failure> {
+        let own = self.own()?;
+        if own.chain.is_empty() {
+            return Err(refused("there is no certificate to renew", "semper register --help"));
+        }
+        let next = self.keys.identity(own.generation.saturating_add(1));
+        let signed = Renewal::sign(&own.key, own.chain, &next)
+            .map_err(|error| refused(error, "register again"))?;
+        Ok(Reply::Signed(ByteBuf::from(signed)))
+    }
+
+    /// Keeps a certificate: of the key in use, or of the next one, which is in use from then on.
+    pub(crate) fn install(&self, chain: &[Certificate]) -> Result<Reply, Failure> {
+        let own = self.own()?;
+        let leaf = chain.first().and_then(|leaf| leaf.key().ok());
+        let next = own.generation.saturating_add(1);
+        let generation = if leaf == Some(own.key.public()) {
+            own.generation
+        } else if leaf == Some(self.keys.identity(next).public()) {
+            next
+        } else {
+            let what = "the certificate is for another key";
+            return Err(refused(what, "register again with the key that this TINGUIN made"));
+        };
+        let kept = self.memory.keep_identity(generation, &cbor::encode(chain));
+        kept.map_err(|error| broken(&error))?;
+        Ok(Reply::Done)
+    }
+
+    /// Signs a request about our own account. An account goes over to no key but our own next one.
+    pub(crate) fn sign_account_request(&self, bytes: &[u8]) -> Result<Reply, Failure> {
+        // Parsed, so that nothing else can be signed under this name.
+        let request: AccountRequest =
+            cbor::decode(bytes, 4096).map_err(|error| malformed(&error))?;
+        let own = self.own()?;
+        if let AccountAction::HandOver { to, .. } = &request.what {
+            let next = self.keys.identity(own.generation.saturating_add(1)).public();
+            if *to != next.id() {
+                return Err(host_at_fault("the account would go to a key that is not yours"));
+            }
+        }
+        let signed = cose::sign(&own.key, &Signatory::Chain(own.chain), ACCOUNT_DOMAIN, bytes);
+        Ok(Reply::Signed(ByteBuf::from(signed)))
+    }
+}

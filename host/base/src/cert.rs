@@ -14,8 +14,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use x509_cert::der::{Decode, Encode, EncodePem, pem::LineEnding};
-use x509_cert::ext::pkix::{BasicConstraints, SubjectAltName};
 use x509_cert::ext::pkix::name::GeneralName;
+use x509_cert::ext::pkix::{BasicConstraints, SubjectAltName};
 use x509_cert::spki::ObjectIdentifier;
 
 use crate::clock::Timestamp;

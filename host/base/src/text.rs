@@ -5,8 +5,88 @@
 //! or written as numbers.
 
 use std::ffi::OsString;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization as _;
 
 use crate::mend::Report;
+
+/// Text that a person may read, whoever it comes from: bounded, in Unicode's composed form (NFC), lines
+/// kept, and every hidden character seen as `�`. Faces take nothing else.
+///
+/// ```
+/// use semper_base::text::Text;
+///
+/// assert_eq!(Text::from("R\u{202e}live").to_string(), "R�live");
+/// ```
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub struct Text(String);
+
+/// Characters of a text, at most.
+const LONGEST_TEXT: usize = 64 * 1024;
+
+impl From<&str> for Text {
+    fn from(text: &str) -> Self {
+        let mut seen: String = readable(text).nfc().take(LONGEST_TEXT + 1).collect();
+        if let Some((end, _)) = seen.char_indices().nth(LONGEST_TEXT) {
+            seen.truncate(end);
+            seen.push('…');
+        }
+        Self(seen)
+    }
+}
+
+impl From<String> for Text {
+    fn from(text: String) -> Self {
+        text.as_str().into()
+    }
+}
+
+impl From<Text> for String {
+    fn from(text: Text) -> Self {
+        text.0
+    }
+}
+
+impl std::ops::Deref for Text {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl AsRef<str> for Text {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl PartialEq<str> for Text {
+    fn eq(&self, other: &str) -> bool {
+        self.0 == other
+    }
+}
+
+impl PartialEq<&str> for Text {
+    fn eq(&self, other: &&str) -> bool {
+        self.0 == *other
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 /// A character that does something to the text around it instead of being seen: a control, a mark
 /// of direction, a letter without width.
@@ -108,6 +188,13 @@ mod tests {
         assert_eq!(one_line("One\u{1b}[31mred"), Err(Hidden('\u{1b}')));
         assert_eq!(one_line("R\u{202e}live"), Err(Hidden('\u{202e}')));
         assert_eq!(Hidden('\u{202e}').to_string(), "holds the invisible character U+202E");
+    }
+
+    #[test]
+    fn a_text_is_bounded_composed_and_has_nothing_hidden() {
+        assert_eq!(Text::from("Mu\u{308}ller\u{1b}[2J"), "M\u{fc}ller�[2J");
+        let long = Text::from("x".repeat(LONGEST_TEXT + 5));
+        assert!(long.ends_with("x…") && long.chars().count() == LONGEST_TEXT + 1);
     }
 
     #[test]

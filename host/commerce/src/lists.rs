@@ -330,12 +330,7 @@ pub(crate) fn serial_key(merchant: &str, service: &str) -> String {
 
 /// The authority below a root that has signed a list: what is shown beside the list leads to the
 /// root.
-fn issuer(
-    net: &Client,
-    trust: &TrustFile,
-    url: &str,
-    crl: &Crl,
-) -> Result<Certificate, ListError> {
+fn issuer(net: &Client, trust: &TrustFile, url: &str, crl: &Crl) -> Result<Certificate, ListError> {
     let unknown = || ListError::Unknown(url.to_owned());
     let shown = get(net, &format!("{url}{ISSUER}"), MAX_ISSUER).map_err(|_| unknown())?;
     let pem = String::from_utf8(shown).map_err(|_| unknown())?;

@@ -82,10 +82,6 @@ pub enum OpeningError {
     #[error("the opening does not get on; `semper deals --resume` goes on with it")]
     #[mend("semper deals --resume")]
     Stuck,
-    /// No opening of this name is known.
-    #[error("there is no opening for this agreement here")]
-    #[mend("{LEAVE}")]
-    Unknown,
 }
 
 const LEAVE: &str = "do not deal with this host; it does not keep to the protocol";
@@ -286,7 +282,9 @@ impl Host {
 
     /// The buyer's signature has come: the deal is open.
     pub fn answer_agreed(&self, id: DealId, bytes: &[u8]) -> Result<(), OpeningError> {
-        let row = self.archive().opening_of(id)?.ok_or(OpeningError::Unknown)?;
+        // One that came to nothing is forgotten after a while.
+        let forgotten = || OpeningError::Refused(Refusal::Expired);
+        let row = self.archive().opening_of(id)?.ok_or_else(forgotten)?;
         let machine = self.merchant(&row)?;
         let now = self.now();
         let signed = SignedAgreement::verify(bytes, Side::Buyer, &self.verifier(), now)?;

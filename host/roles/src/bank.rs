@@ -325,9 +325,7 @@ fn ledger_refusal(error: &LedgerError) -> BankRefusal {
         LedgerError::Currency { .. }
         | LedgerError::Amount(_)
         | LedgerError::Keys(_)
-        | LedgerError::Date { .. } => {
-            Refusal::Malformed
-        }
+        | LedgerError::Date { .. } => Refusal::Malformed,
         LedgerError::Audit(_) | LedgerError::Sqlite(_) => Refusal::Away,
     };
     BankRefusal::new(code, error)

@@ -495,7 +495,7 @@ fn opening_refusal(error: &OpeningError) -> Response {
     tracing::warn!(%error, "opening refused");
     match error {
         OpeningError::Refused(why) => web::json(StatusCode::CONFLICT, why),
-        OpeningError::Form(_) | OpeningError::Agreement(_) | OpeningError::Unknown => {
+        OpeningError::Form(_) | OpeningError::Agreement(_) => {
             web::refuse(StatusCode::BAD_REQUEST, error, error.mend())
         }
         _ => web::not_now(),

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::response::{IntoResponse as _, Response};
 use semper_archive::HomeError;
-use semper_base::{Certificate, Clock};
 use semper_base::cert::{Revocation, Roots};
+use semper_base::{Certificate, Clock};
 use semper_keeper::{Ending, Health, Keeper, Spawn};
 use semper_net::{Believed, Limits, Refusals};
 

@@ -32,12 +32,7 @@ pub fn run(command: &CaCommand) -> Result<(), Report> {
     }
 }
 
-fn init(
-    home: &Path,
-    name: &str,
-    servers: &[String],
-    below: Option<&Path>,
-) -> Result<(), Report> {
+fn init(home: &Path, name: &str, servers: &[String], below: Option<&Path>) -> Result<(), Report> {
     let place = home.display();
     let Some(root) = below else {
         Ca::create(home, name, servers)?;
@@ -80,7 +75,10 @@ fn certify(
 fn install(home: &Path, chain: Option<&Path>, list: Option<&Path>) -> Result<(), Report> {
     if let Some(file) = chain {
         let chain = Certificate::chain_from_pem(&print::read(file)?).map_err(|error| {
-            Report::input(format!("{}: {error}", file.display()), "give what the root has certified")
+            Report::input(
+                format!("{}: {error}", file.display()),
+                "give what the root has certified",
+            )
         })?;
         Ca::install(home, &chain)?;
         let until = chain[0].validity().1.date();

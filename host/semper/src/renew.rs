@@ -60,11 +60,7 @@ fn asked(net: &Client, ca: &str, signed: Vec<u8>) -> Result<Vec<Certificate>, Re
 }
 
 /// Whose the new certificate is: of the same name, by an authority that is believed.
-fn accepted(
-    verifier: &Verifier,
-    chain: &[Certificate],
-    name: &str,
-) -> Result<Identity, Report> {
+fn accepted(verifier: &Verifier, chain: &[Certificate], name: &str) -> Result<Identity, Report> {
     let roles: Vec<Role> = Role::all().collect();
     let refused = |what: String| Report::refusal(what, "ask the organiser");
     let identity = verifier

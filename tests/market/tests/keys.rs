@@ -179,12 +179,12 @@ fn a_server_whose_certificate_is_revoked_is_left_alone() {
     // The list comes with the next purchase, and counts for the one after it at the latest.
     let refused = [buy(&market), buy(&market)].into_iter().find(|it| it.code != 0).unwrap();
 
-    assert!(refused.err.to_lowercase().contains("revoked"), "{}", refused.err);
+    assert!(refused.err.contains("has revoked"), "{}", refused.err);
 }
 
 #[test]
 fn an_authority_below_a_root_that_is_off_line_certifies_until_the_root_takes_it_back() {
-    let (mut market, _folder) = market(&MarketOptions { below: true, ..small() });
+    let (market, _folder) = market(&MarketOptions { below: true, ..small() });
     // Both lists are asked for.
     let trust = std::fs::read_to_string(market.folder.join("anna/trust.toml")).unwrap();
     assert!(trust.contains("/semper/v1/crl/root"), "{trust}");
@@ -207,7 +207,6 @@ fn an_authority_below_a_root_that_is_off_line_certifies_until_the_root_takes_it_
     root(&["install", "--home", "ca", "--list", "root.crl"]);
     let refused = buy(&market);
     assert_ne!(refused.code, 0, "{}", refused.out);
-    assert!(refused.err.contains("has been revoked by its authority"), "{}", refused.err);
+    assert!(refused.err.contains("has revoked"), "{}", refused.err);
     assert_eq!(books(&market).payments, 2);
-    market.ca.kill();
 }

@@ -182,7 +182,7 @@ fn a_bank_that_refuses_every_connection_is_asked_in_growing_pauses() {
     });
 
     let mut buying = market.start_buying().unwrap();
-    listed(&market, "the payment system cannot be reached");
+    listed(&market, "otto", "the payment system cannot be reached");
     std::thread::sleep(Duration::from_secs(4));
 
     // Both sides ask, in pauses of a second and more.
@@ -210,11 +210,11 @@ fn correct(market: &Market, from: &str, to: &str) {
     assert_eq!(done.code, 0, "{}", done.err);
 }
 
-/// Waits until the buyer's list of deals says this.
-fn listed(market: &Market, words: &str) {
+/// Waits until a home's list of deals says this.
+fn listed(market: &Market, home: &str, words: &str) {
     let begun = Instant::now();
     loop {
-        let deals = market.semper(&["deals", "--home", "anna"]).unwrap().out;
+        let deals = market.semper(&["deals", "--home", home]).unwrap().out;
         if deals.contains(words) {
             return;
         }
@@ -251,7 +251,7 @@ fn a_bank_whose_books_do_not_balance_waits_for_a_correction_and_then_goes_on() {
     assert!(shown.out.contains("correction: paid in by mistake"), "{}", shown.out);
     assert_eq!(health(&market).0, 503);
     let mut buying = market.start_buying().unwrap();
-    listed(&market, "waits for the bank, Test Bank");
+    listed(&market, "anna", "waits for the bank, Test Bank");
     assert_eq!(books(&market).payments, 0);
     assert!(!buying.has_ended());
 

@@ -9,6 +9,7 @@ use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use semper_base::text::Text;
 use semper_base::{Amount, Mend};
 use semper_tinguin_protocol::Face;
 use semper_tinguin_protocol::screen::{Answer, Frame, Question, Screen};
@@ -120,7 +121,7 @@ impl Scripted {
         let mut rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
         for (rule, used) in rules.iter_mut() {
             let fits = (rule.topic == "*" || rule.topic == topic)
-                && rule.peer.as_ref().is_none_or(|peer| *peer == frame.peer)
+                && rule.peer.as_deref().is_none_or(|peer| frame.peer == peer)
                 && rule.times.is_none_or(|times| *used < times)
                 && within(rule.limit, amount);
             if !fits {
@@ -170,7 +171,9 @@ impl Rule {
             }
             Screen::Question(Question::Form { fields, .. }) => {
                 let mine = self.fields.as_ref()?;
-                let fill = |(name, now): &(String, String)| mine.get(name).unwrap_or(now).clone();
+                let fill = |(name, now): &(Text, Text)| {
+                    mine.get(&**name).cloned().unwrap_or_else(|| now.to_string())
+                };
                 Some(Answer::Fields(fields.iter().map(fill).collect()))
             }
             Screen::Idle => None,

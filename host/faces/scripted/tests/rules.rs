@@ -6,6 +6,7 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 
 use semper_base::Digest;
+use semper_base::text::Text;
 use semper_face_scripted::Scripted;
 use semper_tinguin_protocol::screen::Consent;
 use semper_tinguin_protocol::{Answer, Face, Frame, Screen};
@@ -16,13 +17,13 @@ fn frame(amount: &str) -> Frame {
         user: "Anna".into(),
         phrase: "owls".into(),
         peer: "Otto".into(),
-        service: String::new(),
-        status: String::new(),
+        service: Text::default(),
+        status: Text::default(),
         screen: Screen::Consent(Consent {
             topic: "order".into(),
             title: "Order".into(),
             rows: vec![],
-            means: String::new(),
+            means: Text::default(),
             amount: Some(amount.parse().unwrap()),
             digest: Digest::ZERO,
         }),

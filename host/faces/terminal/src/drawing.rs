@@ -4,6 +4,7 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Paragraph, Wrap};
+use semper_base::text::Text;
 use semper_tinguin_protocol::screen::{Consent, Frame, Question, Screen};
 
 use crate::input::Input;
@@ -38,7 +39,7 @@ pub fn draw(out: &mut ratatui::Frame<'_>, frame: &Frame, input: &Input) {
     ]);
     let with =
         if frame.peer.is_empty() { "no deal on".into() } else { format!("with {}", frame.peer) };
-    let head_text = vec![whose, Line::from(with), Line::from(frame.service.clone())];
+    let head_text = vec![whose, Line::from(with), Line::from(frame.service.to_string())];
     let title = " semper TINGUIN — only your own host draws here ";
     out.render_widget(Paragraph::new(head_text).block(Block::bordered().title(title)), head);
 
@@ -63,7 +64,7 @@ pub fn draw(out: &mut ratatui::Frame<'_>, frame: &Frame, input: &Input) {
     let help_text =
         vec![Line::styled(prompt(&frame.screen, input), bold), Line::from(keys(&frame.screen))];
     out.render_widget(Paragraph::new(help_text).wrap(Wrap { trim: true }), help);
-    let status = Paragraph::new(frame.status.clone())
+    let status = Paragraph::new(frame.status.to_string())
         .block(Block::new().borders(Borders::TOP).title(" status "));
     out.render_widget(status, foot);
 }
@@ -123,7 +124,7 @@ fn consent_lines(consent: &Consent, width: usize) -> Vec<Line<'static>> {
     all
 }
 
-fn question_lines(question: &Question, input: &Input, width: usize) -> Vec<Line<'static>> {
+fn question_lines(question: &Question<Text>, input: &Input, width: usize) -> Vec<Line<'static>> {
     let mut all: Vec<Line<'static>> =
         question.says().lines().flat_map(|line| styled(line, width, Style::new())).collect();
     all.push(Line::default());

@@ -23,7 +23,7 @@ impl Input {
     pub(crate) fn for_screen(screen: &Screen) -> Self {
         match screen {
             Screen::Question(Question::Form { fields, .. }) => {
-                let fields: Vec<String> = fields.iter().map(|(_, now)| now.clone()).collect();
+                let fields: Vec<String> = fields.iter().map(|(_, now)| now.to_string()).collect();
                 let text = fields.first().cloned().unwrap_or_default();
                 Self { text, fields, ..Self::default() }
             }

@@ -90,7 +90,7 @@ fn a_decision_longer_than_the_window_is_read_to_its_end_first() {
     let mut frame = order_frame();
     let Screen::Consent(consent) = &mut frame.screen else { panic!() };
     for number in 0..40 {
-        consent.rows.push((format!("line {number}"), "19.99 EUR each".into()));
+        consent.rows.push((format!("line {number}").into(), "19.99 EUR each".into()));
     }
     let window = ratatui::layout::Rect::new(0, 0, 84, 26);
 

@@ -9,9 +9,7 @@ use semper_bank_protocol::{
 use semper_base::{Identity, Timestamp, cbor, cose};
 use semper_ledger::{Account, Entry};
 
-use super::{
-    BEING_LOOKED_AT, Bank, HOLDERS, ledger_refusal, not_believed, not_yours, number,
-};
+use super::{BEING_LOOKED_AT, Bank, HOLDERS, ledger_refusal, not_believed, not_yours, number};
 
 /// How old a request about an account may be.
 const FRESH_MS: u64 = 5 * 60 * 1000;

@@ -31,6 +31,8 @@ pub enum Shown {
         /// What time it is here.
         now: Option<Timestamp>,
     },
+    /// Its authority has revoked it.
+    Revoked,
     /// The server knows no TLS 1.3.
     Version,
     /// Anything else, in the TLS library's words.
@@ -54,6 +56,7 @@ impl Shown {
     fn certificate(error: &CertificateError) -> Self {
         match error {
             CertificateError::UnknownIssuer => Self::Stranger,
+            CertificateError::Revoked => Self::Revoked,
             CertificateError::NotValidYet => Self::Early { from: None, now: None },
             CertificateError::NotValidYetContext { time, not_before } => {
                 Self::Early { from: stamp(*not_before), now: stamp(*time) }
@@ -99,6 +102,10 @@ impl Shown {
                 "compare this machine's clock; if it is right, the server's operator must renew the \
                  certificate"
             }
+            Self::Revoked => {
+                "leave this server alone until its operator has another certificate: who shows \
+                 this one may be a thief"
+            }
             Self::Version => "have the server's operator switch TLS 1.3 on",
             Self::Other(_) => "check the address, and ask the server's operator",
         }
@@ -111,6 +118,7 @@ impl fmt::Display for Shown {
             it.map_or_else(|| "an unknown time".to_owned(), |it| it.to_string())
         };
         match self {
+            Self::Revoked => f.write_str("its authority has revoked it"),
             Self::Stranger => f.write_str("nobody who is believed vouches for it"),
             Self::Authority => f.write_str(
                 "it is an authority's own certificate (CA:TRUE), as openssl req -x509 makes it, and \

@@ -2,7 +2,8 @@
 
 pub mod exchange;
 
-use semper_base::{Amount, Digest, text};
+use semper_base::text::Text;
+use semper_base::{Amount, Digest};
 use semper_items::agreement::Way;
 use semper_items::{Agreement, Side, Statement};
 use serde::{Deserialize, Serialize};
@@ -14,43 +15,44 @@ pub const MAX_OPTIONS: usize = 50;
 /// Most characters of what a service says in one question.
 pub const MAX_SAYS: usize = 2_000;
 
-/// A service's question to the person. All of its words are the service's.
+/// A service's question to the person. All of its words are the service's: as they came (`String`), or
+/// as a face may draw them (`Text`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Question {
+pub enum Question<T = String> {
     /// Show a text; nothing is decided.
     Inform {
         /// What rules call it.
-        topic: String,
+        topic: T,
         /// The text.
-        says: String,
+        says: T,
     },
     /// One of several.
     Choose {
         /// What rules call it.
-        topic: String,
+        topic: T,
         /// The question.
-        says: String,
+        says: T,
         /// The options.
-        options: Vec<String>,
+        options: Vec<T>,
     },
     /// Texts to fill in.
     Form {
         /// What rules call it.
-        topic: String,
+        topic: T,
         /// The question.
-        says: String,
+        says: T,
         /// Field names and what stands in them to begin with.
-        fields: Vec<(String, String)>,
+        fields: Vec<(T, T)>,
     },
 }
 
-impl Question {
+impl<T: AsRef<str>> Question<T> {
     /// What rules call it.
     pub fn topic(&self) -> &str {
         match self {
             Self::Inform { topic, .. } | Self::Choose { topic, .. } | Self::Form { topic, .. } => {
-                topic
+                topic.as_ref()
             }
         }
     }
@@ -58,24 +60,8 @@ impl Question {
     /// The service's words.
     pub fn says(&self) -> &str {
         match self {
-            Self::Inform { says, .. } | Self::Choose { says, .. } | Self::Form { says, .. } => says,
-        }
-    }
-
-    /// As it may stand on a person's screen: nothing in it moves, hides or turns round what stands
-    /// beside it.
-    #[must_use]
-    pub fn readable(self) -> Self {
-        let plain = |text: String| text::readable(&text);
-        match self {
-            Self::Inform { topic, says } => Self::Inform { topic: plain(topic), says: plain(says) },
-            Self::Choose { topic, says, options } => {
-                let options = options.into_iter().map(plain).collect();
-                Self::Choose { topic: plain(topic), says: plain(says), options }
-            }
-            Self::Form { topic, says, fields } => {
-                let fields = fields.into_iter().map(|(name, value)| (plain(name), plain(value)));
-                Self::Form { topic: plain(topic), says: plain(says), fields: fields.collect() }
+            Self::Inform { says, .. } | Self::Choose { says, .. } | Self::Form { says, .. } => {
+                says.as_ref()
             }
         }
     }
@@ -92,6 +78,28 @@ impl Question {
         }
         let long = self.says().chars().count() > MAX_SAYS;
         long.then(|| format!("a question has at most {MAX_SAYS} characters"))
+    }
+}
+
+impl Question {
+    /// As it may stand on a person's screen: nothing in it moves, hides or turns round what stands
+    /// beside it.
+    #[must_use]
+    pub fn readable(self) -> Question<Text> {
+        match self {
+            Self::Inform { topic, says } => {
+                Question::Inform { topic: topic.into(), says: says.into() }
+            }
+            Self::Choose { topic, says, options } => {
+                let options = options.into_iter().map(Text::from).collect();
+                Question::Choose { topic: topic.into(), says: says.into(), options }
+            }
+            Self::Form { topic, says, fields } => {
+                let fields = fields.into_iter().map(|(name, value)| (name.into(), value.into()));
+                let fields = fields.collect();
+                Question::Form { topic: topic.into(), says: says.into(), fields }
+            }
+        }
     }
 }
 
@@ -119,11 +127,11 @@ pub struct Consent {
     /// What rules call it: `agreement`, `order`, `payment-order` …
     pub topic: String,
     /// What is to be signed, as a headline.
-    pub title: String,
+    pub title: Text,
     /// The content, row by row.
-    pub rows: Vec<(String, String)>,
+    pub rows: Vec<(Text, Text)>,
     /// What a yes means, in one sentence.
-    pub means: String,
+    pub means: Text,
     /// The money at stake.
     pub amount: Option<Amount>,
     /// The digest of the very bytes: for experts.
@@ -139,22 +147,22 @@ pub enum Screen {
     /// A decision.
     Consent(Consent),
     /// A service's question.
-    Question(Question),
+    Question(Question<Text>),
 }
 
 /// The whole window: what is always there, and the screen in the middle.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Frame {
     /// The user's name.
-    pub user: String,
+    pub user: Text,
     /// The personal phrase by which the user recognises this TINGUIN.
-    pub phrase: String,
+    pub phrase: Text,
     /// The merchant's or buyer's name, if a deal is on.
-    pub peer: String,
+    pub peer: Text,
     /// The service and who certified it.
-    pub service: String,
+    pub service: Text,
     /// Where things stand, in one sentence.
-    pub status: String,
+    pub status: Text,
     /// The middle.
     pub screen: Screen,
 }
@@ -174,7 +182,7 @@ pub fn service_line(context: &DealContext) -> String {
 
 /// A way to pay in words; what names none is shown as it stands.
 fn way(way: &str) -> String {
-    way.parse().map_or_else(|_| text::readable(way), |it: Way| text::readable(&it.words()))
+    way.parse().map_or_else(|_| way.to_owned(), |it: Way| it.words())
 }
 
 /// The decision about opening a deal.
@@ -182,18 +190,18 @@ pub fn agreement(agreement: &Agreement, side: Side, context: &DealContext) -> Co
     let peer = agreement.name(side.other());
     let known = if context.known { "dealt with before" } else { "new to you" };
     let hello = &agreement.hello;
-    let mut rows = vec![
-        ("with".into(), format!("{peer} ({known})")),
-        ("service".into(), service_line(context)),
-        ("terms".into(), hello.terms.to_string()),
-        ("payment by".into(), way(&agreement.payment)),
+    let mut rows: Vec<(Text, Text)> = vec![
+        ("with".into(), format!("{peer} ({known})").into()),
+        ("service".into(), service_line(context).into()),
+        ("terms".into(), hello.terms.to_string().into()),
+        ("payment by".into(), way(&agreement.payment).into()),
         (
             "messages".into(),
             if hello.attributes.confidential { "encrypted" } else { "in clear" }.into(),
         ),
-        ("ends by".into(), agreement.expires.to_string()),
+        ("ends by".into(), agreement.expires.to_string().into()),
     ];
-    rows.extend(context.warnings.iter().map(|it| ("CAUTION".into(), it.clone())));
+    rows.extend(context.warnings.iter().map(|it| ("CAUTION".into(), it.as_str().into())));
     let mut means = "You and the other side are bound to these terms of business; you order and \
                      pay nothing yet."
         .to_owned();
@@ -204,9 +212,9 @@ pub fn agreement(agreement: &Agreement, side: Side, context: &DealContext) -> Co
     }
     Consent {
         topic: "agreement".into(),
-        title: format!("Open a deal with {peer}"),
+        title: format!("Open a deal with {peer}").into(),
         rows,
-        means,
+        means: means.into(),
         amount: None,
         digest: *agreement.id().digest(),
     }
@@ -223,12 +231,17 @@ pub fn statement(
     let content = &statement.content;
     Consent {
         topic: content.kind().name().to_owned(),
-        title: content.title(peer),
-        rows: content.drawn(refers),
-        means: content.means(),
+        title: content.title(peer).into(),
+        rows: drawn(content.drawn(refers)),
+        means: content.means().into(),
         amount: content.amount(),
         digest,
     }
+}
+
+/// Rows as faces take them.
+fn drawn(rows: Vec<(String, String)>) -> Vec<(Text, Text)> {
+    rows.into_iter().map(|(label, value)| (label.into(), value.into())).collect()
 }
 
 /// One line about a statement, for referring to it later.

@@ -253,9 +253,7 @@ impl Memory {
     pub fn newest_identity(&self) -> Result<Option<(u32, Vec<u8>)>> {
         let sql = "SELECT generation, chain FROM identities ORDER BY generation DESC LIMIT 1";
         self.read(|it| {
-            it.prepare_cached(sql)?
-                .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
-                .optional()
+            it.prepare_cached(sql)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).optional()
         })
     }
 

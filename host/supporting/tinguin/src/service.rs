@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use semper_base::{Certificate, DealId, Digest, cbor, text};
+use semper_base::{Certificate, DealId, Digest, cbor};
 use semper_exchange::standard;
 use semper_items::DealKeys;
 use semper_keeper::{Panicked, Post, Spawn, Turn};
@@ -107,9 +107,7 @@ impl Service {
                     })?;
                 Ok(Reply::Opened(ByteBuf::from(plain)))
             }
-            Request::SignAccountRequest(bytes) => {
-                self.sign_account_request(&bytes)
-            }
+            Request::SignAccountRequest(bytes) => self.sign_account_request(&bytes),
             Request::Ask { id, deal, question } => {
                 if let Some(fault) = question.fault() {
                     let mend = "the service must be mended by its author";
@@ -119,8 +117,12 @@ impl Service {
                 self.once(&id, &asked, |this| {
                     let known = this.known(&deal)?;
                     let status = format!("the service asks: {}", question.topic());
-                    let answer =
-                        this.ask(&id, &known, Screen::Question(question.clone()), status)?;
+                    let answer = this.ask(
+                        &id,
+                        &known,
+                        Screen::Question(question.clone().readable()),
+                        status,
+                    )?;
                     Ok(Reply::Answered(answer))
                 })
             }
@@ -155,9 +157,7 @@ impl Service {
                 self.face.show(&self.frame(Some(&known), Screen::Idle, text));
                 Ok(Reply::Done)
             }
-            Request::RequestCertificate(name) => {
-                self.request_certificate(&name, &self.own()?.key)
-            }
+            Request::RequestCertificate(name) => self.request_certificate(&name, &self.own()?.key),
             Request::RequestNextCertificate(name) => {
                 let next = self.own()?.generation.saturating_add(1);
                 self.request_certificate(&name, &self.keys.identity(next))
@@ -252,24 +252,18 @@ impl Service {
         Ok(answer)
     }
 
-    /// The window with this in the middle. Words of others (a service's, a peer's) are made readable
-    /// here, before any face sees them; what a consent says is ours, from statements that are refused
-    /// when they hide something.
+    /// The window with this in the middle.
     pub(crate) fn frame(&self, known: Option<&KnownDeal>, screen: Screen, status: String) -> Frame {
-        let screen = match screen {
-            Screen::Question(question) => Screen::Question(question.readable()),
-            other => other,
-        };
         let status = match self.ends() {
             Some(date) => format!("{status} · your certificate ends on {date}: semper renew"),
             None => status,
         };
         Frame {
-            user: self.user.clone(),
-            phrase: self.phrase.clone(),
-            peer: known.map(|it| text::readable(&it.peer)).unwrap_or_default(),
-            service: known.map(|it| text::readable(&it.service)).unwrap_or_default(),
-            status: text::readable(&status),
+            user: self.user.as_str().into(),
+            phrase: self.phrase.as_str().into(),
+            peer: known.map(|it| it.peer.as_str().into()).unwrap_or_default(),
+            service: known.map(|it| it.service.as_str().into()).unwrap_or_default(),
+            status: status.into(),
             screen,
         }
     }

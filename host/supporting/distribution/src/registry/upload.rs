@@ -187,8 +187,8 @@ impl<'a> Upload<'a> {
             416 => Ok(Outcome::Unsure(answer.unexpected(session.location.clone()))),
             413 => self.smaller(piece.len(), answer.unexpected(session.location.clone())),
             404 => Ok(Outcome::Anew(answer.unexpected(session.location.clone()))),
-            // One that takes no pieces takes it whole, perhaps.
-            400 | 405 | 501 if !self.torn => {
+            // One that takes no pieces takes it whole, perhaps; also when the whole was cut off.
+            400 | 405 | 501 if !self.torn || session.offset > 0 => {
                 self.piece = self.bytes.len();
                 self.torn = true;
                 Ok(Outcome::Anew(answer.unexpected(session.location.clone())))

@@ -1,5 +1,6 @@
 //! The decision about a fair exchange: what both give, how fair it is, and who decides on a fault.
 
+use semper_base::text::Text;
 use semper_base::{Amount, Digest};
 use semper_exchange::package::Part;
 use semper_exchange::standard::Standard;
@@ -54,7 +55,7 @@ const fn way(protocol: Protocol) -> &'static str {
 /// The decision about it.
 pub fn consent(it: &Exchanged<'_>) -> Consent {
     let (agreement, peer) = (it.agreement, it.peer);
-    let mut rows = Vec::new();
+    let mut rows: Vec<(Text, Text)> = Vec::new();
     let mut amount = None;
     for part in it.gives {
         rows.extend(gives(it, part, &mut amount));
@@ -66,10 +67,10 @@ pub fn consent(it: &Exchanged<'_>) -> Consent {
     rows.push(("how".into(), way(agreement.protocol).into()));
     if agreement.protocol != Protocol::Hl {
         let third = &agreement.third_party;
-        rows.push(("third party".into(), format!("{} ({})", third.origin, third.sign.id())));
+        rows.push(("third party".into(), format!("{} ({})", third.origin, third.sign.id()).into()));
     }
-    rows.push(("to be accepted by".into(), agreement.accept_by.to_string()));
-    rows.push(("decided by".into(), agreement.close_by.to_string()));
+    rows.push(("to be accepted by".into(), agreement.accept_by.to_string().into()));
+    rows.push(("decided by".into(), agreement.close_by.to_string().into()));
     let names = |parts: &[Part]| parts.iter().map(name).collect::<Vec<_>>().join(" and ");
     let (ours, theirs) = (names(it.gives), names(it.gets));
     let money = match amount {
@@ -85,9 +86,10 @@ pub fn consent(it: &Exchanged<'_>) -> Consent {
     };
     Consent {
         topic: "exchange".into(),
-        title: format!("Fair exchange with {peer}: {ours} for {theirs}"),
+        title: format!("Fair exchange with {peer}: {ours} for {theirs}").into(),
         rows,
-        means: format!("You give {ours} and get {theirs}, or neither happens.{money}{caution}"),
+        means: format!("You give {ours} and get {theirs}, or neither happens.{money}{caution}")
+            .into(),
         amount,
         digest: agreement.subject(),
     }
@@ -110,7 +112,7 @@ pub fn name(part: &Part) -> String {
     }
 }
 
-fn gives(it: &Exchanged<'_>, part: &Part, amount: &mut Option<Amount>) -> Vec<(String, String)> {
+fn gives(it: &Exchanged<'_>, part: &Part, amount: &mut Option<Amount>) -> Vec<(Text, Text)> {
     match part {
         Part::Statement { statement: ours, digest } => {
             let consent = statement(ours, *digest, it.peer, it.refers);
@@ -121,31 +123,31 @@ fn gives(it: &Exchanged<'_>, part: &Part, amount: &mut Option<Amount>) -> Vec<(S
         Part::Money { money, purpose } => {
             *amount = Some(money.amount);
             vec![
-                ("you pay".into(), money.amount.to_string()),
-                ("from account".into(), it.account.to_owned()),
-                ("to account".into(), money.payee.clone()),
-                ("for".into(), referred(purpose, it.refers)),
-                ("locked until at most".into(), it.agreement.lock_until.to_string()),
+                ("you pay".into(), money.amount.to_string().into()),
+                ("from account".into(), it.account.into()),
+                ("to account".into(), money.payee.as_str().into()),
+                ("for".into(), referred(purpose, it.refers).into()),
+                ("locked until at most".into(), it.agreement.lock_until.to_string().into()),
             ]
         }
-        Part::Information { .. } => vec![("you give".into(), name(part))],
+        Part::Information { .. } => vec![("you give".into(), name(part).into())],
     }
 }
 
-fn gets(it: &Exchanged<'_>, part: &Part) -> Vec<(String, String)> {
+fn gets(it: &Exchanged<'_>, part: &Part) -> Vec<(Text, Text)> {
     match part {
         Part::Statement { statement: theirs, digest } => {
             let consent = statement(theirs, *digest, it.peer, it.refers);
             let signed = format!("{}, signed by {}", summary(theirs), it.peer);
-            let mut rows = vec![("you get".into(), signed)];
+            let mut rows = vec![("you get".into(), signed.into())];
             rows.extend(consent.rows);
             rows
         }
         Part::Money { money, purpose } => vec![
-            ("you get".into(), money.amount.to_string()),
-            ("into account".into(), money.payee.clone()),
-            ("for".into(), referred(purpose, it.refers)),
+            ("you get".into(), money.amount.to_string().into()),
+            ("into account".into(), money.payee.as_str().into()),
+            ("for".into(), referred(purpose, it.refers).into()),
         ],
-        Part::Information { .. } => vec![("you get".into(), name(part))],
+        Part::Information { .. } => vec![("you get".into(), name(part).into())],
     }
 }

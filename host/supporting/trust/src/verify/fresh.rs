@@ -125,8 +125,7 @@ fn current(
             Ok(Newest::NotAsked | Newest::Good(_)) => {}
             Ok(Newest::Overdue(_, since)) => {
                 let of = authority.subject();
-                overdue =
-                    Some(format!("the revocation list of “{of}” is overdue since {since}"));
+                overdue = Some(format!("the revocation list of “{of}” is overdue since {since}"));
             }
             Err(why) => return Err(TrustError::Stale { of: authority.subject(), why }),
         }

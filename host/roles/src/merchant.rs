@@ -157,6 +157,7 @@ impl Merchant {
             }
         }
         let terms = host.shelf().take_own(&layout)?;
+        around.uses(&terms.merchant().certificate);
         let files = layout.files().into_iter().map(|(name, bytes)| (name, bytes.into())).collect();
         Ok(Self {
             openings: Openings::keep(&host, around),

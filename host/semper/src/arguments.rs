@@ -57,7 +57,7 @@ pub enum Command {
     /// Look into the archive: list, show, verify, export.
     #[command(subcommand)]
     Archive(ArchiveCommand),
-    /// Serve the roles of a configuration file: merchant, bank, certification authority.
+    /// Serve the roles of a configuration file: merchant, bank, certification authority, third party, log, witness, files.
     #[command(
         after_help = "Example: semper serve market.toml\nStops gracefully on SIGTERM; logs by RUST_LOG (default info)."
     )]
@@ -191,7 +191,8 @@ pub struct RegisterArguments {
     /// The name that the registration key was given out for.
     #[arg(long, required_unless_present = "request")]
     pub name: Option<String>,
-    /// Make another key pair, and register that: the one there was is in other hands.
+    /// Make another key pair from the same key store, and register that: the certificate of the first
+    /// one was revoked. Whose key store is in other hands makes a new home.
     #[arg(long, conflicts_with = "request")]
     pub new_key: bool,
     /// A request made elsewhere (semper-sign, openssl), for a key that is a file.
@@ -207,7 +208,7 @@ pub struct RegisterArguments {
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  semper renew --home anna --ca https://localhost:8440\n  semper renew --ca https://localhost:8440 --key bank.key --certificate bank.pem --authority root.pem\nWhatever was interrupted is done by the same command again."
+    after_help = "Examples:\n  semper renew --home anna --ca https://localhost:8440\n  semper renew --ca https://localhost:8440 --key otto-tls.key --certificate otto-tls.pem --authority root.pem\nThe home's TINGUIN has to run, and its bank to answer.\nWhatever was interrupted is done by the same command again."
 )]
 pub struct RenewArguments {
     /// The authority's address.
@@ -244,7 +245,7 @@ pub enum AccountCommand {
 
 #[derive(Args)]
 #[command(
-    after_help = "Example: semper account open --home anna --bank https://localhost:8440 --name \"Test Bank\""
+    after_help = "Example: semper account open --home anna --bank https://localhost:8441 --name \"Test Bank\""
 )]
 pub struct AccountArguments {
     #[command(flatten)]
@@ -283,7 +284,7 @@ pub struct TinguinArguments {
 
 #[derive(Args)]
 #[command(
-    after_help = "Example: semper buy --home anna https://localhost:8441\nThe TINGUIN of the home must be running."
+    after_help = "Example: semper buy --home anna https://localhost:8442\nThe TINGUIN of the home must be running."
 )]
 pub struct BuyArguments {
     #[command(flatten)]
@@ -489,7 +490,7 @@ pub enum CaCommand {
         /// For whom.
         #[arg(long)]
         name: String,
-        /// As what: buyer, merchant, author, bank, server …
+        /// As what: buyer, merchant, author, bank, third-party, log, witness, arbiter, mint or server.
         #[arg(long)]
         role: String,
         /// DNS names and addresses, for a server.
@@ -576,7 +577,7 @@ pub enum BankCommand {
         /// The account.
         #[arg(long)]
         account: String,
-        /// The customer's new certificate (semper archive show, or from the authority).
+        /// The customer's new certificate: what semper register --out has written.
         #[arg(long)]
         certificate: PathBuf,
     },

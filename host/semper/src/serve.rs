@@ -129,7 +129,7 @@ pub fn bank_hand_over(home: &Path, account: &str, certificate: &Path) -> Result<
         .map_err(|error: NotAnAccount| Report::input(error, "give a customer's account"))?;
     let wrong = |error: &dyn std::fmt::Display| {
         let what = format!("{}: {error}", certificate.display());
-        Report::input(what, "give the customer's new certificate, which the authority lists")
+        Report::input(what, "give what semper register --out has written")
     };
     let chain = Certificate::chain_from_pem(&print::read(certificate)?);
     let chain = chain.map_err(|error| wrong(&error))?;

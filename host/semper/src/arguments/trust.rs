@@ -38,7 +38,7 @@ pub enum TrustCommand {
     /// Say what a merchant's terms would be granted and why: which certificate, which policy,
     /// which fact; and what would have to change where they are refused.
     #[command(
-        after_help = "Example: semper trust explain --home anna https://localhost:8441\nInstead of a merchant's address: a folder, a .tar file, registry://host:port/name:tag."
+        after_help = "Example: semper trust explain --home anna https://localhost:8442\nInstead of a merchant's address: a folder, a .tar file, registry://host:port/name:tag."
     )]
     Explain {
         #[command(flatten)]

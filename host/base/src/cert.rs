@@ -249,15 +249,25 @@ impl Certificate {
         common_name(self.parsed.tbs_certificate().issuer())
     }
 
+    /// Whether it may certify others.
+    fn is_authority(&self) -> bool {
+        let extensions = self.parsed.tbs_certificate().get_extension::<BasicConstraints>();
+        extensions.ok().flatten().is_some_and(|it| it.1.ca)
+    }
+
+    /// Whether it is the same authority: its name and its key, by whatever certificate.
+    pub fn is_same_authority(&self, other: &Self) -> bool {
+        let subject = |it: &Self| it.parsed.tbs_certificate().subject().clone();
+        subject(self) == subject(other) && self.key().ok() == other.key().ok()
+    }
+
     /// Whether this authority has signed it.
     pub fn is_signed_by(&self, authority: &Self) -> bool {
-        let extensions = authority.parsed.tbs_certificate().get_extension::<BasicConstraints>();
-        let is_authority = extensions.ok().flatten().is_some_and(|it| it.1.ca);
         let signed = || {
             let tbs = self.parsed.tbs_certificate().to_der().ok()?;
             authority.key().ok()?.verify(&tbs, self.parsed.signature().raw_bytes()).ok()
         };
-        is_authority && self.is_issued_by(authority) && signed().is_some()
+        authority.is_authority() && self.is_issued_by(authority) && signed().is_some()
     }
 
     /// Whether it names this certificate's subject as its issuer; nothing is verified.

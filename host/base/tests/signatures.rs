@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use semper_base::cert::{Authority, CertError, Request, Revocation, Roots};
+use semper_base::cert::{Authority, Bounds, CertError, Request, Revocation, Roots};
 use semper_base::cose::{self, CoseError, Signatory};
 use semper_base::digest::unhex;
 use semper_base::keys::KeyError;
@@ -226,4 +226,37 @@ fn openssl_accepts_what_we_issue_and_we_accept_what_openssl_asks() {
     ]);
     assert!(verified, "{text}");
     std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn a_revocation_list_is_of_a_name_and_a_key_by_whatever_certificate() {
+    let now = Timestamp::now();
+    let later = now.after(Duration::from_secs(86_400));
+    let root = Authority::new("Market Root", SigningKey::generate(), now).unwrap();
+    let key = SigningKey::generate();
+    let certified =
+        || root.subordinate("Market CA", &key.public(), Bounds::default(), now, later).unwrap();
+    let (old, new) = (certified(), certified());
+    let below = Authority::from_parts(old.clone(), SigningKey::from_seed(&key.seed())).unwrap();
+    let list = |number| below.crl(number, &[], now, later).unwrap();
+    let roots = Roots::new(vec![root.certificate.clone()]);
+
+    let first = list(1);
+
+    // Nobody knows it without what leads to the root.
+    assert!(!first.is_believed(&roots, &[]));
+    assert!(first.is_believed(&roots, &[new.clone()]));
+    assert!(first.is_by(&old) && first.is_by(&new));
+    assert!(list(2).follows(&first));
+    // A namesake's list is another's.
+    let other = SigningKey::generate();
+    let namesake =
+        root.subordinate("Market CA", &other.public(), Bounds::default(), now, later).unwrap();
+    let namesake = Authority::from_parts(namesake, other).unwrap();
+    let theirs = namesake.crl(1, &[], now, later).unwrap();
+    assert!(theirs.is_believed(&roots, &[namesake.certificate.clone()]));
+    assert!(!theirs.follows(&first) && !theirs.is_by(&old));
+    // Whoever is no authority has no list.
+    let leaf = root.issue("Otto", &key.public(), Role::Merchant, &[], now, later).unwrap();
+    assert!(!first.is_believed(&roots, &[leaf]));
 }

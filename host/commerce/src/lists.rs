@@ -197,7 +197,9 @@ impl Lists {
             let newest = newest(trust, known.crls.values(), root, now);
             matches!(newest, Ok(Newest::NotAsked | Newest::Good(_)))
         };
+        let old = |crl: &Crl| !matches!(trust.freshness.of(crl, now), Ok(Newest::Good(_)));
         !trust.authorities.certificates().iter().all(good)
+            || !trust.crls.is_empty() && known.crls.values().any(old)
     }
 
     /// Fetches the trust file's lists, and the merchant's own if there is one; what failed.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use semper_archive::{ArchiveError, OpeningRow, Write};
 use semper_base::cbor::{self, CborError};
+use semper_base::cose::CoseError;
 use semper_base::{DealId, Digest, Mend, Timestamp, keys};
 use semper_items::agreement::{AgreementError, Attributes, MAX_SIGNED};
 use semper_items::{Agreement, Hello, Side, SignedAgreement};
@@ -14,7 +15,7 @@ use semper_tinguin_protocol::{ClientError, DealContext};
 use semper_transfer::opening::{Buyer, Effect, Event, Merchant, Refusal};
 use semper_trust::VerifiedTerms;
 
-use semper_runtime::Stop;
+use semper_runtime::stop::{Needed, Stop};
 
 use crate::host::Host;
 use crate::terms::TermsError;
@@ -95,6 +96,9 @@ fn after(refusal: &Refusal) -> String {
                 .into()
         }
         Refusal::Clock { .. } => "set the clock".into(),
+        Refusal::Certificate(_) => {
+            "semper renew; where it is over or revoked, semper register".into()
+        }
         Refusal::UnknownTerms(_) => "fetch the merchant's terms again".into(),
         _ => "nothing was ordered; you may open another deal".into(),
     }
@@ -123,8 +127,11 @@ impl Host {
     }
 
     /// Goes on with every opening of ours that is neither open nor refused.
+    ///
+    /// # Errors
+    /// The first that could not be gone on with; the others have been.
     pub fn resume_openings(self: &Arc<Self>) -> Result<Vec<DealId>, OpeningError> {
-        let mut opened = Vec::new();
+        let (mut opened, mut failed) = (Vec::new(), None);
         for row in self.archive().openings()? {
             if row.side != Side::Buyer {
                 continue;
@@ -143,10 +150,10 @@ impl Host {
                 Err(OpeningError::Refused(why)) => {
                     tracing::info!(%why, "an opening came to nothing")
                 }
-                Err(error) => return Err(error),
+                Err(error) => failed = failed.or(Some(error)),
             }
         }
-        Ok(opened)
+        failed.map_or(Ok(opened), Err)
     }
 
     /// Carries out effects and feeds back what comes of them, until the deal is open or not.
@@ -287,7 +294,8 @@ impl Host {
         let row = self.archive().opening_of(id)?.ok_or_else(forgotten)?;
         let machine = self.merchant(&row)?;
         let now = self.now();
-        let signed = SignedAgreement::verify(bytes, Side::Buyer, &self.verifier(), now)?;
+        let signed = SignedAgreement::verify(bytes, Side::Buyer, &self.verifier(), now);
+        let signed = signed.map_err(not_certified)?;
         let terms = self.shelf().get(signed.agreement.hello.terms, now)?;
         let event = Event::Received(signed.agreement, signed.bytes);
         let (machine, effects) = machine.step(event, now);
@@ -425,6 +433,19 @@ impl Host {
             let Some(event) = event else { return Ok(None) };
             (machine, effects) = machine.step(event, self.now());
         }
+    }
+}
+
+/// A buyer whose certificate does not count, or cannot be told about now, keeps to the protocol.
+fn not_certified(error: AgreementError) -> OpeningError {
+    match &error {
+        AgreementError::Signature(cose) if cose.is_passing() => {
+            Stop::away(Needed::Terms, cose).into()
+        }
+        AgreementError::Signature(CoseError::Certificate(why)) => {
+            OpeningError::Refused(Refusal::Certificate(why.to_string()))
+        }
+        _ => error.into(),
     }
 }
 

@@ -216,7 +216,7 @@ impl Bank {
         let (debit, credit) = (number(&order.from)?, number(&order.to)?);
         let owner = self
             .ledger
-            .is_owner(&debit, signed.signer().key.id())
+            .is_owner(&debit, signed.signer().key.id(), &signed.signer().name)
             .map_err(|error| ledger_refusal(&error))?;
         if !owner {
             return Err(not_yours(&debit));
@@ -261,7 +261,8 @@ impl Bank {
             return Err(BankRefusal::malformed(format!("the order is for “{}”", order.bank)));
         }
         let debit = number(&order.from)?;
-        let owner = self.ledger.is_owner(&debit, signed.signer().key.id());
+        let signer = signed.signer();
+        let owner = self.ledger.is_owner(&debit, signer.key.id(), &signer.name);
         if !owner.map_err(|error| ledger_refusal(&error))? {
             return Err(not_yours(&debit));
         }

@@ -129,7 +129,7 @@ pub enum CaError {
     Home(#[from] HomeError),
     /// A name, a key or a request.
     #[error(transparent)]
-    #[mend(input, "make the request with semper or openssl req")]
+    #[mend(input, "make it again with semper, or with openssl req")]
     Certificate(#[from] CertError),
     /// The private key file.
     #[error("{KEY} is not usable: {0}")]
@@ -141,8 +141,14 @@ pub enum CaError {
     UnknownKey,
     /// It has been used.
     #[error("this registration key has been used for another key pair already")]
-    #[mend("ask the organiser for a new registration key")]
+    #[mend(
+        "ask the organiser for a new registration key; if register --new-key was interrupted, run it without --new-key"
+    )]
     Used,
+    /// The key pair has been certified for somebody else, or was given up.
+    #[error("this key pair has been certified under another name, or has been revoked")]
+    #[mend("make another key pair: semper-sign key, or semper register --new-key")]
+    KeyTaken,
     /// Invited under another name.
     #[error("the request is for “{got}”, but the registration key was given out for “{want}”")]
     #[mend("register as “{want}”")]
@@ -363,6 +369,7 @@ impl Ca {
             tracing::warn!(%role, name, %error, "a registration is refused");
             return Err(error);
         }
+        names::is_free_key(&transaction, &request.key, &name)?;
         let names: Vec<String> = names.split_whitespace().map(str::to_owned).collect();
         let now = Timestamp::now();
         let until = now.after(Duration::from_secs(DAYS * 86_400));
@@ -377,15 +384,27 @@ impl Ca {
         Ok(self.registered(certificate))
     }
 
-    /// Withdraws a certificate by its serial number.
-    pub fn revoke(&self, serial: &str) -> Result<(), CaError> {
+    /// Withdraws a certificate by its serial number. What has come of it by renewal, and has not been
+    /// withdrawn, is named: whoever had the key may have renewed it.
+    pub fn revoke(&self, serial: &str) -> Result<Vec<Certificate>, CaError> {
         if semper_base::digest::unhex(serial).is_none_or(|it| it.is_empty() || it.len() > 20) {
             let what = "a serial number is lower-case hex of at most 20 bytes".to_owned();
             return Err(CertError::Form(what).into());
         }
         let sql = "INSERT OR IGNORE INTO revoked VALUES (?1, ?2)";
-        self.lock().execute(sql, params![serial, Timestamp::now().millis().cast_signed()])?;
-        Ok(())
+        let store = self.lock();
+        store.execute(sql, params![serial, Timestamp::now().millis().cast_signed()])?;
+        let mut left = names::successors(&store, serial)?;
+        let sql = "SELECT EXISTS (SELECT 1 FROM revoked WHERE serial = ?1)";
+        let mut asked = store.prepare_cached(sql)?;
+        let mut revoked = Vec::new();
+        for it in &left {
+            if asked.query_row([it.serial()], |row| row.get(0))? {
+                revoked.push(it.serial());
+            }
+        }
+        left.retain(|it| !revoked.contains(&it.serial()));
+        Ok(left)
     }
 
     fn lock(&self) -> MutexGuard<'_, Connection> {

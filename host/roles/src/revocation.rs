@@ -125,7 +125,8 @@ fn turn(kept: &Weak<Kept>, post: &Post) -> Turn {
         tracing::warn!(why, "a revocation list cannot be had");
     }
     let now = kept.clock.now();
-    match kept.roots.certificates().iter().find_map(|root| kept.list(root, now).err()) {
+    let missing = kept.roots.certificates().iter().find_map(|root| kept.list(root, now).err());
+    match missing.or_else(|| kept.overdue(now)) {
         // What is known is still new enough.
         None => post.well(),
         Some(why) => post.ill(why),
@@ -168,7 +169,8 @@ impl Kept {
             return Err(format!("the list at {url} {what}"));
         }
         let mut known = self.lock();
-        let before = known[index].as_ref().map(Crl::number);
+        // An authority that is new at this place begins its numbers anew.
+        let before = known[index].as_ref().filter(|it| crl.follows(it)).map(Crl::number);
         match before {
             Some(seen) if crl.number() < seen => {
                 let got = crl.number();
@@ -181,6 +183,15 @@ impl Kept {
         kept.map_err(|error| error.to_string())?;
         known[index] = Some(crl);
         Ok(())
+    }
+
+    /// A list that is known and too old, whoever it is of.
+    fn overdue(&self, now: Timestamp) -> Option<String> {
+        let known = self.lock();
+        known.iter().flatten().find_map(|list| {
+            let why = self.freshness.of(list, now).err()?;
+            Some(format!("the revocation list of “{}” {why}", list.issuer()))
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Option<Crl>>> {

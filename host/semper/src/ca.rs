@@ -161,8 +161,15 @@ fn revoke(home: &Path, serial: Option<&str>, file: Option<&Path>) -> Result<(), 
         (None, Some(file)) => certificate(file)?.serial(),
         (None, None) => return Err(Report::input("which certificate?", "semper ca revoke --help")),
     };
-    Ca::open(home)?.revoke(&serial)?;
+    let left = Ca::open(home)?.revoke(&serial)?;
     print::line(&format!("certificate {serial} is on the list from now on"));
+    for it in left {
+        let (next, until) = (it.serial(), it.validity().1.date());
+        print::line(&format!("CAUTION: it was renewed as {next}, which holds until {until}"));
+        print::line(&format!(
+            "         semper ca revoke --serial {next}, if that was not its owner"
+        ));
+    }
     Ok(())
 }
 

@@ -199,13 +199,14 @@ pub(crate) fn install(
     chain: Vec<Certificate>,
     identity: &Identity,
 ) -> Result<(), Report> {
-    tinguin.install_certificate(chain)?;
     let leaf = &identity.certificate;
     let until = leaf.validity().1.date();
     let summary = format!("certificate as {}, until {until}", identity.role);
     let now = Timestamp::now();
     let write = evidence(None, "certificate", &identity.root, &summary, leaf.der(), now);
+    // First: what is in use is in the evidence, whatever happens in between.
     party.archive.commit(vec![write])?;
+    tinguin.install_certificate(chain)?;
     let (name, role, root) = (&identity.name, identity.role, &identity.root);
     print::line(&format!("{name} is certified as {role} by {root}, until {until}"));
     Ok(())
@@ -368,9 +369,13 @@ pub(crate) fn ask_bank(
         Answer::Done(body) => serde_json::from_slice(&body).map_err(|error| {
             Report::refusal(format!("the bank's answer is not valid: {error}"), "ask the bank")
         }),
-        Answer::Refused(refusal) | Answer::Away { refusal: Some(refusal), .. } => {
+        Answer::Refused(refusal) => {
             let what = format!("the bank refuses: {}", refusal.words);
             Err(Report::refusal(what, "ask the bank"))
+        }
+        Answer::Away { refusal: Some(refusal), .. } => {
+            let what = format!("not now: {}", refusal.words);
+            Err(Report::refusal(what, "run it again later; nothing is lost"))
         }
         Answer::Away { status, refusal: None } => {
             let what = format!("{bank} answers with status {status}");

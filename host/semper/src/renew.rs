@@ -132,6 +132,7 @@ impl Files {
             if next.exists() {
                 let moved = fs::read(file).and_then(|old| write_io(&beside(file, "old"), &old));
                 let moved = moved.and_then(|()| fs::rename(&next, file));
+                let moved = moved.and_then(|()| in_place(file));
                 moved.map_err(|error| failed(file, &error))?;
             }
         }
@@ -164,7 +165,14 @@ fn write_io(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
         OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part)?;
     out.write_all(bytes)?;
     out.sync_all()?;
-    fs::rename(&part, file)
+    fs::rename(&part, file)?;
+    in_place(file)
+}
+
+/// What was renamed is where it is after a power cut, too.
+fn in_place(file: &Path) -> std::io::Result<()> {
+    let folder = file.parent().filter(|it| !it.as_os_str().is_empty());
+    fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 fn failed(file: &Path, error: &std::io::Error) -> Report {

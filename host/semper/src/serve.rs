@@ -145,8 +145,8 @@ pub fn bank_hand_over(home: &Path, account: &str, certificate: &Path) -> Result<
         let what = format!("{account} is held by “{}”, not by “{}”", kept.holder, holder.name);
         return Err(Report::refusal(what, "compare the names"));
     }
-    ledger.hand_over(&account, holder.key.id())?;
-    print::line(&format!("{account} is {}'s by the new key, too", holder.name));
+    ledger.replace_keys(&account, holder.key.id())?;
+    print::line(&format!("{account} is {}'s by the new key alone", holder.name));
     Ok(())
 }
 

@@ -43,6 +43,9 @@ pub enum Refusal {
     /// The person, or a rule of hers, said no.
     #[error("declined: {0}")]
     Declined(String),
+    /// The certificate behind a signature does not count.
+    #[error("{0}")]
+    Certificate(String),
     /// Nobody countersigned in time.
     #[error("the agreement was not countersigned in time")]
     Expired,

@@ -88,12 +88,25 @@ fn a_lost_key_is_revoked_and_replaced_and_the_account_is_handed_over() {
     let (market, _folder) = market(&small());
     let before = account(&market);
     let [old] = certificates(market.folder.join("anna")).try_into().unwrap();
+    let authority = ca(&market);
     let ca_does = |arguments: &[&str]| {
         let done = market.semper(arguments).unwrap();
         assert_eq!(done.code, 0, "{}", done.err);
         done
     };
     ca_does(&["ca", "revoke", "--home", "ca", "--serial", &old.serial()]);
+    // Nobody has a key of others certified under a name of his own.
+    let name = ["--name", "Mallory"];
+    let csr = ["request", "--key", "otto-terms.key", "--out", "mallory.csr"];
+    assert_eq!(market.sign(&[&csr[..], &name].concat()).unwrap().code, 0);
+    let invite = ["ca", "invite", "--home", "ca", "--role", "buyer", "--json"];
+    let invited = ca_does(&[&invite[..], &name].concat()).json();
+    let mut register = vec!["register", "--ca", &authority, "--authority", "ca/root.pem"];
+    register.extend(["--request", "mallory.csr", "--out", "mallory.pem"]);
+    register.extend(["--key", invited["key"].as_str().unwrap()]);
+    let others = market.semper(&register).unwrap();
+    assert_eq!(others.code, 1, "{}", others.out);
+    assert!(others.err.contains("certified under another name"), "{}", others.err);
     // Whoever has the key cannot have another one certified by it.
     let stolen = renew(&market);
     assert_eq!(stolen.code, 1, "{}", stolen.out);
@@ -102,7 +115,6 @@ fn a_lost_key_is_revoked_and_replaced_and_the_account_is_handed_over() {
     let invite = ["ca", "invite", "--home", "ca", "--name", "Anna Berg", "--role", "buyer"];
     let invited = ca_does(&[&invite[..], &["--again", "--json"]].concat()).json();
     let key = invited["key"].as_str().unwrap();
-    let authority = ca(&market);
     let mut register = vec!["register", "--home", "anna", "--ca", &authority];
     register.extend(["--name", "Anna Berg", "--key", key, "--new-key", "--out", "anna-new.pem"]);
     ca_does(&register);
@@ -161,13 +173,23 @@ fn a_servers_key_is_renewed_in_its_files_and_shown_without_a_restart() {
     }
 
     // The old pair has had its successor: another one is for nobody.
-    for name in ["bank-tls.key", "bank-tls.pem"] {
-        let old = market.folder.join(format!("{name}.old"));
-        std::fs::copy(old, market.folder.join(name)).unwrap();
+    let places = [("bank-tls.key.old", "old.key"), ("bank-tls.pem.old", "old.pem")];
+    for (from, to) in places {
+        std::fs::copy(market.folder.join(from), market.folder.join(to)).unwrap();
     }
-    let again = market.semper(&arguments).unwrap();
-    assert_eq!(again.code, 1, "{}", again.out);
-    assert!(again.err.contains("renewed for another key before"), "{}", again.err);
+    let mut again = vec!["renew", "--ca", &authority, "--authority", "ca/root.pem"];
+    again.extend(["--key", "old.key", "--certificate", "old.pem"]);
+    let refused = market.semper(&again).unwrap();
+    assert_eq!(refused.code, 1, "{}", refused.out);
+    assert!(refused.err.contains("renewed for another key before"), "{}", refused.err);
+    // Whoever revokes the old one hears of what has come of it.
+    let revoke = ["ca", "revoke", "--home", "ca", "--certificate", "bank-tls.pem.old"];
+    let revoked = market.semper(&revoke).unwrap();
+    assert!(
+        revoked.out.contains(&format!("it was renewed as {}", new.serial())),
+        "{}",
+        revoked.out
+    );
 }
 
 #[test]

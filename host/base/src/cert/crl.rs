@@ -9,7 +9,8 @@ use x509_cert::ext::pkix::CrlNumber;
 use super::verify::Roots;
 use super::{CertError, Certificate, common_name, stamp};
 use crate::clock::Timestamp;
-use crate::digest::{Digest, hex};
+use crate::digest::hex;
+use crate::keys::PublicKey;
 
 /// Largest list that is looked at, in bytes.
 pub const MAX_CRL: usize = 1024 * 1024;
@@ -26,8 +27,9 @@ pub struct Crl {
     der: Vec<u8>,
     parsed: CertificateList,
     number: u64,
-    /// The authority that was found to have signed it, so that it is found once.
-    by: Arc<OnceLock<Digest>>,
+    /// The key that was found to have signed it, so that it is found once. An authority that is
+    /// certified anew keeps its lists.
+    by: Arc<OnceLock<PublicKey>>,
 }
 
 /// A certificate on a list.
@@ -120,19 +122,32 @@ impl Crl {
         if !self.names(authority) {
             return false;
         }
+        authority.key().is_ok_and(|key| self.is_by_key(key))
+    }
+
+    fn is_by_key(&self, key: PublicKey) -> bool {
         if let Some(known) = self.by.get() {
-            return *known == authority.digest();
+            return *known == key;
         }
         let signed = || {
             let tbs = self.parsed.tbs_cert_list.to_der().ok()?;
-            let key = authority.key().ok()?;
             key.verify(&tbs, self.parsed.signature.raw_bytes()).ok()
         };
         let signed = signed().is_some();
         if signed {
-            self.by.get_or_init(|| authority.digest());
+            self.by.get_or_init(|| key);
         }
         signed
+    }
+
+    /// Whether it is by whom another list is by, which was found to be somebody's.
+    pub fn follows(&self, other: &Self) -> bool {
+        let same = self.parsed.tbs_cert_list.issuer == other.parsed.tbs_cert_list.issuer;
+        same && match (self.by.get(), other.by.get()) {
+            (_, Some(key)) => self.is_by_key(*key),
+            (Some(key), None) => other.is_by_key(*key),
+            (None, None) => false,
+        }
     }
 }
 
@@ -146,6 +161,7 @@ impl Crl {
         }
         let (Some(first), Some(last)) = (chain.first(), chain.last()) else { return false };
         chain.len() <= MOST_BELOW
+            && first.is_authority()
             && roots.iter().any(|root| last.is_signed_by(root))
             && chain.windows(2).all(|pair| pair[0].is_signed_by(&pair[1]))
             && self.is_by(first)

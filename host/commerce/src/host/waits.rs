@@ -159,13 +159,10 @@ impl Host {
     ) -> Option<Result<T, PaymentError>> {
         let signal = self.signal(deal);
         if answers(self).begin(key) {
-            let host = Arc::clone(self);
+            let told = Told { host: Arc::clone(self), answers, deal, key, told: false };
             self.errands.run(line, FEW, ask, move |answer| {
                 let broken = |panicked: Panicked| Err(PaymentError::Broken(panicked.to_string()));
-                match answers(&host).came(key, answer.unwrap_or_else(broken)) {
-                    true => host.wake(deal),
-                    false => host.signal(deal).bump(),
-                }
+                told.tell(answer.unwrap_or_else(broken));
             });
         }
         let patience = self.instant() + self.parts.grace;
@@ -186,6 +183,37 @@ impl Host {
         match farewell(&row.bytes) {
             Some(said) => Err(Verdict::new(Cause::PeerEnded(said)).into()),
             None => Ok(()),
+        }
+    }
+}
+
+/// Whoever waits for a payment system hears something, also when nobody could be sent to ask.
+struct Told<T: Send + 'static> {
+    host: Arc<Host>,
+    answers: fn(&Host) -> &Awaited<Result<T, PaymentError>>,
+    deal: DealId,
+    key: Digest,
+    told: bool,
+}
+
+impl<T: Send + 'static> Told<T> {
+    fn tell(mut self, answer: Result<T, PaymentError>) {
+        self.told = true;
+        self.say(answer);
+    }
+
+    fn say(&self, answer: Result<T, PaymentError>) {
+        match (self.answers)(&self.host).came(self.key, answer) {
+            true => self.host.wake(self.deal),
+            false => self.host.signal(self.deal).bump(),
+        }
+    }
+}
+
+impl<T: Send + 'static> Drop for Told<T> {
+    fn drop(&mut self) {
+        if !self.told {
+            self.say(Err(PaymentError::Away("nobody could be sent there".into())));
         }
     }
 }

@@ -179,7 +179,7 @@ pub enum LedgerError {
     Conflict,
     /// The account has been handed over too often.
     #[error("account {0} has had {MOST_KEYS} keys")]
-    #[mend("open another account")]
+    #[mend("have the bank hand it over: semper bank hand-over")]
     Keys(AccountId),
     /// Nothing, or less, cannot be moved; nor from an account to itself.
     #[error("{0} cannot be moved between these accounts")]
@@ -233,21 +233,28 @@ impl Ledger {
         let name = Digest::of_parts(&[owner.digest().as_bytes(), currency.code().as_bytes()]);
         let id = AccountId::of(&name);
         let connection = self.lock()?;
+        // What was handed over to a key is its holder's alone.
         let sql = "SELECT account FROM owners JOIN accounts ON id = account
-                   WHERE key = ?1 AND currency = ?2 ORDER BY account LIMIT 1";
-        let key = params![owner.digest().as_bytes(), currency.code()];
+                   WHERE key = ?1 AND currency = ?2 AND holder = ?3 ORDER BY account LIMIT 1";
+        let key = params![owner.digest().as_bytes(), currency.code(), holder];
         let earlier: Option<String> =
             connection.query_row(sql, key, |row| row.get(0)).optional()?;
         if let Some(earlier) = earlier {
-            let id = earlier.parse().map_err(|_| LedgerError::Keys(id))?;
-            return account(&connection, id);
+            let unknown = |_| LedgerError::UnknownAccount(id.clone().into());
+            return account(&connection, earlier.parse().map_err(unknown)?);
         }
         connection.execute(
             "INSERT INTO accounts (id, owner, holder, currency) VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT (id) DO NOTHING",
             params![id.as_str(), owner.digest().as_bytes(), holder, currency.code()],
         )?;
-        account(&connection, id)
+        let sql = "SELECT owner IS ?2 FROM accounts WHERE id = ?1";
+        let own = params![id.as_str(), owner.digest().as_bytes()];
+        // The bank has given it to another key.
+        match connection.query_row(sql, own, |row| row.get(0))? {
+            true => account(&connection, id),
+            false => Err(LedgerError::UnknownAccount(id.into())),
+        }
     }
 
     /// The account with this number.
@@ -263,12 +270,13 @@ impl Ledger {
         }
     }
 
-    /// Whether this key owns the account: it opened it, or the account was handed over to it.
-    pub fn is_owner(&self, id: &AccountId, key: KeyId) -> Result<bool> {
-        let sql = "SELECT owner IS ?2 OR EXISTS
-                       (SELECT 1 FROM owners WHERE account = id AND key = ?2)
+    /// Whether a holder owns the account by this key: it opened it, or the account was handed over to
+    /// it. A key that is certified for somebody else owns nothing of the holder's.
+    pub fn is_owner(&self, id: &AccountId, key: KeyId, holder: &str) -> Result<bool> {
+        let sql = "SELECT holder = ?3 AND (owner IS ?2 OR EXISTS
+                       (SELECT 1 FROM owners WHERE account = id AND key = ?2))
                    FROM accounts WHERE id = ?1";
-        let asked = params![id.as_str(), key.digest().as_bytes()];
+        let asked = params![id.as_str(), key.digest().as_bytes(), holder];
         let owner: Option<bool> =
             self.lock()?.query_row(sql, asked, |row| row.get(0)).optional()?;
         owner.ok_or_else(|| LedgerError::UnknownAccount(id.clone().into()))
@@ -291,6 +299,21 @@ impl Ledger {
             true => Ok(()),
             false => Err(LedgerError::Keys(id.clone())),
         }
+    }
+
+    /// Has a customer's account owned by this key and no other: the ones before are lost.
+    ///
+    /// # Errors
+    /// There is no such account.
+    pub fn replace_keys(&self, id: &AccountId, by: KeyId) -> Result<()> {
+        let mut connection = self.lock()?;
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        account(&transaction, id.clone())?;
+        transaction.execute("DELETE FROM owners WHERE account = ?1", [id.as_str()])?;
+        let owned = params![id.as_str(), by.digest().as_bytes()];
+        transaction.execute("INSERT INTO owners VALUES (?1, ?2)", owned)?;
+        transaction.execute("UPDATE accounts SET owner = ?2 WHERE id = ?1", owned)?;
+        Ok(transaction.commit()?)
     }
 
     /// Whether a request with this nonce is the first; it is remembered. Those made before `since` are

@@ -175,3 +175,38 @@ proptest! {
         prop_assert!(ledger.audit(now()).is_ok());
     }
 }
+
+#[test]
+fn what_is_handed_to_a_key_is_the_purse_of_nobody_but_its_holder() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = Ledger::open(&folder.path().join("ledger.sqlite")).unwrap();
+    let mallory = ledger.open_account(key("mallory"), "Mallory", Currency::EUR).unwrap().id;
+    // Otto's key is known to everybody, and he has not asked for her account.
+    ledger.hand_over(&mallory, key("otto")).unwrap();
+
+    let otto = ledger.open_account(key("otto"), "Otto", Currency::EUR).unwrap().id;
+
+    assert_ne!(otto, mallory);
+    assert!(!ledger.is_owner(&mallory, key("otto"), "Otto").unwrap());
+    assert!(ledger.is_owner(&mallory, key("mallory"), "Mallory").unwrap());
+    // Whoever has her key certified under another name has nothing of it.
+    assert!(!ledger.is_owner(&mallory, key("mallory"), "Eve").unwrap());
+}
+
+#[test]
+fn an_account_whose_key_is_lost_goes_to_the_new_one_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = Ledger::open(&folder.path().join("ledger.sqlite")).unwrap();
+    let anna = ledger.open_account(key("anna"), "Anna", Currency::EUR).unwrap().id;
+    ledger.hand_over(&anna, key("thief's")).unwrap();
+
+    ledger.replace_keys(&anna, key("anna's next")).unwrap();
+
+    for lost in ["anna", "thief's"] {
+        assert!(!ledger.is_owner(&anna, key(lost), "Anna").unwrap(), "{lost}");
+    }
+    let opened = ledger.open_account(key("anna's next"), "Anna", Currency::EUR).unwrap();
+    assert_eq!(opened.id, anna);
+    assert!(ledger.open_account(key("anna"), "Anna", Currency::EUR).is_err());
+    assert!(ledger.findings(now()).unwrap().is_empty());
+}

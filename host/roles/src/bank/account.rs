@@ -41,7 +41,7 @@ impl Bank {
             AccountAction::Open(currency) => self.ledger.open_account(key, &holder.name, *currency),
             AccountAction::Show(id) => {
                 let id = number(id)?;
-                match self.ledger.is_owner(&id, key) {
+                match self.ledger.is_owner(&id, key, &holder.name) {
                     Ok(true) => self.ledger.account(&id),
                     Ok(false) => return Err(not_yours(&id)),
                     Err(error) => Err(error),
@@ -49,7 +49,7 @@ impl Bank {
             }
             AccountAction::HandOver { account, to } => {
                 let id = number(account)?;
-                match self.ledger.is_owner(&id, key) {
+                match self.ledger.is_owner(&id, key, &holder.name) {
                     Ok(true) => {
                         tracing::info!(account = %id, "the account has a further key");
                         self.ledger.hand_over(&id, *to).and_then(|()| self.ledger.account(&id))

@@ -3,7 +3,7 @@
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 use semper_base::text::is_hidden;
-use semper_base::{Certificate, Role, Timestamp};
+use semper_base::{Certificate, PublicKey, Role, Timestamp};
 use semper_trust::lookalike::{plain, suspicion};
 use serde::Serialize;
 
@@ -66,6 +66,40 @@ pub(super) fn is_free(
         Some(other) => Err(CaError::Alike { name: name.into(), other, role }),
         None => Ok(()),
     }
+}
+
+/// Whether a key may be certified under a name: it was certified under no other, and nobody has taken
+/// a certificate of it back.
+pub(super) fn is_free_key(store: &Connection, key: &PublicKey, name: &str) -> Result<(), CaError> {
+    let sql = "SELECT certificate FROM invitations WHERE public = ?1 AND certificate IS NOT NULL
+               UNION ALL SELECT certificate FROM renewals WHERE public = ?1";
+    let mut statement = store.prepare_cached(sql)?;
+    let rows = statement.query_map([key.as_bytes()], |row| row.get::<_, Vec<u8>>(0))?;
+    for der in rows {
+        let before = Certificate::from_der(&der?)?;
+        let sql = "SELECT EXISTS (SELECT 1 FROM revoked WHERE serial = ?1)";
+        let revoked: bool =
+            store.prepare_cached(sql)?.query_row([before.serial()], |row| row.get(0))?;
+        if revoked || before.subject() != name {
+            return Err(CaError::KeyTaken);
+        }
+    }
+    Ok(())
+}
+
+/// The certificates that have come of one by renewal, the next first.
+pub(super) fn successors(store: &Connection, serial: &str) -> Result<Vec<Certificate>, CaError> {
+    let (mut all, mut serial) = (Vec::new(), serial.to_owned());
+    let sql = "SELECT certificate FROM renewals WHERE serial = ?1";
+    let mut statement = store.prepare_cached(sql)?;
+    while let Some(der) =
+        statement.query_row([&serial], |row| row.get::<_, Vec<u8>>(0)).optional()?
+    {
+        let certificate = Certificate::from_der(&der)?;
+        serial = certificate.serial();
+        all.push(certificate);
+    }
+    Ok(all)
 }
 
 /// The name has been certified in this role.

@@ -6,9 +6,9 @@ use std::time::Duration;
 use rusqlite::{OptionalExtension as _, TransactionBehavior, params};
 use semper_base::cert::{Crl, Revocation, Roots};
 use semper_base::renewal::Renewal;
-use semper_base::{Certificate, Timestamp};
+use semper_base::{Certificate, Role, Timestamp};
 
-use super::{Ca, CaError, DAYS, Registered};
+use super::{Ca, CaError, DAYS, Registered, names};
 
 /// Renewals of one name in a role within [`WHILE`]: whoever holds a key does not fill our store.
 const MOST_OF_ONE: u32 = 4;
@@ -28,7 +28,7 @@ impl Ca {
         let verifier = roots.asking(Revocation::lists([list]));
         let Renewal { old, new } = Renewal::verify(body, &verifier, now)
             .map_err(|error| CaError::NotRenewed(error.to_string()))?;
-        if old.issuer != self.authority.certificate {
+        if !old.issuer.is_same_authority(&self.authority.certificate) {
             return Err(CaError::NotRenewed("it is of another authority".into()));
         }
         if new.name != old.name {
@@ -38,8 +38,17 @@ impl Ca {
             return Err(CaError::NotRenewed("the new key is the old one".into()));
         }
         let (serial, role) = (old.certificate.serial(), old.role);
+        let names = old.certificate.server_names();
+        // The names of servers stand for nobody; their addresses do.
+        let who = if role == Role::Server { names.join(" ") } else { old.name.clone() };
         let mut store = self.lock();
         let transaction = store.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        // Since the list was made.
+        let sql = "SELECT EXISTS (SELECT 1 FROM revoked WHERE serial = ?1)";
+        if transaction.query_row(sql, [&serial], |row| row.get(0))? {
+            return Err(CaError::NotRenewed("it has just been revoked".into()));
+        }
+        names::is_free_key(&transaction, &new.key, &old.name)?;
         let sql = "SELECT public, certificate FROM renewals WHERE serial = ?1";
         let row: Option<([u8; 32], Vec<u8>)> = transaction
             .query_row(sql, [&serial], |row| Ok((row.get(0)?, row.get(1)?)))
@@ -52,25 +61,17 @@ impl Ca {
         }
         let sql = "SELECT count(*) FROM renewals WHERE role = ?1 AND name = ?2 AND made > ?3";
         let since = now.before(WHILE).millis().cast_signed();
-        let of_one = params![role.to_string(), old.name, since];
+        let of_one = params![role.to_string(), who, since];
         let count: u32 = transaction.query_row(sql, of_one, |row| row.get(0))?;
         if count >= MOST_OF_ONE {
             return Err(CaError::Often { name: old.name });
         }
-        let names = old.certificate.server_names();
         let until = now.after(Duration::from_secs(DAYS * 86_400));
         let certificate = self.authority.issue(&old.name, &new.key, role, &names, now, until)?;
         let made = now.millis().cast_signed();
         transaction.execute(
             "INSERT INTO renewals VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            params![
-                serial,
-                role.to_string(),
-                old.name,
-                made,
-                new.key.as_bytes(),
-                certificate.der()
-            ],
+            params![serial, role.to_string(), who, made, new.key.as_bytes(), certificate.der()],
         )?;
         transaction.commit()?;
         tracing::info!(%role, serial, "a certificate is renewed");

@@ -49,11 +49,14 @@ impl Service {
         Ok(Own { generation, key: self.keys.identity(generation), chain })
     }
 
-    /// The date at which our certificate ends, if that is soon.
+    /// What there is to say of our certificate's end, if that is soon or past.
     pub(crate) fn ends(&self) -> Option<String> {
-        let own = self.own().ok()?;
-        let until = renewal::due(own.chain.first()?, Timestamp::now())?;
-        Some(until.date())
+        let (own, now) = (self.own().ok()?, Timestamp::now());
+        let until = renewal::due(own.chain.first()?, now)?;
+        Some(match now <= until {
+            true => format!("your certificate ends on {}: semper renew", until.date()),
+            false => format!("your certificate ended on {}: semper register", until.date()),
+        })
     }
 
     pub(crate) fn request_certificate(
@@ -94,6 +97,14 @@ impl Service {
         let kept = self.memory.keep_identity(generation, &cbor::encode(chain));
         kept.map_err(|error| broken(&error))?;
         Ok(Reply::Done)
+    }
+
+    /// Asks for the next key in the place of one that is lost: once its certificate is there, nothing
+    /// is signed by an older one, in no deal.
+    pub(crate) fn request_next(&self, name: &str) -> Result<Reply, Failure> {
+        let next = self.own()?.generation.saturating_add(1);
+        self.memory.keep_lost(next).map_err(|error| broken(&error))?;
+        self.request_certificate(name, &self.keys.identity(next))
     }
 
     /// Signs a request about our own account. An account goes over to no key but our own next one.

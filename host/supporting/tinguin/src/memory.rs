@@ -44,6 +44,7 @@ const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS identities (
         generation INTEGER PRIMARY KEY, chain BLOB NOT NULL
     ) STRICT;
+    CREATE TABLE IF NOT EXISTS lost (before INTEGER PRIMARY KEY) STRICT;
     CREATE TABLE IF NOT EXISTS facts (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
 ";
 
@@ -240,13 +241,20 @@ impl Memory {
         Ok(changed == 1)
     }
 
-    /// The chain of one of our identity's keys.
+    /// All keys before this one are lost, as soon as it has a certificate.
+    pub fn keep_lost(&self, before: u32) -> Result<()> {
+        self.write(|it| {
+            it.prepare_cached("INSERT OR IGNORE INTO lost VALUES (?1)")?.execute([before])
+        })?;
+        Ok(())
+    }
+
+    /// The chain of one of our identity's keys, unless that is lost.
     pub fn identity(&self, generation: u32) -> Result<Option<Vec<u8>>> {
-        self.read(|it| {
-            it.prepare_cached("SELECT chain FROM identities WHERE generation = ?1")?
-                .query_row([generation], |row| row.get(0))
-                .optional()
-        })
+        let sql = "SELECT chain FROM identities WHERE generation = ?1 AND NOT EXISTS
+                       (SELECT 1 FROM lost JOIN identities AS newer ON newer.generation = before
+                        WHERE before > ?1)";
+        self.read(|it| it.prepare_cached(sql)?.query_row([generation], |row| row.get(0)).optional())
     }
 
     /// The number of the key that is in use, and its chain.

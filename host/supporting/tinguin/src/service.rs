@@ -158,10 +158,7 @@ impl Service {
                 Ok(Reply::Done)
             }
             Request::RequestCertificate(name) => self.request_certificate(&name, &self.own()?.key),
-            Request::RequestNextCertificate(name) => {
-                let next = self.own()?.generation.saturating_add(1);
-                self.request_certificate(&name, &self.keys.identity(next))
-            }
+            Request::RequestNextCertificate(name) => self.request_next(&name),
             Request::Renew => self.renew(),
             Request::InstallCertificate(chain) => self.install(&chain),
         }
@@ -255,7 +252,7 @@ impl Service {
     /// The window with this in the middle.
     pub(crate) fn frame(&self, known: Option<&KnownDeal>, screen: Screen, status: String) -> Frame {
         let status = match self.ends() {
-            Some(date) => format!("{status} · your certificate ends on {date}: semper renew"),
+            Some(words) => format!("{status} · {words}"),
             None => status,
         };
         Frame {

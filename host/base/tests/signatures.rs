@@ -245,7 +245,7 @@ fn a_revocation_list_is_of_a_name_and_a_key_by_whatever_certificate() {
 
     // Nobody knows it without what leads to the root.
     assert!(!first.is_believed(&roots, &[]));
-    assert!(first.is_believed(&roots, &[new.clone()]));
+    assert!(first.is_believed(&roots, std::slice::from_ref(&new)));
     assert!(first.is_by(&old) && first.is_by(&new));
     assert!(list(2).follows(&first));
     // A namesake's list is another's.
@@ -254,7 +254,7 @@ fn a_revocation_list_is_of_a_name_and_a_key_by_whatever_certificate() {
         root.subordinate("Market CA", &other.public(), Bounds::default(), now, later).unwrap();
     let namesake = Authority::from_parts(namesake, other).unwrap();
     let theirs = namesake.crl(1, &[], now, later).unwrap();
-    assert!(theirs.is_believed(&roots, &[namesake.certificate.clone()]));
+    assert!(theirs.is_believed(&roots, std::slice::from_ref(&namesake.certificate)));
     assert!(!theirs.follows(&first) && !theirs.is_by(&old));
     // Whoever is no authority has no list.
     let leaf = root.issue("Otto", &key.public(), Role::Merchant, &[], now, later).unwrap();

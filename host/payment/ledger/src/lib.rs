@@ -186,7 +186,7 @@ pub enum LedgerError {
     #[mend("check the account and the amount")]
     Amount(Amount),
     /// The order is too old to be carried out, or is dated in the time to come.
-    #[error("the order is of {ordered}, and it is {now}: orders are carried out within {} days, and if they are of no more than a day ahead", LASTS.as_secs() / 86_400)]
+    #[error("the order is of {ordered}, and it is {now}: orders are carried out within {} days, and if they are no more than twelve hours ahead", LASTS.as_secs() / 86_400)]
     #[mend("set the clock if it is wrong; otherwise order again")]
     Date {
         /// When it was ordered, by the customer's clock.
@@ -487,7 +487,7 @@ fn insert(
 const LASTS: Duration = Duration::from_secs(7 * 86_400);
 /// How far a customer's clock may run before the bank's: somebody's clock that is wrong by hours is
 /// no reason to break a deal off.
-const AHEAD: Duration = Duration::from_secs(86_400);
+const AHEAD: Duration = Duration::from_secs(12 * 3_600);
 
 /// Whether an order that has not been carried out yet may be carried out now.
 fn recent(ordered: Timestamp, now: Timestamp) -> Result<()> {

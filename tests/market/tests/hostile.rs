@@ -76,7 +76,9 @@ fn whatever_strangers_send_the_merchant_answers_and_goes_on() {
 
     // A countersignature by nobody.
     let path = format!("/semper/v1/deals/{}", Digest::of(b"no deal").hex());
-    assert_eq!(post(&path, b"garbage".to_vec()).status, 400);
+    let late = post(&path, b"garbage".to_vec());
+    assert_eq!(late.status, 409);
+    assert!(String::from_utf8_lossy(&late.body).contains("expired"), "{late:?}");
 
     messages(&market, &net);
     assert_eq!(books(&market), before);

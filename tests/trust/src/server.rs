@@ -10,8 +10,8 @@ use axum::http::{HeaderMap, Method};
 use axum::response::Response;
 use semper_base::cert::{Authority, Roots};
 use semper_base::{Role, SigningKey, Timestamp};
-use semper_keeper::Keeper;
-use semper_net::TlsIdentity;
+use semper_keeper::{Bell, Keeper};
+use semper_net::{Credentials, Limits, Refusals, Serving, TlsIdentity};
 
 /// What was asked.
 #[derive(Clone, Debug)]
@@ -71,8 +71,15 @@ pub fn serve_from(
     std::thread::spawn(move || {
         let address = "127.0.0.1:0".parse().unwrap();
         let keeper = Keeper::new("test");
-        let ready = |bound: SocketAddr| tell.send(bound.port()).unwrap();
-        semper_net::serve(router, address, &identity, &keeper, ready).unwrap();
+        let serving = Serving {
+            credentials: Credentials::new(&identity).unwrap(),
+            // Registries take blobs, where roles take statements.
+            limits: Limits { body_bytes: 64 << 20, bodies_bytes: 256 << 20, ..Limits::default() },
+            refusals: Refusals::default(),
+            hangup: Bell::new(),
+        };
+        let ready = |bound: &[SocketAddr]| tell.send(bound[0].port()).unwrap();
+        semper_net::serve_all(vec![(address, router)], &serving, &keeper, ready).unwrap();
     });
     let name = format!("localhost:{}", told.recv().unwrap());
     host.set(name.clone()).unwrap();

@@ -229,6 +229,11 @@ impl Certificate {
         Ok(chain)
     }
 
+    /// A chain as PEM text, as [`Certificate::chain_from_pem`] reads it.
+    pub fn chain_to_pem(chain: &[Self]) -> String {
+        chain.iter().map(Self::to_pem).collect()
+    }
+
     /// The DER encoding, as it was signed.
     pub fn der(&self) -> &[u8] {
         &self.der

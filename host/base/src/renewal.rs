@@ -65,8 +65,7 @@ impl Renewal {
     }
 }
 
-/// The date at which a certificate has to be renewed by, if that is soon.
-pub fn due(certificate: &Certificate, now: Timestamp) -> Option<Timestamp> {
-    let until = certificate.validity().1;
-    (now.after(WARNED) >= until).then_some(until)
+/// Whether a certificate that is valid until then has to be renewed soon.
+pub fn is_due(until: Timestamp, now: Timestamp) -> bool {
+    now.after(WARNED) >= until
 }

@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use semper_archive::{Archive, ArchiveError, Home, HomeError, Write};
-use semper_base::cert::{CertError, Crl, ISSUER, MAX_CRL, Revocation, Verifier, Withdrawals};
+use semper_base::cert::{
+    CertError, Crl, ISSUER, MAX_CRL, Revocation, Roots, Verifier, Withdrawals,
+};
 use semper_base::{Certificate, Clock, Digest, Mend, Timestamp};
 use semper_net::{Client, NetError};
 use semper_trust::envelope::EnvelopeError;
@@ -234,11 +236,8 @@ impl Lists {
         let bytes = get(net, url, MAX_CRL)?;
         let form = |source| ListError::Form { url: url.to_owned(), source };
         let crl = Crl::from_der(&bytes).map_err(form)?;
-        let roots = trust.authorities.certificates();
-        let by = match roots.iter().find(|root| crl.is_by(root)) {
-            Some(root) => root.digest(),
-            None => issuer(net, trust, url, &crl)?.digest(),
-        };
+        let by = signer(net, &trust.authorities, url, &crl);
+        let by = by.ok_or_else(|| ListError::Unknown(url.to_owned()))?.digest();
         let key = format!("crl/{}", by.short());
         let file = format!("{}.crl", by.hex());
         self.keep(url, (&key, crl.number(), crl.issued()), &file, &bytes)?;
@@ -330,17 +329,15 @@ pub(crate) fn serial_key(merchant: &str, service: &str) -> String {
     format!("serial/{merchant}/{service}")
 }
 
-/// The authority below a root that has signed a list: what is shown beside the list leads to the
-/// root.
-fn issuer(net: &Client, trust: &TrustFile, url: &str, crl: &Crl) -> Result<Certificate, ListError> {
-    let unknown = || ListError::Unknown(url.to_owned());
-    let shown = get(net, &format!("{url}{ISSUER}"), MAX_ISSUER).map_err(|_| unknown())?;
-    let pem = String::from_utf8(shown).map_err(|_| unknown())?;
-    let mut chain = Certificate::chain_from_pem(&pem).map_err(|_| unknown())?;
-    match crl.is_believed(&trust.authorities, &chain) {
-        true => Ok(chain.swap_remove(0)),
-        false => Err(unknown()),
+/// The authority that has signed the list at an address: a root, or one below a root whose
+/// certificates are shown beside the list.
+pub fn signer(net: &Client, roots: &Roots, url: &str, crl: &Crl) -> Option<Certificate> {
+    if let Some(root) = roots.certificates().iter().find(|root| crl.is_by(root)) {
+        return Some(root.clone());
     }
+    let shown = get(net, &format!("{url}{ISSUER}"), MAX_ISSUER).ok()?;
+    let mut chain = Certificate::chain_from_pem(std::str::from_utf8(&shown).ok()?).ok()?;
+    crl.is_believed(roots, &chain).then(|| chain.swap_remove(0))
 }
 
 fn get(net: &Client, url: &str, most: usize) -> Result<Vec<u8>, ListError> {

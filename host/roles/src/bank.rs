@@ -213,14 +213,8 @@ impl Bank {
         if order.bank != self.name {
             return Err(BankRefusal::malformed(format!("the order is for “{}”", order.bank)));
         }
-        let (debit, credit) = (number(&order.from)?, number(&order.to)?);
-        let owner = self
-            .ledger
-            .is_owner(&debit, signed.signer().key.id(), &signed.signer().name)
-            .map_err(|error| ledger_refusal(&error))?;
-        if !owner {
-            return Err(not_yours(&debit));
-        }
+        let credit = number(&order.to)?;
+        let debit = self.own(&order.from, signed.signer())?;
         let movement = Movement {
             reference: Digest::of_parts(&[order.from.as_bytes(), order.reference.as_bytes()]),
             request: signed.digest(),
@@ -260,12 +254,7 @@ impl Bank {
         if order.bank != self.name {
             return Err(BankRefusal::malformed(format!("the order is for “{}”", order.bank)));
         }
-        let debit = number(&order.from)?;
-        let signer = signed.signer();
-        let owner = self.ledger.is_owner(&debit, signer.key.id(), &signer.name);
-        if !owner.map_err(|error| ledger_refusal(&error))? {
-            return Err(not_yours(&debit));
-        }
+        self.own(&order.from, signed.signer())?;
         let ordered = signed.statement().made;
         let fact = self.holds().order(order, ordered, now);
         let fact = fact.map_err(|error| holds_refusal(&error))?;
@@ -312,10 +301,6 @@ fn not_believed(passing: bool, error: &dyn std::fmt::Display) -> BankRefusal {
         }
         false => BankRefusal::malformed(error),
     }
-}
-
-fn not_yours(account: &AccountId) -> BankRefusal {
-    BankRefusal::new(Refusal::NotYours, format!("account {account} is not yours"))
 }
 
 fn ledger_refusal(error: &LedgerError) -> BankRefusal {

@@ -92,6 +92,8 @@ const SCHEMA: &str = "
         public      BLOB NOT NULL,
         certificate BLOB NOT NULL
     ) STRICT;
+    CREATE INDEX IF NOT EXISTS invitations_by_key ON invitations (public);
+    CREATE INDEX IF NOT EXISTS renewals_by_key ON renewals (public);
     CREATE INDEX IF NOT EXISTS renewals_of ON renewals (role, name, made);
     CREATE TABLE IF NOT EXISTS below (
         serial      TEXT PRIMARY KEY,
@@ -250,7 +252,7 @@ impl Ca {
         let key = tls.public();
         let certificate = self.authority.issue(&name, &key, Role::Server, servers, now, until)?;
         let chain = self.registered(certificate).chain;
-        let pem: String = chain.iter().map(Certificate::to_pem).collect();
+        let pem = Certificate::chain_to_pem(&chain);
         home.write("tls.key", tls.to_pem().as_bytes())?;
         home.write("tls.pem", pem.as_bytes())?;
         Ok(())
@@ -394,16 +396,12 @@ impl Ca {
         let sql = "INSERT OR IGNORE INTO revoked VALUES (?1, ?2)";
         let store = self.lock();
         store.execute(sql, params![serial, Timestamp::now().millis().cast_signed()])?;
-        let mut left = names::successors(&store, serial)?;
-        let sql = "SELECT EXISTS (SELECT 1 FROM revoked WHERE serial = ?1)";
-        let mut asked = store.prepare_cached(sql)?;
-        let mut revoked = Vec::new();
-        for it in &left {
-            if asked.query_row([it.serial()], |row| row.get(0))? {
-                revoked.push(it.serial());
+        let mut left = Vec::new();
+        for it in names::successors(&store, serial)? {
+            if !names::is_revoked(&store, &it.serial())? {
+                left.push(it);
             }
         }
-        left.retain(|it| !revoked.contains(&it.serial()));
         Ok(left)
     }
 
@@ -482,7 +480,7 @@ async fn issuer(State(desk): State<Desk<Ca>>) -> Response {
     let shown = |ca: &Ca| match &*ca.between {
         [] => web::nothing(),
         between => {
-            let pem: String = between.iter().map(Certificate::to_pem).collect();
+            let pem = Certificate::chain_to_pem(between);
             web::bytes("application/pem-certificate-chain", pem.into_bytes())
         }
     };

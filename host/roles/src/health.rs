@@ -70,11 +70,12 @@ pub(crate) struct Ends(Arc<Mutex<BTreeMap<&'static str, Timestamp>>>);
 impl Ends {
     /// A certificate is in use from now on. Whoever has to renew it soon reads so in the log.
     pub fn uses(&self, name: &'static str, certificate: &Certificate, now: Timestamp) {
-        if let Some(until) = renewal::due(certificate, now) {
+        let until = certificate.validity().1;
+        if renewal::is_due(until, now) {
             tracing::warn!(name, %until, "a certificate ends soon: semper renew");
         }
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.insert(name, certificate.validity().1);
+        all.insert(name, until);
     }
 }
 

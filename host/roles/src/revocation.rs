@@ -19,8 +19,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use semper_archive::{Home, HomeError};
-use semper_base::cert::{Crl, ISSUER, MAX_CRL, Revocation, Roots, Withdrawals};
+use semper_base::cert::{Crl, MAX_CRL, Revocation, Roots, Withdrawals};
 use semper_base::{Certificate, Clock, Digest, Timestamp};
+use semper_commerce::lists::signer;
 use semper_keeper::{Bell, Post, Spawn, Turn};
 use semper_net::Client;
 use semper_trust::revocation::Newest;
@@ -31,8 +32,6 @@ use serde::Deserialize;
 const FOLDER: &str = "lists";
 /// How often lists are fetched, if the file does not say.
 const REFRESH: u64 = 600;
-/// Bytes of the certificates that lead from a list to its root, at most.
-const MAX_ISSUER: usize = 32 * 1024;
 /// How soon fetching is tried again at first, and at most.
 const SOON: Duration = Duration::from_secs(1);
 const LATER: Duration = Duration::from_secs(60);
@@ -145,18 +144,6 @@ impl Kept {
         }
     }
 
-    /// Whether a list is by an authority that is believed here, or by one below it whose
-    /// certificates are shown beside the list.
-    fn is_believed(&self, crl: &Crl, url: &str) -> bool {
-        let below = || {
-            let answer = self.net.get(&format!("{url}{ISSUER}"), MAX_ISSUER).ok()?;
-            let pem = String::from_utf8(answer.body).ok().filter(|_| answer.status == 200)?;
-            Certificate::chain_from_pem(&pem).ok()
-        };
-        crl.is_believed(&self.roots, &[])
-            || below().is_some_and(|chain| crl.is_believed(&self.roots, &chain))
-    }
-
     fn fetch(&self, index: usize) -> Result<(), String> {
         let url = &self.urls[index];
         let answer = self.net.get(url, MAX_CRL).map_err(|error| error.to_string())?;
@@ -164,7 +151,7 @@ impl Kept {
             return Err(format!("{url} answers with status {}", answer.status));
         }
         let crl = Crl::from_der(&answer.body).map_err(|error| format!("{url}: {error}"))?;
-        if !self.is_believed(&crl, url) {
+        if signer(&self.net, &self.roots, url, &crl).is_none() {
             let what = "is not signed by an authority that is believed here";
             return Err(format!("the list at {url} {what}"));
         }

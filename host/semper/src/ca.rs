@@ -10,6 +10,7 @@ use semper_roles::ca::{Ca, REQUEST};
 use serde_json::json;
 
 use crate::arguments::CaCommand;
+use crate::home::certificate;
 use crate::print;
 
 pub fn run(command: &CaCommand) -> Result<(), Report> {
@@ -65,8 +66,7 @@ fn certify(
     let roles = roles.collect::<Result<_, _>>().map_err(|error| Report::input(error, help))?;
     let bounds = Bounds { roles, names: dns.to_vec(), below: 0 };
     let chain = Ca::open(home)?.certify(&print::read(request)?, bounds, of_days(days))?;
-    let pem: String = chain.iter().map(Certificate::to_pem).collect();
-    write(out, &pem)?;
+    write(out, &Certificate::chain_to_pem(&chain))?;
     let (name, until) = (chain[0].subject(), chain[0].validity().1.date());
     print::line(&format!("{}: {name} may certify until {until}", out.display()));
     Ok(())
@@ -171,14 +171,6 @@ fn revoke(home: &Path, serial: Option<&str>, file: Option<&Path>) -> Result<(), 
         ));
     }
     Ok(())
-}
-
-/// The first certificate of a file.
-fn certificate(file: &Path) -> Result<Certificate, Report> {
-    let chain = Certificate::chain_from_pem(&print::read(file)?);
-    chain.map(|mut chain| chain.swap_remove(0)).map_err(|error| {
-        Report::input(format!("{}: {error}", file.display()), "give a PEM certificate")
-    })
 }
 
 fn write(out: &Path, text: &str) -> Result<(), Report> {

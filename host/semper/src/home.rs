@@ -121,7 +121,8 @@ fn trust_file(evaluators: &[(String, Certificate)]) -> String {
     text
 }
 
-fn certificate(file: &Path) -> Result<Certificate, Report> {
+/// The first certificate of a file.
+pub(crate) fn certificate(file: &Path) -> Result<Certificate, Report> {
     Ok(certificates(file)?.swap_remove(0))
 }
 
@@ -151,10 +152,7 @@ fn register_request(arguments: &RegisterArguments, request: &Path) -> Result<(),
     let roots = Roots::new(vec![certificate(authority)?]);
     let asked = registration(arguments, pem)?;
     let chain = ask_authority(&Client::new(&roots), &arguments.ca, asked)?;
-    let text: String = chain.iter().map(Certificate::to_pem).collect();
-    std::fs::write(out, text).map_err(|error| {
-        Report::input(format!("{}: {error}", out.display()), "choose another --out; ask again")
-    })?;
+    write_chain(out, &chain)?;
     print::line(&format!("certified: {}", out.display()));
     Ok(())
 }
@@ -178,11 +176,7 @@ fn register_home(arguments: &RegisterArguments, home: &Path) -> Result<(), Repor
     })?;
     let below = identity.certificate.issuer() != identity.root;
     if let Some(out) = &arguments.out {
-        let pem: String = chain.iter().map(Certificate::to_pem).collect();
-        std::fs::write(out, pem).map_err(|error| {
-            let mend = "choose another --out; ask again";
-            Report::input(format!("{}: {error}", out.display()), mend)
-        })?;
+        write_chain(out, &chain)?;
     }
     install(&party, &tinguin, chain, &identity)?;
     let ca = address::https(&arguments.ca, "authority")?;
@@ -190,6 +184,12 @@ fn register_home(arguments: &RegisterArguments, home: &Path) -> Result<(), Repor
     // An authority below a root shows the root's list, too.
     lists.extend(below.then(|| format!("{ca}{CRL_OF_ROOT}")));
     ask_for_revoked(&party, lists)
+}
+
+fn write_chain(out: &Path, chain: &[Certificate]) -> Result<(), Report> {
+    std::fs::write(out, Certificate::chain_to_pem(chain)).map_err(|error| {
+        Report::input(format!("{}: {error}", out.display()), "choose another --out; ask again")
+    })
 }
 
 /// Has the TINGUIN use a certificate from now on, and keeps it as evidence.

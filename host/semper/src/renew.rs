@@ -110,7 +110,7 @@ impl Files {
             let what = "the certificate that came back is for another key";
             return Err(Report::refusal(what, "ask the organiser"));
         }
-        let pem: String = chain.iter().map(Certificate::to_pem).collect();
+        let pem = Certificate::chain_to_pem(&chain);
         write(&beside(&self.certificate, "next"), pem.as_bytes())?;
         self.finish()?;
         let until = identity.certificate.validity().1.date();

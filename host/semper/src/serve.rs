@@ -97,8 +97,7 @@ pub fn bank_init(
     }
     let home = Home::create(home)?;
     home.write("bank.key", signing.to_pem().as_bytes())?;
-    let pem: String = own.iter().map(Certificate::to_pem).collect();
-    home.write("bank.pem", pem.as_bytes())?;
+    home.write("bank.pem", Certificate::chain_to_pem(&own).as_bytes())?;
     home.write("root.pem", root[0].to_pem().as_bytes())?;
     print::line(&format!("{} is ready", home.path().display()));
     Ok(())

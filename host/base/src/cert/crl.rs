@@ -149,22 +149,17 @@ impl Crl {
             (None, None) => false,
         }
     }
-}
 
-impl Crl {
     /// Whether it is a list of one of these roots, or of an authority below one: the first of
     /// `chain`, which leads to the root.
     pub fn is_believed(&self, roots: &Roots, chain: &[Certificate]) -> bool {
-        let roots = roots.certificates();
-        if roots.iter().any(|root| self.is_by(root)) {
-            return true;
-        }
-        let (Some(first), Some(last)) = (chain.first(), chain.last()) else { return false };
-        chain.len() <= MOST_BELOW
-            && first.is_authority()
-            && roots.iter().any(|root| last.is_signed_by(root))
-            && chain.windows(2).all(|pair| pair[0].is_signed_by(&pair[1]))
-            && self.is_by(first)
+        let below = |first: &Certificate| {
+            chain.len() <= MOST_BELOW
+                && first.is_authority()
+                && roots.certify(chain)
+                && self.is_by(first)
+        };
+        roots.certificates().iter().any(|root| self.is_by(root)) || chain.first().is_some_and(below)
     }
 
     /// Whether it goes by this authority's name, whoever has signed it.

@@ -110,6 +110,12 @@ impl Roots {
         Verifier { roots: self.clone(), revocation }
     }
 
+    /// Whether a chain of authorities, each certified by the next, leads to one of these roots.
+    pub fn certify(&self, chain: &[Certificate]) -> bool {
+        chain.last().is_some_and(|last| self.roots.iter().any(|root| last.is_signed_by(root)))
+            && chain.windows(2).all(|pair| pair[0].is_signed_by(&pair[1]))
+    }
+
     /// The roots, in the order given.
     pub fn certificates(&self) -> &[Certificate] {
         &self.roots

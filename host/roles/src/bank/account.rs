@@ -7,9 +7,9 @@ use semper_bank_protocol::{
     ACCOUNT_DOMAIN, AccountAction, AccountRequest, AccountView, BankRefusal, EntryView, Refusal,
 };
 use semper_base::{Identity, Timestamp, cbor, cose};
-use semper_ledger::{Account, Entry};
+use semper_ledger::{Account, AccountId, Entry};
 
-use super::{BEING_LOOKED_AT, Bank, HOLDERS, ledger_refusal, not_believed, not_yours, number};
+use super::{BEING_LOOKED_AT, Bank, HOLDERS, ledger_refusal, not_believed, number};
 
 /// How old a request about an account may be.
 const FRESH_MS: u64 = 5 * 60 * 1000;
@@ -33,36 +33,37 @@ impl Bank {
         if !first.map_err(|error| ledger_refusal(&error))? {
             return Err(BankRefusal::malformed("this request was answered before; ask anew"));
         }
-        let key = holder.key.id();
         let account = match &request.what {
             AccountAction::Open(_) if self.books.0.load(Ordering::SeqCst) => {
                 return Err(BankRefusal::new(Refusal::Away, BEING_LOOKED_AT));
             }
-            AccountAction::Open(currency) => self.ledger.open_account(key, &holder.name, *currency),
-            AccountAction::Show(id) => {
-                let id = number(id)?;
-                match self.ledger.is_owner(&id, key, &holder.name) {
-                    Ok(true) => self.ledger.account(&id),
-                    Ok(false) => return Err(not_yours(&id)),
-                    Err(error) => Err(error),
-                }
+            AccountAction::Open(currency) => {
+                self.ledger.open_account(holder.key.id(), &holder.name, *currency)
             }
+            AccountAction::Show(id) => self.ledger.account(&self.own(id, &holder)?),
             AccountAction::HandOver { account, to } => {
-                let id = number(account)?;
-                match self.ledger.is_owner(&id, key, &holder.name) {
-                    Ok(true) => {
-                        tracing::info!(account = %id, "the account has a further key");
-                        self.ledger.hand_over(&id, *to).and_then(|()| self.ledger.account(&id))
-                    }
-                    Ok(false) => return Err(not_yours(&id)),
-                    Err(error) => Err(error),
-                }
+                let id = self.own(account, &holder)?;
+                tracing::info!(account = %id, "the account has a further key");
+                self.ledger.hand_over(&id, *to).and_then(|()| self.ledger.account(&id))
             }
         };
         let account = account.map_err(|error| ledger_refusal(&error))?;
         let entries =
             self.ledger.entries(&account.id, ENTRIES).map_err(|error| ledger_refusal(&error))?;
         Ok(view(&self.name, account, entries))
+    }
+
+    /// The account that a customer names, if it is hers.
+    pub(super) fn own(&self, account: &str, holder: &Identity) -> Result<AccountId, BankRefusal> {
+        let id = number(account)?;
+        let owner = self.ledger.is_owner(&id, holder.key.id(), &holder.name);
+        match owner.map_err(|error| ledger_refusal(&error))? {
+            true => Ok(id),
+            false => {
+                let what = format!("account {id} is not yours");
+                Err(BankRefusal::new(Refusal::NotYours, what))
+            }
+        }
     }
 
     fn account_request(

@@ -63,20 +63,17 @@ impl Ca {
     pub fn install(path: &Path, chain: &[Certificate]) -> Result<(), CaError> {
         let home = Home::open(path)?;
         let root = Self::root_of(&home)?;
-        let pem: String = chain.iter().map(Certificate::to_pem).collect();
         let wrong = |why: &str| {
             let subject = chain.first().map(Certificate::subject).unwrap_or_default();
             CaError::Certificate(CertError::Path { subject, why: why.to_owned() })
         };
-        let leads = chain.last().is_some_and(|it| it.is_signed_by(&root))
-            && chain.windows(2).all(|pair| pair[0].is_signed_by(&pair[1]));
-        if !leads {
+        if !Roots::new(vec![root]).certify(chain) {
             return Err(wrong("it is not certified by the authority in root.pem"));
         }
         if chain[0].key()? != Self::key(&home)?.public() {
             return Err(wrong("it is for another key than this home's"));
         }
-        home.write(BELOW, pem.as_bytes())?;
+        home.write(BELOW, Certificate::chain_to_pem(chain).as_bytes())?;
         let ca = Self::open(path)?;
         let servers = home.read(SERVERS)?;
         let servers: Vec<String> = servers.lines().map(str::to_owned).collect();

@@ -77,14 +77,17 @@ pub(super) fn is_free_key(store: &Connection, key: &PublicKey, name: &str) -> Re
     let rows = statement.query_map([key.as_bytes()], |row| row.get::<_, Vec<u8>>(0))?;
     for der in rows {
         let before = Certificate::from_der(&der?)?;
-        let sql = "SELECT EXISTS (SELECT 1 FROM revoked WHERE serial = ?1)";
-        let revoked: bool =
-            store.prepare_cached(sql)?.query_row([before.serial()], |row| row.get(0))?;
-        if revoked || before.subject() != name {
+        if is_revoked(store, &before.serial())? || before.subject() != name {
             return Err(CaError::KeyTaken);
         }
     }
     Ok(())
+}
+
+/// Whether a certificate of ours is withdrawn.
+pub(super) fn is_revoked(store: &Connection, serial: &str) -> Result<bool, CaError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM revoked WHERE serial = ?1)";
+    Ok(store.prepare_cached(sql)?.query_row([serial], |row| row.get(0))?)
 }
 
 /// The certificates that have come of one by renewal, the next first.
@@ -164,8 +167,7 @@ impl Ca {
         for (role, name, der, alike) in rows {
             let certificate = Certificate::from_der(&der)?;
             let (serial, until) = (certificate.serial(), certificate.validity().1);
-            let sql = "SELECT EXISTS (SELECT 1 FROM revoked WHERE serial = ?1)";
-            let revoked = store.prepare_cached(sql)?.query_row([&serial], |row| row.get(0))?;
+            let revoked = is_revoked(&store, &serial)?;
             all.push(Issued { role, name, serial, until, revoked, alike });
         }
         Ok(all)

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use rusqlite::{OptionalExtension as _, TransactionBehavior, params};
-use semper_base::cert::{Crl, Revocation, Roots};
+use semper_base::cert::{CertError, Revocation, Roots};
 use semper_base::renewal::Renewal;
 use semper_base::{Certificate, Role, Timestamp};
 
@@ -12,6 +12,8 @@ use super::{Ca, CaError, DAYS, Registered, names};
 
 /// Renewals of one name in a role within [`WHILE`]: whoever holds a key does not fill our store.
 const MOST_OF_ONE: u32 = 4;
+/// Only certificates of our own are renewed, and we know which of them we have withdrawn.
+const OWN_STORE: Revocation = Revocation::Unasked("the authority looks into its own store");
 const WHILE: Duration = Duration::from_secs(30 * 86_400);
 
 impl Ca {
@@ -23,9 +25,8 @@ impl Ca {
     /// another key.
     pub fn renew(&self, body: &[u8]) -> Result<Registered, CaError> {
         let now = Timestamp::now();
-        let list = Crl::from_der(&self.list()?)?;
         let roots = Roots::new(vec![self.root.clone()]);
-        let verifier = roots.asking(Revocation::lists([list]));
+        let verifier = roots.asking(OWN_STORE);
         let Renewal { old, new } = Renewal::verify(body, &verifier, now)
             .map_err(|error| CaError::NotRenewed(error.to_string()))?;
         if !old.issuer.is_same_authority(&self.authority.certificate) {
@@ -43,10 +44,9 @@ impl Ca {
         let who = if role == Role::Server { names.join(" ") } else { old.name.clone() };
         let mut store = self.lock();
         let transaction = store.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        // Since the list was made.
-        let sql = "SELECT EXISTS (SELECT 1 FROM revoked WHERE serial = ?1)";
-        if transaction.query_row(sql, [&serial], |row| row.get(0))? {
-            return Err(CaError::NotRenewed("it has just been revoked".into()));
+        if names::is_revoked(&transaction, &serial)? {
+            let why = CertError::Revoked { subject: old.name };
+            return Err(CaError::NotRenewed(why.to_string()));
         }
         names::is_free_key(&transaction, &new.key, &old.name)?;
         let sql = "SELECT public, certificate FROM renewals WHERE serial = ?1";

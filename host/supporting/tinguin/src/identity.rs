@@ -1,6 +1,8 @@
 //! Our identity's keys and the certificates that say so. One key is in use; a deal goes on signing by
 //! the key that signed its agreement, as long as that key's certificate holds.
 
+use std::sync::PoisonError;
+
 use semper_bank_protocol::{ACCOUNT_DOMAIN, AccountAction, AccountRequest};
 use semper_base::cert::Request as CertificateRequest;
 use semper_base::cose::{self, Signatory};
@@ -51,12 +53,19 @@ impl Service {
 
     /// What there is to say of our certificate's end, if that is soon or past.
     pub(crate) fn ends(&self) -> Option<String> {
-        let (own, now) = (self.own().ok()?, Timestamp::now());
-        let until = renewal::due(own.chain.first()?, now)?;
-        Some(match now <= until {
+        let (until, now) = (self.until()?, Timestamp::now());
+        renewal::is_due(until, now).then(|| match now <= until {
             true => format!("your certificate ends on {}: semper renew", until.date()),
             false => format!("your certificate ended on {}: semper register", until.date()),
         })
+    }
+
+    fn until(&self) -> Option<Timestamp> {
+        let mut until = self.until.lock().unwrap_or_else(PoisonError::into_inner);
+        if until.is_none() {
+            *until = self.own().ok()?.chain.first().map(|it| it.validity().1);
+        }
+        *until
     }
 
     pub(crate) fn request_certificate(
@@ -96,6 +105,7 @@ impl Service {
         };
         let kept = self.memory.keep_identity(generation, &cbor::encode(chain));
         kept.map_err(|error| broken(&error))?;
+        *self.until.lock().unwrap_or_else(PoisonError::into_inner) = None;
         Ok(Reply::Done)
     }
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use semper_base::{Certificate, DealId, Digest, cbor};
+use semper_base::{Certificate, DealId, Digest, Timestamp, cbor};
 use semper_exchange::standard;
 use semper_items::DealKeys;
 use semper_keeper::{Panicked, Post, Spawn, Turn};
@@ -29,6 +29,8 @@ pub struct Service {
     pub(crate) face: Box<dyn Face>,
     /// One question at a time, whatever asks.
     asking: Mutex<()>,
+    /// The end of our certificate, once it has been looked at: every frame may have to say it.
+    pub(crate) until: Mutex<Option<Timestamp>>,
     posed: Posed,
     user: String,
     phrase: String,
@@ -49,7 +51,8 @@ impl Service {
         user: String,
         phrase: String,
     ) -> Self {
-        Self { keys, memory, face, asking: Mutex::new(()), posed: Posed::default(), user, phrase }
+        let (asking, until, posed) = Default::default();
+        Self { keys, memory, face, asking, until, posed, user, phrase }
     }
 
     /// Puts posed questions to the person, one after the other. To be called once: there is one

@@ -5,5 +5,5 @@
 mod holder;
 mod stored;
 
-pub(crate) use holder::DealHolder;
-pub(crate) use stored::{Machine, Stored, outcome};
+pub(crate) use holder::{DealHolder, is_final};
+pub(crate) use stored::{Stored, outcome};

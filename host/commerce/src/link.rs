@@ -108,7 +108,7 @@ impl Host {
                 // Exchanges go on to their end, whatever the deal has come to.
                 Ok(_) if row.state.is_final() && exchanges => {
                     if !std::mem::replace(&mut told, true) {
-                        self.notice(id, "an exchange is not over yet; it goes on by itself");
+                        self.notice(id, &self.awaited(id)?);
                     }
                     self.clock().sleep(Duration::from_millis(250));
                 }

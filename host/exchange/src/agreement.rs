@@ -3,6 +3,7 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
 
 use semper_base::{Digest, ExchangeId, Timestamp};
 use semper_items::{Generates, Mode, Properties};
@@ -15,6 +16,9 @@ use crate::item::{Item, Leaf, MAX_LEAVES, MAX_TEXT, Role};
 pub const VERSION: u8 = 1;
 /// The time by which a lock must outlive the exchange's close and dispute window.
 pub const LOCK_MARGIN_MS: u64 = 24 * 60 * 60 * 1000;
+/// How long after the locks' end an exchange that nobody has ended is closed: by every clock that
+/// is right the money has fallen back by then, and there was time to hear of it.
+pub const CLOSED_AFTER_MS: u64 = 60 * 60 * 1000;
 
 /// The protocols, most liked first (`docs/exchange.md`, “The protocols”).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -319,6 +323,11 @@ impl<C: Crypto> Agreed<C> {
     /// The digest that signatures of this exchange name.
     pub const fn subject(&self) -> Digest {
         *self.id.digest()
+    }
+
+    /// When it closes by itself, if nobody has ended it: a while after the locks' end.
+    pub fn closed_at(&self) -> Timestamp {
+        self.lock_until.after(Duration::from_millis(CLOSED_AFTER_MS))
     }
 
     /// The name of a leaf, which locks, escrows and affidavits are bound to.

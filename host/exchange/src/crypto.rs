@@ -84,19 +84,32 @@ pub enum Half {
     Peers,
 }
 
-/// Something was wanted of the holder of a key who does not answer now. Nothing has changed;
-/// the same event may be given again later.
+/// Why the holder of a key has not done what was wanted. Nothing has changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the keys cannot be reached: {0}")]
-pub struct Away(pub String);
+pub enum HolderError {
+    /// It does not answer now: the same event may be given again later.
+    #[error("the keys cannot be reached: {0}")]
+    Away(String),
+    /// It has answered that it does not sign this, and will not when it is asked again: the
+    /// machine is told by [`crate::Event::Denied`].
+    #[error("the {kind} is not signed: {why}")]
+    Denied {
+        /// The kind of the body, such as `abort-request`.
+        kind: &'static str,
+        /// The holder's reason.
+        why: String,
+    },
+}
 
 /// The holder of a party's keys and goods: in production the TINGUIN and the host's store.
 pub trait Holder<C: Crypto> {
-    /// Signs a body. Deterministic: the same body gives the same signature.
+    /// Signs a body. Deterministic: the same body gives the same signature. The holder may keep
+    /// what it has signed: whoever has had a delivery signed gets no abort signed any more, and
+    /// the other way round.
     ///
     /// # Errors
-    /// When the keys cannot be reached now.
-    fn sign<B: Body>(&self, subject: Digest, body: &B) -> Result<C::Signature, Away>;
+    /// When the keys cannot be reached now, or do not sign this.
+    fn sign<B: Body>(&self, subject: Digest, body: &B) -> Result<C::Signature, HolderError>;
 
     /// Opens a share that was sealed to us; `None` if it was not, or for another leaf.
     ///
@@ -107,13 +120,13 @@ pub trait Holder<C: Crypto> {
         half: Half,
         bound: &Digest,
         sealed: &C::Sealed,
-    ) -> Result<Option<C::Share>, Away>;
+    ) -> Result<Option<C::Share>, HolderError>;
 
     /// A seed that nobody else can know, and that is always the same for the same purpose.
     ///
     /// # Errors
     /// When the keys cannot be reached now.
-    fn seed(&self, purpose: &Digest) -> Result<Digest, Away>;
+    fn seed(&self, purpose: &Digest) -> Result<Digest, HolderError>;
 
     /// Whether the encrypted information with this root is here, whole.
     fn holds(&self, cipher: &Digest) -> bool;
@@ -150,7 +163,7 @@ impl<C: Crypto, B: Body> Signed<C, B> {
     ///
     /// # Errors
     /// When the keys cannot be reached now.
-    pub fn new(holder: &impl Holder<C>, subject: Digest, body: B) -> Result<Self, Away> {
+    pub fn new(holder: &impl Holder<C>, subject: Digest, body: B) -> Result<Self, HolderError> {
         let signature = holder.sign(subject, &body)?;
         let digest = C::digest(B::KIND, &body);
         Ok(Self { body: Arc::new(body), subject, signature, digest })

@@ -34,6 +34,8 @@
 pub mod agreement;
 pub mod bank;
 pub mod crypto;
+pub mod driven;
+pub mod fence;
 pub mod information;
 pub mod item;
 pub mod judge;
@@ -52,7 +54,8 @@ pub mod third;
 pub mod verdict;
 
 pub use agreement::{Agreed, AgreementError, Exchange, Fairness, Party, Protocol, ThirdParty};
-pub use crypto::{Away, Body, Crypto, Detached, Half, Holder, Named, Signed};
+pub use crypto::{Body, Crypto, Detached, Half, Holder, HolderError, Named, Signed};
+pub use driven::Driven;
 pub use item::{Fraud, Information, Item, Leaf, Money, Role};
 pub use message::Message;
 pub use originator::Originator;

@@ -1,13 +1,13 @@
 //! The part of a side's machine that both sides have: what it holds, how it moves on, how it asks
 //! the third party, and what it makes of a verdict before looking at what is decided.
 
-use semper_base::Digest;
+use semper_base::{Digest, Timestamp};
 use semper_items::Hold;
 use serde::{Deserialize, Serialize};
 
 use crate::agreement::Agreed;
 use crate::bank::{Claim, Fact, order_for};
-use crate::crypto::{Away, Crypto, Holder, Signed};
+use crate::crypto::{Crypto, Holder, HolderError, Signed};
 use crate::item::Role;
 use crate::manager::Secret;
 use crate::mutation::{Rule, leaves_out};
@@ -32,7 +32,7 @@ pub struct Machine<C: Crypto, S> {
 }
 
 /// The common part of both sides' states.
-pub trait Standing: Copy {
+pub trait Standing: Copy + PartialEq {
     /// The role whose states they are.
     const US: Role;
     /// The state before anything has happened.
@@ -55,7 +55,7 @@ pub trait Standing: Copy {
 }
 
 /// The outcome of a step: the next machine and the effects, in order.
-pub(crate) type Stepped<C, S> = Result<(Machine<C, S>, Vec<Effect<C>>), Away>;
+pub(crate) type Stepped<C, S> = Result<(Machine<C, S>, Vec<Effect<C>>), HolderError>;
 
 /// The standing of a verdict, before looking at its decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +94,29 @@ impl<C: Crypto, S: Standing> Machine<C, S> {
         all.extend(effects);
         all.extend(state.end().map(Effect::Ended));
         Ok((self, all))
+    }
+
+    /// Closes an exchange whose last date has passed, with what is known.
+    pub(crate) fn lapse(mut self, now: Timestamp) -> Stepped<C, S> {
+        if now < self.agreement.closed_at() || leaves_out(Rule::Closes) {
+            return self.stay();
+        }
+        let owed = self.kept.owed.take().is_some();
+        match self.end() {
+            None => self.ended(End::Lapsed),
+            Some(_) if owed => Ok((self, vec![Effect::Persist])),
+            Some(_) => self.stay(),
+        }
+    }
+
+    /// The keys do not even sign that the third party is asked: nothing is left but to hear the
+    /// others, until the last date.
+    pub(crate) fn mute(mut self) -> Stepped<C, S> {
+        if self.state == S::RESOLVING {
+            return self.stay();
+        }
+        self.kept.request = None;
+        self.to(S::RESOLVING, [])
     }
 
     pub(crate) fn ended(self, end: End) -> Stepped<C, S> {

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::agreement::Agreed;
 use crate::bank::{Claim, Fact};
-use crate::crypto::{Away, Crypto, Half, Holder, Signed};
+use crate::crypto::{Crypto, Half, Holder, HolderError, Signed};
 use crate::information::Proof;
 use crate::item::{EscrowCertificate, Fraud, Item, Role};
 use crate::message::{Delivery, Token};
@@ -120,7 +120,7 @@ pub trait Manager<C: Crypto> {
         place: Place<'_, C>,
         token: &Token<C>,
         _: &impl Holder<C>,
-    ) -> Result<Worth, Away> {
+    ) -> Result<Worth, HolderError> {
         Ok(self.evident(place, token))
     }
 
@@ -134,7 +134,7 @@ pub trait Manager<C: Crypto> {
         secret: &Secret<C>,
         facts: &[Signed<C, Fact<C>>],
         holder: &impl Holder<C>,
-    ) -> Result<Delivery<C>, Away>;
+    ) -> Result<Delivery<C>, HolderError>;
 
     /// A delivered item, as its receiver finds it.
     ///
@@ -146,7 +146,7 @@ pub trait Manager<C: Crypto> {
         token: &Token<C>,
         item: &Delivery<C>,
         holder: &impl Holder<C>,
-    ) -> Result<Received<C>, Away>;
+    ) -> Result<Received<C>, HolderError>;
 
     /// At the third party: whether it can make the leaf happen from the token alone.
     ///
@@ -157,7 +157,7 @@ pub trait Manager<C: Crypto> {
         place: Place<'_, C>,
         token: &Token<C>,
         holder: &impl Holder<C>,
-    ) -> Result<Result<Plan<C>, Fraud>, Away>;
+    ) -> Result<Result<Plan<C>, Fraud>, HolderError>;
 
     /// A replacement, as its receiver finds it.
     ///
@@ -170,7 +170,7 @@ pub trait Manager<C: Crypto> {
         replacement: &Replacement<C>,
         decided: &Decided<C>,
         holder: &impl Holder<C>,
-    ) -> Result<Received<C>, Away>;
+    ) -> Result<Received<C>, HolderError>;
 }
 
 /// At the third party: what takes a leaf's place, once a completion is decided.
@@ -183,7 +183,7 @@ pub fn generate<C: Crypto>(
     plan: Plan<C>,
     verdict: Digest,
     holder: &impl Holder<C>,
-) -> Result<Replacement<C>, Away> {
+) -> Result<Replacement<C>, HolderError> {
     let leaf = place.name();
     Ok(match (plan, item) {
         (Plan::Affidavit, Item::Statement { statement, signer, .. }) => {
@@ -235,7 +235,7 @@ impl<C: Crypto> Manager<C> for Item<C> {
         place: Place<'_, C>,
         token: &Token<C>,
         holder: &impl Holder<C>,
-    ) -> Result<Worth, Away> {
+    ) -> Result<Worth, HolderError> {
         manage!(self, it => it.check(place, token, holder))
     }
 
@@ -245,7 +245,7 @@ impl<C: Crypto> Manager<C> for Item<C> {
         secret: &Secret<C>,
         facts: &[Signed<C, Fact<C>>],
         holder: &impl Holder<C>,
-    ) -> Result<Delivery<C>, Away> {
+    ) -> Result<Delivery<C>, HolderError> {
         manage!(self, it => it.deliver(place, secret, facts, holder))
     }
 
@@ -255,7 +255,7 @@ impl<C: Crypto> Manager<C> for Item<C> {
         token: &Token<C>,
         item: &Delivery<C>,
         holder: &impl Holder<C>,
-    ) -> Result<Received<C>, Away> {
+    ) -> Result<Received<C>, HolderError> {
         manage!(self, it => it.accept(place, token, item, holder))
     }
 
@@ -264,7 +264,7 @@ impl<C: Crypto> Manager<C> for Item<C> {
         place: Place<'_, C>,
         token: &Token<C>,
         holder: &impl Holder<C>,
-    ) -> Result<Result<Plan<C>, Fraud>, Away> {
+    ) -> Result<Result<Plan<C>, Fraud>, HolderError> {
         manage!(self, it => it.can_generate(place, token, holder))
     }
 
@@ -275,7 +275,7 @@ impl<C: Crypto> Manager<C> for Item<C> {
         replacement: &Replacement<C>,
         decided: &Decided<C>,
         holder: &impl Holder<C>,
-    ) -> Result<Received<C>, Away> {
+    ) -> Result<Received<C>, HolderError> {
         // What was deposited is the item itself.
         if let Replacement::Deposited(item) = replacement {
             return self.accept(place, token, item, holder);

@@ -10,7 +10,7 @@ use serde_bytes::ByteBuf;
 
 use crate::agreement::Agreed;
 use crate::bank::Fact;
-use crate::crypto::{Away, Body, Half, Holder, Signed};
+use crate::crypto::{Body, Half, Holder, HolderError, Signed};
 use crate::information::Proof;
 use crate::item::{Information, Item, Role};
 use crate::manager::{Manager as _, Place, Received};
@@ -157,16 +157,21 @@ pub fn obtained(
 struct Nobody;
 
 impl Holder<Standard> for Nobody {
-    fn sign<B: Body>(&self, _: semper_base::Digest, _: &B) -> Result<Signature, Away> {
-        Err(Away("nobody signs here".into()))
+    fn sign<B: Body>(&self, _: semper_base::Digest, _: &B) -> Result<Signature, HolderError> {
+        Err(HolderError::Away("nobody signs here".into()))
     }
 
-    fn open(&self, _: Half, _: &semper_base::Digest, _: &Sealed) -> Result<Option<Share>, Away> {
+    fn open(
+        &self,
+        _: Half,
+        _: &semper_base::Digest,
+        _: &Sealed,
+    ) -> Result<Option<Share>, HolderError> {
         Ok(None)
     }
 
-    fn seed(&self, _: &semper_base::Digest) -> Result<semper_base::Digest, Away> {
-        Err(Away("nobody keeps seeds here".into()))
+    fn seed(&self, _: &semper_base::Digest) -> Result<semper_base::Digest, HolderError> {
+        Err(HolderError::Away("nobody keeps seeds here".into()))
     }
 
     fn holds(&self, _: &semper_base::Digest) -> bool {

@@ -2,12 +2,17 @@
 //! the third party abort until then.
 //!
 //! ```text
-//! Locking ─▶ Offered ─ X2 ─▶ Delivered ─ X4 ─▶ (Redeeming ─▶) Over: done
-//!               │ time, wish      │ time, or X4 that is no good
-//!               ▼                 ▼
-//!            Aborting          Resolving ──── verdict ────▶ Over
+//! Locking ─▶ Offered ─ X2 ─▶ Delivering ─▶ Delivered ─ X4 ─▶ (Redeeming ─▶) Over: done
+//!               │ time, wish     │ no         │ time, or X4 that is no good
+//!               ▼                ▼            ▼
+//!            GivingUp ◀──────────┘         Resolving ──── verdict ────▶ Over
+//!               │    ─────── no ──────────────▲
+//!               ▼
+//!            Aborting
 //! ```
 //!
+//! Delivering and GivingUp are stored before the keys are asked: keys that have signed the one
+//! never sign the other, also when their answer has got lost. “No” is their answer.
 //! Other protocols add Paying (two payments), Claiming (hash lock) and Depositing (inline).
 //! See `docs/exchange.md`, “The originator”.
 
@@ -19,12 +24,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::agreement::Protocol;
 use crate::bank::{Claim, Fact, order_for};
-use crate::crypto::{Away, Crypto, Holder, Signed};
+use crate::crypto::{Body as _, Crypto, Holder, HolderError, Signed};
 use crate::item::Role;
 use crate::machine::{self, Machine, Standing};
 use crate::message::{Accept, Deliver, Delivery, Message, Promise, Settle};
 use crate::mutation::{Rule, leaves_out};
 use crate::party::{Effect, End, Event, Taken, are_good, is_committed, items, take, tokens};
+use crate::verdict::Resolve;
 
 /// The states of an originator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -38,6 +44,10 @@ pub enum State {
     Leaving,
     /// X1 is out; X2 is waited for, and giving up is still possible.
     Offered,
+    /// X2 is here, and the keys are asked for the delivery: perhaps it is signed already.
+    Delivering,
+    /// The keys are asked for the request to abort: perhaps it is signed already.
+    GivingUp,
     /// The third party is asked to abort.
     Aborting,
     /// Own payment is being made, after the responder's (RR).
@@ -94,7 +104,7 @@ impl<C: Crypto> Originator<C> {
     /// # Errors
     /// When keys are needed that cannot be reached: nothing has changed, and the same event may
     /// be given again.
-    pub fn step(self, event: Event<C>, _now: Timestamp, holder: &impl Holder<C>) -> Stepped<C> {
+    pub fn step(self, event: Event<C>, now: Timestamp, holder: &impl Holder<C>) -> Stepped<C> {
         match event {
             Event::Start if self.state == State::Idle => self.start(holder),
             Event::Message(Message::Accept(accept)) => self.accepted(accept, holder),
@@ -105,7 +115,51 @@ impl<C: Crypto> Originator<C> {
             Event::Resend => Ok(self.again()),
             Event::TimeUp => self.time_up(holder),
             Event::Cancel => self.cancel(holder),
+            Event::Sign => self.sign(holder),
+            Event::Denied { kind } => self.denied(kind, holder),
+            Event::LastDate => self.lapse(now),
             Event::Start | Event::Message(_) => self.stay(),
+        }
+    }
+
+    /// Signs what is stored as about to be signed.
+    fn sign(self, holder: &impl Holder<C>) -> Stepped<C> {
+        match self.state {
+            State::Delivering => self.deliver(holder),
+            State::GivingUp => self.abort(holder),
+            _ => self.stay(),
+        }
+    }
+
+    /// Moves on to a state that signs, which is stored before the keys are asked.
+    fn intend(self, state: State, holder: &impl Holder<C>) -> Stepped<C> {
+        if leaves_out(Rule::IntentFirst) || leaves_out(Rule::PersistFirst) {
+            return Self { state, ..self }.sign(holder);
+        }
+        self.to(state, [Effect::Sign])
+    }
+
+    /// The keys do not sign what the state wants, so it wants something else.
+    fn denied(self, kind: &str, holder: &impl Holder<C>) -> Stepped<C> {
+        if leaves_out(Rule::DenialMoves) {
+            return self.stay();
+        }
+        match self.state {
+            _ if kind == Resolve::KIND => self.mute(),
+            // Nothing is promised, and nothing is locked.
+            State::Idle => self.ended(End::Aborted),
+            // Nothing is promised; the lock ends by itself.
+            State::Locking | State::Leaving => {
+                self.claim(US, Claim::Look, State::Over(End::Aborted))
+            }
+            // The payment is here, and the key was shown with it.
+            State::Delivering if self.agreement.protocol == Protocol::Hl => self.ended(End::Done),
+            // Given up before, by a host that has lost its store.
+            State::Delivering => self.to(State::GivingUp, [Effect::Sign]),
+            // Delivered before: the third party knows what became of it.
+            State::GivingUp => self.resolve(holder),
+            State::Over(_) => self.stay(),
+            _ => self.resolve(holder),
         }
     }
 
@@ -119,7 +173,7 @@ impl<C: Crypto> Originator<C> {
         self.offer(holder)
     }
 
-    fn promise(&self, holder: &impl Holder<C>) -> Result<Signed<C, Promise<C>>, Away> {
+    fn promise(&self, holder: &impl Holder<C>) -> Result<Signed<C, Promise<C>>, HolderError> {
         let tokens = tokens(&self.agreement, US, &self.secrets, &self.kept.facts);
         let promise = Promise { agreement: self.agreement.clone(), tokens };
         Signed::new(holder, self.agreement.subject(), promise)
@@ -132,16 +186,12 @@ impl<C: Crypto> Originator<C> {
     }
 
     /// Whether this is the X2 that is waited for: everything the responder promises must be worth
-    /// what the protocol needs. Nothing is signed for the answer, so a driver can store X2 before the
-    /// keys are asked for the delivery.
-    ///
-    /// # Errors
-    /// When keys are needed that cannot be reached.
-    pub fn takes(
+    /// what the protocol needs.
+    fn takes(
         &self,
         accept: &Signed<C, Accept<C>>,
         holder: &impl Holder<C>,
-    ) -> Result<bool, Away> {
+    ) -> Result<bool, HolderError> {
         let subject = match leaves_out(Rule::MessageNamesExchange) {
             true => accept.subject(),
             false => self.agreement.subject(),
@@ -149,19 +199,25 @@ impl<C: Crypto> Originator<C> {
         let key = &self.agreement.responder.sign;
         let names = self.promised_as() == Some(accept.body().promise)
             || leaves_out(Rule::AcceptNamesPromise);
-        let fits = self.state == State::Offered && names && accept.is_by(key, subject);
+        let fits = names && accept.is_by(key, subject);
         Ok(fits && are_good(&self.agreement, PEER, &accept.body().tokens, holder)?)
     }
 
     /// X2 makes us deliver, where the protocol has nothing to do before that.
     fn accepted(mut self, accept: Signed<C, Accept<C>>, holder: &impl Holder<C>) -> Stepped<C> {
-        if self.state != State::Offered {
+        // A store that was put back may have lost the X2 that was delivered for.
+        let asks_anew = self.state == State::Resolving && self.kept.accept.is_none();
+        if self.state != State::Offered && !asks_anew {
             return Ok(self.resend_delivery(&accept));
         }
         if !self.takes(&accept, holder)? {
             return self.stay();
         }
         self.kept.accept = Some(accept);
+        if asks_anew {
+            // The keys have delivered before: the same is delivered again.
+            return self.intend(State::Delivering, holder);
+        }
         match self.agreement.protocol {
             Protocol::Rr => match order_for(&self.agreement, US) {
                 Some(order) => self.to(State::Paying, [Effect::Hold(order)]),
@@ -169,7 +225,7 @@ impl<C: Crypto> Originator<C> {
             },
             Protocol::Hl => self.claim_hash_lock(holder),
             Protocol::Inline => self.deposit(holder),
-            _ => self.deliver(holder),
+            _ => self.intend(State::Delivering, holder),
         }
     }
 
@@ -264,7 +320,7 @@ impl<C: Crypto> Originator<C> {
             (State::Leaving, Some(_), _) if committed() => {
                 self.kept.keep(fact);
                 self.kept.promise = Some(self.promise(holder)?);
-                self.abort(holder)
+                self.intend(State::GivingUp, holder)
             }
             // Given back before it was promised.
             (State::Locking | State::Leaving, Some(Hold::Refunded(_)), _) => {
@@ -273,14 +329,14 @@ impl<C: Crypto> Originator<C> {
             }
             (State::Paying, Some(_), _) if committed() => {
                 self.kept.keep(fact);
-                self.deliver(holder)
+                self.intend(State::Delivering, holder)
             }
             // The third party has been there before us: it will say why.
             (State::Paying, Some(_), _) => self.resolve(holder),
             (State::Claiming, _, Some(Hold::Released(_))) => {
                 self.kept.keep(fact);
                 self.kept.owed = None;
-                self.deliver(holder)
+                self.intend(State::Delivering, holder)
             }
             (State::Claiming, _, Some(Hold::Refunded(_) | Hold::Never)) => {
                 self.kept.keep(fact);
@@ -311,7 +367,7 @@ impl<C: Crypto> Originator<C> {
     fn refused(self, holder: &impl Holder<C>) -> Stepped<C> {
         match self.state {
             State::Locking | State::Leaving => self.ended(End::Aborted),
-            State::Paying => self.abort(holder),
+            State::Paying => self.intend(State::GivingUp, holder),
             _ => self.stay(),
         }
     }
@@ -345,7 +401,7 @@ impl<C: Crypto> Originator<C> {
         if self.agreement.protocol == Protocol::Hl {
             return self.ended(End::Aborted);
         }
-        self.abort(holder)
+        self.intend(State::GivingUp, holder)
     }
 
     /// Sends again everything that is under way; nothing is made anew.
@@ -355,6 +411,7 @@ impl<C: Crypto> Originator<C> {
             State::Locking | State::Leaving | State::Paying => {
                 order_for(&self.agreement, US).into_iter().map(Effect::Hold).collect()
             }
+            State::Delivering | State::GivingUp => vec![Effect::Sign],
             State::Offered => {
                 self.kept.promise.iter().cloned().map(Message::Promise).map(Effect::Send).collect()
             }
@@ -362,7 +419,11 @@ impl<C: Crypto> Originator<C> {
                 self.kept.deliver.iter().cloned().map(Message::Deliver).map(Effect::Send).collect()
             }
             State::Aborting | State::Resolving | State::Depositing => {
-                self.kept.request.iter().cloned().map(Effect::Ask).collect()
+                // Who does not know any more what it has delivered for asks the other side, too.
+                let lost = self.state == State::Resolving && self.kept.accept.is_none();
+                let promise = self.kept.promise.iter().filter(|_| lost).cloned();
+                let says = promise.map(Message::Promise).map(Effect::Send);
+                self.kept.request.iter().cloned().map(Effect::Ask).chain(says).collect()
             }
             State::Claiming | State::Redeeming | State::Over(_) => {
                 self.kept.owed.iter().cloned().map(Effect::Claim).collect()

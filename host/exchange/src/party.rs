@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::agreement::Agreed;
 use crate::bank::{Claim, Fact, Order};
-use crate::crypto::{Away, Crypto, Holder, Signed};
+use crate::crypto::{Crypto, Holder, HolderError, Signed};
 use crate::information::Proof;
 use crate::item::{Fraud, Role};
 use crate::manager::{Manager as _, Place, Received, Secret, Worth};
@@ -84,6 +84,15 @@ pub enum Event<C: Crypto> {
     TimeUp,
     /// The person wants to leave.
     Cancel,
+    /// What the state is about to sign is signed now; also after a restart.
+    Sign,
+    /// The keys will not sign a body of this kind, however often they are asked.
+    Denied {
+        /// The kind, such as `abort-request`.
+        kind: &'static str,
+    },
+    /// The agreement's last date may have passed.
+    LastDate,
 }
 
 /// An effect that the driver must carry out, in the order of the list. [`Effect::Persist`] comes
@@ -92,6 +101,8 @@ pub enum Event<C: Crypto> {
 pub enum Effect<C: Crypto> {
     /// Store the new state.
     Persist,
+    /// Give [`Event::Sign`]: what is about to be signed is stored.
+    Sign,
     /// Send to the peer.
     Send(Message<C>),
     /// Ask the third party.
@@ -145,6 +156,13 @@ pub enum End {
     #[error("the other side has cheated; the third party attests it")]
     #[mend("give the evidence to the arbiter: semper judge")]
     Wronged,
+    /// The last date has passed, and nobody has answered who could end it.
+    #[error("the last date has passed without an answer; what is known is kept")]
+    #[mend(
+        "locked money has gone back to its payer: look at your account; if the other side uses \
+         what you promised, give the evidence to the arbiter: semper judge"
+    )]
+    Lapsed,
     /// The third party has done what it must not, and its own signature shows it.
     #[error("the third party has broken its word; its signature shows it")]
     #[mend("give the evidence to the arbiter, and trust this third party no more")]
@@ -215,7 +233,7 @@ pub(crate) fn are_good<C: Crypto>(
     from: Role,
     tokens: &[Token<C>],
     holder: &impl Holder<C>,
-) -> Result<bool, Away> {
+) -> Result<bool, HolderError> {
     let leaves = agreement.gives(from);
     if tokens.len() != leaves.len() {
         return Ok(false);
@@ -258,7 +276,7 @@ pub(crate) fn items<C: Crypto>(
     secrets: &[Secret<C>],
     facts: &[Signed<C, Fact<C>>],
     holder: &impl Holder<C>,
-) -> Result<Vec<Delivery<C>>, Away> {
+) -> Result<Vec<Delivery<C>>, HolderError> {
     let leaves = agreement.gives(from).iter().enumerate();
     leaves
         .map(|(index, leaf)| {
@@ -275,7 +293,7 @@ pub(crate) fn take<C: Crypto>(
     tokens: &[Token<C>],
     items: &[Delivery<C>],
     holder: &impl Holder<C>,
-) -> Result<Taken<C>, Away> {
+) -> Result<Taken<C>, HolderError> {
     fold(agreement, from, tokens, items, |place, item, token, delivery| {
         item.accept(place, token, delivery, holder)
     })
@@ -288,7 +306,7 @@ pub(crate) fn take_replacements<C: Crypto>(
     tokens: &[Token<C>],
     decided: &Decided<C>,
     holder: &impl Holder<C>,
-) -> Result<Taken<C>, Away> {
+) -> Result<Taken<C>, HolderError> {
     fold(agreement, from, tokens, &decided.replacements, |place, item, token, replacement| {
         item.accept_replacement(place, token, replacement, decided, holder)
     })
@@ -299,8 +317,13 @@ fn fold<C: Crypto, T>(
     from: Role,
     tokens: &[Token<C>],
     items: &[T],
-    mut accept: impl FnMut(Place<'_, C>, &crate::Item<C>, &Token<C>, &T) -> Result<Received<C>, Away>,
-) -> Result<Taken<C>, Away> {
+    mut accept: impl FnMut(
+        Place<'_, C>,
+        &crate::Item<C>,
+        &Token<C>,
+        &T,
+    ) -> Result<Received<C>, HolderError>,
+) -> Result<Taken<C>, HolderError> {
     let leaves = agreement.gives(from);
     if items.len() != leaves.len() {
         return Ok(Taken::Bad);

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::agreement::Protocol;
 use crate::bank::{Claim, Fact, order_for};
-use crate::crypto::{Away, Crypto, Half, Holder, Signed};
+use crate::crypto::{Body as _, Crypto, Half, Holder, HolderError, Signed};
 use crate::information::Proof;
 use crate::item::{Fraud, Role};
 use crate::machine::{self, Machine, Standing};
@@ -28,7 +28,7 @@ use crate::mutation::{Rule, leaves_out};
 use crate::party::{
     Claimed, Effect, End, Event, Taken, are_good, is_committed, items, take, tokens,
 };
-use crate::verdict::{Complaint, Replacement, Wish};
+use crate::verdict::{Complaint, Replacement, Resolve, Wish};
 
 /// The states of a responder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -116,7 +116,34 @@ impl<C: Crypto> Responder<C> {
                 State::Depositing => self.time_up(holder),
                 _ => self.stay(),
             },
-            Event::Start | Event::Message(_) | Event::Refused => self.stay(),
+            Event::Denied { kind } => self.denied(kind, holder),
+            Event::LastDate => self.lapse(now),
+            // What a responder signs excludes nothing: its states say themselves what is to be
+            // signed, and the same event comes again.
+            Event::Start | Event::Sign | Event::Message(_) | Event::Refused => self.stay(),
+        }
+    }
+
+    /// The keys do not sign what the state wants, so it wants something else.
+    fn denied(self, kind: &str, holder: &impl Holder<C>) -> Stepped<C> {
+        if leaves_out(Rule::DenialMoves) {
+            return self.stay();
+        }
+        match self.state {
+            _ if kind == Resolve::KIND => self.mute(),
+            // Nothing is promised, and nothing is locked.
+            State::Idle => self.ended(End::Aborted),
+            // What came is false, and nobody can be told so.
+            State::Accepted | State::Resolving if kind == Complaint::<C>::KIND => {
+                self.ended(End::Disputed)
+            }
+            // The third party knows how it ends, or that it was never promised.
+            State::Committing | State::Accepted | State::Redeeming => self.resolve(holder),
+            State::Resolving
+            | State::Complaining
+            | State::Depositing
+            | State::Aborting
+            | State::Over(_) => self.stay(),
         }
     }
 
@@ -129,7 +156,9 @@ impl<C: Crypto> Responder<C> {
     ) -> Stepped<C> {
         if self.state != State::Idle {
             let known = self.kept.promise.as_ref() == Some(&promise);
-            let again = self.kept.accept.iter().filter(|_| known && self.state == State::Accepted);
+            // An originator whose store was put back asks for it when all is done, too.
+            let stands = matches!(self.state, State::Accepted | State::Over(End::Done));
+            let again = self.kept.accept.iter().filter(|_| known && stands);
             let again = again.cloned().map(|it| Effect::Send(Message::Accept(it))).collect();
             return Ok((self, again));
         }
@@ -261,7 +290,11 @@ impl<C: Crypto> Responder<C> {
     }
 
     /// Both shares of an information's key, from what came.
-    fn shares(&self, index: usize, holder: &impl Holder<C>) -> Result<Option<Shares<C>>, Away> {
+    fn shares(
+        &self,
+        index: usize,
+        holder: &impl Holder<C>,
+    ) -> Result<Option<Shares<C>>, HolderError> {
         let leaf = self.agreement.leaf(PEER, index);
         let given = self.tokens_of_peer();
         let (Some(Token::Escrow { share, .. }) | Some(Token::Certified { share, .. })) =

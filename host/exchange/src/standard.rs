@@ -20,7 +20,7 @@ use serde_bytes::ByteBuf;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use crate::crypto::{Away, Body, Crypto, Half, Holder, Named};
+use crate::crypto::{Body, Crypto, Half, Holder, HolderError, Named};
 use crate::information::{self, Proof};
 use crate::item::{Fraud, Information};
 
@@ -249,18 +249,23 @@ impl<G: Goods> Keys<G> {
 }
 
 impl<G: Goods> Holder<Standard> for Keys<G> {
-    fn sign<B: Body>(&self, subject: Digest, body: &B) -> Result<Signature, Away> {
+    fn sign<B: Body>(&self, subject: Digest, body: &B) -> Result<Signature, HolderError> {
         let named = Named { kind: B::KIND, subject, digest: Standard::digest(B::KIND, body) };
         Ok(Signature(self.sign.sign(&message(&named))))
     }
 
-    fn open(&self, half: Half, bound: &Digest, sealed: &Sealed) -> Result<Option<Share>, Away> {
+    fn open(
+        &self,
+        half: Half,
+        bound: &Digest,
+        sealed: &Sealed,
+    ) -> Result<Option<Share>, HolderError> {
         let opened = self.seal.open(purpose(half), bound.as_bytes(), &sealed.0).ok();
         let share = opened.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
         Ok(share.map(Share::from_bytes))
     }
 
-    fn seed(&self, purpose: &Digest) -> Result<Digest, Away> {
+    fn seed(&self, purpose: &Digest) -> Result<Digest, HolderError> {
         let seed = keys::derive(&self.secret, "exchange seed", purpose.as_bytes());
         Ok(Digest::from_bytes(*seed))
     }

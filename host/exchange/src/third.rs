@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::agreement::{Agreed, Protocol};
 use crate::bank::{Claim, Fact, Fence};
-use crate::crypto::{Away, Crypto, Detached, Holder, Signed};
+use crate::crypto::{Crypto, Detached, Holder, HolderError, Signed};
 use crate::item::{Fraud, Role};
 use crate::manager::{Manager as _, Place, Plan};
 use crate::message::{Accept, Delivery, Promise, Token};
@@ -102,7 +102,7 @@ pub enum Effect<C: Crypto> {
 }
 
 /// The outcome of a step: the next case, if there is one, and the effects, in order.
-pub type Stepped<C> = Result<(Option<Case<C>>, Vec<Effect<C>>), Away>;
+pub type Stepped<C> = Result<(Option<Case<C>>, Vec<Effect<C>>), HolderError>;
 
 /// One step; `None` is an exchange that nothing is known of.
 ///
@@ -329,7 +329,7 @@ fn plans<C: Crypto>(
     from: Role,
     tokens: &[Token<C>],
     holder: &impl Holder<C>,
-) -> Result<Plans<C>, Away> {
+) -> Result<Plans<C>, HolderError> {
     let leaves = agreement.gives(from);
     let mut plans = Vec::with_capacity(leaves.len());
     for (index, leaf) in leaves.iter().enumerate() {

@@ -10,12 +10,12 @@ use std::time::Duration;
 use axum::Extension;
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{get, post};
 use semper_archive::{Home, HomeError};
-use semper_bank_protocol::{BANK, BankRefusal, CBOR, Claim, MAX_CLAIM, Refusal, Request};
+use semper_bank_protocol::{BANK, BankRefusal, CBOR, Claim, MAX_CLAIM, Refusal, Request, key_name};
 use semper_base::cert::{CertError, Revocation, Roots, Verifier};
 use semper_base::keys::KeyError;
 use semper_base::{Certificate, Clock, Digest, Identity, Mend, Role, SigningKey, Timestamp, cbor};
@@ -26,6 +26,7 @@ use semper_items::statement::{Content, PaymentConfirmation, Statement};
 use semper_keeper::{Bell, Health, Post, Turn};
 use semper_ledger::{AccountId, Ledger, LedgerError, Movement, NotAnAccount};
 use semper_net::Peer;
+use serde::Deserialize;
 
 use crate::health;
 use crate::holds::fences::Fences;
@@ -74,6 +75,9 @@ const HOLDERS: [Role; 2] = [Role::Buyer, Role::Merchant];
 const BEING_LOOKED_AT: &str = "the bank's books are being looked at; nothing was booked";
 /// Its authority's list is too old, or was never had.
 const CANNOT_SAY: &str = "the bank cannot learn just now whether your certificate was revoked";
+/// The key that a renewal has left beside the new one; the folder of all earlier ones.
+const LAST_KEY: &str = "bank.key.old";
+const FORMER: &str = "former";
 const REGISTER: &str = "make bank.key with semper-sign key and register its request as bank.pem";
 
 /// Whether a bank's books balance. While they do not, nothing is booked: what is wrong is for the
@@ -93,6 +97,8 @@ pub struct Bank {
     books: Books,
     /// Signs facts about holds.
     facts: Keys,
+    /// Earlier keys, by which exchanges under way know this bank.
+    former: Vec<Keys>,
     clock: Arc<dyn Clock>,
     /// Whose fences are taken.
     fences: Fences,
@@ -109,6 +115,25 @@ fn certificates(home: &Home, file: &'static str) -> Result<Vec<Certificate>, Ban
 
 fn signing_key(home: &Home) -> Result<SigningKey, BankError> {
     Ok(SigningKey::from_pem(&home.read_secret("bank.key")?)?)
+}
+
+/// Keys that this bank had before. Exchanges under way name them, so they are kept: a renewal leaves
+/// the last one beside the new one, and from there it goes into a folder of its own.
+fn former_keys(home: &Home, present: &SigningKey) -> Result<Vec<Keys>, BankError> {
+    if home.path().join(LAST_KEY).exists() {
+        let last = SigningKey::from_pem(&home.read_secret(LAST_KEY)?)?;
+        let name = format!("{FORMER}/{}.key", key_name(&last.public()));
+        if last.public() != present.public() && !home.path().join(&name).exists() {
+            home.write(&name, last.to_pem().as_bytes())?;
+        }
+    }
+    let Ok(folder) = std::fs::read_dir(home.path().join(FORMER)) else { return Ok(Vec::new()) };
+    let names = folder.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let keys = names.filter(|name| name.ends_with(".key")).map(|name| {
+        let key = SigningKey::from_pem(&home.read_secret(&format!("{FORMER}/{name}"))?)?;
+        Ok(Keys::new(key, NoGoods))
+    });
+    keys.collect()
 }
 
 /// Who the bank is, if key and certificate belong together and the authority vouches for it.
@@ -141,6 +166,7 @@ impl Bank {
         let ledger = Ledger::open(&file)?;
         let verifier = roots.asking(around.revocation(path, &roots)?);
         let facts = Keys::new(SigningKey::from_seed(&key.seed()), NoGoods);
+        let former = former_keys(&home, &key)?;
         let (books, fences) = (Books::default(), Fences::open(&ledger, around)?);
         let bank = Self {
             name: identity.name,
@@ -150,6 +176,7 @@ impl Bank {
             ledger,
             books,
             facts,
+            former,
             clock,
             fences,
             file,
@@ -244,7 +271,7 @@ impl Bank {
     }
 
     /// Holds money under the conditions of an exchange, once; the signed fact.
-    fn hold(&self, body: &[u8]) -> Result<Vec<u8>, BankRefusal> {
+    fn hold(&self, body: &[u8], by: &By) -> Result<Vec<u8>, BankRefusal> {
         self.may_book()?;
         let now = self.clock.now();
         let signed = self.signed_by_holder(body, now)?;
@@ -256,7 +283,7 @@ impl Bank {
         }
         self.own(&order.from, signed.signer())?;
         let ordered = signed.statement().made;
-        let fact = self.holds().order(order, ordered, now);
+        let fact = self.holds_by(by).order(order, ordered, now);
         let fact = fact.map_err(|error| holds_refusal(&error))?;
         self.fences.know(order.third_party);
         tracing::info!(exchange = order.exchange.short(), "money held");
@@ -264,17 +291,24 @@ impl Bank {
     }
 
     /// Follows a claim about a hold; the signed fact.
-    fn claim(&self, body: &[u8], peer: Option<Peer>) -> Result<Vec<u8>, BankRefusal> {
+    fn claim(&self, body: &[u8], by: &By, peer: Option<Peer>) -> Result<Vec<u8>, BankRefusal> {
         self.may_book()?;
         let request: Claim = cbor::decode(body, MAX_CLAIM).map_err(BankRefusal::malformed)?;
         let is_taken = || self.fences.take(&request.third_party, peer);
-        let fact = self.holds().claim_if(&request, self.clock.now(), is_taken);
+        let fact = self.holds_by(by).claim_if(&request, self.clock.now(), is_taken);
         Ok(cbor::encode(&fact.map_err(|error| holds_refusal(&error))?))
     }
 
     /// The desk for holds.
     pub fn holds(&self) -> Holds<'_> {
         Holds { ledger: &self.ledger, keys: &self.facts }
+    }
+
+    /// The desk that signs by the key that is asked for, if this bank has or had it.
+    fn holds_by(&self, by: &By) -> Holds<'_> {
+        let named = |keys: &&Keys| by.key.as_deref() == Some(&*key_name(&keys.public()));
+        let keys = self.former.iter().find(named).unwrap_or(&self.facts);
+        Holds { ledger: &self.ledger, keys }
     }
 
     fn signed_by_holder(
@@ -404,17 +438,24 @@ async fn account(State(desk): State<Desk<Bank>>, body: Bytes) -> Response {
     desk.answer("account", shown).await
 }
 
-async fn hold(State(desk): State<Desk<Bank>>, body: Bytes) -> Response {
-    desk.answer("hold", move |bank| respond(Request::Hold, bank.hold(&body))).await
+/// The key by which a fact is to be signed.
+#[derive(Debug, Deserialize)]
+struct By {
+    key: Option<String>,
+}
+
+async fn hold(State(desk): State<Desk<Bank>>, Query(by): Query<By>, body: Bytes) -> Response {
+    desk.answer("hold", move |bank| respond(Request::Hold, bank.hold(&body, &by))).await
 }
 
 async fn claim(
     State(desk): State<Desk<Bank>>,
+    Query(by): Query<By>,
     peer: Option<Extension<Peer>>,
     body: Bytes,
 ) -> Response {
     let peer = peer.map(|Extension(it)| it);
-    desk.answer("claim", move |bank| respond(Request::Claim, bank.claim(&body, peer))).await
+    desk.answer("claim", move |bank| respond(Request::Claim, bank.claim(&body, &by, peer))).await
 }
 
 fn respond(request: Request, answer: Result<Vec<u8>, BankRefusal>) -> Response {

@@ -155,7 +155,7 @@ impl Party {
                 continue;
             };
             let name = match standing.waits_for {
-                Whom::OurSide => self.config.user.clone(),
+                Whom::OurSide | Whom::Keys | Whom::LastDate => self.config.user.clone(),
                 Whom::OtherSide => row.peer.clone(),
                 Whom::Bank => {
                     self.system_of(row).unwrap_or_else(|_| "which is not set up any more".into())

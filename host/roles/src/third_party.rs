@@ -36,7 +36,7 @@ use semper_exchange::standard::{Keys, NoGoods, Standard};
 use semper_exchange::third::{self, Case, DECIDE_MS, Effect, Event};
 use semper_exchange::verdict::{Answer, Rejection, Request, Submitted, Verdict};
 pub use semper_exchange::verdict::{MAX_ANSWER, REQUESTS};
-use semper_exchange::{Agreed, Away, Crypto as _, Role, ThirdParty as Named, party};
+use semper_exchange::{Agreed, Crypto as _, HolderError, Role, ThirdParty as Named, party};
 use semper_keeper::{Health, Keeper, Spawn};
 use semper_net::{Believed, Peer};
 use serde::{Deserialize, Serialize};
@@ -373,12 +373,13 @@ impl ThirdParty {
     ) -> Option<HoldFact> {
         let (_, money) = agreement.money(payer)?;
         let bank = self.banks.get(&money.bank)?;
-        bank.claim(&ClaimRequest {
+        let request = ClaimRequest {
             exchange: agreement.subject(),
             leaf: party::money_leaf(agreement, payer)?,
             third_party: self.keys.public(),
             claim: claim.clone(),
-        })
+        };
+        bank.claim(&request, &money.bank)
     }
 
     /// Whether the payment systems that would have to be asked can be. A case that can never be
@@ -440,7 +441,7 @@ fn change(
     Some(Change { exchange: *exchange, before, bytes, entry, lodge })
 }
 
-fn away(error: &Away) -> CasesError {
+fn away(error: &HolderError) -> CasesError {
     CasesError(error.to_string())
 }
 

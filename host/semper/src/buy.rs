@@ -171,13 +171,19 @@ pub fn cancel(arguments: &CancelArguments) -> Result<(), Report> {
     let party = Party::open(home)?;
     let row = find(&party, &arguments.deal)?;
     if row.state.is_final() {
-        let what = format!("{} is {} already", row.id, row.state.name());
+        let mut what = format!("{} is {} already", row.id, row.state.name());
+        for wait in waits(&party, &row)? {
+            what += &format!("; its exchange {wait}");
+        }
         return Err(Report::input(what, "semper deals shows which deals are running"));
     }
     let (id, reason) = (row.id, arguments.reason.clone());
     party.archive.commit(vec![Write::Cancel(id, reason)])?;
     if row.side != Side::Buyer {
         print::line("noted; the merchant's host goes on with it, at once or when it is started");
+        for wait in waits(&party, &row)? {
+            print::line(&format!("exchange {wait}"));
+        }
         return Ok(());
     }
     match party.host(None, WORKERS, |deal, text| {

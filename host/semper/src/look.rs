@@ -7,7 +7,7 @@ use std::sync::Arc;
 use semper_archive::DealRow;
 use semper_base::cert::Revocation;
 use semper_base::{Report, SystemClock};
-use semper_commerce::host::{Standing, Whom};
+use semper_commerce::host::Standing;
 use semper_commerce::terms::Shelf;
 use semper_examine::evidence;
 use semper_roles::party::Party;
@@ -167,16 +167,11 @@ pub struct Wait {
 
 impl fmt::Display for Wait {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Standing { exchange, waits_for, since, next, .. } = &self.standing;
-        let whom = match waits_for {
-            Whom::OurSide => "its own side",
-            Whom::OtherSide => "the other side",
-            Whom::Bank => "the bank",
-            Whom::ThirdParty => "the third party",
-        };
+        let Standing { exchange, waits_for, since, next, until, .. } = &self.standing;
         let (exchange, name) = (exchange.short(), &self.name);
-        write!(f, "{exchange} waits for {whom}, {name}, since {since}; ")?;
-        write!(f, "it is tried again by {next} at the latest, while this home's host runs")
+        write!(f, "{exchange} waits for {waits_for}, {name}, since {since}; ")?;
+        write!(f, "it is tried again by {next} at the latest, while this home's host runs, ")?;
+        write!(f, "and closes by itself on {until}")
     }
 }
 

@@ -2,7 +2,7 @@
 //! neither has anything. What the hosts' machines do about it is examined elsewhere.
 
 use semper_base::{Amount, Digest, SigningKey, cbor};
-use semper_exchange::crypto::{Away, Body, Crypto as _, Half, Holder, Named};
+use semper_exchange::crypto::{Body, Crypto as _, Half, Holder, HolderError, Named};
 use semper_exchange::information::Proof;
 use semper_exchange::item::Information;
 use semper_exchange::package::Part;
@@ -180,17 +180,17 @@ impl Stage {
 pub(super) struct StageHolder<'a>(&'a SigningKey);
 
 impl Holder<Standard> for StageHolder<'_> {
-    fn sign<B: Body>(&self, subject: Digest, body: &B) -> Result<Signature, Away> {
+    fn sign<B: Body>(&self, subject: Digest, body: &B) -> Result<Signature, HolderError> {
         let digest = Standard::digest(B::KIND, body);
         let named = standard::message(&Named { kind: B::KIND, subject, digest });
         Ok(Signature::from_bytes(self.0.sign(&named)))
     }
 
-    fn open(&self, _: Half, _: &Digest, _: &Sealed) -> Result<Option<Share>, Away> {
+    fn open(&self, _: Half, _: &Digest, _: &Sealed) -> Result<Option<Share>, HolderError> {
         Ok(None)
     }
 
-    fn seed(&self, purpose: &Digest) -> Result<Digest, Away> {
+    fn seed(&self, purpose: &Digest) -> Result<Digest, HolderError> {
         let key = self.0.public();
         Ok(Digest::of_parts(&[b"semper/stage/v1", key.as_bytes(), purpose.as_bytes()]))
     }

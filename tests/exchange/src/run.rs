@@ -115,9 +115,12 @@ impl<'a, S: Services> Run<'a, S> {
         if self.is_silent(role) {
             return;
         }
+        if effect == Effect::Sign {
+            return self.happens(role, Event::Sign);
+        }
         self.done[index(role)] += 1;
         match effect {
-            Effect::Persist | Effect::Ended(_) => {}
+            Effect::Persist | Effect::Sign | Effect::Ended(_) => {}
             Effect::Send(message) => {
                 self.messages += 1;
                 self.bytes += semper_base::cbor::encode(&message).len();

@@ -149,6 +149,17 @@ impl Bank {
         Signed::new(&Hand { who: Who::Bank }, leaf.1, fact).ok()
     }
 
+    /// Time has passed: what is held until then falls back, or on.
+    pub fn pass(&mut self, now: Timestamp) {
+        for name in self.rows.keys().copied().collect::<Vec<_>>() {
+            if let Ok(hold) = self.step(name, Instruction::Look, now)
+                && let Some(row) = self.rows.get_mut(&name)
+            {
+                row.hold = hold;
+            }
+        }
+    }
+
     /// Whether nothing has come from nowhere.
     pub fn balances(&self) -> bool {
         let (payers, held, payees) = self.moved;

@@ -24,8 +24,10 @@ impl Session {
         if world.originator.as_ref().is_some_and(|it| it.kept.promise.is_none()) {
             acts.push(Act::Start);
         }
-        let crashes: &[Crash] =
-            if config.crashes { &[Crash::No, Crash::AfterFirst] } else { &[Crash::No] };
+        let crashes: &[Crash] = match config.crashes {
+            true => &[Crash::No, Crash::AfterFirst, Crash::BeforeFirst],
+            false => &[Crash::No],
+        };
         for role in SIDES.into_iter().filter(|role| config.corrupt.is_honest(*role)) {
             for name in world.net.keys() {
                 let to = if name.0 % 2 == 1 { Role::Responder } else { Role::Originator };
@@ -43,6 +45,9 @@ impl Session {
             let pending = world.pending(role, config);
             if pending.iter().any(|it| matches!(it, Effect::Send(_))) && config.crashes {
                 acts.push(Act::Resend(role));
+            }
+            if pending.contains(&Effect::Sign) {
+                acts.extend(crashes.iter().map(|crash| Act::Sign(role, *crash)));
             }
             let honest = config.corrupt.has_honest_third_party();
             if honest && pending.iter().any(|it| matches!(it, Effect::Ask(_))) {
@@ -83,6 +88,7 @@ impl Session {
             Act::TimeUp(role, crash) => world.run(role, Event::TimeUp, crash, config),
             Act::Cancel => world.run(Role::Originator, Event::Cancel, Crash::No, config),
             Act::Resend(role) => world.run(role, Event::Resend, Crash::No, config),
+            Act::Sign(role, crash) => world.run(role, Event::Sign, crash, config),
             Act::Serve(role, heard) => world.ask(role, heard, config),
             Act::Replay(name) => {
                 if let Some(request) = world.asked.get(&name).cloned() {
@@ -108,7 +114,7 @@ impl Session {
         world
     }
 
-    fn cheat(&self, world: &mut World, cheat: Cheat) {
+    pub(crate) fn cheat(&self, world: &mut World, cheat: Cheat) {
         let config = &self.0;
         match cheat {
             Cheat::Send(message) => world.send(message),

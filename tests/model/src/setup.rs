@@ -1,7 +1,7 @@
 //! Exchanges to explore: who gives what under which protocol.
 
 use semper_base::{Amount, Currency, Digest, Timestamp};
-use semper_exchange::agreement::{LOCK_MARGIN_MS, VERSION};
+use semper_exchange::agreement::{CLOSED_AFTER_MS, LOCK_MARGIN_MS, VERSION};
 use semper_exchange::crypto::Signed;
 use semper_exchange::item::EscrowCertificate;
 use semper_exchange::manager::Secret;
@@ -34,6 +34,8 @@ pub enum Date {
     Early,
     /// After the last acceptance.
     Late,
+    /// After the last date of all.
+    Closed,
 }
 
 const ACCEPT_BY: u64 = 1_000;
@@ -46,6 +48,7 @@ impl Date {
         let millis = match self {
             Self::Early => 10,
             Self::Late => ACCEPT_BY + 10,
+            Self::Closed => CLOSE_BY + DISPUTE + LOCK_MARGIN_MS + CLOSED_AFTER_MS + 10,
         };
         at(millis)
     }

@@ -1,12 +1,16 @@
 //! Cryptography as symbols: a signature is the fact that a key signed something, a sealed share
 //! a note to whom it is sealed. Nobody forges or guesses; everything else is allowed.
 
+use std::cell::Cell;
 use std::hash::{DefaultHasher, Hash, Hasher as _};
 
 use semper_base::Digest;
+use semper_exchange::fence::Phase;
 use semper_exchange::information::Proof;
 use semper_exchange::mutation::{Rule, leaves_out};
-use semper_exchange::{Away, Body, Crypto, Fraud, Half, Holder, Information, Named};
+use semper_exchange::{
+    Body, Crypto, Fraud, Half, Holder, HolderError, Information, Named, Protocol, Role,
+};
 use serde::{Deserialize, Serialize};
 
 /// The instance.
@@ -110,18 +114,23 @@ pub struct Hand {
 }
 
 impl Holder<Symbolic> for Hand {
-    fn sign<B: Body>(&self, subject: Digest, body: &B) -> Result<Mark, Away> {
+    fn sign<B: Body>(&self, subject: Digest, body: &B) -> Result<Mark, HolderError> {
         let named = Named { kind: B::KIND, subject, digest: digest(B::KIND, body) };
         Ok(Mark { by: self.who, over: over(&named) })
     }
 
-    fn open(&self, half: Half, bound: &Digest, sealed: &Envelope) -> Result<Option<u8>, Away> {
+    fn open(
+        &self,
+        half: Half,
+        bound: &Digest,
+        sealed: &Envelope,
+    ) -> Result<Option<u8>, HolderError> {
         let bound = sealed.bound == *bound || leaves_out(Rule::EscrowBound);
         let ours = sealed.to == self.who && sealed.half == half && bound;
         Ok(ours.then_some(sealed.share))
     }
 
-    fn seed(&self, purpose: &Digest) -> Result<Digest, Away> {
+    fn seed(&self, purpose: &Digest) -> Result<Digest, HolderError> {
         Ok(digest("seed", &(self.who, purpose)))
     }
 
@@ -131,5 +140,82 @@ impl Holder<Symbolic> for Hand {
 
     fn examine(&self, leaf: &Information, _: [&u8; 2]) -> Result<(), Proof> {
         if leaf.description == false_description() { Err(proof()) } else { Ok(()) }
+    }
+}
+
+/// A side's keys with what they remember, by the rule that ships: in production the TINGUIN. What
+/// they have signed they know, also when their answer gets lost.
+#[derive(Clone, Debug)]
+pub struct Keys {
+    hand: Hand,
+    fence: Option<(Role, Protocol)>,
+    phase: Cell<Option<Phase>>,
+    away: bool,
+}
+
+impl Keys {
+    /// The keys of this side, which remember this; `away` says that they do not answer.
+    pub fn new(
+        hand: Hand,
+        role: Role,
+        protocol: Protocol,
+        phase: Option<Phase>,
+        away: bool,
+    ) -> Self {
+        // Whoever delivers and gives up all the same needs keys that let it.
+        let fenced = !leaves_out(Rule::NoAbortAfterDelivery);
+        Self { hand, fence: fenced.then_some((role, protocol)), phase: Cell::new(phase), away }
+    }
+
+    /// What they remember now.
+    pub fn phase(&self) -> Option<Phase> {
+        self.phase.get()
+    }
+
+    fn answers(&self) -> Result<(), HolderError> {
+        match self.away {
+            true => Err(HolderError::Away("the keys are away".into())),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Holder<Symbolic> for Keys {
+    fn sign<B: Body>(&self, subject: Digest, body: &B) -> Result<Mark, HolderError> {
+        self.answers()?;
+        let begins = self.fence.and_then(|(role, protocol)| Phase::of(B::KIND, role, protocol));
+        if let Some(phase) = begins {
+            if !phase.may_follow(self.phase.get()) {
+                return Err(HolderError::Denied {
+                    kind: B::KIND,
+                    why: "the other was begun".into(),
+                });
+            }
+            self.phase.set(Some(phase));
+        }
+        self.hand.sign(subject, body)
+    }
+
+    fn open(
+        &self,
+        half: Half,
+        bound: &Digest,
+        sealed: &Envelope,
+    ) -> Result<Option<u8>, HolderError> {
+        self.answers()?;
+        self.hand.open(half, bound, sealed)
+    }
+
+    fn seed(&self, purpose: &Digest) -> Result<Digest, HolderError> {
+        self.answers()?;
+        self.hand.seed(purpose)
+    }
+
+    fn holds(&self, cipher: &Digest) -> bool {
+        self.hand.holds(cipher)
+    }
+
+    fn examine(&self, leaf: &Information, shares: [&u8; 2]) -> Result<(), Proof> {
+        self.hand.examine(leaf, shares)
     }
 }

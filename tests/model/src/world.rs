@@ -6,15 +6,16 @@ use std::collections::BTreeMap;
 use semper_base::Digest;
 use semper_exchange::bank::{Claim, Order};
 use semper_exchange::crypto::Signed;
-use semper_exchange::originator::State as OriginatorState;
+use semper_exchange::driven::Driven;
+use semper_exchange::fence::Phase;
 use semper_exchange::responder::State as ResponderState;
 use semper_exchange::third::{self, Case};
 use semper_exchange::verdict::{Answer, Request, Verdict};
-use semper_exchange::{Effect, End, Event, Message, Originator, Responder, Role};
+use semper_exchange::{Effect, End, Event, HolderError, Message, Originator, Responder, Role};
 
 use crate::bank::Bank;
 use crate::setup::{Date, Setup};
-use crate::symbolic::{Hand, Symbolic, Who};
+use crate::symbolic::{Hand, Keys, Symbolic, Who};
 
 /// Who cheats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -87,6 +88,8 @@ pub struct World {
     pub originator: Option<Originator<Symbolic>>,
     /// The responder, if it is honest.
     pub responder: Option<Responder<Symbolic>>,
+    /// What the sides' keys remember.
+    pub phases: [Option<Phase>; 2],
     /// What the third party has stored.
     pub case: Option<Case<Symbolic>>,
     /// What it has still to ask the bank.
@@ -126,6 +129,8 @@ pub enum Act {
     Cancel,
     /// A side sends again.
     Resend(Role),
+    /// A side has signed what it has stored as about to be signed.
+    Sign(Role, Crash),
     /// The third party serves a side's request; its answer arrives, or not.
     Serve(Role, bool),
     /// An old request comes to the third party again.
@@ -151,6 +156,8 @@ pub enum Crash {
     No,
     /// It does, and starts again from what it has stored.
     AfterFirst,
+    /// It crashes before anything is stored; the keys remember what they have signed.
+    BeforeFirst,
 }
 
 /// What whoever cheats can do.
@@ -181,6 +188,14 @@ pub fn rank(message: &Message<Symbolic>) -> (u8, Digest) {
     }
 }
 
+/// A side's place in what both have.
+pub const fn index(role: Role) -> usize {
+    match role {
+        Role::Originator => 0,
+        Role::Responder => 1,
+    }
+}
+
 impl World {
     /// The beginning.
     pub fn new(config: &Config) -> Self {
@@ -191,6 +206,7 @@ impl World {
                 .then(|| Originator::new(setup.agreement.clone(), setup.originator.clone())),
             responder: honest(Role::Responder)
                 .then(|| Responder::new(setup.agreement.clone(), setup.responder.clone())),
+            phases: [None; 2],
             case: None,
             fences: Vec::new(),
             lodges: Vec::new(),
@@ -214,20 +230,33 @@ impl World {
         }
     }
 
+    /// An honest side's machine.
+    pub fn driven(&self, role: Role) -> Option<Driven<Symbolic>> {
+        match role {
+            Role::Originator => self.originator.clone().map(Driven::Originator),
+            Role::Responder => self.responder.clone().map(Driven::Responder),
+        }
+    }
+
+    /// Stores where a side stands.
+    pub fn keep(&mut self, next: Driven<Symbolic>) {
+        match next {
+            Driven::Originator(it) => self.originator = Some(it),
+            Driven::Responder(it) => self.responder = Some(it),
+        }
+    }
+
+    /// A side's keys.
+    pub fn keys(&self, role: Role, config: &Config, away: bool) -> Keys {
+        let protocol = config.setup.agreement.protocol;
+        Keys::new(config.hand(key(role)), role, protocol, self.phases[index(role)], away)
+    }
+
     /// What a side would do again: what it has under way.
     pub fn pending(&self, role: Role, config: &Config) -> Vec<Effect<Symbolic>> {
-        let (now, hand) = (self.date.time(), config.hand(key(role)));
-        let again = match role {
-            Role::Originator => {
-                let it = self.originator.clone().map(|it| it.step(Event::Resend, now, &hand));
-                it.and_then(Result::ok).map(|it| it.1)
-            }
-            Role::Responder => {
-                let it = self.responder.clone().map(|it| it.step(Event::Resend, now, &hand));
-                it.and_then(Result::ok).map(|it| it.1)
-            }
-        };
-        again.unwrap_or_default()
+        let (now, keys) = (self.date.time(), self.keys(role, config, false));
+        let again = self.driven(role).map(|it| it.step(Event::Resend, now, &keys));
+        again.and_then(Result::ok).map(|it| it.1).unwrap_or_default()
     }
 
     /// Whether a side has a bank's answer to wait for.
@@ -243,25 +272,26 @@ impl World {
 
     /// Something happens to a side.
     pub fn run(&mut self, role: Role, event: Event<Symbolic>, crash: Crash, config: &Config) {
-        let (now, hand) = (self.date.time(), config.hand(key(role)));
+        let (now, keys) = (self.date.time(), self.keys(role, config, false));
         let accepted_before = self.has_accepted();
-        match role {
-            Role::Originator => {
-                let Some(before) = self.originator.clone() else { return };
-                let Ok((next, effects)) = before.step(event, now, &hand) else { return };
+        let Some(before) = self.driven(role) else { return };
+        let stepped = before.step(event, now, &keys);
+        self.phases[index(role)] = keys.phase();
+        match stepped {
+            Ok((next, effects)) => {
+                let signs = effects.get(1) == Some(&Effect::Sign) || effects == [Effect::Sign];
                 let stored = self.perform(effects, role, crash, config);
                 if stored {
-                    self.originator = Some(next);
+                    self.keep(next);
+                }
+                if signs && crash == Crash::No {
+                    self.run(role, Event::Sign, crash, config);
                 }
             }
-            Role::Responder => {
-                let Some(before) = self.responder.clone() else { return };
-                let Ok((next, effects)) = before.step(event, now, &hand) else { return };
-                let stored = self.perform(effects, role, crash, config);
-                if stored {
-                    self.responder = Some(next);
-                }
+            Err(HolderError::Denied { kind, .. }) => {
+                self.run(role, Event::Denied { kind }, crash, config);
             }
+            Err(HolderError::Away(_)) => {}
         }
         if !accepted_before && self.has_accepted() && self.date == Date::Late {
             let committing = self
@@ -287,6 +317,7 @@ impl World {
         let most = match crash {
             Crash::No => effects.len(),
             Crash::AfterFirst => 1,
+            Crash::BeforeFirst => 0,
         };
         let mut stored = false;
         for effect in effects.into_iter().take(most) {
@@ -299,8 +330,8 @@ impl World {
                 Effect::Claim(claimed) if claimed.claim == Claim::Look => {
                     self.look(role, claimed.payer, config);
                 }
-                // Under way until they are answered.
-                Effect::Hold(_) | Effect::Claim(_) | Effect::Ended(_) => {}
+                // Under way until they are answered, or signed.
+                Effect::Sign | Effect::Hold(_) | Effect::Claim(_) | Effect::Ended(_) => {}
             }
         }
         stored
@@ -425,30 +456,11 @@ impl World {
         }
     }
 
-    /// Whether a side can lose patience now.
+    /// Whether a side can lose patience now; a responder that has promised nothing just leaves.
     pub fn is_impatient(&self, role: Role) -> bool {
-        match role {
-            Role::Originator => self.originator.as_ref().is_some_and(|it| {
-                matches!(
-                    it.state,
-                    OriginatorState::Locking
-                        | OriginatorState::Offered
-                        | OriginatorState::Paying
-                        | OriginatorState::Depositing
-                        | OriginatorState::Delivered
-                        | OriginatorState::Redeeming
-                )
-            }),
-            Role::Responder => self.responder.as_ref().is_some_and(|it| {
-                matches!(
-                    it.state,
-                    ResponderState::Committing
-                        | ResponderState::Accepted
-                        | ResponderState::Depositing
-                        | ResponderState::Redeeming
-                )
-            }),
-        }
+        let idle = self.responder.as_ref().is_some_and(|it| it.state == ResponderState::Idle);
+        let waits = self.driven(role).is_some_and(|it| it.patience().is_some());
+        waits && !(role == Role::Responder && idle)
     }
 
     /// What happens when this side takes no more part but to end, helped by nobody but the third
@@ -461,6 +473,9 @@ impl World {
                 break;
             }
             let pending = world.pending(role, config);
+            if pending.contains(&Effect::Sign) {
+                world.run(role, Event::Sign, Crash::No, config);
+            }
             let asks = pending.iter().any(|it| matches!(it, Effect::Ask(_)));
             if asks && config.corrupt.has_honest_third_party() {
                 world.ask(role, true, config);

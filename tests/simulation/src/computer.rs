@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use axum::Router;
 use semper_base::Timestamp;
@@ -22,6 +23,8 @@ const WRONG_MS: u64 = 20_000;
 pub struct Network {
     /// The wires.
     pub wires: Wires,
+    /// By how much everybody's date is later than the run is long, in ms.
+    pub later: AtomicU64,
     computers: OnceLock<Vec<Arc<Computer>>>,
 }
 
@@ -108,6 +111,12 @@ impl Computer {
         &self.network.wires
     }
 
+    /// Days pass for everybody in which nothing happens.
+    pub fn skip(&self, time: Duration) {
+        let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        self.network.later.store(millis, Ordering::Relaxed);
+    }
+
     /// The computer at an address.
     pub fn at(&self, url: &str) -> Option<Arc<Self>> {
         let host = url.split_once("://")?.1.split(['/', '?']).next()?;
@@ -153,7 +162,8 @@ impl Computer {
                 state.off = (far, now + 1 + self.faults.below(WRONG_MS));
             }
         }
-        let millis = (self.began.millis() + now).saturating_add_signed(state.off.0);
+        let later = self.network.later.load(Ordering::Relaxed);
+        let millis = (self.began.millis() + now + later).saturating_add_signed(state.off.0);
         Timestamp::from_millis(millis).unwrap_or(self.began)
     }
 

@@ -32,4 +32,4 @@ pub mod world;
 
 pub use check::Outcome;
 pub use template::Trade;
-pub use world::{Report, is_patient, run, run_planned};
+pub use world::{Report, is_patient, run, run_abandoned, run_planned};

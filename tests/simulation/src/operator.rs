@@ -84,6 +84,11 @@ impl Operator {
         Self { owner, trade, computer, machine: None, start_at: [0; 2], seen: Arc::default() }
     }
 
+    /// Whether it is the third party's.
+    pub fn is_third_party(&self) -> bool {
+        self.owner == Owner::ThirdParty
+    }
+
     /// Looks at the computer; whether it has died just now.
     pub fn look(&mut self, turns: &Turns) -> bool {
         let (now, faults) = (turns.now(), self.computer.faults());

@@ -23,6 +23,10 @@ const PATIENCE: Duration = Duration::from_secs(1_800);
 /// How long parties wait for each other in an exchange before they ask the third party.
 const LONG: Duration = Duration::from_secs(300);
 const SHORT: Duration = Duration::from_secs(4);
+/// How long parties without a third party are left to themselves, and how long it then takes until
+/// every last date is over.
+const STUCK: Duration = Duration::from_secs(60);
+const DAYS: Duration = Duration::from_secs(12 * 24 * 3_600);
 /// How far time goes at once.
 const TICK: Duration = Duration::from_millis(20);
 /// How often it is looked whether all is over, in ticks.
@@ -46,14 +50,20 @@ pub struct Report {
 /// Carries the purchase of this seed out; an error says what was broken.
 pub fn run(seed: u64, trade: Trade) -> Result<Report, String> {
     let patience = if is_patient(seed) { LONG } else { SHORT };
-    run_with(seed, trade, Faults::new(seed), patience).map(|it| it.0)
+    run_with(seed, trade, Faults::new(seed), patience, false).map(|it| it.0)
 }
 
 /// Carries a purchase out in which nothing goes wrong but this; also how often the computers came
 /// to which points.
 pub fn run_planned(trade: Trade, plan: &[Planned]) -> Result<(Report, Arc<Faults>), String> {
     let absent = plan.iter().any(|it| it.what == Accident::Absence);
-    run_with(1, trade, Faults::planned(plan), if absent { SHORT } else { LONG })
+    run_with(1, trade, Faults::planned(plan), if absent { SHORT } else { LONG }, false)
+}
+
+/// The same, where there is no third party any more, for ever; after a while days pass, until the
+/// last date of every exchange is over.
+pub fn run_abandoned(trade: Trade, plan: &[Planned]) -> Result<Report, String> {
+    run_with(1, trade, Faults::planned(plan), SHORT, true).map(|it| it.0)
 }
 
 /// Whether the parties of a seed wait for each other long enough in an exchange, so that every
@@ -68,6 +78,7 @@ fn run_with(
     trade: Trade,
     faults: Faults,
     patience: Duration,
+    abandoned: bool,
 ) -> Result<(Report, Arc<Faults>), String> {
     let template = Template::get();
     // Memory rather than a disk where there is one: durability is not what is simulated.
@@ -79,6 +90,9 @@ fn run_with(
     let faults = Arc::new(faults);
     let turns = Turns::new(&faults);
     let mut operators = computers(folder.path(), trade, &faults);
+    if abandoned {
+        operators.retain(|it| !it.is_third_party());
+    }
     let mut sim = turmoil::Builder::new()
         .rng_seed(seed)
         .min_message_latency(Duration::from_millis(1))
@@ -99,6 +113,9 @@ fn run_with(
     let mut ticks = 0;
     loop {
         turns.advance(sim.elapsed());
+        if abandoned && sim.elapsed() > STUCK {
+            operators[0].computer.skip(DAYS);
+        }
         for operator in &mut operators {
             if operator.look(&turns) {
                 sim.crash(operator.computer.name());

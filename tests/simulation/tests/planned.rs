@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use semper_simulation::faults::{Accident, DISK, Planned};
-use semper_simulation::{Outcome, Trade, run_planned};
+use semper_simulation::{Outcome, Trade, run_abandoned, run_planned};
 
 /// The parties' computers.
 const BOTH: [&str; 2] = ["anna", "otto"];
@@ -66,6 +66,20 @@ fn a_host_that_has_died_over_its_tinguins_signature_has_it_signed_again_however_
             ended.unwrap_or_else(|why| panic!("{absent:?} {dies:?}: {why}"));
         }
     }
+}
+
+#[test]
+fn without_a_third_party_for_ever_both_sides_close_at_the_last_date_and_the_money_is_back() {
+    let mut gone = 0;
+    for (computer, point, count) in counts(Trade::MailOrder, &["exchange.after"]) {
+        for number in 1..=count {
+            let absent = Planned { computer, point, number, what: Accident::Absence };
+            let report = run_abandoned(Trade::MailOrder, &[absent]);
+            let report = report.unwrap_or_else(|why| panic!("{absent:?}: {why}"));
+            gone += u32::from(report.outcome == Outcome::Withdrawn);
+        }
+    }
+    assert!(gone > 0, "each was completed without a third party");
 }
 
 #[test]

@@ -4,12 +4,12 @@
 use std::sync::{Mutex, PoisonError};
 
 use semper_base::{DealId, Digest, cbor};
-use semper_exchange::crypto::{Away, Body, Half, Holder};
+use semper_exchange::crypto::{Body, Half, Holder, HolderError};
 use semper_exchange::information::{self, CHUNK, InformationError, Proof, TAG};
 use semper_exchange::item::Information;
 use semper_exchange::package::Enclosed;
 use semper_exchange::standard::{Sealed, Share, Signature, Standard};
-use semper_tinguin_protocol::Client;
+use semper_tinguin_protocol::{Cause, Client, ClientError};
 use serde_bytes::ByteBuf;
 
 /// Information that was opened: its encrypted root, and what it says.
@@ -52,25 +52,43 @@ fn plain_length(sealed: usize) -> u64 {
     sealed.saturating_sub(chunks * TAG) as u64
 }
 
-fn away(error: &dyn std::fmt::Display) -> Away {
-    Away(error.to_string())
+fn away(error: &dyn std::fmt::Display) -> HolderError {
+    HolderError::Away(error.to_string())
+}
+
+/// Whether the TINGUIN says so however often it is asked: by a rule of its own, or since it cannot
+/// read what is asked.
+pub(crate) fn is_final(error: &ClientError) -> bool {
+    match error {
+        ClientError::NotDone(failure) => matches!(failure.cause, Cause::Rule | Cause::Malformed),
+        ClientError::Declined(_) => true,
+        _ => false,
+    }
 }
 
 impl Holder<Standard> for DealHolder<'_> {
-    fn sign<B: Body>(&self, subject: Digest, body: &B) -> Result<Signature, Away> {
+    fn sign<B: Body>(&self, subject: Digest, body: &B) -> Result<Signature, HolderError> {
         let bytes = cbor::encode(body);
         let signature = self.tinguin.sign_exchange(self.deal, subject, B::KIND, bytes);
-        signature.map(Signature::from_bytes).map_err(|error| away(&error))
+        signature.map(Signature::from_bytes).map_err(|error| match is_final(&error) {
+            true => HolderError::Denied { kind: B::KIND, why: error.to_string() },
+            false => away(&error),
+        })
     }
 
-    fn open(&self, half: Half, bound: &Digest, sealed: &Sealed) -> Result<Option<Share>, Away> {
+    fn open(
+        &self,
+        half: Half,
+        bound: &Digest,
+        sealed: &Sealed,
+    ) -> Result<Option<Share>, HolderError> {
         let opened = self.tinguin.open_share(self.deal, half, *bound, sealed.as_bytes());
         let opened = opened.map_err(|error| away(&error))?;
         let share = opened.and_then(|it| <[u8; 32]>::try_from(it).ok());
         Ok(share.map(Share::from_bytes))
     }
 
-    fn seed(&self, purpose: &Digest) -> Result<Digest, Away> {
+    fn seed(&self, purpose: &Digest) -> Result<Digest, HolderError> {
         self.tinguin.exchange_seed(self.deal, *purpose).map_err(|error| away(&error))
     }
 

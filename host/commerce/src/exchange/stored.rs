@@ -3,15 +3,14 @@
 use semper_archive::ExchangeRow;
 use semper_base::{DealId, ExchangeId, Timestamp, cbor};
 use semper_exchange::crypto::Signed;
-use semper_exchange::crypto::{Away, Holder};
+use semper_exchange::crypto::{Holder, HolderError};
 use semper_exchange::judge::Evidence;
 use semper_exchange::message::Accept;
 use semper_exchange::obtained::{Obtained, Stated, obtained};
 use semper_exchange::originator::State as Originating;
 use semper_exchange::package::{Enclosed, Part};
-use semper_exchange::party::{Effect, Kept};
 use semper_exchange::standard::Standard;
-use semper_exchange::{Agreed, End, Event, Message, Originator, Responder, Role};
+use semper_exchange::{Agreed, Driven, End, Role};
 use serde::{Deserialize, Serialize};
 
 use semper_runtime::Stop;
@@ -19,76 +18,22 @@ use semper_runtime::exchange::{Got, MAX_STORED, Outcome, secrets};
 
 use super::holder::Opened;
 
-/// Either side's machine.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub(crate) enum Machine {
-    Originator(Originator<Standard>),
-    Responder(Responder<Standard>),
-}
-
-impl Machine {
-    pub(crate) fn agreement(&self) -> &Agreed<Standard> {
-        match self {
-            Self::Originator(it) => &it.agreement,
-            Self::Responder(it) => &it.agreement,
-        }
-    }
-
-    pub(crate) fn role(&self) -> Role {
-        match self {
-            Self::Originator(_) => Role::Originator,
-            Self::Responder(_) => Role::Responder,
-        }
-    }
-
-    pub(crate) fn kept(&self) -> &Kept<Standard> {
-        match self {
-            Self::Originator(it) => &it.kept,
-            Self::Responder(it) => &it.kept,
-        }
-    }
-
-    pub(crate) fn end(&self) -> Option<End> {
-        match self {
-            Self::Originator(it) => it.end(),
-            Self::Responder(it) => it.end(),
-        }
-    }
-
-    pub(crate) fn step(
-        self,
-        event: Event<Standard>,
-        now: Timestamp,
-        holder: &impl Holder<Standard>,
-    ) -> Result<(Self, Vec<Effect<Standard>>), Away> {
-        Ok(match self {
-            Self::Originator(it) => {
-                let (next, effects) = it.step(event, now, holder)?;
-                (Self::Originator(next), effects)
-            }
-            Self::Responder(it) => {
-                let (next, effects) = it.step(event, now, holder)?;
-                (Self::Responder(next), effects)
-            }
-        })
-    }
-}
-
 /// An exchange as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Stored {
     /// Where it stands.
-    pub machine: Machine,
+    pub machine: Driven<Standard>,
     /// What stands behind our leaves, and behind the other side's.
     pub enclosed: (Vec<Enclosed>, Vec<Enclosed>),
     /// The other side's information, once it is open.
     pub opened: Opened,
-    /// The X2 that an originator is about to deliver for. It is stored before the TINGUIN is asked
-    /// to sign the delivery: whoever dies in between asks for the same signature again, since the
-    /// TINGUIN lets an exchange that was delivered be given up no more.
+    /// What somebody has said who did not do his part, in words for the person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// The X2 that an originator was about to deliver for: older versions kept it here, beside a
+    /// machine that did not know of it. See [`Stored::read`].
+    #[serde(default, skip_serializing)]
     pub accepted: Option<Signed<Standard, Accept<Standard>>>,
 }
 
@@ -99,19 +44,24 @@ impl Stored {
         role: Role,
         enclosed: (Vec<Enclosed>, Vec<Enclosed>),
         holder: &impl Holder<Standard>,
-    ) -> Result<Self, Away> {
+    ) -> Result<Self, HolderError> {
         let secrets = secrets(&agreement, role, holder)?;
-        let machine = match role {
-            Role::Originator => Machine::Originator(Originator::new(agreement, secrets)),
-            Role::Responder => Machine::Responder(Responder::new(agreement, secrets)),
-        };
-        Ok(Self { machine, enclosed, opened: Vec::new(), accepted: None })
+        let machine = Driven::new(agreement, role, secrets);
+        Ok(Self { machine, enclosed, opened: Vec::new(), why: None, accepted: None })
     }
 
     /// What lies in the archive.
     pub(crate) fn read(row: &ExchangeRow) -> Result<Self, Stop> {
         let damaged = || Stop::broken(format!("{} is damaged in the archive", row.id));
-        cbor::decode(&row.state, MAX_STORED).map_err(|_| damaged())
+        let mut stored: Self = cbor::decode(&row.state, MAX_STORED).map_err(|_| damaged())?;
+        if let (Some(accept), Driven::Originator(it)) =
+            (stored.accepted.take(), &mut stored.machine)
+            && it.state == Originating::Offered
+        {
+            it.kept.accept = Some(accept);
+            it.state = Originating::Delivering;
+        }
+        Ok(stored)
     }
 
     /// The row for the archive.
@@ -122,29 +72,12 @@ impl Stored {
             deal,
             state: cbor::encode(self),
             open: end.is_none() || self.machine.kept().owed.is_some(),
-            ended: end.map(|end| end.to_string()),
+            ended: end.map(|end| match &self.why {
+                Some(why) => format!("{end}; {why}"),
+                None => end.to_string(),
+            }),
             changed: at,
         }
-    }
-
-    /// Whether this is the X2 that is waited for, and is not stored yet.
-    pub(crate) fn accepts(
-        &self,
-        accept: &Signed<Standard, Accept<Standard>>,
-        holder: &impl Holder<Standard>,
-    ) -> Result<bool, Away> {
-        match &self.machine {
-            Machine::Originator(it) => Ok(self.accepted.is_none() && it.takes(accept, holder)?),
-            Machine::Responder(_) => Ok(false),
-        }
-    }
-
-    /// The X2 that the delivery has still to be made for.
-    pub(crate) fn to_deliver_for(&self) -> Option<Event<Standard>> {
-        let offered =
-            matches!(&self.machine, Machine::Originator(it) if it.state == Originating::Offered);
-        let accept = self.accepted.as_ref().filter(|_| offered)?;
-        Some(Event::Message(Message::Accept(accept.clone())))
     }
 
     pub(crate) fn id(&self) -> ExchangeId {
@@ -162,7 +95,8 @@ impl Stored {
 pub(crate) fn outcome(stored: &Stored, parts: &[Part], end: End) -> Outcome {
     match end {
         End::Done | End::Completed => {}
-        End::Aborted | End::Expired => return Outcome::Undone(end),
+        // Nothing has come, and locked money has gone back.
+        End::Aborted | End::Expired | End::Lapsed => return Outcome::Undone(end),
         End::Disputed | End::Wronged | End::ThirdPartyFault => return Outcome::Broken(end),
     }
     let machine = &stored.machine;

@@ -8,6 +8,7 @@
 //! | file | what it is for |
 //! |---|---|
 //! | `desk` | one exchange: letters wait on its desk until somebody works on it |
+//! | `asking` | what it asks of the third party and the payment system |
 //! | `step` | one step of the machine, and what it wants done |
 //! | `lane` | what the two sides say to each other |
 //! | `standing` | who keeps an exchange waiting, for whoever looks |
@@ -15,6 +16,7 @@
 //! Nobody holds a lock while others are asked: whoever works on an exchange has taken it off its
 //! desk, what it asks of others are errands, and their answers are letters.
 
+mod asking;
 mod desk;
 mod lane;
 mod standing;
@@ -42,7 +44,8 @@ use crate::exchange::{DealHolder, Stored, outcome};
 
 use desk::{Desk, Letter};
 pub use lane::{EXCHANGE, Said};
-pub use standing::{Standing, Whom};
+pub use semper_exchange::driven::Whom;
+pub use standing::Standing;
 use step::Live;
 
 /// Exchanges that are worked on at once.
@@ -131,6 +134,14 @@ impl Host {
     /// An exchange has begun, or something has happened to it.
     pub(crate) fn tend(&self, id: ExchangeId) {
         self.exchanges.at(id, self.instant());
+    }
+
+    /// Something has happened to a deal that its exchanges are to be looked after for.
+    pub(crate) fn tend_exchanges_of(&self, deal: DealId) {
+        match self.archive().exchanges_of(deal) {
+            Ok(rows) => rows.iter().filter(|row| row.open).for_each(|row| self.tend(row.id)),
+            Err(error) => tracing::warn!(%error, "exchanges cannot be looked up"),
+        }
     }
 
     /// Whether a deal has exchanges for which something is still to be done.

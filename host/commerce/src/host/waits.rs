@@ -266,6 +266,7 @@ impl Clock {
                 for id in cancelled {
                     if self.told.insert(id) {
                         host.wake(id);
+                        host.tend_exchanges_of(id);
                     }
                 }
             }

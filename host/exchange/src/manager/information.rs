@@ -4,7 +4,7 @@
 use super::{Manager, Place, Plan, Received, Secret, Worth};
 use crate::agreement::Agreed;
 use crate::bank::Fact;
-use crate::crypto::{Away, Crypto, Half, Holder, Signed};
+use crate::crypto::{Crypto, Half, Holder, HolderError, Signed};
 use crate::item::{EscrowCertificate, Fraud, Information};
 use crate::message::{Delivery, Token};
 use crate::verdict::{Decided, Replacement};
@@ -16,7 +16,7 @@ impl Information {
         place: Place<'_, C>,
         token: &Token<C>,
         holder: &impl Holder<C>,
-    ) -> Result<Option<C::Share>, Away> {
+    ) -> Result<Option<C::Share>, HolderError> {
         let (Token::Escrow { share, .. } | Token::Certified { share, .. }) = token else {
             return Ok(None);
         };
@@ -31,7 +31,7 @@ impl Information {
         token: &Token<C>,
         escrowed: &C::Share,
         holder: &impl Holder<C>,
-    ) -> Result<Received<C>, Away> {
+    ) -> Result<Received<C>, HolderError> {
         if !self.is_share::<C>(Half::Escrowed, escrowed) {
             return Ok(Received::Bad);
         }
@@ -100,7 +100,7 @@ impl<C: Crypto> Manager<C> for Information {
         place: Place<'_, C>,
         token: &Token<C>,
         holder: &impl Holder<C>,
-    ) -> Result<Worth, Away> {
+    ) -> Result<Worth, HolderError> {
         if !holder.holds(&self.cipher) || self.share(place, token, holder)?.is_none() {
             return Ok(Worth::Bad);
         }
@@ -113,7 +113,7 @@ impl<C: Crypto> Manager<C> for Information {
         secret: &Secret<C>,
         _: &[Signed<C, Fact<C>>],
         _: &impl Holder<C>,
-    ) -> Result<Delivery<C>, Away> {
+    ) -> Result<Delivery<C>, HolderError> {
         Ok(match secret {
             Secret::Shares { escrowed, .. } => Delivery::Key(escrowed.clone()),
             Secret::Nothing => Delivery::Before,
@@ -126,7 +126,7 @@ impl<C: Crypto> Manager<C> for Information {
         token: &Token<C>,
         item: &Delivery<C>,
         holder: &impl Holder<C>,
-    ) -> Result<Received<C>, Away> {
+    ) -> Result<Received<C>, HolderError> {
         let Delivery::Key(escrowed) = item else { return Ok(Received::Bad) };
         self.key(place, token, escrowed, holder)
     }
@@ -136,7 +136,7 @@ impl<C: Crypto> Manager<C> for Information {
         place: Place<'_, C>,
         token: &Token<C>,
         holder: &impl Holder<C>,
-    ) -> Result<Result<Plan<C>, Fraud>, Away> {
+    ) -> Result<Result<Plan<C>, Fraud>, HolderError> {
         let opened = match token {
             Token::Escrow { escrow, .. } => holder.open(Half::Escrowed, &place.name(), escrow)?,
             Token::Certified { certificate, .. }
@@ -157,7 +157,7 @@ impl<C: Crypto> Manager<C> for Information {
         replacement: &Replacement<C>,
         decided: &Decided<C>,
         holder: &impl Holder<C>,
-    ) -> Result<Received<C>, Away> {
+    ) -> Result<Received<C>, HolderError> {
         match replacement {
             Replacement::Opening(signed) => {
                 let leaf = place.name();

@@ -7,7 +7,7 @@ use semper_items::Mode;
 use super::{Manager, Place, Plan, Received, Secret, Worth};
 use crate::agreement::Protocol;
 use crate::bank::{Claim, Fact, Release, Waiver};
-use crate::crypto::{Away, Crypto, Holder, Signed};
+use crate::crypto::{Crypto, Holder, HolderError, Signed};
 use crate::item::{Fraud, Money, Role};
 use crate::message::{Delivery, Token};
 use crate::mutation::{Rule, leaves_out};
@@ -78,7 +78,7 @@ impl<C: Crypto> Manager<C> for Money<C> {
         _: &Secret<C>,
         facts: &[Signed<C, Fact<C>>],
         holder: &impl Holder<C>,
-    ) -> Result<Delivery<C>, Away> {
+    ) -> Result<Delivery<C>, HolderError> {
         let leaf = place.name();
         Ok(match (place.agreement.protocol, self.mode) {
             (Protocol::Rr, _) => match self.fact(place, facts) {
@@ -101,7 +101,7 @@ impl<C: Crypto> Manager<C> for Money<C> {
         token: &Token<C>,
         item: &Delivery<C>,
         _: &impl Holder<C>,
-    ) -> Result<Received<C>, Away> {
+    ) -> Result<Received<C>, HolderError> {
         let payer = &place.agreement.party(place.from).sign;
         Ok(match item {
             Delivery::Release(release)
@@ -137,7 +137,7 @@ impl<C: Crypto> Manager<C> for Money<C> {
         place: Place<'_, C>,
         token: &Token<C>,
         _: &impl Holder<C>,
-    ) -> Result<Result<Plan<C>, Fraud>, Away> {
+    ) -> Result<Result<Plan<C>, Fraud>, HolderError> {
         let good = self.evident(place, token) == Worth::Good;
         Ok(if good { Ok(Plan::Verdict) } else { Err(Fraud::Key) })
     }
@@ -149,7 +149,7 @@ impl<C: Crypto> Manager<C> for Money<C> {
         replacement: &Replacement<C>,
         decided: &Decided<C>,
         _: &impl Holder<C>,
-    ) -> Result<Received<C>, Away> {
+    ) -> Result<Received<C>, HolderError> {
         Ok(match replacement {
             Replacement::Verdict => {
                 Received::Claim(Claim::Verdict(Box::new(decided.verdict.clone())))

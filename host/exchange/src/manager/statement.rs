@@ -5,7 +5,7 @@ use semper_base::Digest;
 
 use super::{Manager, Place, Plan, Received, Secret, Worth};
 use crate::bank::Fact;
-use crate::crypto::{Away, Crypto, Holder, Named, Signed};
+use crate::crypto::{Crypto, Holder, HolderError, Named, Signed};
 use crate::item::{Fraud, ItemSignature};
 use crate::message::{Delivery, Token};
 use crate::verdict::{Decided, Replacement};
@@ -43,7 +43,7 @@ impl<C: Crypto> Manager<C> for Statement<'_, C> {
         _: &Secret<C>,
         _: &[Signed<C, Fact<C>>],
         holder: &impl Holder<C>,
-    ) -> Result<Delivery<C>, Away> {
+    ) -> Result<Delivery<C>, HolderError> {
         Ok(Delivery::Signature(holder.sign(place.subject(), &self.signature(place))?))
     }
 
@@ -53,7 +53,7 @@ impl<C: Crypto> Manager<C> for Statement<'_, C> {
         _: &Token<C>,
         item: &Delivery<C>,
         _: &impl Holder<C>,
-    ) -> Result<Received<C>, Away> {
+    ) -> Result<Received<C>, HolderError> {
         let Delivery::Signature(signature) = item else { return Ok(Received::Bad) };
         let kind = <ItemSignature as crate::Body>::KIND;
         let named = Named { kind, subject: place.subject(), digest: self.named(place) };
@@ -66,7 +66,7 @@ impl<C: Crypto> Manager<C> for Statement<'_, C> {
         place: Place<'_, C>,
         token: &Token<C>,
         _: &impl Holder<C>,
-    ) -> Result<Result<Plan<C>, Fraud>, Away> {
+    ) -> Result<Result<Plan<C>, Fraud>, HolderError> {
         let good = self.evident(place, token) == Worth::Good;
         Ok(if good { Ok(Plan::Affidavit) } else { Err(Fraud::Key) })
     }
@@ -78,7 +78,7 @@ impl<C: Crypto> Manager<C> for Statement<'_, C> {
         replacement: &Replacement<C>,
         decided: &Decided<C>,
         _: &impl Holder<C>,
-    ) -> Result<Received<C>, Away> {
+    ) -> Result<Received<C>, HolderError> {
         Ok(match replacement {
             Replacement::Affidavit(signed) => {
                 let body = signed.body();

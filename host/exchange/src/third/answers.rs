@@ -3,7 +3,7 @@
 use semper_base::{Digest, Timestamp};
 
 use super::{DECIDE_MS, Stored};
-use crate::crypto::{Away, Crypto, Holder, Signed};
+use crate::crypto::{Crypto, Holder, HolderError, Signed};
 use crate::item::Role;
 use crate::manager::{Manager as _, Place, Plan, generate};
 use crate::message::Token;
@@ -20,7 +20,7 @@ pub fn answer<C: Crypto>(
     stored: &Stored<C>,
     role: Role,
     holder: &impl Holder<C>,
-) -> Result<Answer<C>, Away> {
+) -> Result<Answer<C>, HolderError> {
     let agreement = &stored.promise.body().agreement;
     let subject = agreement.subject();
     if let (Some(after), Role::Responder) = (&stored.after, role) {
@@ -58,7 +58,7 @@ fn replacements_for<C: Crypto>(
     role: Role,
     verdict: Digest,
     holder: &impl Holder<C>,
-) -> Result<Vec<Replacement<C>>, Away> {
+) -> Result<Vec<Replacement<C>>, HolderError> {
     let agreement = &stored.promise.body().agreement;
     let from = role.other();
     let (tokens, deposit) = match from {
@@ -89,7 +89,7 @@ pub fn submitted<C: Crypto>(
     request: &Request<C>,
     now: Timestamp,
     holder: &impl Holder<C>,
-) -> Result<Answer<C>, Away> {
+) -> Result<Answer<C>, HolderError> {
     let subject = request.promise.body().agreement.subject();
     let decide_by = now.after(std::time::Duration::from_millis(DECIDE_MS));
     let body = Submitted { request: request.wish.digest(), at: now, decide_by };
@@ -104,7 +104,7 @@ pub fn rejected<C: Crypto>(
     request: &Request<C>,
     why: Rejection,
     holder: &impl Holder<C>,
-) -> Result<Answer<C>, Away> {
+) -> Result<Answer<C>, HolderError> {
     let subject = request.promise.body().agreement.subject();
     let body = Rejected { request: request.wish.digest(), why };
     Ok(Answer::Rejected(Signed::new(holder, subject, body)?))

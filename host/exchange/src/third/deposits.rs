@@ -4,7 +4,7 @@ use semper_base::Timestamp;
 
 use super::{Case, Effect, Pending, Stepped, abortion, completion, decide, reject};
 use crate::agreement::Agreed;
-use crate::crypto::{Away, Crypto, Half, Holder};
+use crate::crypto::{Crypto, Half, Holder, HolderError};
 use crate::item::{Item, Role};
 use crate::manager::{Manager as _, Place, Received};
 use crate::message::{Delivery, Token};
@@ -59,7 +59,7 @@ fn is_deposit<C: Crypto>(
     tokens: &[Token<C>],
     items: &[Delivery<C>],
     holder: &impl Holder<C>,
-) -> Result<bool, Away> {
+) -> Result<bool, HolderError> {
     let leaves = agreement.gives(from);
     if items.len() != leaves.len() {
         return Ok(false);

@@ -35,7 +35,7 @@ use semper_exchange::standard::Standard;
 pub use account::{ACCOUNT_DOMAIN, AccountAction, AccountRequest, AccountView, EntryView};
 pub use answer::Answer;
 pub use refusal::{BankRefusal, Refusal};
-pub use request::{BANK, CBOR, COSE, MAX_ANSWER, MAX_CLAIM, Request};
+pub use request::{BANK, CBOR, COSE, MAX_ANSWER, MAX_CLAIM, Request, key_name};
 
 /// A claim about a hold, by anybody who has the right signature or verdict.
 pub type Claim = ClaimRequest<Standard>;

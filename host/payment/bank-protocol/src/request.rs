@@ -1,5 +1,12 @@
 //! What can be asked of a bank: each request is posted to an address of its own.
 
+use semper_base::{Digest, PublicKey};
+
+/// A key as it is named in addresses: 64 hexadecimal digits.
+pub fn key_name(key: &PublicKey) -> String {
+    Digest::from_bytes(*key.as_bytes()).hex()
+}
+
 /// Where a bank shows its certificate (GET, canonical CBOR): by its key it signs facts about holds.
 pub const BANK: &str = "/semper/v1/bank";
 /// Media type of canonical CBOR.
@@ -45,6 +52,12 @@ impl Request {
     /// Where it is posted at the bank with this address.
     pub fn url(self, bank: &str) -> String {
         format!("{bank}{}", self.path())
+    }
+
+    /// The same, for a fact that is to be signed by this key of the bank's. An exchange names the key
+    /// that its bank had when it was agreed on; a bank that has a newer one goes on signing by it.
+    pub fn url_by(self, bank: &str, key: &PublicKey) -> String {
+        format!("{}?key={}", self.url(bank), key_name(key))
     }
 
     /// The media type of its body.

@@ -87,17 +87,18 @@ pub trait Module: Send + Sync + std::fmt::Debug {
     /// The key by which that system signs what it says about held money, once it is known: nobody
     /// has to be asked for it then.
     fn known_system_key(&self) -> Option<PublicKey>;
-    /// The same key; asked of the system once, and held against the authorities.
+    /// The same key; asked of the system now and then, and held against the authorities.
     fn system_key(&self, now: Timestamp) -> Result<PublicKey, PaymentError>;
     /// The order that the payer signs.
     fn order(&self, intent: &Intent) -> PaymentOrder;
     /// Carries a signed order out; any number of times, with one effect.
     fn execute(&self, signed_order: &[u8], now: Timestamp) -> Result<Confirmed, PaymentError>;
     /// Has the payment system hold or pay under condition what a signed hold order says; any
-    /// number of times, with one effect. Its signed fact about it.
-    fn hold(&self, signed_order: &[u8]) -> Result<Vec<u8>, PaymentError>;
-    /// Claims held money at the payment system; its signed fact.
-    fn claim(&self, claim: &[u8]) -> Result<Vec<u8>, PaymentError>;
+    /// number of times, with one effect. Its fact about it, signed by the key that the exchange
+    /// names, which may be an older one than the system has now.
+    fn hold(&self, signed_order: &[u8], by: &PublicKey) -> Result<Vec<u8>, PaymentError>;
+    /// Claims held money at the payment system; its fact, signed by that key.
+    fn claim(&self, claim: &[u8], by: &PublicKey) -> Result<Vec<u8>, PaymentError>;
     /// Verifies an item as a payment to us in this deal.
     fn accept(&self, item: &[u8], deal: DealId, now: Timestamp) -> Result<Confirmed, PaymentError>;
 }
@@ -217,10 +218,10 @@ mod tests {
         fn execute(&self, _: &[u8], _: Timestamp) -> Result<Confirmed, PaymentError> {
             Err(PaymentError::NoFunds)
         }
-        fn hold(&self, _: &[u8]) -> Result<Vec<u8>, PaymentError> {
+        fn hold(&self, _: &[u8], _: &PublicKey) -> Result<Vec<u8>, PaymentError> {
             Err(PaymentError::NoFunds)
         }
-        fn claim(&self, _: &[u8]) -> Result<Vec<u8>, PaymentError> {
+        fn claim(&self, _: &[u8], _: &PublicKey) -> Result<Vec<u8>, PaymentError> {
             Err(PaymentError::NoFunds)
         }
         fn accept(&self, _: &[u8], _: DealId, _: Timestamp) -> Result<Confirmed, PaymentError> {

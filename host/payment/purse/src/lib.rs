@@ -7,7 +7,8 @@
 //! exchange layer can make use of.
 #![forbid(unsafe_code)]
 
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use semper_bank_protocol::{Answer, BANK, MAX_ANSWER, Refusal, Request};
 use semper_base::cert::Verifier;
@@ -37,23 +38,26 @@ pub struct Purse {
     config: PurseConfig,
     net: Client,
     verifier: Verifier,
-    /// The bank's key, once it is known.
-    bank: OnceLock<PublicKey>,
+    /// The bank's key, once it is known, and since when.
+    bank: Mutex<Option<(PublicKey, Timestamp)>>,
 }
+
+/// How long a bank's key is taken for its present one. An exchange under a former one goes on; a
+/// bank signs by both.
+const FRESH: Duration = Duration::from_secs(300);
 
 impl Purse {
     /// A purse; `verifier` believes the bank.
     pub fn new(config: PurseConfig, net: Client, verifier: Verifier) -> Self {
-        Self { config, net, verifier, bank: OnceLock::new() }
+        Self { config, net, verifier, bank: Mutex::default() }
     }
 
     /// Posts a request; what the bank answers, if it does not refuse.
-    fn post(&self, request: Request, body: &[u8]) -> Result<Vec<u8>, PaymentError> {
-        let url = request.url(&self.config.bank);
+    fn post(&self, request: Request, url: &str, body: &[u8]) -> Result<Vec<u8>, PaymentError> {
         reachable()?;
         let response = self
             .net
-            .post(&url, request.media_type(), body.to_vec(), MAX_ANSWER)
+            .post(url, request.media_type(), body.to_vec(), MAX_ANSWER)
             .map_err(|error| PaymentError::Away(error.to_string()))?;
         match Answer::of(response.status, response.body) {
             Answer::Done(body) => Ok(body),
@@ -63,6 +67,30 @@ impl Purse {
             Answer::Refused(refusal) => Err(PaymentError::Refused(refusal.words)),
             Answer::Away { status, .. } => Err(PaymentError::Away(format!("status {status}"))),
         }
+    }
+
+    /// The bank's present key, by its certificate.
+    fn ask_key(&self, now: Timestamp) -> Result<PublicKey, PaymentError> {
+        let away = |what: String| PaymentError::Away(what);
+        let url = format!("{}{BANK}", self.config.bank);
+        reachable()?;
+        let answer = self.net.get(&url, MAX_ANSWER).map_err(|error| away(error.to_string()))?;
+        if answer.status != 200 {
+            return Err(away(format!("status {}", answer.status)));
+        }
+        let refused = |what: String| PaymentError::Refused(what);
+        let chain: Vec<Certificate> =
+            cbor::decode(&answer.body, MAX_ANSWER).map_err(|error| refused(error.to_string()))?;
+        let bank = self.verifier.verify(&chain, Role::Bank, now).map_err(|error| {
+            let what = format!("its certificate: {error}");
+            if error.is_passing() { away(what) } else { refused(what) }
+        })?;
+        if bank.name != self.config.name {
+            let (is, want) = (bank.name, &self.config.name);
+            return Err(refused(format!("this is “{is}”, and not “{want}”")));
+        }
+        *self.bank.lock().unwrap_or_else(PoisonError::into_inner) = Some((bank.key, now));
+        Ok(bank.key)
     }
 
     fn confirmed(
@@ -125,32 +153,17 @@ impl Module for Purse {
     }
 
     fn known_system_key(&self) -> Option<PublicKey> {
-        self.bank.get().copied()
+        self.bank.lock().unwrap_or_else(PoisonError::into_inner).map(|(key, _)| key)
     }
 
     fn system_key(&self, now: Timestamp) -> Result<PublicKey, PaymentError> {
-        if let Some(key) = self.known_system_key() {
-            return Ok(key);
+        let known = *self.bank.lock().unwrap_or_else(PoisonError::into_inner);
+        match (known, known.map(|(_, since)| now.since(since) < FRESH)) {
+            (Some((key, _)), Some(true)) => Ok(key),
+            // A bank that does not answer has not renewed its key for anybody.
+            (Some((key, _)), _) => self.ask_key(now).or(Ok(key)),
+            (None, _) => self.ask_key(now),
         }
-        let away = |what: String| PaymentError::Away(what);
-        let url = format!("{}{BANK}", self.config.bank);
-        reachable()?;
-        let answer = self.net.get(&url, MAX_ANSWER).map_err(|error| away(error.to_string()))?;
-        if answer.status != 200 {
-            return Err(away(format!("status {}", answer.status)));
-        }
-        let refused = |what: String| PaymentError::Refused(what);
-        let chain: Vec<Certificate> =
-            cbor::decode(&answer.body, MAX_ANSWER).map_err(|error| refused(error.to_string()))?;
-        let bank = self.verifier.verify(&chain, Role::Bank, now).map_err(|error| {
-            let what = format!("its certificate: {error}");
-            if error.is_passing() { away(what) } else { refused(what) }
-        })?;
-        if bank.name != self.config.name {
-            let (is, want) = (bank.name, &self.config.name);
-            return Err(refused(format!("this is “{is}”, and not “{want}”")));
-        }
-        Ok(*self.bank.get_or_init(|| bank.key))
     }
 
     fn order(&self, intent: &Intent) -> PaymentOrder {
@@ -165,16 +178,17 @@ impl Module for Purse {
     }
 
     fn execute(&self, signed_order: &[u8], now: Timestamp) -> Result<Confirmed, PaymentError> {
-        let answer = self.post(Request::Payment, signed_order)?;
+        let answer =
+            self.post(Request::Payment, &Request::Payment.url(&self.config.bank), signed_order)?;
         Ok(self.confirmed(&answer, now)?.0)
     }
 
-    fn hold(&self, signed_order: &[u8]) -> Result<Vec<u8>, PaymentError> {
-        self.post(Request::Hold, signed_order)
+    fn hold(&self, signed_order: &[u8], by: &PublicKey) -> Result<Vec<u8>, PaymentError> {
+        self.post(Request::Hold, &Request::Hold.url_by(&self.config.bank, by), signed_order)
     }
 
-    fn claim(&self, claim: &[u8]) -> Result<Vec<u8>, PaymentError> {
-        self.post(Request::Claim, claim)
+    fn claim(&self, claim: &[u8], by: &PublicKey) -> Result<Vec<u8>, PaymentError> {
+        self.post(Request::Claim, &Request::Claim.url_by(&self.config.bank, by), claim)
     }
 
     fn accept(&self, item: &[u8], deal: DealId, now: Timestamp) -> Result<Confirmed, PaymentError> {

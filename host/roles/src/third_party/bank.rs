@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use semper_bank_protocol::{Answer, Claim, HoldFact, MAX_ANSWER, Request};
-use semper_base::cbor;
+use semper_base::{PublicKey, cbor};
 use semper_net::Client;
 
 /// Questions to one payment system at a time. Fewer than the places of the third party's
@@ -27,15 +27,16 @@ impl BankLink {
         Self { url, net: net.within(PATIENCE), asked: AtomicUsize::new(0) }
     }
 
-    /// Claims something about a hold; what the payment system says, if it answers now.
-    pub fn claim(&self, claim: &Claim) -> Option<HoldFact> {
+    /// Claims something about a hold; what the payment system says by this key of its, if it
+    /// answers now.
+    pub fn claim(&self, claim: &Claim, by: &PublicKey) -> Option<HoldFact> {
         let url = &self.url;
         let Some(_asking) = Asking::begin(&self.asked) else {
             tracing::warn!(url, "too many questions to this payment system are not answered yet");
             return None;
         };
         let (body, media_type) = (cbor::encode(claim), Request::Claim.media_type());
-        let response = self.net.post(&Request::Claim.url(url), media_type, body, MAX_ANSWER);
+        let response = self.net.post(&Request::Claim.url_by(url, by), media_type, body, MAX_ANSWER);
         match response.map(|it| Answer::of(it.status, it.body)) {
             Ok(Answer::Done(body)) => cbor::decode(&body, MAX_ANSWER).ok(),
             Ok(Answer::Refused(refusal)) => {

@@ -1,7 +1,7 @@
 //! Drawing up proposals and answers, and reading the other side's.
 
 use semper_base::{DealId, Digest, Timestamp, keys};
-use semper_exchange::crypto::{Away, Crypto as _, Half, Holder, Signed};
+use semper_exchange::crypto::{Crypto as _, Half, Holder, HolderError, Signed};
 use semper_exchange::information;
 use semper_exchange::item::{Information, Item, Money};
 use semper_exchange::manager::Secret;
@@ -56,7 +56,7 @@ pub fn draw_up(
 }
 
 /// The keys of an exchange are the TINGUIN's.
-fn away(error: &Away) -> Stop {
+fn away(error: &HolderError) -> Stop {
     Stop::away(Needed::Tinguin, error)
 }
 
@@ -91,11 +91,11 @@ enum NotDrawn {
     /// There is money to be paid, and no way to pay.
     CannotPay,
     /// The keys are away.
-    Away(Away),
+    Away(HolderError),
 }
 
-impl From<Away> for NotDrawn {
-    fn from(away: Away) -> Self {
+impl From<HolderError> for NotDrawn {
+    fn from(away: HolderError) -> Self {
         Self::Away(away)
     }
 }
@@ -149,7 +149,11 @@ impl Drawing {
     }
 
     /// N1.
-    fn propose(self, wants: Vec<Wanted>, holder: &impl Holder<Standard>) -> Result<Talk, Away> {
+    fn propose(
+        self,
+        wants: Vec<Wanted>,
+        holder: &impl Holder<Standard>,
+    ) -> Result<Talk, HolderError> {
         let deal = self.wishes.deal;
         let propose = Signed::new(holder, deal, Propose { wishes: self.wishes, answers: None })?;
         Ok(Talk::Propose { propose, enclosed: self.enclosed, wants })
@@ -160,7 +164,7 @@ impl Drawing {
         self,
         propose: &Signed<Standard, Propose<Standard>>,
         holder: &impl Holder<Standard>,
-    ) -> Result<Result<Talk, Refusal>, Away> {
+    ) -> Result<Result<Talk, Refusal>, HolderError> {
         let deal = self.wishes.deal;
         Ok(match negotiation::answer(propose, self.wishes) {
             Ok((select, _)) => {
@@ -218,15 +222,15 @@ fn information(
     nonce: Digest,
     index: usize,
     holder: &impl Holder<Standard>,
-) -> Result<(Information, ByteBuf), Away> {
+) -> Result<(Information, ByteBuf), HolderError> {
     let Secret::Shares { escrowed, peers, .. } = secret(nonce, index, holder)? else {
-        return Err(Away("there is no share".into()));
+        return Err(HolderError::Away("there is no share".into()));
     };
     let salt = Digest::of_parts(&[b"semper/exchange/salt/v1", nonce.as_bytes(), &place(index)]);
     let mut sealed = Vec::new();
     let both = [escrowed.as_bytes(), peers.as_bytes()];
     let made = information::encrypt(body, &mut sealed, &salt, both)
-        .map_err(|error| Away(error.to_string()))?;
+        .map_err(|error| HolderError::Away(error.to_string()))?;
     let information = Information {
         description: package::describe(kind, &salt),
         cipher: made.cipher,
@@ -248,7 +252,7 @@ fn secret(
     nonce: Digest,
     index: usize,
     holder: &impl Holder<Standard>,
-) -> Result<Secret<Standard>, Away> {
+) -> Result<Secret<Standard>, HolderError> {
     let seed = |what: &[u8]| {
         let parts =
             [b"semper/exchange/secret/v1", nonce.as_bytes().as_slice(), &place(index), what];
@@ -268,7 +272,7 @@ pub fn secrets(
     agreement: &Agreed<Standard>,
     from: Role,
     holder: &impl Holder<Standard>,
-) -> Result<Vec<Secret<Standard>>, Away> {
+) -> Result<Vec<Secret<Standard>>, HolderError> {
     let nonce = match from {
         Role::Originator => agreement.nonces[0],
         Role::Responder => agreement.nonces[1],

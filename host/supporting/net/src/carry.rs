@@ -230,7 +230,7 @@ fn broken(url: &str, most: usize, error: &(dyn Error + Send + Sync + 'static)) -
     if error.is::<http_body_util::LengthLimitError>() {
         NetError::TooLarge { url, most }
     } else {
-        NetError::Unreachable { url, detail: error.to_string() }
+        NetError::Unreachable { url, detail: plain(error) }
     }
 }
 
@@ -242,11 +242,37 @@ fn failed(url: &str, error: &(dyn Error + 'static)) -> NetError {
     if let Some(tls) = behind::<rustls::Error>(error) {
         return NetError::Tls { url, shown: Shown::of(tls) };
     }
-    let mut last = error;
-    while let Some(inner) = last.source() {
-        last = inner;
-    }
-    NetError::Unreachable { url, detail: last.to_string() }
+    NetError::Unreachable { url, detail: plain(error) }
+}
+
+/// What a connection said, in words for whoever reads it: libraries write for their own users, with
+/// numbers of the system and addresses of manuals.
+fn plain(error: &(dyn Error + 'static)) -> String {
+    use std::io::ErrorKind as Kind;
+    let kind = behind::<std::io::Error>(error).map(std::io::Error::kind);
+    let words = match kind {
+        Some(Kind::ConnectionRefused) => "nobody listens there",
+        Some(
+            Kind::UnexpectedEof
+            | Kind::ConnectionReset
+            | Kind::ConnectionAborted
+            | Kind::BrokenPipe
+            | Kind::NotConnected,
+        ) => "the connection was closed from the other end",
+        Some(Kind::TimedOut) => "there is no answer in time",
+        Some(Kind::HostUnreachable | Kind::NetworkUnreachable | Kind::NetworkDown) => {
+            "no network leads there"
+        }
+        _ => {
+            let mut last = error;
+            while let Some(inner) = last.source() {
+                last = inner;
+            }
+            let text = last.to_string();
+            return text.split(": http").next().unwrap_or_default().to_owned();
+        }
+    };
+    words.to_owned()
 }
 
 /// The error of a type that lies anywhere behind an error; io errors hide what they wrap from

@@ -8,13 +8,14 @@
 use semper_base::{DealId, Digest, PublicKey, cbor};
 use semper_exchange::bank::{Order, Release, Waiver, order_for};
 use semper_exchange::crypto::{Body, Named};
+use semper_exchange::fence::Phase;
 use semper_exchange::item::ItemSignature;
 use semper_exchange::message::{Accept, Deliver, Promise, Settle};
 use semper_exchange::negotiation::{Propose, Reject, Select, Wishes};
 use semper_exchange::package::{self, Enclosed, Part, deal_name};
 use semper_exchange::standard::{self, Standard};
 use semper_exchange::verdict::{Abort, Complaint, Deposit, Resolve};
-use semper_exchange::{Agreed, Crypto, Party, Protocol, Role};
+use semper_exchange::{Agreed, Crypto, Party, Role};
 use semper_items::statement::{Content, HoldOrder, Statement};
 use semper_items::{DealKeys, SignedStatement};
 use semper_tinguin_protocol::Failure;
@@ -24,7 +25,7 @@ use serde::de::DeserializeOwned;
 use serde_bytes::ByteBuf;
 
 use crate::failure::{broken, damaged, host_at_fault, malformed, refused, unlike};
-use crate::memory::{KnownDeal, KnownExchange, Phase};
+use crate::memory::{KnownDeal, KnownExchange};
 use crate::service::Service;
 use crate::signing::reason;
 
@@ -196,23 +197,14 @@ impl Service {
             <Deposit<Standard> as Body>::KIND => parse::<Deposit<Standard>>(body)?.0,
             other => return Err(malformed(&format!("“{other}” is not part of an exchange"))),
         };
-        // With deposits an abort may follow: the third party has both, or neither.
-        if role == Role::Originator && agreement.protocol != Protocol::Inline {
-            self.fence(&subject, kind)?;
+        if let Some(phase) = Phase::of(kind, role, agreement.protocol) {
+            self.fence(&subject, phase)?;
         }
         Ok(digest)
     }
 
     /// Delivering and aborting exclude each other.
-    fn fence(&self, subject: &Digest, kind: &str) -> Result<(), Failure> {
-        let phase = match kind {
-            <Deliver<Standard> as Body>::KIND
-            | ItemSignature::KIND
-            | Release::KIND
-            | Waiver::KIND => Phase::Delivering,
-            Abort::KIND => Phase::Aborting,
-            _ => return Ok(()),
-        };
+    fn fence(&self, subject: &Digest, phase: Phase) -> Result<(), Failure> {
         if self.memory.enter(subject, phase).map_err(|error| broken(&error))? {
             return Ok(());
         }
@@ -220,7 +212,7 @@ impl Service {
             Phase::Delivering => "this exchange was given up before, and nothing is delivered now",
             Phase::Aborting => "this exchange was delivered before, and cannot be given up now",
         };
-        Err(refused(what, "the host is at fault: its store may have been put back"))
+        Err(refused(what, "the host goes on by what was signed before"))
     }
 
     fn exchange(

@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 use semper_base::{DealId, Digest, Mend, fault};
+use semper_exchange::fence::Phase;
 
 /// The file's name in a home.
 pub const FILE: &str = "tinguin.sqlite";
@@ -78,15 +79,6 @@ pub struct KnownExchange {
     pub agreement: Vec<u8>,
     /// The account that we pay from, with its bank; empty if we do not pay.
     pub account: String,
-}
-
-/// What an originator has begun to do about an exchange: one of the two, for ever.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
-    /// Its items are on their way.
-    Delivering,
-    /// It is to be aborted.
-    Aborting,
 }
 
 /// Why the store cannot be opened.

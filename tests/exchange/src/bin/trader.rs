@@ -109,6 +109,7 @@ impl Trader {
     fn perform(&mut self, effect: Effect<Standard>) {
         match effect {
             Effect::Ended(_) => {}
+            Effect::Sign => self.happens(Event::Sign),
             Effect::Persist => {
                 fault::point("trader.before");
                 write(&self.setup.state, &cbor::encode(&self.machine));

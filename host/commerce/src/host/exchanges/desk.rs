@@ -7,12 +7,13 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use semper_base::{DealId, ExchangeId};
-use semper_exchange::Message;
+use semper_exchange::driven::Errand;
 use semper_exchange::party::Event;
 use semper_exchange::standard::Standard;
 use semper_runtime::Stop;
 
-use super::step::{Errand, Live};
+use super::lane::Said;
+use super::step::Live;
 use crate::host::Host;
 use crate::host::schedule::lock;
 
@@ -26,17 +27,33 @@ pub(super) enum Letter {
     /// Something has happened.
     Event(Event<Standard>),
     /// An errand has come back, perhaps with an answer.
-    Back(Errand, Option<Event<Standard>>),
-    /// What was said to the other side has arrived, and what it says.
-    Said(Vec<Message<Standard>>, Vec<Message<Standard>>),
+    Back(Errand, Option<Came>),
+    /// What was said to the other side has arrived, and what it says, if anything.
+    Said(Said, Option<Said>),
     /// The other side does not answer.
     Unsaid,
+    /// The other side says that it has come to nothing.
+    Over,
 }
 
 impl Letter {
     /// Whether somebody was sent for it.
     const fn is_answer(&self) -> bool {
         matches!(self, Self::Back(..) | Self::Said(..) | Self::Unsaid)
+    }
+}
+
+/// What an errand has come back with.
+pub(super) struct Came {
+    /// What it is to the machine.
+    pub event: Event<Standard>,
+    /// Why it is so, in words for the person.
+    pub why: Option<String>,
+}
+
+impl From<Event<Standard>> for Came {
+    fn from(event: Event<Standard>) -> Self {
+        Self { event, why: None }
     }
 }
 

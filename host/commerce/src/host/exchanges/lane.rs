@@ -42,6 +42,10 @@ pub struct Said {
     pub messages: Vec<Message<Standard>>,
     /// The other side's last message: it need not be said again.
     pub heard: Option<Digest>,
+    /// On our side it has come to nothing: whoever has promised nothing yet need not begin, and
+    /// whoever has asks the third party at once.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub over: bool,
 }
 
 impl Host {
@@ -52,8 +56,8 @@ impl Host {
             return;
         }
         (live.conversing, live.turns) = (true, live.turns + 1);
-        let (exchange, messages) = (live.stored.id(), live.unsent.clone());
-        let said = Said { exchange, messages, heard: live.heard };
+        let (exchange, messages) = (live.stored.id(), live.underway.unsent().to_vec());
+        let said = Said { exchange, messages, heard: live.heard, over: live.is_undone() };
         // What is not waited for is only delivered.
         let wait = live.left().filter(|_| live.listens()).unwrap_or_default();
         let (deal, address, net) =
@@ -61,7 +65,7 @@ impl Host {
         let asker = Arc::clone(self);
         let ask = move || {
             let answer = asker.turn(&said, wait, &deal, (&address, &net))?;
-            Ok((said.messages, answer.map(|it| it.messages).unwrap_or_default()))
+            Ok((said, answer))
         };
         let (host, desk) = (Arc::clone(self), Arc::clone(desk));
         self.errands.run(&live.address, MANY, ask, move |answer: Result<Result<_, Stop>, _>| {
@@ -82,23 +86,52 @@ impl Host {
         self: &Arc<Self>,
         desk: &Arc<Desk>,
         live: &mut Live,
-        said: &[Message<Standard>],
-        answer: Vec<Message<Standard>>,
+        said: &Said,
+        answer: Option<Said>,
     ) -> Result<(), Stop> {
-        live.conversing = false;
-        live.unsent.retain(|message| !said.contains(message));
+        live.is_answered();
+        live.underway.said(&said.messages);
+        let Some(answer) = answer else {
+            return self.goes_on_saying(desk, live, false);
+        };
+        if answer.over {
+            self.hears_that_it_is_over(desk, live)?;
+        }
         let mut new = false;
-        for message in answer.into_iter().take(MOST) {
+        for message in answer.messages.into_iter().take(MOST) {
             let name = name(&message);
             new |= live.heard != Some(name);
             self.happens(desk, live, Event::Message(message))?;
             live.heard = Some(name);
         }
-        // A side that keeps repeating itself is heard again when the exchange is looked after.
-        if new || !live.unsent.is_empty() {
+        self.goes_on_saying(desk, live, new)
+    }
+
+    /// A side that keeps repeating itself is heard again when the exchange is looked after.
+    fn goes_on_saying(
+        self: &Arc<Self>,
+        desk: &Arc<Desk>,
+        live: &mut Live,
+        new: bool,
+    ) -> Result<(), Stop> {
+        if new || !live.underway.unsent().is_empty() {
             self.converse(desk, live);
         }
         Ok(())
+    }
+
+    /// The other side says that it has come to nothing. That is no proof, and none is needed:
+    /// what would be done when its time was over is done now.
+    pub(super) fn hears_that_it_is_over(
+        self: &Arc<Self>,
+        desk: &Arc<Desk>,
+        live: &mut Live,
+    ) -> Result<(), Stop> {
+        let event = match live.stored.machine.kept().promise {
+            None => Event::Cancel,
+            Some(_) => Event::TimeUp,
+        };
+        if live.listens() { self.happens(desk, live, event) } else { Ok(()) }
     }
 
     /// One turn: what the other side says, if it says anything in time.
@@ -146,15 +179,16 @@ impl Host {
         let said: Said = cbor::decode(&bytes, MAX_SAID)
             .map_err(|error| MessageRefusal::Unreadable(error.to_string()))?;
         let heard = (said.exchange, said.heard);
-        if said.messages.is_empty() {
+        if said.messages.is_empty() && !said.over {
             return Ok(heard);
         }
         let Some(desk) = self.desk_of(id, said.exchange)? else {
             // Our side has not begun it yet: it is said again.
             return Err(refused(&"the exchange has not begun"));
         };
+        let over = said.over.then_some(Letter::Over);
         let messages = said.messages.into_iter().take(MOST);
-        let letters = messages.map(|message| Letter::Event(Event::Message(message)));
+        let letters = messages.map(|message| Letter::Event(Event::Message(message))).chain(over);
         self.deliver(&desk, letters).map_err(|error| refused(&error))?;
         Ok(heard)
     }
@@ -171,11 +205,11 @@ impl Host {
         let Some(desk) = self.desk_of(id, exchange)? else { return Ok(None) };
         // Whoever works on it now has something to say afterwards, and rings for it.
         let said = self.with_desk(&desk, |live| {
-            let messages = self.sends(live, heard);
-            (!messages.is_empty()).then(|| (messages, Arc::clone(&live.deal)))
+            let (messages, over) = (self.sends(live, heard), live.is_undone());
+            (over || !messages.is_empty()).then(|| (messages, over, Arc::clone(&live.deal)))
         });
-        let Some((messages, deal)) = said.flatten() else { return Ok(None) };
-        let answer = Said { exchange, messages, heard: None };
+        let Some((messages, over, deal)) = said.flatten() else { return Ok(None) };
+        let answer = Said { exchange, messages, heard: None, over };
         let wire = self.seal(&deal, &cbor::encode(&answer));
         wire.map(Some).map_err(|error| refused(&error))
     }

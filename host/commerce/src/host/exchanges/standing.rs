@@ -4,28 +4,14 @@
 use std::time::Duration;
 
 use semper_archive::ExchangeRow;
-use semper_base::{ExchangeId, Timestamp};
-use semper_exchange::originator::State as Originating;
-use semper_exchange::responder::State as Responding;
+use semper_base::{DealId, ExchangeId, Timestamp};
+use semper_exchange::driven::Whom;
 use semper_runtime::Stop;
 use serde::Serialize;
 
 use super::step::{LONGEST, SHORTEST};
-use crate::exchange::{Machine, Stored};
-
-/// Whom an exchange waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Whom {
-    /// Our own side, which has to begin.
-    OurSide,
-    /// The other side.
-    OtherSide,
-    /// The payment system.
-    Bank,
-    /// The third party.
-    ThirdParty,
-}
+use crate::exchange::Stored;
+use crate::host::Host;
 
 /// What an exchange waits for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -41,6 +27,25 @@ pub struct Standing {
     pub since: Timestamp,
     /// By then at the latest it is tried again, as long as the home's host runs.
     pub next: Timestamp,
+    /// When it closes by itself, if nobody has answered.
+    pub until: Timestamp,
+}
+
+impl Host {
+    /// What the exchanges of a deal wait for, and until when, in a sentence.
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
+    pub fn awaited(&self, deal: DealId) -> Result<String, Stop> {
+        let mut said = Vec::new();
+        for row in self.archive().exchanges_of(deal)? {
+            if let Some(it) = Standing::of(&row, self.now())? {
+                let (exchange, whom, until) = (it.exchange.short(), it.waits_for, it.until);
+                said.push(format!("{exchange} waits for {whom}, until {until} at most"));
+            }
+        }
+        Ok(format!("an exchange is not over yet; it goes on by itself: {}", said.join("; ")))
+    }
 }
 
 impl Standing {
@@ -58,36 +63,11 @@ impl Standing {
         let pause = (passed + SHORTEST * 2).min(LONGEST);
         Ok(Some(Self {
             exchange: row.id,
-            waits_for: waits_for(&stored.machine),
+            waits_for: stored.machine.waits_for(),
             third_party: stored.machine.agreement().third_party.origin.clone(),
             since: row.changed,
             next: now.after(pause),
+            until: stored.machine.agreement().closed_at(),
         }))
-    }
-}
-
-fn waits_for(machine: &Machine) -> Whom {
-    match machine {
-        Machine::Originator(it) => match it.state {
-            Originating::Idle => Whom::OurSide,
-            Originating::Offered | Originating::Delivered => Whom::OtherSide,
-            Originating::Locking
-            | Originating::Leaving
-            | Originating::Paying
-            | Originating::Claiming
-            | Originating::Redeeming
-            | Originating::Over(_) => Whom::Bank,
-            Originating::Aborting | Originating::Depositing | Originating::Resolving => {
-                Whom::ThirdParty
-            }
-        },
-        Machine::Responder(it) => match it.state {
-            Responding::Idle | Responding::Accepted => Whom::OtherSide,
-            Responding::Committing | Responding::Redeeming | Responding::Over(_) => Whom::Bank,
-            Responding::Depositing
-            | Responding::Resolving
-            | Responding::Complaining
-            | Responding::Aborting => Whom::ThirdParty,
-        },
     }
 }

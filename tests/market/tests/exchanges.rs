@@ -10,7 +10,9 @@ mod silence;
 use std::fs;
 use std::time::{Duration, Instant};
 
-use common::{ask, asked, books, buy_until_crash, ended, market, newest, small, with_reports};
+use common::{
+    ask, asked, books, buy_until_crash, ended, market, newest, resume_later, small, with_reports,
+};
 use semper_testkit::market::BUYER_RULES;
 use semper_testkit::{Market, MarketOptions, Part};
 use serde_json::Value;
@@ -176,6 +178,63 @@ fn a_third_party_that_is_away_delays_and_loses_nothing() {
     market.restart(Part::Merchant, &[]).unwrap();
     assert_eq!(buying.wait(Duration::from_secs(60)), Some(0), "{}", buying.log_text());
     assert_eq!(books(&market).payments, 1);
+}
+
+#[test]
+fn a_third_party_that_never_comes_back_leaves_nothing_open_after_the_last_date() {
+    let (mut market, _folder) = market(&small());
+    let before = books(&market);
+    market.third.kill();
+    // It has promised, and has not delivered.
+    market.restart(Part::Merchant, &[("SEMPER_CRASH", "exchange.after:2")]).unwrap();
+    let mut buying = market.start_buying().unwrap();
+    wait_until("nobody asks the third party", &market, || {
+        buying.log_text().contains("the third party does not answer")
+    });
+    let open = || ask(market.folder.join("anna/archive.sqlite"), OPEN);
+    assert_eq!(open(), 1);
+    let deals = market.semper(&["deals", "--home", "anna"]).unwrap().out;
+    assert!(deals.contains("waits for the third party, third.example"), "{deals}");
+    assert!(deals.contains("closes by itself on 20"), "{deals}");
+    let told = buying.log_text();
+    assert_eq!(told.matches("the third party does not answer").count(), 1, "{told}");
+    buying.kill();
+
+    // Twelve days later: the bank has given the money back, whether or not anybody asks.
+    let days = 12 * 24 * 3_600 * 1_000;
+    let ahead = ("SEMPER_CLOCK", days.to_string());
+    market.restart(Part::Bank, &[(ahead.0, &ahead.1)]).unwrap();
+    market.restart(Part::Merchant, &[(ahead.0, &ahead.1)]).unwrap();
+
+    assert!(resume_later(&market, days));
+    assert_eq!(open(), 0);
+    let (state, note) = newest(&market, "anna");
+    assert_eq!(state, "withdrawn", "{note}");
+    let kept = evidence(&market, "anna");
+    let exchange = kept.iter().find(|it| it.0 == "exchange").unwrap();
+    assert!(exchange.1.contains("the last date has passed without an answer"), "{}", exchange.1);
+    wait_until("the merchant's does not close", &market, || {
+        ask(market.folder.join("otto/archive.sqlite"), OPEN) == 0
+    });
+    assert_eq!(ended(&market, "otto"), "withdrawn");
+    assert_eq!(books(&market), before);
+    let (code, finding) = judged(&market, "anna");
+    assert_eq!(code, 0, "nobody is blamed: {finding}");
+}
+
+const OPEN: &str = "SELECT count(*) FROM exchanges WHERE open = 1";
+
+#[test]
+fn money_that_is_not_there_is_named_as_the_reason() {
+    let (market, _folder) = market(&MarketOptions { funds: "1.00 EUR".into(), ..small() });
+
+    let bought = market.semper(&["buy", "--home", "anna", &market.merchant_url()]).unwrap();
+
+    assert_eq!(bought.code, 1, "{}", bought.err);
+    assert!(bought.err.contains("the money was not locked: there is not enough"), "{}", bought.err);
+    let kept = evidence(&market, "anna");
+    let exchange = kept.iter().find(|it| it.0 == "exchange").unwrap();
+    assert!(exchange.1.contains("the money was not locked"), "{}", exchange.1);
 }
 
 /// A day, in milliseconds: how far a clock is ahead.

@@ -43,6 +43,35 @@ fn account(market: &Market) -> String {
 }
 
 #[test]
+fn a_bank_that_renews_its_key_amid_an_exchange_goes_on_signing_about_it_by_the_old_one() {
+    let (mut market, _folder) = market(&small());
+    // The money is locked; the agreement names the bank's key, and the fact about the lock is lost.
+    assert!(buy_until_crash(&market, "exchange.held:1"));
+    let read = |name: &str| std::fs::read_to_string(market.folder.join(name)).unwrap();
+    let old = read("bank/bank.pem");
+
+    let mut arguments = vec!["renew", "--key", "bank/bank.key", "--certificate", "bank/bank.pem"];
+    let ca = ca(&market);
+    arguments.extend(["--authority", "ca/root.pem", "--ca", &ca]);
+    let renewed = market.semper(&arguments).unwrap();
+    assert_eq!(renewed.code, 0, "{}", renewed.err);
+    assert_ne!(read("bank/bank.pem"), old);
+    market.restart_bank().unwrap();
+
+    let resumed = market.semper(&["deals", "--home", "anna", "--resume"]).unwrap();
+    assert_eq!(resumed.code, 0, "{}", resumed.err);
+    assert_eq!(newest(&market, "anna").0, "completed");
+    assert_eq!(ended(&market, "otto"), "completed");
+    assert_eq!((books(&market).payments, books(&market).sum), (1, 0));
+    let former = std::fs::read_dir(market.folder.join("bank/former")).unwrap().count();
+    assert_eq!(former, 1);
+    // What is agreed on now names the new key.
+    let bought = buy(&market);
+    assert_eq!(bought.code, 0, "{}", bought.err);
+    assert_eq!(books(&market).payments, 2);
+}
+
+#[test]
 fn a_key_is_renewed_amid_a_deal_which_goes_on_by_the_old_one() {
     let (mut market, _folder) = market(&small());
     assert!(buy_until_crash(&market, "archive.after:20"));

@@ -77,6 +77,19 @@ pub fn buy_until_crash(market: &Market, crash: &str) -> bool {
     !status.success()
 }
 
+/// Goes on with Anna's deals to their ends, by a clock that is so far ahead.
+pub fn resume_later(market: &Market, millis: u64) -> bool {
+    let status = Command::new(&market.binaries.semper)
+        .args(["deals", "--home", "anna", "--resume"])
+        .env("SEMPER_CLOCK", millis.to_string())
+        .current_dir(&market.folder)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .unwrap();
+    status.success()
+}
+
 /// A client that believes the marketplace's authority.
 pub fn client(market: &Market) -> semper_net::Client {
     let pem = std::fs::read_to_string(market.folder.join("ca/root.pem")).unwrap();

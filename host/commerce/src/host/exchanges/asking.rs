@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use semper_base::{PublicKey, cbor, fault};
+use semper_base::{Mend as _, PublicKey, cbor, fault};
 use semper_exchange::Role;
 use semper_exchange::bank::{ClaimRequest, Fact, Order};
 use semper_exchange::crypto::{Body, Signed};
@@ -136,7 +136,7 @@ impl Host {
         fault::point("exchange.hold");
         let fact = module.hold(&signed, key).map_err(|error| match error {
             PaymentError::Away(_) => NotHeld::Later(error.to_string()),
-            other => NotHeld::Refused(other.to_string()),
+            other => NotHeld::Refused(format!("{other}; {}", other.mend())),
         })?;
         fault::point("exchange.held");
         cbor::decode(&fact, MAX_FACT).map_err(|error| NotHeld::Later(error.to_string()))

@@ -94,12 +94,12 @@ impl<C: Crypto> Originator<C> {
     /// # Errors
     /// When keys are needed that cannot be reached: nothing has changed, and the same event may
     /// be given again.
-    pub fn step(self, event: Event<C>, _now: Timestamp, holder: &impl Holder<C>) -> Stepped<C> {
+    pub fn step(self, event: Event<C>, now: Timestamp, holder: &impl Holder<C>) -> Stepped<C> {
         match event {
             Event::Start if self.state == State::Idle => self.start(holder),
             Event::Message(Message::Accept(accept)) => self.accepted(accept, holder),
             Event::Message(Message::Settle(settle)) => self.settled(settle, holder),
-            Event::Answer(answer) => self.answered(answer, holder),
+            Event::Answer(answer) => self.answered(answer, now, holder),
             Event::Fact(fact) => self.told(fact, holder),
             Event::Refused => self.refused(holder),
             Event::Resend => Ok(self.again()),

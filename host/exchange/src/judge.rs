@@ -150,7 +150,8 @@ impl<C: Crypto> Judged<'_, C> {
             self.blame(Blame::AbortedAndDelivered);
         }
         for role in [Role::Originator, Role::Responder] {
-            let others = |token: &Token<C>| matches!(token, Token::Fact(it) if it.subject() != subject);
+            let others =
+                |token: &Token<C>| matches!(token, Token::Fact(it) if it.subject() != subject);
             if self.evidence.tokens(role).any(|tokens| tokens.iter().any(others)) {
                 self.blame(Blame::OtherHold(role));
             }

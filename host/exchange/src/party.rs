@@ -142,11 +142,13 @@ pub enum End {
     Expired,
     /// The information is said to be false: what came, and its money could not be stopped any more; or
     /// what we gave, and the third party says so.
-    #[error("what was given is said not to be what was described; the evidence is kept for an arbiter")]
+    #[error(
+        "what was given is said not to be what was described; the evidence is kept for an arbiter"
+    )]
     #[mend("give the evidence to the arbiter: semper judge")]
     Disputed,
     /// Weak fairness: the peer has cheated, and the third party attests it.
-    #[error("the other side has cheated; the third party attests it")]
+    #[error("the third party attests that the other side has cheated")]
     #[mend("give the evidence to the arbiter: semper judge")]
     Wronged,
     /// The third party has done what it must not, and its own signature shows it.

@@ -163,13 +163,8 @@ impl Scene {
         let mut verdict = Verdict { decision, at };
         change(&mut verdict);
         let (promise, accept) = (to.promise.clone(), to.accept.clone());
-        let stored = third::Stored {
-            verdict,
-            promise,
-            accept,
-            deposits: (None, None),
-            after: None,
-        };
+        let stored =
+            third::Stored { verdict, promise, accept, deposits: (None, None), after: None };
         match third::answer(&stored, to.wish.role(), &self.town.local.third).unwrap() {
             Answer::Decided(decided) => *decided,
             other => panic!("{other:?}"),
@@ -195,7 +190,11 @@ impl Scene {
         Heard { originator, responder }
     }
 
-    fn claim(&self, decided: &Decided<Standard>, now: Timestamp) -> Result<Instruction, ClaimError> {
+    fn claim(
+        &self,
+        decided: &Decided<Standard>,
+        now: Timestamp,
+    ) -> Result<Instruction, ClaimError> {
         let order = order_for(&self.agreed, Role::Responder).unwrap();
         authorise(&order, &Claim::Verdict(Box::new(decided.verdict.clone())), now)
     }

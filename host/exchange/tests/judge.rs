@@ -236,9 +236,7 @@ fn one_escrow_in_two_exchanges_blames_its_maker_and_nobody_who_was_copied() {
     let promised = |scene: &Scene<'_>, trader: &Trader, tokens: Vec<Token<Standard>>| {
         let body = Promise { agreement: scene.agreed.clone(), tokens };
         let mut evidence = Evidence::of(scene.agreed.clone());
-        evidence
-            .promises
-            .push(Signed::new(&trader.keys, scene.agreed.subject(), body).unwrap());
+        evidence.promises.push(Signed::new(&trader.keys, scene.agreed.subject(), body).unwrap());
         evidence
     };
     let genuine = first.delivered().originator.evidence();

@@ -107,13 +107,9 @@ impl<C: Crypto> Judged<'_, C> {
     /// What the third party's public log adds.
     pub(super) fn logged(&mut self, logs: &[PublicLog]) {
         let agreement = &self.evidence.agreement;
-        let (subject, key) = (self.subject(), &agreement.third_party.sign);
-        let known: BTreeMap<Digest, &Signed<C, Verdict<C>>> = self
-            .evidence
-            .decided()
-            .filter(|it| it.verdict.is_by(key, subject))
-            .map(|it| (it.verdict.digest(), &it.verdict))
-            .collect();
+        let subject = self.subject();
+        let known: BTreeMap<Digest, &Signed<C, Verdict<C>>> =
+            self.verdicts().into_iter().map(|it| (it.digest(), it)).collect();
         let lines = |log: &PublicLog| -> BTreeSet<Digest> {
             log.lines.iter().filter(|it| it.exchange == subject).map(|it| it.verdict).collect()
         };

@@ -8,7 +8,7 @@ use super::{Got, Judged, Outcome, Ruling};
 use crate::agreement::Protocol;
 use crate::crypto::{Crypto, Signed};
 use crate::item::{Item, Role};
-use crate::verdict::{Complaint, Decision, Verdict};
+use crate::verdict::{Complaint, Decision};
 
 /// Something that is not here and would decide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -115,14 +115,7 @@ impl<C: Crypto> Judged<'_, C> {
 
     /// A verdict that blames somebody, and what shows whether it does so rightly.
     fn grounds(&mut self) {
-        let key = &self.evidence.agreement.third_party.sign;
-        let verdicts: Vec<&Signed<C, Verdict<C>>> = self
-            .evidence
-            .decided()
-            .map(|it| &it.verdict)
-            .filter(|it| it.is_by(key, self.subject()))
-            .collect();
-        for verdict in verdicts {
+        for verdict in self.verdicts() {
             let Decision::Fault { culprit, complaint, .. } = &verdict.body().decision else {
                 continue;
             };

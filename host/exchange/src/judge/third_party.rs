@@ -12,52 +12,13 @@ use crate::mutation::{Rule, leaves_out};
 use crate::party::are_evidently_bad;
 use crate::verdict::{Answer, Complaint, Decision, Rejection, Submitted, Unfounded, Verdict};
 
-impl<C: Crypto> Judged<'_, C> {
+impl<'a, C: Crypto> Judged<'a, C> {
     /// The third party's decision; its own faults show here.
     pub(super) fn third_party(&mut self) -> Option<Outcome> {
-        let agreement = &self.evidence.agreement;
-        let key = &agreement.third_party.sign;
-        let mut verdicts: Vec<&Signed<C, Verdict<C>>> = Vec::new();
-        for decided in self.evidence.decided() {
-            let verdict = &decided.verdict;
-            let known = verdicts.iter().any(|it| it.digest() == verdict.digest());
-            if !known && verdict.is_by(key, self.subject()) {
-                verdicts.push(verdict);
-            }
-        }
+        let verdicts = self.verdicts();
         let mut outcome = None;
         for verdict in &verdicts {
-            match verdict.body().check(verdict, agreement) {
-                Err(Unfounded::Date(_)) => {
-                    self.blame(Blame::Misdated);
-                    continue;
-                }
-                Err(_) => {
-                    self.blame(Blame::Baseless);
-                    continue;
-                }
-                Ok(()) if self.is_hollow(verdict) => {
-                    self.blame(Blame::Baseless);
-                    continue;
-                }
-                Ok(()) => {}
-            }
-            // It may be that our own clock is wrong: nobody is blamed.
-            let bounds = Bounds::of(agreement);
-            if let Err(Misdated::Future(date)) = dates::check(verdict.body(), &bounds, Some(self.at)) {
-                self.reasons.push(format!("a verdict is dated {date}, which has not come yet"));
-                continue;
-            }
-            if self.is_false_fault(verdict) {
-                self.blame(Blame::FalseFault);
-                continue;
-            }
-            let says = match &verdict.body().decision {
-                Decision::Complete { .. } => Outcome::Completed,
-                Decision::Abort { .. } => Outcome::Aborted,
-                Decision::Fault { .. } => Outcome::Fault,
-                Decision::Expired { .. } => Outcome::Expired,
-            };
+            let Some(says) = self.says(verdict) else { continue };
             // A completion that a fault was shown after counts as the fault; others as the
             // completion, if there are two.
             outcome = match (outcome, says) {
@@ -67,12 +28,11 @@ impl<C: Crypto> Judged<'_, C> {
                 _ => Some(says),
             };
         }
+        let contradicts = |(index, one): (usize, &&Signed<C, Verdict<C>>)| {
+            verdicts.iter().skip(index + 1).any(|other| !may_stand_together(one, other))
+        };
         let convicts = !leaves_out(Rule::TwoVerdictsConvict);
-        if convicts
-            && verdicts.iter().enumerate().any(|(index, one)| {
-                verdicts.iter().skip(index + 1).any(|other| !may_stand_together(one, other))
-            })
-        {
+        if convicts && verdicts.iter().enumerate().any(contradicts) {
             self.blame(Blame::TwoVerdicts);
             outcome = outcome.map(|_| Outcome::Completed).filter(|_| {
                 verdicts.iter().any(|it| matches!(it.body().decision, Decision::Complete { .. }))
@@ -85,16 +45,67 @@ impl<C: Crypto> Judged<'_, C> {
         if blames && verdicts.is_empty() && self.is_silent() {
             self.blame(Blame::Silence);
         }
-        if let Some(outcome) = outcome {
-            let words = match outcome {
-                Outcome::Completed => "the third party has completed the exchange",
-                Outcome::Aborted => "the third party will never complete the exchange",
-                Outcome::Fault => "the third party attests that one side has cheated",
-                Outcome::Expired => "the third party was asked too late",
-            };
-            self.reasons.push(words.into());
-        }
+        let culprit = verdicts.iter().find_map(|it| match &it.body().decision {
+            Decision::Fault { culprit, .. } => Some(culprit.name()),
+            _ => None,
+        });
+        self.reasons.push(match outcome? {
+            Outcome::Completed => "the third party has completed the exchange".into(),
+            Outcome::Aborted => "the third party will never complete the exchange".into(),
+            Outcome::Fault => {
+                format!(
+                    "the third party attests that the {} has cheated",
+                    culprit.unwrap_or("other side")
+                )
+            }
+            Outcome::Expired => "the third party was asked too late".into(),
+        });
         outcome
+    }
+
+    /// All verdicts that the third party has signed about this exchange, each once.
+    pub(super) fn verdicts(&self) -> Vec<&'a Signed<C, Verdict<C>>> {
+        let key = &self.evidence.agreement.third_party.sign;
+        let mut verdicts: Vec<&Signed<C, Verdict<C>>> = Vec::new();
+        for decided in self.evidence.decided() {
+            let verdict = &decided.verdict;
+            let known = verdicts.iter().any(|it| it.digest() == verdict.digest());
+            if !known && verdict.is_by(key, self.subject()) {
+                verdicts.push(verdict);
+            }
+        }
+        verdicts
+    }
+
+    /// What a verdict states, if it counts; if it does not, and not for our own clock, its signer is to
+    /// blame.
+    fn says(&mut self, verdict: &Signed<C, Verdict<C>>) -> Option<Outcome> {
+        let agreement = &self.evidence.agreement;
+        let deed = match verdict.body().check(verdict, agreement) {
+            Err(Unfounded::Date(_)) => Some(Blame::Misdated),
+            Err(_) => Some(Blame::Baseless),
+            Ok(()) if self.is_hollow(verdict) => Some(Blame::Baseless),
+            Ok(()) => None,
+        };
+        if let Some(deed) = deed {
+            self.blame(deed);
+            return None;
+        }
+        let bounds = Bounds::of(agreement);
+        if let Err(Misdated::Future(date)) = dates::check(verdict.body(), &bounds, Some(self.at)) {
+            self.reasons.push(format!("a verdict is dated {date}, which has not come yet"));
+            return None;
+        }
+        if self.is_false_fault(verdict) {
+            self.blame(Blame::FalseFault);
+            return None;
+        }
+        Some(match &verdict.body().decision {
+            Decision::Complete { .. } => Outcome::Completed,
+            Decision::Abort { .. } => Outcome::Aborted,
+            Decision::Fault { .. } => Outcome::Fault,
+            Decision::Expired { .. } => Outcome::Expired,
+        })
     }
 
     /// Whether a completion rests on promises that do not belong together, or that are worth
@@ -209,24 +220,7 @@ impl<C: Crypto> Judged<'_, C> {
             let new = complains(note.request) || !known(note.request);
             !new && verdicts.iter().any(|it| note.at > it.body().at.after(TOLERANCE))
         });
-        let completed = |digest| {
-            verdicts.iter().find_map(|it| match &it.body().decision {
-                Decision::Complete { from, .. } if it.digest() == digest => {
-                    Some((it.body().at, *from))
-                }
-                _ => None,
-            })
-        };
-        // A fault stops the money of a completion: after it, and before its money may move.
-        let stopped_late = verdicts.iter().any(|it| match &it.body().decision {
-            Decision::Fault { after: Some(digest), .. } => {
-                completed(*digest).is_some_and(|(at, from)| {
-                    it.body().at >= from || it.body().at.after(TOLERANCE) < at
-                })
-            }
-            _ => false,
-        });
-        too_long || noted_after || stopped_late
+        too_long || noted_after || stops_late(verdicts)
     }
 }
 
@@ -245,4 +239,22 @@ fn may_stand_together<C: Crypto>(
         }
     };
     follows(one, other) || follows(other, one)
+}
+
+/// Whether a fault stops the money of a completion before that was there, or when it could have gone.
+fn stops_late<C: Crypto>(verdicts: &[&Signed<C, Verdict<C>>]) -> bool {
+    let completed = |digest| {
+        verdicts.iter().find_map(|it| match &it.body().decision {
+            Decision::Complete { from, .. } if it.digest() == digest => Some((it.body().at, *from)),
+            _ => None,
+        })
+    };
+    verdicts.iter().any(|it| match &it.body().decision {
+        Decision::Fault { after: Some(digest), .. } => {
+            let fault = it.body().at;
+            completed(*digest)
+                .is_some_and(|(at, from)| fault >= from || fault.after(TOLERANCE) < at)
+        }
+        _ => false,
+    })
 }

@@ -65,7 +65,9 @@ impl<C: Crypto> Originator<C> {
                 self.completed(decided, now, holder)
             }
             Decision::Abort { .. } => self.undone(End::Aborted, decided, now),
-            Decision::Fault { culprit: Role::Responder, .. } => self.undone(End::Wronged, decided, now),
+            Decision::Fault { culprit: Role::Responder, .. } => {
+                self.undone(End::Wronged, decided, now)
+            }
             Decision::Fault { .. } => self.accused(decided, now),
             Decision::Expired { .. } => self.undone(End::Expired, decided, now),
         }

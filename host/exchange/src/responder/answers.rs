@@ -62,7 +62,9 @@ impl<C: Crypto> Responder<C> {
                 self.completed(decided, now, holder)
             }
             Decision::Abort { .. } => self.undone(End::Aborted, decided, now),
-            Decision::Fault { culprit: Role::Originator, .. } => self.undone(End::Aborted, decided, now),
+            Decision::Fault { culprit: Role::Originator, .. } => {
+                self.undone(End::Aborted, decided, now)
+            }
             Decision::Fault { .. } => self.accused(decided, now),
             Decision::Expired { .. } => self.undone(End::Expired, decided, now),
         }

@@ -67,9 +67,8 @@ pub fn read(files: &[PathBuf], believed: &Believed) -> Result<Given, Report> {
 
 /// An exported deal, or lines of a log.
 fn json(file: &Path, bytes: &[u8], given: &mut Given) -> Result<(), Report> {
-    let wrong = |what: &dyn std::fmt::Display| {
-        Report::input(format!("{}: {what}", file.display()), MEND)
-    };
+    let wrong =
+        |what: &dyn std::fmt::Display| Report::input(format!("{}: {what}", file.display()), MEND);
     let text = String::from_utf8_lossy(bytes);
     let lines = text.lines().filter(|it| !it.trim().is_empty());
     let lines: Result<Vec<Line>, _> = lines.map(serde_json::from_str).collect();

@@ -35,10 +35,13 @@ impl Believed {
                 .map_err(|error| Report::input(format!("{option} {text}: {error}"), mend))?;
             match key.kind == kind {
                 true => Ok(key),
-                false => Err(Report::input(format!("{option} {text}: a key of another kind"), mend)),
+                false => {
+                    Err(Report::input(format!("{option} {text}: a key of another kind"), mend))
+                }
             }
         };
-        let logs = logs.iter().map(|it| parse("--log-key", it, Kind::Log)).collect::<Result<_, _>>()?;
+        let logs =
+            logs.iter().map(|it| parse("--log-key", it, Kind::Log)).collect::<Result<_, _>>()?;
         let witnesses = witnesses.iter().map(|it| parse("--witness", it, Kind::Witness));
         Ok(Self { logs, witnesses: witnesses.collect::<Result<_, _>>()? })
     }

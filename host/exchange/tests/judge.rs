@@ -346,12 +346,14 @@ fn false_information_under_a_hash_lock_is_found_by_the_judge_too() {
         let seal = local.third.seal_public();
         semper_exchange_tests::trader::certify(&local.third, &seal, prepared)
     };
-    let lie = Kind::False(b"what came".to_vec(), b"what was promised".to_vec());
+    let promised = b"what was promised".to_vec();
+    let lie = Kind::False(b"what has come now".to_vec(), promised.clone());
     let money = Kind::Money(PRICE, vec![Mode::HashLock]);
     let traders = [
         Trader::new(&otto, &anna, bank, &[lie], &certify),
         Trader::new(&anna, &otto, bank, &[money], &certify),
     ];
+    traders[1].keys.goods().knows(&promised);
     let scene = Scene::new(&local, &traders);
     assert_eq!(scene.agreed.protocol, semper_exchange::Protocol::Hl);
     let mut run = scene.run();

@@ -169,8 +169,7 @@ fn check_exchange(row: &DealRow, item: &EvidenceRow, found: &mut Findings) {
         Ok(evidence) if evidence.agreement.deal == deal_name(row.id) => {
             let finding = exchange::judge(&evidence, item.stored);
             let id = evidence.agreement.id();
-            let why = finding.reasons.last().map_or("nothing to be found", String::as_str);
-            found.right.push(format!("{id}: {why}"));
+            found.right.push(format!("{id}: {}", finding.summary()));
         }
         _ => found.wrong.push("the evidence of an exchange that is not of this deal".into()),
     }

@@ -97,6 +97,21 @@ struct Case {
     exchanges: Vec<Vec<u8>>,
 }
 
+/// The evidence of exchanges in an exported deal, each as [`Evidence`] encodes it. Nothing is verified:
+/// the judge does that.
+///
+/// # Errors
+/// When it is no export.
+pub fn exchanges(bytes: &[u8]) -> Result<Vec<Vec<u8>>, ExportError> {
+    let form = |error: &dyn std::fmt::Display| ExportError::Form(error.to_string());
+    let file: File = serde_json::from_slice(bytes).map_err(|error| form(&error))?;
+    if file.format != FORMAT {
+        return Err(ExportError::Form(format!("format “{}”", file.format)));
+    }
+    let all = file.evidence.iter().filter(|it| it.kind == "exchange");
+    all.map(|it| BASE64_STANDARD.decode(&it.cose).map_err(|error| form(&error))).collect()
+}
+
 /// Examines an exported deal by one's own trust file: what is right, what is wrong, and the
 /// account of the component's calls.
 pub fn examine(
@@ -368,7 +383,7 @@ fn exchanged(case: &Case, bytes: &[u8], replayed: &Replayed, found: &mut Finding
             .push(format!("{id}: carried out, but the component did not ask for it"));
     }
     let finding = judge(&evidence, Timestamp::now());
-    let why = finding.reasons.last().map_or("nothing to be found", String::as_str);
+    let why = finding.summary();
     found.right.push(format!("exchange: asked for by the component and agreed to; {why}"));
 }
 

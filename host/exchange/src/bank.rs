@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::agreement::Agreed;
 use crate::crypto::{Body, Crypto, Signed};
+use crate::dates::{self, Bounds, Misdated};
 use crate::item::{Item, Role};
 use crate::verdict::{Decision, Verdict};
 
@@ -161,13 +162,21 @@ pub enum ClaimError {
     /// The verdict is of a kind that says nothing about this hold.
     #[error("the verdict says nothing about this hold: {0}")]
     Verdict(String),
+    /// The verdict is not of today: nothing has moved, and it may be shown again.
+    #[error("the verdict counts from {0} on, by the clock here")]
+    NotYet(Timestamp),
 }
 
-/// The instruction that a claim gives to the hold of this order, once its right is verified.
+/// The instruction that a claim gives to the hold of this order, once its right is verified; `now`
+/// is the payment system's own clock.
 ///
 /// # Errors
 /// When whoever claims has no right to.
-pub fn authorise<C: Crypto>(order: &Order<C>, claim: &Claim<C>) -> Result<Instruction, ClaimError> {
+pub fn authorise<C: Crypto>(
+    order: &Order<C>,
+    claim: &Claim<C>,
+    now: Timestamp,
+) -> Result<Instruction, ClaimError> {
     let signed = |by: bool, what: &str| match by {
         true => Ok(()),
         false => Err(ClaimError::Signer(what.into())),
@@ -206,13 +215,14 @@ pub fn authorise<C: Crypto>(order: &Order<C>, claim: &Claim<C>) -> Result<Instru
             signed(*key == order.third_party && fence.is_by(key, order.exchange), "fence")?;
             Ok(Instruction::Fence)
         }
-        Claim::Verdict(attested) => by_verdict(order, attested),
+        Claim::Verdict(attested) => by_verdict(order, attested, now),
     }
 }
 
 fn by_verdict<C: Crypto>(
     order: &Order<C>,
     verdict: &Signed<C, Verdict<C>>,
+    now: Timestamp,
 ) -> Result<Instruction, ClaimError> {
     let keys = |role: Role| match role == order.payer_role {
         true => order.payer,
@@ -223,6 +233,10 @@ fn by_verdict<C: Crypto>(
         .body()
         .is_founded(verdict, order.exchange, &order.third_party, &parties)
         .map_err(|why| ClaimError::Verdict(why.to_string()))?;
+    dates::check(verdict.body(), &Bounds::of_order(order), Some(now)).map_err(|why| match why {
+        Misdated::Future(date) => ClaimError::NotYet(date),
+        why => ClaimError::Verdict(why.to_string()),
+    })?;
     Ok(match (&verdict.body().decision, order.kind) {
         (Decision::Complete { from, .. }, Kind::Lock) => Instruction::Release { from: Some(*from) },
         (Decision::Complete { .. }, _) => Instruction::Finalize { verdict: true },

@@ -3,49 +3,71 @@
 //!
 //! The arbiter's rules, in this order (`docs/exchange.md`, “Evidence and the judge”): the
 //! agreement and its keys; a third party that contradicts itself, decides without a basis, or is
-//! silent beyond its time, is liable; delivered items and completions beat aborts; a claimant
+//! dated as it cannot be, or silent beyond its time, is liable; delivered items and completions beat aborts; a claimant
 //! shows both promises; information that differs from its description is shown by one chunk;
 //! otherwise things stay as they are.
 
 mod evidence;
 mod finding;
+mod joined;
+mod missing;
+mod third_party;
 
 use semper_base::{Digest, Timestamp};
 use semper_items::Hold;
 
 use crate::agreement::{Agreed, Protocol};
 use crate::crypto::{Crypto, Half, Named, Signed};
+use crate::dates::{self, Bounds};
 use crate::item::{Fraud, Item, ItemSignature, Money, Role};
 use crate::manager::Place;
 use crate::message::{Accept, Delivery, Promise, Token};
-use crate::mutation::{Rule, leaves_out};
-use crate::party::are_evidently_bad;
-use crate::verdict::{Abort, Answer, Complaint, Decision, Rejection, Replacement, Verdict, Wish};
+use crate::verdict::{Abort, Complaint, Decision, Replacement, Wish};
 
 pub use evidence::{Evidence, Rebuttal};
 pub use finding::{Blame, Finding, Got, Outcome, Ruling};
+pub use joined::{Line, PublicLog, join, judge_together};
+pub use missing::Missing;
 
 /// Finds who has what, who is to blame and what follows, as of this date.
 pub fn judge<C: Crypto>(evidence: &Evidence<C>, at: Timestamp) -> Finding {
-    let mut case = Judged { evidence, blame: Vec::new(), reasons: Vec::new() };
+    judge_by(evidence, &[], &[], at)
+}
+
+/// As [`judge`], with third parties' logs, and with what other exchanges show.
+fn judge_by<C: Crypto>(
+    evidence: &Evidence<C>,
+    logs: &[PublicLog],
+    elsewhere: &[Blame],
+    at: Timestamp,
+) -> Finding {
+    let (blame, missing, reasons) = (Vec::new(), Vec::new(), Vec::new());
+    let mut case = Judged { evidence, at, blame, missing, reasons };
     let agreement = &evidence.agreement;
     let promised = case.promises();
-    let verdict = case.third_party(at);
+    let verdict = case.third_party();
+    case.logged(logs);
     case.parties();
+    elsewhere.iter().for_each(|it| case.blame(*it));
     let from_originator = case.got(Role::Originator);
     let from_responder = case.got(Role::Responder);
-    case.withheld(&[&from_originator, &from_responder]);
+    case.replacements(verdict, &[&from_originator, &from_responder]);
     let ruling = case.rule(agreement, promised, verdict, &from_originator, &from_responder);
+    case.missing(verdict, ruling, promised, &[&from_originator, &from_responder]);
     case.blame.sort_unstable();
     case.blame.dedup();
-    let Judged { blame, mut reasons, .. } = case;
+    case.missing.sort_unstable();
+    case.missing.dedup();
+    let Judged { blame, missing, mut reasons, .. } = case;
     reasons.dedup();
-    Finding { promised, from_originator, from_responder, verdict, blame, ruling, reasons }
+    Finding { promised, from_originator, from_responder, verdict, blame, missing, ruling, reasons }
 }
 
 struct Judged<'a, C: Crypto> {
     evidence: &'a Evidence<C>,
+    at: Timestamp,
     blame: Vec<Blame>,
+    missing: Vec<Missing>,
     reasons: Vec<String>,
 }
 
@@ -100,161 +122,6 @@ impl<C: Crypto> Judged<'_, C> {
         promised
     }
 
-    /// The third party's decision; its own faults show here.
-    fn third_party(&mut self, at: Timestamp) -> Option<Outcome> {
-        let agreement = &self.evidence.agreement;
-        let key = &agreement.third_party.sign;
-        let mut verdicts: Vec<&Signed<C, Verdict<C>>> = Vec::new();
-        for decided in self.evidence.decided() {
-            let verdict = &decided.verdict;
-            let known = verdicts.iter().any(|it| it.digest() == verdict.digest());
-            if !known && verdict.is_by(key, self.subject()) {
-                verdicts.push(verdict);
-            }
-        }
-        let mut outcome = None;
-        for verdict in &verdicts {
-            if verdict.body().check(verdict, agreement).is_err() || self.is_hollow(verdict) {
-                self.blame(Blame::Baseless);
-                continue;
-            }
-            if self.is_false_fault(verdict) {
-                self.blame(Blame::FalseFault);
-                continue;
-            }
-            let says = match &verdict.body().decision {
-                Decision::Complete { .. } => Outcome::Completed,
-                Decision::Abort { .. } => Outcome::Aborted,
-                Decision::Fault { .. } => Outcome::Fault,
-                Decision::Expired { .. } => Outcome::Expired,
-            };
-            // A completion that a fault was shown after counts as the fault; others as the
-            // completion, if there are two.
-            outcome = match (outcome, says) {
-                (Some(Outcome::Completed), Outcome::Fault) => Some(Outcome::Fault),
-                (Some(Outcome::Fault), Outcome::Completed) => Some(Outcome::Fault),
-                (Some(Outcome::Completed), _) => Some(Outcome::Completed),
-                _ => Some(says),
-            };
-        }
-        let convicts = !leaves_out(Rule::TwoVerdictsConvict);
-        if convicts
-            && verdicts.iter().enumerate().any(|(index, one)| {
-                verdicts.iter().skip(index + 1).any(|other| !may_stand_together(one, other))
-            })
-        {
-            self.blame(Blame::TwoVerdicts);
-            outcome = outcome.map(|_| Outcome::Completed).filter(|_| {
-                verdicts.iter().any(|it| matches!(it.body().decision, Decision::Complete { .. }))
-            });
-        }
-        let blames = !leaves_out(Rule::SilenceBlames);
-        if blames && verdicts.is_empty() && self.is_silent(at) {
-            self.blame(Blame::Silence);
-        }
-        if let Some(outcome) = outcome {
-            let words = match outcome {
-                Outcome::Completed => "the third party has completed the exchange",
-                Outcome::Aborted => "the third party will never complete the exchange",
-                Outcome::Fault => "the third party attests that one side has cheated",
-                Outcome::Expired => "the third party was asked too late",
-            };
-            self.reasons.push(words.into());
-        }
-        outcome
-    }
-
-    /// Whether a completion rests on promises that do not belong together, or that are worth
-    /// nothing as anybody can see; as far as they are here.
-    fn is_hollow(&self, verdict: &Signed<C, Verdict<C>>) -> bool {
-        let Decision::Complete { promise, accept, .. } = &verdict.body().decision else {
-            return false;
-        };
-        let agreement = &self.evidence.agreement;
-        let accept = accept.as_ref().map(|it| it.digest);
-        let accept = self.evidence.accepts().find(|it| Some(it.digest()) == accept);
-        let given = self.evidence.promises().find(|it| it.digest() == promise.digest);
-        accept.is_some_and(|it| {
-            it.body().promise != promise.digest
-                || are_evidently_bad(agreement, Role::Responder, &it.body().tokens)
-        }) || given
-            .is_some_and(|it| are_evidently_bad(agreement, Role::Originator, &it.body().tokens))
-    }
-
-    /// Whether there is a note of receipt whose time is over, and no answer to that request.
-    fn is_silent(&self, at: Timestamp) -> bool {
-        let key = &self.evidence.agreement.third_party.sign;
-        let rejected = |request: Digest| {
-            self.evidence.answers.iter().any(|answer| match answer {
-                Answer::Rejected(it) => {
-                    it.body().request == request
-                        && it.body().why != Rejection::Pending
-                        && it.is_by(key, self.subject())
-                }
-                _ => false,
-            })
-        };
-        self.evidence.answers.iter().any(|answer| match answer {
-            Answer::Submitted(it) => {
-                it.is_by(key, self.subject())
-                    && at > it.body().decide_by
-                    && !rejected(it.body().request)
-            }
-            _ => false,
-        })
-    }
-
-    /// Whether a fault blames an escrow that, made again from what its maker shows, is good.
-    fn is_false_fault(&self, verdict: &Signed<C, Verdict<C>>) -> bool {
-        let Decision::Fault { culprit, leaf, promise, accept, complaint, .. } =
-            &verdict.body().decision
-        else {
-            return false;
-        };
-        if complaint.is_some() {
-            // A complaint that is here and shows nothing.
-            let named = |it: &&Signed<C, Complaint<C>>| Some(it.digest()) == *complaint;
-            return self
-                .complaints()
-                .find(named)
-                .is_some_and(|it| it.body().shows(&self.evidence.agreement).is_none());
-        }
-        let agreement = &self.evidence.agreement;
-        let index = usize::try_from(*leaf).unwrap_or(usize::MAX);
-        let item = agreement.gives(*culprit).get(index).map(|leaf| &leaf.item);
-        let Some(Item::Information(info)) = item else { return true };
-        let tokens = match culprit {
-            Role::Originator => self
-                .evidence
-                .promises()
-                .find(|it| it.digest() == promise.digest)
-                .map(|it| &it.body().tokens),
-            Role::Responder => self
-                .evidence
-                .accepts()
-                .find(|it| Some(it.digest()) == accept.as_ref().map(|it| it.digest))
-                .map(|it| &it.body().tokens),
-        };
-        let Some(Token::Escrow { escrow, .. }) = tokens.and_then(|it| it.get(index)) else {
-            return false;
-        };
-        let bound = Place { agreement, from: *culprit, index }.name();
-        let clears = !leaves_out(Rule::RebuttalClears);
-        clears
-            && self.evidence.rebuttals.iter().any(|rebuttal| {
-                rebuttal.from == *culprit
-                    && rebuttal.leaf == *leaf
-                    && info.is_share::<C>(Half::Escrowed, &rebuttal.share)
-                    && C::seal(
-                        &agreement.third_party.seal,
-                        Half::Escrowed,
-                        &bound,
-                        &rebuttal.share,
-                        &rebuttal.seed,
-                    ) == *escrow
-            })
-    }
-
     fn complaints(&self) -> impl Iterator<Item = &Signed<C, Complaint<C>>> {
         self.evidence.requests.iter().filter_map(|it| match &it.wish {
             Wish::Complain(complaint) => Some(&**complaint),
@@ -282,33 +149,17 @@ impl<C: Crypto> Judged<'_, C> {
         if (asked || answered) && delivered {
             self.blame(Blame::AbortedAndDelivered);
         }
+        for role in [Role::Originator, Role::Responder] {
+            let others =
+                |token: &Token<C>| matches!(token, Token::Fact(it) if it.subject() != subject);
+            if self.evidence.tokens(role).any(|tokens| tokens.iter().any(others)) {
+                self.blame(Blame::OtherHold(role));
+            }
+        }
         let frauds: Vec<Fraud> =
             self.complaints().filter_map(|it| it.body().shows(&self.evidence.agreement)).collect();
         for fraud in frauds {
             self.blame(Blame::Fraud(Role::Originator, fraud));
-        }
-    }
-
-    /// A completion without what takes some information's place. The third party clears itself by
-    /// laying its own answers before the judge.
-    fn withheld(&mut self, got: &[&[Got]; 2]) {
-        let agreement = &self.evidence.agreement;
-        let completed = self.evidence.decided().any(|it| {
-            matches!(it.verdict.body().decision, Decision::Complete { .. })
-                && it.verdict.body().check(&it.verdict, agreement).is_ok()
-        });
-        let roles = [Role::Originator, Role::Responder];
-        let missing = roles.into_iter().zip(got).any(|(from, got)| {
-            // Whoever has asked is who would have been shown it.
-            let asked = self.evidence.requests.iter().any(|it| it.wish.role() == from.other());
-            let mut leaves = agreement.gives(from).iter().zip(*got);
-            asked
-                && leaves.any(|(leaf, got)| {
-                    matches!(leaf.item, Item::Information(_)) && *got == Got::Unproven
-                })
-        });
-        if completed && missing {
-            self.blame(Blame::Withheld);
         }
     }
 
@@ -394,8 +245,10 @@ impl<C: Crypto> Judged<'_, C> {
         let key = &agreement.third_party.sign;
         self.evidence.decided().any(|decided| {
             let verdict = &decided.verdict;
+            let bounds = Bounds::of(agreement);
             let counts = matches!(verdict.body().decision, Decision::Complete { .. })
-                && verdict.body().check(verdict, agreement).is_ok();
+                && verdict.body().check(verdict, agreement).is_ok()
+                && dates::check(verdict.body(), &bounds, Some(self.at)).is_ok();
             let deposit = |given: &Delivery<C>| self.is_item(place, item, given);
             counts
                 && decided.replacements.iter().any(|it| match (it, item) {
@@ -441,33 +294,24 @@ impl<C: Crypto> Judged<'_, C> {
             (false, false) if verdict.is_some_and(|it| it != Outcome::Completed) => Ruling::Undone,
             _ => Ruling::StatusQuo,
         };
-        self.reasons.push(match ruling {
-            Ruling::Completed => {
+        let owed = self.missing.iter().find_map(|it| match it {
+            Missing::Replacement(role) => Some(role),
+            _ => None,
+        });
+        self.reasons.push(match (ruling, owed) {
+            (Ruling::Completed, Some(role)) => format!(
+                "the third party has completed it; what takes the place of the {}'s items is not here",
+                role.other().name()
+            ),
+            (Ruling::Completed, None) => {
                 "both sides have what they were promised, or what replaces it".into()
             }
-            Ruling::Undone => "neither side has anything of the other: nobody owes anything".into(),
-            Ruling::Owed(role) => {
+            (Ruling::Undone, _) => "neither side has anything of the other: nobody owes anything".into(),
+            (Ruling::Owed(role), _) => {
                 format!("the other side has what it was promised; the {} has not", role.name())
             }
-            Ruling::StatusQuo => "nothing here shows that anybody owes anything".into(),
+            (Ruling::StatusQuo, _) => "nothing here shows that anybody owes anything".into(),
         });
         ruling
     }
-}
-
-/// Whether an honest third party may have signed both.
-fn may_stand_together<C: Crypto>(
-    one: &Signed<C, Verdict<C>>,
-    other: &Signed<C, Verdict<C>>,
-) -> bool {
-    let follows = |fault: &Signed<C, Verdict<C>>, completion: &Signed<C, Verdict<C>>| {
-        let completed = matches!(completion.body().decision, Decision::Complete { .. });
-        match &fault.body().decision {
-            Decision::Fault { after: Some(after), .. } => {
-                completed && *after == completion.digest()
-            }
-            _ => false,
-        }
-    };
-    follows(one, other) || follows(other, one)
 }

@@ -18,6 +18,7 @@
 //! | [`machine`], [`party`] | what the two share: the machine's common part; events, effects, folding over a package |
 //! | [`third`] | the third party's machine |
 //! | [`verdict`] | requests, verdicts with their basis, replacements |
+//! | [`dates`] | which dates count: for parties, banks and judge alike |
 //! | [`manager`] | what each kind of item does at each step |
 //! | [`package`] | what a leaf stands for in its deal; what is said before an agreement |
 //! | [`obtained`] | what an exchange has given, in a form that stands by itself |
@@ -34,6 +35,7 @@
 pub mod agreement;
 pub mod bank;
 pub mod crypto;
+pub mod dates;
 pub mod driven;
 pub mod fence;
 pub mod information;

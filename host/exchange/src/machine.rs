@@ -8,11 +8,15 @@ use serde::{Deserialize, Serialize};
 use crate::agreement::Agreed;
 use crate::bank::{Claim, Fact, order_for};
 use crate::crypto::{Crypto, Holder, HolderError, Signed};
+use crate::dates::{self, Bounds};
 use crate::item::Role;
+use crate::judge::{self, Evidence};
 use crate::manager::Secret;
 use crate::mutation::{Rule, leaves_out};
 use crate::party::{Claimed, Effect, End, Kept, items, said};
-use crate::verdict::{Abort, Answer, Decided, Decision, Deposit, Request, Resolve, Wish};
+use crate::verdict::{
+    Abort, Answer, Decided, Decision, Deposit, Request, Resolve, Submitted, Wish,
+};
 
 /// A side's machine, in states `S`: [`crate::Originator`] or [`crate::Responder`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -62,6 +66,9 @@ pub(crate) type Stepped<C, S> = Result<(Machine<C, S>, Vec<Effect<C>>), HolderEr
 pub(crate) enum Heard {
     /// Not for us, not now, or not the third party's.
     Nothing,
+    /// Of the future, by our clock: no verdict yet. It is kept beside the others, since it and
+    /// another convict the third party.
+    Early,
     /// Signed by the third party, and without a basis: that is evidence against it.
     Baseless,
     /// The verdict has its basis and counts.
@@ -193,7 +200,7 @@ impl<C: Crypto, S: Standing> Machine<C, S> {
     }
 
     /// Whether a verdict is for us and counts; if it is the third party's, it is kept.
-    pub(crate) fn hear(&mut self, decided: &Decided<C>) -> Heard {
+    pub(crate) fn hear(&mut self, decided: &Decided<C>, now: Timestamp) -> Heard {
         let verdict = &decided.verdict;
         let unnamed = leaves_out(Rule::VerdictNamesExchange);
         let subject = if unnamed { verdict.subject() } else { self.agreement.subject() };
@@ -201,17 +208,58 @@ impl<C: Crypto, S: Standing> Machine<C, S> {
         if !self.state.hears_verdicts() || !verdict.is_by(third, subject) {
             return Heard::Nothing;
         }
-        self.kept.note(&Answer::Decided(Box::new(decided.clone())));
         let believed = unnamed && matches!(verdict.body().decision, Decision::Abort { .. });
-        match verdict.body().check(verdict, &self.agreement) {
-            Err(_) if !believed => Heard::Baseless,
-            _ => Heard::Founded,
+        let founded = believed || verdict.body().check(verdict, &self.agreement).is_ok();
+        let bounds = Bounds::of(&self.agreement);
+        if founded && dates::check(verdict.body(), &bounds, Some(now)).is_err() {
+            self.kept.note(&Answer::Decided(Box::new(decided.clone())));
+            return Heard::Early;
         }
+        self.kept.decide(decided);
+        if founded { Heard::Founded } else { Heard::Baseless }
+    }
+
+    /// Whether a note of receipt is the third party's, and not of the future. One that gives the
+    /// third party more time than it may have is kept as well: it convicts it.
+    pub(crate) fn is_note(&self, note: &Signed<C, Submitted>, now: Timestamp) -> bool {
+        let dated = dates::check_note(note.body(), Some(now));
+        note.is_by(&self.agreement.third_party.sign, self.agreement.subject())
+            && dated.err().is_none_or(dates::Misdated::convicts)
+    }
+
+    /// The third party has done what it must not, it seems. We say so if, and only if, any judge
+    /// finds it from what is kept here; otherwise the third party is asked again.
+    pub(crate) fn accuse(self, now: Timestamp) -> Stepped<C, S> {
+        let finding = judge::judge(&self.evidence(), now);
+        if finding.convicts_third_party() {
+            return self.ended(End::ThirdPartyFault);
+        }
+        Ok((self, vec![Effect::Persist]))
+    }
+
+    /// We are called a cheat. If it is shown to be false the third party is at fault; otherwise it
+    /// stands, for an arbiter, and ends the exchange as an abort does.
+    pub(crate) fn accused(self, decided: &Decided<C>, now: Timestamp) -> Stepped<C, S> {
+        self.undone(End::Disputed, decided, now)
+    }
+
+    /// What we can lay before a judge. Whoever is called a cheat for an escrow shows how it was made.
+    pub fn evidence(&self) -> Evidence<C> {
+        let mut evidence = Evidence::of(self.agreement.clone()).with(&self.kept);
+        evidence.rebut(S::US, &self.secrets);
+        evidence
     }
 
     /// It will never be completed: own money comes back.
-    pub(crate) fn undone(mut self, end: End, decided: &Decided<C>) -> Stepped<C, S> {
+    pub(crate) fn undone(
+        mut self,
+        end: End,
+        decided: &Decided<C>,
+        now: Timestamp,
+    ) -> Stepped<C, S> {
         self.kept.owed = None;
+        let convicts = judge::judge(&self.evidence(), now).convicts_third_party();
+        let end = if convicts { End::ThirdPartyFault } else { end };
         if order_for(&self.agreement, S::US).is_none() {
             return self.ended(end);
         }

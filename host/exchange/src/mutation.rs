@@ -17,13 +17,13 @@ pub enum Rule {
     VerifiableTokens,
     /// 5: what is sent has been stored.
     PersistFirst,
-    /// 40: what the keys are asked to sign has been stored: they hold it against us.
+    /// 44: what the keys are asked to sign has been stored: they hold it against us.
     IntentFirst,
-    /// 41: a beginning that could not be stored is tried again.
+    /// 45: a beginning that could not be stored is tried again.
     BeginsAgain,
-    /// 42: keys that will not sign are not asked for ever.
+    /// 46: keys that will not sign are not asked for ever.
     DenialMoves,
-    /// 43: an exchange whose last date has passed closes by itself.
+    /// 47: an exchange whose last date has passed closes by itself.
     Closes,
     /// 6: a verdict names the exchange.
     VerdictNamesExchange,

@@ -109,7 +109,7 @@ impl<C: Crypto> Originator<C> {
             Event::Start if self.state == State::Idle => self.start(holder),
             Event::Message(Message::Accept(accept)) => self.accepted(accept, holder),
             Event::Message(Message::Settle(settle)) => self.settled(settle, holder),
-            Event::Answer(answer) => self.answered(answer, holder),
+            Event::Answer(answer) => self.answered(answer, now, holder),
             Event::Fact(fact) => self.told(fact, holder),
             Event::Refused => self.refused(holder),
             Event::Resend => Ok(self.again()),

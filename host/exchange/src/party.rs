@@ -15,6 +15,9 @@ use crate::message::{Accept, Deliver, Delivery, Message, Promise, Settle, Token}
 use crate::mutation::{Rule, leaves_out};
 use crate::verdict::{Answer, Decided, Request};
 
+/// Answers of the third party that are kept of one exchange.
+const MOST_ANSWERS: usize = 8;
+
 /// Everything signed that a party has of an exchange: its evidence, and what it sends again.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound = "")]
@@ -148,12 +151,15 @@ pub enum End {
     #[error("the third party was asked too late; it completes nothing any more")]
     #[mend("ask the third party earlier: leave the host running")]
     Expired,
-    /// The information was false, and the money could not be stopped any more.
-    #[error("what came is not what was described; the evidence is kept for an arbiter")]
+    /// The information is said to be false: what came, and its money could not be stopped any more; or
+    /// what we gave, and the third party says so.
+    #[error(
+        "what was given is said not to be what was described; the evidence is kept for an arbiter"
+    )]
     #[mend("give the evidence to the arbiter: semper judge")]
     Disputed,
     /// Weak fairness: the peer has cheated, and the third party attests it.
-    #[error("the other side has cheated; the third party attests it")]
+    #[error("the third party attests that the other side has cheated")]
     #[mend("give the evidence to the arbiter: semper judge")]
     Wronged,
     /// The last date has passed, and nobody has answered who could end it.
@@ -188,10 +194,26 @@ impl<C: Crypto> Kept<C> {
     /// Keeps an answer that is not there yet. Few distinct ones can be: a verdict, contradictions
     /// of a third party that lies, and the last note of receipt.
     pub(crate) fn note(&mut self, answer: &Answer<C>) {
-        const MOST: usize = 8;
-        if !self.answers.contains(answer) && self.answers.len() < MOST {
+        if !self.answers.contains(answer) && self.answers.len() < MOST_ANSWERS {
             self.answers.push(answer.clone());
         }
+    }
+
+    /// Keeps a verdict that counts, or that convicts whoever signed it, before all other answers:
+    /// it is the verdict. Of the same verdict the fuller answer stays.
+    pub(crate) fn decide(&mut self, decided: &Decided<C>) {
+        let mut full = decided.clone();
+        self.answers.retain(|answer| match answer {
+            Answer::Decided(known) if known.verdict == full.verdict => {
+                if known.replacements.len() > full.replacements.len() {
+                    full = (**known).clone();
+                }
+                false
+            }
+            _ => true,
+        });
+        self.answers.truncate(MOST_ANSWERS - 1);
+        self.answers.insert(0, Answer::Decided(Box::new(full)));
     }
 
     /// The verdict that was given, if any.

@@ -28,7 +28,7 @@ use crate::mutation::{Rule, leaves_out};
 use crate::party::{
     Claimed, Effect, End, Event, Taken, are_good, is_committed, items, take, tokens,
 };
-use crate::verdict::{Complaint, Replacement, Resolve, Wish};
+use crate::verdict::{Complaint, Replacement, Request, Resolve, Wish};
 
 /// The states of a responder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -106,7 +106,7 @@ impl<C: Crypto> Responder<C> {
         match event {
             Event::Message(Message::Promise(promise)) => self.promised(promise, now, holder),
             Event::Message(Message::Deliver(deliver)) => self.delivered(deliver, holder),
-            Event::Answer(answer) => self.answered(answer, holder),
+            Event::Answer(answer) => self.answered(answer, now, holder),
             Event::Fact(fact) => self.told(fact, holder),
             Event::Refused if self.state == State::Committing => self.ended(End::Aborted),
             Event::Resend => Ok(self.again()),
@@ -281,12 +281,16 @@ impl<C: Crypto> Responder<C> {
         else {
             return self.ended(End::Disputed);
         };
-        if self.agreement.protocol == Protocol::Hl {
-            return self.ended(End::Disputed);
-        }
         let complaint = Complaint { promise, leaf, shares, proof };
         let signed = Signed::new(holder, self.agreement.subject(), complaint)?;
-        self.ask(Wish::Complain(Box::new(signed)), State::Complaining)
+        let wish = Wish::Complain(Box::new(signed));
+        if self.agreement.protocol == Protocol::Hl {
+            // Nobody can be asked to stop the money; the complaint is for the judge.
+            let (promise, accept) = (self.kept.promise.clone(), self.kept.accept.clone());
+            self.kept.request = promise.map(|promise| Request { wish, promise, accept });
+            return self.ended(End::Disputed);
+        }
+        self.ask(wish, State::Complaining)
     }
 
     /// Both shares of an information's key, from what came.
@@ -306,6 +310,9 @@ impl<C: Crypto> Responder<C> {
         let items = self.kept.deliver.as_ref().map(|it| &it.body().items);
         if let Some(Delivery::Key(key)) = items.and_then(|items| items.get(index)) {
             return Ok(Some((key.clone(), peers)));
+        }
+        if let Some(key) = self.kept.facts.iter().find_map(|it| it.body().opened.clone()) {
+            return Ok(Some((key, peers)));
         }
         let opened = self.kept.decided().and_then(|it| it.replacements.get(index));
         match opened {
@@ -366,10 +373,7 @@ impl<C: Crypto> Responder<C> {
         let given = self.tokens_of_peer();
         match take(&self.agreement, PEER, &given, &[Delivery::Key(share)], holder)? {
             Taken::Here => self.ended(End::Done),
-            Taken::False(_, fraud, proof) => {
-                self.kept.fraud = Some((fraud, proof));
-                self.ended(End::Disputed)
-            }
+            Taken::False(index, fraud, proof) => self.complain(index, fraud, proof, holder),
             _ => self.stay(),
         }
     }

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::agreement::{Agreed, Protocol};
 use crate::bank::{Claim, Fact, Fence};
 use crate::crypto::{Crypto, Detached, Holder, HolderError, Signed};
+use crate::dates;
 use crate::item::{Fraud, Role};
 use crate::manager::{Manager as _, Place, Plan};
 use crate::message::{Accept, Delivery, Promise, Token};
@@ -262,10 +263,21 @@ fn continued<C: Crypto>(
     if pending.request.accept.is_none() {
         pending.request.accept.clone_from(&request.accept);
     }
-    match pending.request.promise.body().agreement.protocol {
+    let agreement = &pending.request.promise.body().agreement;
+    match agreement.protocol {
+        Protocol::Inline if is_over(agreement, now) => {
+            let decision = Decision::Expired { close_by: agreement.close_by };
+            decide(&pending.request, decision, now, (None, None))
+        }
         Protocol::Inline => deposits::deposited(*pending, request, now, holder),
         _ => fence(*pending, holder),
     }
+}
+
+/// Whether the last date of a decision has passed: then it was too late, also for whoever has asked
+/// in time.
+fn is_over<C: Crypto>(agreement: &Agreed<C>, now: Timestamp) -> bool {
+    dates::last_decision(agreement).is_some_and(|last| now > last)
 }
 
 /// GG and WG: everything follows from the tokens.
@@ -377,6 +389,7 @@ fn weigh<C: Crypto>(
     let facts = pending.facts.clone();
     let (originator, responder) = (told(Role::Originator), told(Role::Responder));
     let decision = match agreement.protocol {
+        _ if is_over(&agreement, now) => Decision::Expired { close_by: agreement.close_by },
         Protocol::Rr => {
             let (Some(originator), Some(responder)) = (originator, responder) else {
                 return reject(Some(Case::Pending(pending)), Rejection::Pending);

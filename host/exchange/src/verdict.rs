@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::agreement::{Agreed, Protocol};
 use crate::bank::{Fact, Order, order_for};
 use crate::crypto::{Body, Crypto, Detached, Half, Signed};
+use crate::dates::{self, Bounds, Misdated};
 use crate::information::Proof;
 use crate::item::{Fraud, Information, Item, Role};
 use crate::message::{Accept, Delivery, Promise};
@@ -235,6 +236,9 @@ pub enum Unfounded {
     /// The third party may not decide so under this protocol.
     #[error("the third party may not decide so under this protocol")]
     Protocol,
+    /// It is dated as no verdict of this exchange may be.
+    #[error("{0}")]
+    Date(#[from] Misdated),
 }
 
 impl<C: Crypto> Verdict<C> {
@@ -277,24 +281,18 @@ impl<C: Crypto> Verdict<C> {
     }
 
     /// Whether the agreement lets the third party decide so; with [`Verdict::is_founded`],
-    /// whether the verdict counts. Facts are verified against the agreed payment systems' keys.
+    /// whether the verdict counts. Facts are verified against the agreed payment systems' keys, dates
+    /// against the agreement's; whether a date has come is for the reader's clock to say.
     ///
     /// # Errors
     /// Names what is missing.
     pub fn check(&self, signed: &Signed<C, Self>, agreement: &Agreed<C>) -> Result<(), Unfounded> {
         let keys = [agreement.originator.sign, agreement.responder.sign];
         self.is_founded(signed, agreement.subject(), &agreement.third_party.sign, &keys)?;
+        dates::check(self, &Bounds::of(agreement), None)?;
         let allowed = match (&self.decision, agreement.protocol) {
             (_, Protocol::Hl) => false,
-            // Whoever may complain has its time for it.
-            (Decision::Complete { from, .. }, _)
-                if from.millis() < self.at.millis().saturating_add(agreement.dispute_ms) =>
-            {
-                false
-            }
-            (Decision::Expired { close_by }, _) => {
-                *close_by == agreement.close_by && self.at > *close_by
-            }
+            (Decision::Expired { .. }, _) => true,
             (Decision::Abort { asked, .. }, Protocol::Gg | Protocol::Wg) => {
                 matches!(asked, Asked::Abort(Role::Originator, _))
             }

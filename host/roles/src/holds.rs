@@ -97,7 +97,7 @@ impl Holds<'_> {
             Claim::Open(share) => Some(share.as_bytes().to_vec()),
             _ => None,
         };
-        let decide = |row: Option<&HoldRow>| match decide(request, row)? {
+        let decide = |row: Option<&HoldRow>| match decide(request, row, now)? {
             Instruction::Fence if row.is_none() && !is_taken() => Err(HoldsError::Strangers),
             instruction => Ok(instruction),
         };
@@ -144,13 +144,17 @@ fn stored(row: &HoldRow) -> Result<Option<Order<Standard>>, HoldsError> {
 }
 
 /// What a claim does, once its right has been verified.
-fn decide(request: &ClaimRequest, row: Option<&HoldRow>) -> Result<Instruction, HoldsError> {
+fn decide(
+    request: &ClaimRequest,
+    row: Option<&HoldRow>,
+    now: Timestamp,
+) -> Result<Instruction, HoldsError> {
     let order = row.map(stored).transpose()?.flatten();
     match (order, row, &request.claim) {
         (Some(order), ..) if order.exchange != request.exchange => {
             Err(ClaimError::Leaf("claim".into()).into())
         }
-        (Some(order), _, claim) => Ok(authorise(&order, claim)?),
+        (Some(order), _, claim) => Ok(authorise(&order, claim, now)?),
         // Nothing ordered yet: only the third party whose name it is can fence it.
         (None, _, Claim::Fence(fence, key)) => {
             let good = *key == request.third_party

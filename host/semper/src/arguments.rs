@@ -114,13 +114,21 @@ pub enum Command {
         #[arg(long)]
         address: String,
     },
-    /// Judge the evidence of a fair exchange: the same finding for everybody, from the file alone.
+    /// Judge the evidence of fair exchanges: the same finding for everybody, from the files alone.
     #[command(
-        after_help = "Example: semper judge exchange.evidence\nNeeds no home, no key and no network. Exits with 1 when somebody is to blame or is owed something."
+        after_help = "Example: semper judge anna.cbor otto.cbor verdicts/ --log-key third.example/verdicts+…\nJoins what several parties have kept: saved evidence, exported deals, answers of a third party, words of a\nbank, and a third party's public log of verdicts (its folder with checkpoint and tiles, or a saved file of\nentries). Each exchange is judged, and together with others where they touch. Says what is missing where\nsomething further would decide. Needs no home, no key and no network. Exits with 1 when somebody is to\nblame or is owed something."
     )]
     Judge {
-        /// The evidence (canonical CBOR, as exchange.cddl describes it).
-        file: PathBuf,
+        /// Evidence (as exchange.cddl describes it), exported deals, a third party's log.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// The key of a third party's log (vkey): its lines count against it. Without it they only
+        /// say what to ask for.
+        #[arg(long, value_name = "VKEY")]
+        log_key: Vec<String>,
+        /// The key of a witness (vkey): when it has seen the log is held against dates of verdicts.
+        #[arg(long, value_name = "VKEY")]
+        witness: Vec<String>,
         /// Judge as of this date (RFC 3339), instead of now.
         #[arg(long, value_name = "DATE")]
         at: Option<String>,

@@ -1,46 +1,53 @@
-//! A finding from the evidence of a fair exchange.
+//! Findings from the evidence of fair exchanges, of one party or of several.
 
-use std::path::Path;
+mod files;
+mod log;
 
-use semper_base::{Report, Timestamp, cbor};
-use semper_exchange::judge::{Evidence, Finding, Got, Ruling};
+use std::path::PathBuf;
+
+use semper_base::{Report, Timestamp};
+use semper_exchange::judge::{Evidence, Finding, Got, Missing, Ruling, join, judge_together};
 use semper_exchange::standard::Standard;
 
 use crate::print;
+pub use log::Believed;
 
-/// Bytes of evidence at most.
-const MAX_EVIDENCE: usize = 16 * 1024 * 1024;
+const TO_COURT: &str = "take this finding, with the evidence, to the arbiter or a court";
 
-pub fn judge(file: &Path, at: Option<&str>, json: bool) -> Result<(), Report> {
+pub fn judge(
+    files: &[PathBuf],
+    believed: &Believed,
+    at: Option<&str>,
+    json: bool,
+) -> Result<(), Report> {
     let at = match at {
         None => Timestamp::now(),
         Some(text) => text.parse().map_err(|error| {
             Report::input(format!("--at {text}: {error}"), "write it as 2026-11-21T16:00:00Z")
         })?,
     };
-    let unreadable = |error: &dyn std::fmt::Display| {
-        let mend = "give the evidence of one exchange, as a host or a third party writes it";
-        Report::input(format!("{}: {error}", file.display()), mend)
-    };
-    let size = file.metadata().map_err(|error| unreadable(&error))?.len();
-    if size > MAX_EVIDENCE as u64 {
-        return Err(unreadable(&format!("more than {MAX_EVIDENCE} bytes")));
+    let given = files::read(files, believed)?;
+    let all = join(given.evidence);
+    let findings = judge_together(&all, &given.logs, at);
+    match (json, findings.as_slice()) {
+        (true, [finding]) => print::json(finding)?,
+        (true, _) => {
+            let named: Vec<_> = all.iter().map(|it| it.agreement.id()).zip(&findings).collect();
+            print::json(&named)?;
+        }
+        (false, _) => all.iter().zip(&findings).for_each(|(it, finding)| show(it, finding)),
     }
-    let bytes = std::fs::read(file).map_err(|error| unreadable(&error))?;
-    let evidence: Evidence<Standard> =
-        cbor::decode(&bytes, MAX_EVIDENCE).map_err(|error| unreadable(&error))?;
-    let finding = semper_exchange::judge::judge(&evidence, at);
-    if json {
-        print::json(&finding)?;
-    } else {
-        show(&evidence, &finding);
+    match findings.iter().find(|it| !is_clear(it)) {
+        None => Ok(()),
+        Some(finding) => Err(Report::refusal(finding.summary(), TO_COURT)),
     }
-    let clear = matches!(finding.ruling, Ruling::Completed | Ruling::Undone | Ruling::StatusQuo);
-    if clear && finding.blame.is_empty() {
-        return Ok(());
-    }
-    let what = finding.reasons.last().cloned().unwrap_or_default();
-    Err(Report::refusal(what, "take this finding, with the evidence, to the arbiter or a court"))
+}
+
+/// Whether nobody is to blame, is owed something, or has still something to show.
+fn is_clear(finding: &Finding) -> bool {
+    matches!(finding.ruling, Ruling::Completed | Ruling::Undone | Ruling::StatusQuo)
+        && finding.blame.is_empty()
+        && !finding.missing.iter().any(|it| it.is_third_partys())
 }
 
 fn show(evidence: &Evidence<Standard>, finding: &Finding) {
@@ -68,5 +75,8 @@ fn show(evidence: &Evidence<Standard>, finding: &Finding) {
     }
     for reason in &finding.reasons {
         print::line(&format!("- {reason}"));
+    }
+    for missing in &finding.missing {
+        print::line(&format!("what would decide: {}", Missing::words(*missing)));
     }
 }

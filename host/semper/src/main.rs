@@ -75,7 +75,9 @@ fn run(command: Command) -> Result<(), Report> {
         Command::ThirdParty { home, origin, address } => {
             serve::third_party_init(&home, &origin, &address)
         }
-        Command::Judge { file, at, json } => judge::judge(&file, at.as_deref(), json),
+        Command::Judge { files, log_key, witness, at, json } => {
+            judge::judge(&files, &judge::Believed::parse(&log_key, &witness)?, at.as_deref(), json)
+        }
         Command::Bank(BankCommand::Init { home, key, certificate, authority }) => {
             serve::bank_init(&home, &key, &certificate, &authority)
         }

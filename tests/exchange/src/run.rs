@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 
-use semper_base::Timestamp;
 use semper_exchange::bank::ClaimRequest;
 use semper_exchange::judge::Evidence;
 use semper_exchange::standard::Standard;
@@ -89,7 +88,7 @@ impl<'a, S: Services> Run<'a, S> {
 
     /// Something happens to a side, and it does what follows.
     pub fn happens(&mut self, role: Role, event: Event<Standard>) {
-        let now = Timestamp::now();
+        let now = self.services.clock(role);
         let keys = &self.traders[index(role)].keys;
         let effects = match role {
             Role::Originator => {

@@ -27,6 +27,10 @@ pub trait Services {
     fn claim(&self, request: &ClaimRequest<Standard>) -> Option<SignedFact>;
     /// Asks the third party.
     fn ask(&self, request: &Request<Standard>) -> Option<Answer<Standard>>;
+    /// What time it is for a side.
+    fn clock(&self, _: Role) -> Timestamp {
+        Timestamp::now()
+    }
 }
 
 /// Both, in this process.
@@ -134,6 +138,10 @@ impl Services for Local {
                 .order(&statement, self.now(), self.now())
                 .map_err(|error| error.to_string()),
         )
+    }
+
+    fn clock(&self, _: Role) -> Timestamp {
+        self.now()
     }
 
     fn claim(&self, request: &ClaimRequest<Standard>) -> Option<SignedFact> {

@@ -58,7 +58,7 @@ fuzz_target!(|bytes: &[u8]| {
     if let Ok(agreement) = cbor::decode::<Agreed<Standard>>(bytes, MOST) {
         for role in [Role::Originator, Role::Responder] {
             if let Some(order) = order_for(&agreement, role) {
-                let _ = authorise(&order, &Claim::Look);
+                let _ = authorise(&order, &Claim::Look, now);
             }
         }
     }

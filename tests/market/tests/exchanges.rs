@@ -13,8 +13,9 @@ use std::time::{Duration, Instant};
 use common::{
     ask, asked, books, buy_until_crash, ended, market, newest, resume_later, small, with_reports,
 };
+use semper_base::Timestamp;
 use semper_testkit::market::BUYER_RULES;
-use semper_testkit::{Market, MarketOptions, Part};
+use semper_testkit::{Market, MarketOptions, Part, Running};
 use serde_json::Value;
 
 /// What a home has kept of its newest deal.
@@ -44,12 +45,16 @@ fn wait_until(what: &str, market: &Market, is_so: impl Fn() -> bool) {
 
 /// The finding of whoever is given a home's evidence of its newest exchange.
 fn judged(market: &Market, home: &str) -> (i32, String) {
+    judged_at(market, home, &[])
+}
+
+fn judged_at(market: &Market, home: &str, at: &[&str]) -> (i32, String) {
     let all = evidence(market, home);
     let exchange = all.iter().find(|it| it.0 == "exchange").unwrap();
     let (number, file) = (exchange.2.to_string(), format!("{home}-exchange.cbor"));
     let save = ["archive", "save", "--home", home, &number, "--out", &file];
     assert_eq!(market.semper(&save).unwrap().code, 0);
-    let judged = market.semper(&["judge", &file]).unwrap();
+    let judged = market.semper(&[&["judge", file.as_str()], at].concat()).unwrap();
     (judged.code, format!("{}{}", judged.out, judged.err))
 }
 
@@ -241,18 +246,30 @@ fn money_that_is_not_there_is_named_as_the_reason() {
 const AHEAD: (&str, &str) = ("SEMPER_CLOCK", "86400000");
 
 #[test]
-fn a_third_party_and_a_bank_whose_clocks_are_a_day_ahead_still_make_good() {
+fn a_third_party_and_a_bank_whose_clocks_are_a_day_ahead_are_heard_a_day_later() {
     let (mut market, _folder) = market(&small());
     market.restart(Part::ThirdParty, &[AHEAD]).unwrap();
     market.restart(Part::Bank, &[AHEAD]).unwrap();
     market.restart(Part::Merchant, &[("SEMPER_CRASH", "exchange.after:2")]).unwrap();
-
     let mut buying = market.start_buying().unwrap();
+    wait_until("the third party is not asked", &market, || verdicts(&market) == 1);
 
-    wait_until("no receipt has come", &market, || has(&market, "anna", "receipt"));
-    market.restart(Part::Merchant, &[]).unwrap();
+    // Its verdict is of tomorrow, whosever clock is wrong: until then it is none, and nobody is blamed.
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(newest(&market, "anna").0, "running");
+    assert!(!has(&market, "anna", "receipt"));
+    buying.kill();
+
+    // Tomorrow has come.
+    market.restart(Part::Merchant, &[AHEAD]).unwrap();
+    let resume = ["deals", "--home", "anna", "--resume"];
+    let semper = &market.binaries.semper;
+    let mut buying = Running::start(&market.folder, "later", semper, &resume, &[AHEAD]).unwrap();
     assert_eq!(buying.wait(Duration::from_secs(60)), Some(0), "{}", buying.log_text());
-    assert_eq!((books(&market).payments, judged(&market, "anna").0), (1, 0));
+    assert!(has(&market, "anna", "receipt"));
+    wait_until("nothing was paid", &market, || books(&market).payments == 1);
+    let tomorrow = Timestamp::now().after(Duration::from_secs(2 * 24 * 3600)).to_string();
+    assert_eq!(judged_at(&market, "anna", &["--at", &tomorrow]).0, 0);
 }
 
 #[test]

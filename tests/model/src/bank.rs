@@ -122,7 +122,7 @@ impl Bank {
             };
         };
         let Some(order) = &row.order else { return self.say(name) };
-        if let Ok(instruction) = authorise(order, claim) {
+        if let Ok(instruction) = authorise(order, claim, now) {
             let instruction = match instruction {
                 Instruction::Revoke
                     if order.payer == Who::Originator && leaves_out(Rule::RevokeBoth) =>

@@ -1,6 +1,7 @@
 //! What must hold: fairness, timeliness, who can be blamed and what can be proven (I1 to I17).
 
 use semper_base::Timestamp;
+use semper_exchange::dates;
 use semper_exchange::judge::{Blame, Evidence, Finding, Got, Rebuttal, judge};
 use semper_exchange::manager::Secret;
 use semper_exchange::message::Delivery;
@@ -229,10 +230,13 @@ pub(crate) fn shows_a_corrupt_third_party(world: &World, config: &Config) -> boo
         && SIDES.into_iter().filter(|role| config.corrupt.is_honest(*role)).all(|role| {
             let world = world.closed(role, config);
             let shown = |evidence: &Evidence<Symbolic>| {
-                judge(evidence, world.date.time())
-                    .blame
-                    .iter()
-                    .any(|it| it.culprit().is_none() || matches!(it, Blame::Fraud(..)))
+                // What it is asked to show and cannot show makes it liable.
+                let finding = judge(evidence, world.date.time());
+                finding.missing.iter().any(|it| it.is_third_partys())
+                    || finding
+                        .blame
+                        .iter()
+                        .any(|it| it.culprit().is_none() || matches!(it, Blame::Fraud(..)))
             };
             // By what the victim has; or by all there is, but whoever shows an item gives it.
             is_fair(&world, config, role)
@@ -252,7 +256,8 @@ pub(crate) fn shows_silence(world: &World, config: &Config) -> bool {
         });
         let Some(decide_by) = noted.filter(|_| kept.decided().is_none()) else { return true };
         let own = Evidence::of(config.setup.agreement.clone()).with(kept);
-        let later = decide_by.after(std::time::Duration::from_millis(1));
+        let later = decide_by.after(dates::TOLERANCE);
+        let later = later.after(std::time::Duration::from_millis(1));
         judge(&own, later).blame.iter().any(|it| it.culprit().is_none())
     })
 }

@@ -86,8 +86,11 @@ impl Stored {
 
     /// Everything signed: what a judge takes.
     pub(crate) fn evidence(&self) -> Vec<u8> {
-        let agreement = self.machine.agreement().clone();
-        cbor::encode(&Evidence::of(agreement).with(self.machine.kept()))
+        let evidence: Evidence<Standard> = match &self.machine {
+            Machine::Originator(it) => it.evidence(),
+            Machine::Responder(it) => it.evidence(),
+        };
+        cbor::encode(&evidence)
     }
 }
 

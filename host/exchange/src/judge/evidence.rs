@@ -1,6 +1,9 @@
 //! The evidence that is laid before the judge: everything that either side, the third party or a
 //! bank has signed about one exchange. It is stored and handed on as one file.
 
+use std::collections::HashSet;
+use std::hash::Hash;
+
 use semper_base::Digest;
 use serde::{Deserialize, Serialize};
 
@@ -8,9 +11,10 @@ use crate::agreement::Agreed;
 use crate::bank::Fact;
 use crate::crypto::{Crypto, Signed};
 use crate::item::Role;
-use crate::message::{Accept, Deliver, Promise, Settle};
+use crate::manager::Secret;
+use crate::message::{Accept, Deliver, Promise, Settle, Token};
 use crate::party::Kept;
-use crate::verdict::{Answer, Decided, Request};
+use crate::verdict::{Answer, Decided, Decision, Request};
 
 /// Everything signed that anybody lays before the judge.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -79,6 +83,64 @@ impl<C: Crypto> Evidence<C> {
         self
     }
 
+    /// Adds how one's own escrow was made, if a verdict calls it bad; otherwise it stays a secret,
+    /// since it opens the information.
+    pub fn rebut(&mut self, from: Role, secrets: &[Secret<C>]) {
+        let accused: Vec<u32> = self
+            .decided()
+            .filter_map(|it| match &it.verdict.body().decision {
+                Decision::Fault { culprit, leaf, complaint: None, .. } if *culprit == from => {
+                    Some(*leaf)
+                }
+                _ => None,
+            })
+            .collect();
+        for leaf in accused {
+            let secret = usize::try_from(leaf).ok().and_then(|it| secrets.get(it));
+            let Some(Secret::Shares { escrowed, seeds, .. }) = secret else { continue };
+            let (share, seed) = (escrowed.clone(), seeds.0);
+            self.rebuttals.push(Rebuttal { from, leaf, share, seed });
+        }
+    }
+
+    /// Adds other evidence of the same exchange.
+    pub(super) fn merge(&mut self, other: Self) {
+        self.promises.extend(other.promises);
+        self.accepts.extend(other.accepts);
+        self.delivers.extend(other.delivers);
+        self.settles.extend(other.settles);
+        self.requests.extend(other.requests);
+        self.answers.extend(other.answers);
+        self.facts.extend(other.facts);
+        self.rebuttals.extend(other.rebuttals);
+    }
+
+    /// What is there twice is there once.
+    pub(super) fn once(&mut self) {
+        once(&mut self.promises);
+        once(&mut self.accepts);
+        once(&mut self.delivers);
+        once(&mut self.settles);
+        once(&mut self.requests);
+        once(&mut self.answers);
+        once(&mut self.facts);
+        once(&mut self.rebuttals);
+    }
+
+    /// The tokens of each promise that this side has signed.
+    pub(super) fn tokens(&self, role: Role) -> impl Iterator<Item = &[Token<C>]> {
+        let (subject, key) = (self.agreement.subject(), self.agreement.party(role).sign);
+        let promises = self.promises().filter(move |it| {
+            role == Role::Originator
+                && it.body().agreement.subject() == subject
+                && it.is_by(&key, subject)
+        });
+        let accepts =
+            self.accepts().filter(move |it| role == Role::Responder && it.is_by(&key, subject));
+        let promises = promises.map(|it| it.body().tokens.as_slice());
+        promises.chain(accepts.map(|it| it.body().tokens.as_slice()))
+    }
+
     /// All promises, also those inside of answers.
     pub(super) fn promises(&self) -> impl Iterator<Item = &Signed<C, Promise<C>>> {
         let answered = self.decided().filter_map(|it| it.promise.as_ref());
@@ -98,4 +160,9 @@ impl<C: Crypto> Evidence<C> {
             _ => None,
         })
     }
+}
+
+fn once<T: Clone + Eq + Hash>(all: &mut Vec<T>) {
+    let mut seen = HashSet::new();
+    all.retain(|it| seen.insert(it.clone()));
 }

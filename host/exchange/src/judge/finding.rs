@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Missing;
 use crate::item::{Fraud, Role};
 
 /// The judge's finding.
@@ -19,10 +20,30 @@ pub struct Finding {
     pub verdict: Option<Outcome>,
     /// The culprits and their deeds.
     pub blame: Vec<Blame>,
+    /// What is not here and would decide, or would show that the third party is liable.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<Missing>,
     /// The consequence for both sides.
     pub ruling: Ruling,
     /// Why, sentence by sentence, in the order of the rules.
     pub reasons: Vec<String>,
+}
+
+impl Finding {
+    /// What was found, in a sentence: who is to blame, or what follows.
+    pub fn summary(&self) -> String {
+        let blame: Vec<String> = self.blame.iter().map(|it| it.words()).collect();
+        match (blame.is_empty(), self.reasons.last()) {
+            (false, _) => blame.join("; "),
+            (true, Some(last)) => last.clone(),
+            (true, None) => "nothing is to be found".into(),
+        }
+    }
+
+    /// Whether the third party is to blame, by its own signatures.
+    pub fn convicts_third_party(&self) -> bool {
+        self.blame.iter().any(|it| it.culprit().is_none())
+    }
 }
 
 /// Whether a leaf has reached whom it was promised to.
@@ -63,14 +84,19 @@ pub enum Blame {
     Silence,
     /// The third party has called a good escrow bad.
     FalseFault,
-    /// The third party has completed it, and does not show what takes the information's place.
-    Withheld,
+    /// The third party has signed a date that cannot be: outside of what was agreed on, or against
+    /// another date that it has signed or that a witness has seen.
+    Misdated,
     /// The originator has made two different promises of one exchange.
     TwoPromises,
     /// The responder has accepted one promise in two ways.
     TwoAcceptances,
     /// The originator has had it aborted, and delivered all the same.
     AbortedAndDelivered,
+    /// This side has given as its lock what is locked for another exchange.
+    OtherHold(Role),
+    /// This side has promised in two exchanges what can be promised in one.
+    PromisedTwice(Role),
     /// This side's information is not what it promised.
     Fraud(Role, Fraud),
 }
@@ -83,10 +109,10 @@ impl Blame {
             | Self::Baseless
             | Self::Silence
             | Self::FalseFault
-            | Self::Withheld => None,
+            | Self::Misdated => None,
             Self::TwoPromises | Self::AbortedAndDelivered => Some(Role::Originator),
             Self::TwoAcceptances => Some(Role::Responder),
-            Self::Fraud(role, _) => Some(role),
+            Self::OtherHold(role) | Self::PromisedTwice(role) | Self::Fraud(role, _) => Some(role),
         }
     }
 
@@ -103,10 +129,17 @@ impl Blame {
                 "the third party has called a good escrow bad; made again it is the same: it is liable"
                     .into()
             }
-            Self::Withheld => {
-                "the third party has completed it and no opening is here: it is liable unless it shows one"
-                    .into()
+            Self::Misdated => {
+                "the third party has signed a date that cannot be: it is liable".into()
             }
+            Self::OtherHold(role) => format!(
+                "the {} has given as its lock what is locked for another exchange",
+                role.name()
+            ),
+            Self::PromisedTwice(role) => format!(
+                "the {} has promised in two exchanges what can be promised in one",
+                role.name()
+            ),
             Self::TwoPromises => "the originator has made two promises of one exchange".into(),
             Self::TwoAcceptances => "the responder has accepted one promise in two ways".into(),
             Self::AbortedAndDelivered => {

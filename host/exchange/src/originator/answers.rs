@@ -1,19 +1,26 @@
 //! The originator's handling of the third party's answers.
 
+use semper_base::Timestamp;
+
 use super::{Originator, PEER, State, Stepped};
 use crate::crypto::{Crypto, Holder};
 use crate::item::Role;
 use crate::machine::Heard;
-use crate::party::{End, Taken, are_evidently_bad, take_replacements};
+use crate::party::{Effect, End, Taken, are_evidently_bad, take_replacements};
 use crate::verdict::{Answer, Decided, Decision, Rejection};
 
 impl<C: Crypto> Originator<C> {
-    pub(super) fn answered(self, answer: Answer<C>, holder: &impl Holder<C>) -> Stepped<C> {
+    pub(super) fn answered(
+        self,
+        answer: Answer<C>,
+        now: Timestamp,
+        holder: &impl Holder<C>,
+    ) -> Stepped<C> {
         let third = &self.agreement.third_party.sign;
         let subject = self.agreement.subject();
         match &answer {
-            Answer::Decided(decided) => self.decided(decided, holder),
-            Answer::Submitted(signed) if signed.is_by(third, subject) => self.noted(&answer),
+            Answer::Decided(decided) => self.decided(decided, now, holder),
+            Answer::Submitted(note) if self.is_note(note, now) => self.noted(&answer),
             // What we asked was no request, it says: that is kept.
             Answer::Rejected(signed)
                 if signed.is_by(third, subject) && signed.body().why == Rejection::Malformed =>
@@ -24,10 +31,16 @@ impl<C: Crypto> Originator<C> {
         }
     }
 
-    fn decided(mut self, decided: &Decided<C>, holder: &impl Holder<C>) -> Stepped<C> {
-        match self.hear(decided) {
+    fn decided(
+        mut self,
+        decided: &Decided<C>,
+        now: Timestamp,
+        holder: &impl Holder<C>,
+    ) -> Stepped<C> {
+        match self.hear(decided, now) {
             Heard::Nothing => return self.stay(),
-            Heard::Baseless => return self.ended(End::ThirdPartyFault),
+            Heard::Early => return Ok((self, vec![Effect::Persist])),
+            Heard::Baseless => return self.accuse(now),
             Heard::Founded => {}
         }
         match &decided.verdict.body().decision {
@@ -46,19 +59,26 @@ impl<C: Crypto> Originator<C> {
                     self.kept.accept = Some(given);
                     if bad {
                         // What it completes by is worth nothing, as anybody can see.
-                        return self.ended(End::ThirdPartyFault);
+                        return self.accuse(now);
                     }
                 }
-                self.completed(decided, holder)
+                self.completed(decided, now, holder)
             }
-            Decision::Abort { .. } => self.undone(End::Aborted, decided),
-            Decision::Fault { culprit: Role::Responder, .. } => self.undone(End::Wronged, decided),
-            Decision::Fault { .. } => self.ended(End::ThirdPartyFault),
-            Decision::Expired { .. } => self.undone(End::Expired, decided),
+            Decision::Abort { .. } => self.undone(End::Aborted, decided, now),
+            Decision::Fault { culprit: Role::Responder, .. } => {
+                self.undone(End::Wronged, decided, now)
+            }
+            Decision::Fault { .. } => self.accused(decided, now),
+            Decision::Expired { .. } => self.undone(End::Expired, decided, now),
         }
     }
 
-    fn completed(mut self, decided: &Decided<C>, holder: &impl Holder<C>) -> Stepped<C> {
+    fn completed(
+        mut self,
+        decided: &Decided<C>,
+        now: Timestamp,
+        holder: &impl Holder<C>,
+    ) -> Stepped<C> {
         let given = self.kept.accept.as_ref().map(|it| it.body().tokens.clone());
         let given = given.unwrap_or_default();
         match take_replacements(&self.agreement, PEER, &given, decided, holder)? {
@@ -68,7 +88,7 @@ impl<C: Crypto> Originator<C> {
                 self.kept.fraud = Some((fraud, proof));
                 self.ended(End::Disputed)
             }
-            Taken::Bad => self.ended(End::ThirdPartyFault),
+            Taken::Bad => self.accuse(now),
         }
     }
 }

@@ -1,19 +1,26 @@
 //! The responder's handling of the third party's answers.
 
+use semper_base::Timestamp;
+
 use super::{PEER, Responder, State, Stepped};
 use crate::crypto::{Crypto, Holder};
 use crate::item::Role;
 use crate::machine::Heard;
-use crate::party::{End, Taken, take, take_replacements};
+use crate::party::{Effect, End, Taken, take, take_replacements};
 use crate::verdict::{Answer, Decided, Decision, Rejection};
 
 impl<C: Crypto> Responder<C> {
-    pub(super) fn answered(mut self, answer: Answer<C>, holder: &impl Holder<C>) -> Stepped<C> {
+    pub(super) fn answered(
+        mut self,
+        answer: Answer<C>,
+        now: Timestamp,
+        holder: &impl Holder<C>,
+    ) -> Stepped<C> {
         let third = &self.agreement.third_party.sign;
         let subject = self.agreement.subject();
         match &answer {
-            Answer::Decided(decided) => self.decided(decided, holder),
-            Answer::Submitted(signed) if signed.is_by(third, subject) => self.noted(&answer),
+            Answer::Decided(decided) => self.decided(decided, now, holder),
+            Answer::Submitted(note) if self.is_note(note, now) => self.noted(&answer),
             Answer::Rejected(signed) if signed.is_by(third, subject) => {
                 let over = matches!(
                     signed.body().why,
@@ -29,10 +36,16 @@ impl<C: Crypto> Responder<C> {
         }
     }
 
-    fn decided(mut self, decided: &Decided<C>, holder: &impl Holder<C>) -> Stepped<C> {
-        match self.hear(decided) {
+    fn decided(
+        mut self,
+        decided: &Decided<C>,
+        now: Timestamp,
+        holder: &impl Holder<C>,
+    ) -> Stepped<C> {
+        match self.hear(decided, now) {
             Heard::Nothing => return self.stay(),
-            Heard::Baseless => return self.ended(End::ThirdPartyFault),
+            Heard::Early => return Ok((self, vec![Effect::Persist])),
+            Heard::Baseless => return self.accuse(now),
             Heard::Founded => {}
         }
         match &decided.verdict.body().decision {
@@ -40,22 +53,29 @@ impl<C: Crypto> Responder<C> {
                 let other = self.promised_as() != Some(promise.digest);
                 if other && accept.is_some() {
                     // Completed by another promise than the one that we have accepted.
-                    return self.ended(End::ThirdPartyFault);
+                    return self.accuse(now);
                 }
                 let ours = self.accepted_as();
                 if accept.is_some() && accept.as_ref().map(|it| it.digest) != ours {
                     return self.stay();
                 }
-                self.completed(decided, holder)
+                self.completed(decided, now, holder)
             }
-            Decision::Abort { .. } => self.undone(End::Aborted, decided),
-            Decision::Fault { culprit: Role::Originator, .. } => self.undone(End::Aborted, decided),
-            Decision::Fault { .. } => self.ended(End::ThirdPartyFault),
-            Decision::Expired { .. } => self.undone(End::Expired, decided),
+            Decision::Abort { .. } => self.undone(End::Aborted, decided, now),
+            Decision::Fault { culprit: Role::Originator, .. } => {
+                self.undone(End::Aborted, decided, now)
+            }
+            Decision::Fault { .. } => self.accused(decided, now),
+            Decision::Expired { .. } => self.undone(End::Expired, decided, now),
         }
     }
 
-    fn completed(self, decided: &Decided<C>, holder: &impl Holder<C>) -> Stepped<C> {
+    fn completed(
+        self,
+        decided: &Decided<C>,
+        now: Timestamp,
+        holder: &impl Holder<C>,
+    ) -> Stepped<C> {
         if self.state == State::Complaining {
             // The third party lets it stand.
             return self.ended(End::Disputed);
@@ -70,7 +90,7 @@ impl<C: Crypto> Responder<C> {
             Taken::Here => self.ended(End::Completed),
             Taken::Claim(claim) => self.claim(PEER, claim, State::Over(End::Completed)),
             Taken::False(index, fraud, proof) => self.complain(index, fraud, proof, holder),
-            Taken::Bad => self.ended(End::ThirdPartyFault),
+            Taken::Bad => self.accuse(now),
         }
     }
 }

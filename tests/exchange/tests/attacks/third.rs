@@ -202,6 +202,7 @@ fn a_request_that_is_never_decided_is_held_against_the_third_party_alone() {
     evidence.answers.push(note);
 
     let in_time = now.after(std::time::Duration::from_millis(DECIDE_MS));
+    let in_time = in_time.after(semper_exchange::dates::TOLERANCE);
     assert!(judge(&evidence, in_time).blame.is_empty());
     let late = in_time.after(std::time::Duration::from_millis(1));
     assert_eq!(judge(&evidence, late).blame, [Blame::Silence]);

@@ -7,13 +7,12 @@ use std::process::{Child, Command, Stdio};
 use semper_base::digest::hex;
 use semper_base::{SigningKey, cbor};
 use semper_exchange::standard::{Keys, NoGoods, Standard};
-use semper_exchange::{Agreed, Fairness, Role};
+use semper_exchange::{Agreed, Role};
 use semper_testkit::exchange::Trusted;
 use semper_testkit::{Binaries, Output, Running};
 
 use crate::goods::Prepared;
 use crate::remote::{self, Places, Remote};
-use crate::services::Local;
 use crate::trader::{self, Kind, Trader, agree};
 
 /// The account holders: the originator, the responder.
@@ -162,7 +161,19 @@ impl Town {
     /// Starts a side's process that reaches bank and third party in these ways, and whose messages
     /// somebody has to carry.
     pub fn run(&self, setup: &Setup, role: Role, places: &Places, env: &[(&str, &str)]) -> Running {
-        let file = self.write(setup, role, places, &setup.box_of("from", role));
+        self.run_to(setup, role, places, &setup.box_of("from", role), env)
+    }
+
+    /// The same; its messages go into this folder.
+    pub fn run_to(
+        &self,
+        setup: &Setup,
+        role: Role,
+        places: &Places,
+        outbox: &Path,
+        env: &[(&str, &str)],
+    ) -> Running {
+        let file = self.write(setup, role, places, outbox);
         let file = file.display().to_string();
         Running::start(&setup.folder, name(role), &self.trader, &[&file], env).unwrap()
     }
@@ -173,15 +184,4 @@ impl Town {
         let arguments: &[&str] = if json { &["judge", &file, "--json"] } else { &["judge", &file] };
         self.trusted.semper(arguments).unwrap()
     }
-}
-
-/// Whether some protocol exchanges these as fairly as traders wish. Nothing of it is kept.
-pub fn can_be_exchanged(gives: &[Kind], wants: &[Kind]) -> bool {
-    let local = Local::new();
-    let (bank, named) = (local.bank.public(), local.named());
-    let certify = |prepared: &Prepared| trader::certify(&local.third, &named.seal, prepared);
-    let originator = Trader::new("1", "2", bank, gives, &certify);
-    let responder = Trader::new("2", "1", bank, wants, &certify);
-    let agreed = agree(&originator, &responder, &named, |_| {});
-    agreed.is_ok_and(|it| it.fairness == Fairness::Strong)
 }

@@ -7,6 +7,7 @@
 //! | [`services`] | a bank and a third party, in this process |
 //! | [`remote`] | the same as servers in other processes |
 //! | [`town`] | the same servers with two account holders whose exchanges are processes |
+//! | [`bazaar`] | a marketplace of the shipped processes, with a proxy between them |
 //! | [`dice`] | numbers that follow from a seed |
 //! | [`run`] | an exchange from beginning to end, with whatever goes wrong: a plain loop over the machines |
 //!
@@ -14,6 +15,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+pub mod bazaar;
 pub mod dice;
 pub mod goods;
 pub mod remote;

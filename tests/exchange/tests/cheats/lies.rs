@@ -1,5 +1,6 @@
 //! A third party that lies. It has its own key: only what its verdicts rest on can give it away.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -14,6 +15,7 @@ use semper_exchange::verdict::{
     Wish,
 };
 use semper_exchange::{Mode, Role};
+use semper_exchange_tests::remote::Remote;
 use semper_exchange_tests::town::Town;
 use semper_exchange_tests::{Kind, Services as _};
 use semper_testkit::proxy::Proxy;
@@ -24,7 +26,7 @@ use crate::{PRICE, TRADER, cents, ended};
 
 /// A lie, told to a buyer who has promised and asks for completion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Lie {
+pub(crate) enum Lie {
     /// An abort that a stranger has asked for.
     AbortByStranger,
     /// An abort on the buyer's own request for completion.
@@ -49,7 +51,7 @@ enum Lie {
     Nothing,
 }
 
-const ALL: [Lie; 11] = [
+pub(crate) const ALL: [Lie; 11] = [
     Lie::AbortByStranger,
     Lie::AbortByOwnRequest,
     Lie::TwoVerdicts,
@@ -65,25 +67,25 @@ const ALL: [Lie; 11] = [
 
 impl Lie {
     /// Whether the buyer can leave it aside: what it has asked for still comes.
-    const fn is_idle(self) -> bool {
+    pub(crate) const fn is_idle(self) -> bool {
         matches!(self, Self::OtherKey | Self::OtherExchange | Self::Nothing)
     }
 
     /// Whether the verdict is genuine and what it has to bring is missing or false: the buyer's own
     /// machine holds that against the third party, whether or not the judge does by this evidence.
-    const fn withholds(self) -> bool {
+    pub(crate) const fn withholds(self) -> bool {
         matches!(self, Self::Bare | Self::OtherStatement)
     }
 }
 
 /// The liar, and whom it has.
-struct Liar {
-    third: Keys<NoGoods>,
-    seller: Keys<NoGoods>,
-    genuine: semper_exchange_tests::remote::Remote,
+pub(crate) struct Liar {
+    pub(crate) third: Keys<NoGoods>,
+    pub(crate) seller: Keys<NoGoods>,
+    pub(crate) genuine: Remote,
 }
 
-fn nobody() -> Keys<NoGoods> {
+pub(crate) fn nobody() -> Keys<NoGoods> {
     Keys::new(SigningKey::generate(), NoGoods)
 }
 
@@ -96,7 +98,7 @@ fn sign<B: semper_exchange::crypto::Body>(
 }
 
 impl Liar {
-    fn answer(&self, lie: Lie, request: &Request<Standard>) -> Option<Answer<Standard>> {
+    pub(crate) fn answer(&self, lie: Lie, request: &Request<Standard>) -> Option<Answer<Standard>> {
         let subject = request.promise.subject();
         let decided = |decision| {
             let verdict = Verdict { decision, at: Timestamp::now() };
@@ -168,13 +170,18 @@ impl Liar {
     }
 }
 
+/// The key of the third party of a marketplace in this folder.
+pub(crate) fn third_party_key(folder: &Path) -> Keys<NoGoods> {
+    let key = std::fs::read_to_string(folder.join("third/third-party.key")).unwrap();
+    Keys::new(SigningKey::from_pem(&key).unwrap(), NoGoods)
+}
+
 /// Whether it is convicted; an error if anybody else is blamed, or harmed without a culprit.
 fn told(town: &mut Town, proxy: &Proxy, lie: Lie) -> Result<bool, String> {
     let before = town.balance(Role::Responder);
     let setup = town.setup(&[Kind::Statement], &[Kind::Money(PRICE, vec![Mode::Hold])]);
-    let key = std::fs::read_to_string(town.folder.path().join("third/third-party.key")).unwrap();
     let liar = Liar {
-        third: Keys::new(SigningKey::from_pem(&key).unwrap(), NoGoods),
+        third: third_party_key(town.folder.path()),
         seller: Keys::new(SigningKey::from_seed(&setup.originator.seed), NoGoods),
         genuine: town.remote("anna", 0),
     };

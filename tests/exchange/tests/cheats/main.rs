@@ -7,11 +7,13 @@
 //! | `tricks` | what a side does to its messages, and asks of others |
 //! | `peer` | the side that does it |
 //! | `lies` | what a third party answers that lies |
+//! | `hosts` | what the shipped buyer's host says of such a third party |
 //!
 //! Each trick is tried under two protocols; with `SEMPER_CHEATS=all` under each.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod hosts;
 mod lies;
 mod peer;
 mod tricks;

@@ -64,7 +64,12 @@ pub(crate) fn wire(dice: &mut Dice, at: &'static str) -> Rule {
         Deed::BendRequest(place),
         Deed::BendAnswer(place),
     ];
-    let deed = dice.of(&deeds).clone();
+    let deed = match dice.of(&deeds) {
+        // A bank that refuses is taken at its word, that nothing is booked; a network, which TLS keeps
+        // from bending requests, must not put the word into its mouth.
+        Deed::BendRequest(_) if at.ends_with(":holds") => Deed::BendAnswer(place),
+        other => other.clone(),
+    };
     Rule { at, first: 1 + dice.below(3), count: *dice.of(&[1, 1, 2, 3, 1_000]), deed }
 }
 

@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use semper_exchange_tests::bazaar::{self, HOMES};
 use semper_exchange_tests::dice::Dice;
 use semper_testkit::proxy::{Deed, Proxy, Rule};
-use semper_testkit::{BankAt, Binaries, Market, MarketOptions, Part, Running};
+use semper_testkit::{Market, Part, Running};
 
 use crate::blows::{Blow, Env, What, borrowed, spell, strike, wire};
 use crate::books::{ask, rows};
@@ -18,8 +19,6 @@ use crate::figures::{End, Outcome};
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How long faults go on.
 const FAULTS: Duration = Duration::from_secs(8);
-const TLS: &str = "proxy-tls";
-const HOMES: [&str; 2] = ["anna", "otto"];
 
 /// Who may be struck.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,7 +167,7 @@ impl Schedule {
         }
         if dice.percent(8) {
             let host = matches!(who, Who::Anna | Who::Part(Part::Merchant));
-            let apart = if host { ["86400000", "-86400000"] } else { ["120000", "-120000"] };
+            let apart = if host { ["86400000", "-86400000"] } else { ["20000", "-20000"] };
             env.push(("SEMPER_CLOCK", (*dice.of(&apart)).to_owned()));
         }
         env
@@ -256,43 +255,7 @@ fn locked(world: &Mutex<World>) -> MutexGuard<'_, World> {
 impl Place {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let binaries = Binaries::beside().unwrap();
-        let options = MarketOptions { articles: 2_000, ..MarketOptions::default() };
-        let mut market = Market::build(folder.path(), &binaries, &options, &|_| {}).unwrap();
-        market.certified_server(TLS).unwrap();
-        let ([_, bank, merchant], third) = (market.ports, market.third_port);
-        let ways = [
-            ("shop", merchant),
-            ("anna-bank", bank),
-            ("otto-bank", bank),
-            ("third-bank", bank),
-            ("anna-third", third),
-            ("otto-third", third),
-        ];
-        let proxy = Proxy::new(folder.path(), TLS, &ways).unwrap();
-        let change = |file: PathBuf, from: &str, to: &str| {
-            let text = std::fs::read_to_string(&file).unwrap();
-            let changed = text.replace(from, to);
-            assert_ne!(text, changed, "{}", file.display());
-            std::fs::write(&file, changed).unwrap();
-        };
-        for home in HOMES {
-            let port = proxy.port(&format!("{home}-bank"));
-            let at = BankAt { home: "bank", name: "Test Bank", port };
-            let account = market.change_bank(home, at).unwrap();
-            let to = ["--account", account.as_str(), "--amount", "90000.00 EUR"];
-            let fund = [["bank", "fund", "--home", "bank"].as_slice(), &to].concat();
-            assert_eq!(market.semper(&fund).unwrap().code, 0);
-            let trust = market.folder.join(home).join("trust.toml");
-            let (from, port) = (format!("localhost:{third}"), proxy.port(&format!("{home}-third")));
-            change(trust.clone(), &from, &format!("localhost:{port}"));
-            change(trust, "patience_ms = 4000", "patience_ms = 1000");
-        }
-        let asks = format!("localhost:{}", proxy.port("third-bank"));
-        change(market.folder.join("third.toml"), &format!("localhost:{bank}"), &asks);
-        for part in [Part::ThirdParty, Part::MerchantTinguin, Part::BuyerTinguin, Part::Merchant] {
-            market.restart(part, &[]).unwrap();
-        }
+        let (market, proxy) = bazaar::build(folder.path());
         let shop = proxy.port("shop");
         let (due, said) = (Vec::new(), Vec::new());
         let world = World { market, anna: None, shop, due, said, begun: Instant::now() };

@@ -169,7 +169,7 @@ impl Schedule {
             }
             if dice.percent(10) {
                 // As far apart as clocks of servers may be.
-                env.push(("SEMPER_CLOCK", (*dice.of(&["120000", "-120000"])).to_owned()));
+                env.push(("SEMPER_CLOCK", (*dice.of(&["20000", "-20000"])).to_owned()));
             }
             if let Some(store) = store.filter(|_| dice.percent(15)) {
                 let (what, first) = (dice.of(&["read", "write"]), 1 + dice.below(3));
@@ -193,6 +193,8 @@ struct World {
     setup: Option<Setup>,
     /// What both had before, in cents.
     before: [i64; 2],
+    /// What is on its way to each, until a date, from earlier exchanges.
+    due_later: [i64; 2],
     running: [Option<Running>; 2],
     due: Vec<(Instant, Act)>,
     said: Vec<String>,
@@ -256,6 +258,7 @@ impl Place {
             proxy_ports,
             setup: None,
             before: [0, 0],
+            due_later: [0, 0],
             running: [None, None],
             due: Vec::new(),
             said: Vec::new(),
@@ -544,6 +547,10 @@ impl World {
         let good = words.each_ref().map(|it| ["Done", "Completed"].contains(&it.as_str()));
         let none = words.each_ref().map(|it| ["Aborted", "Expired"].contains(&it.as_str()));
         let mut faults = Vec::new();
+        if dated {
+            // Its date has come, too.
+            self.before = [0, 1].map(|it| self.before[it] + self.due_later[it]);
+        }
         let ends = self.settled(words, good == [true, true], dated);
         if good != [true, true] && none != [true, true] {
             faults.push(format!("unfair: {:?}", ends.words));
@@ -582,7 +589,7 @@ impl World {
         [self.before[0] - paid[0] + paid[1], self.before[1] - paid[1] + paid[0]]
     }
 
-    fn check_money(&self, ends: &Ends, good: bool, faults: &mut Vec<String>) {
+    fn check_money(&mut self, ends: &Ends, good: bool, faults: &mut Vec<String>) {
         let protocol = self.setup.as_ref().unwrap().agreed.protocol;
         let wanted = self.wanted(good);
         // Money that can be taken back until a date is on its way until then.
@@ -590,6 +597,13 @@ impl World {
             && protocol == Protocol::Ger
             && ends.balances.iter().sum::<i64>() == self.before.iter().sum::<i64>() - PRICE
             && ends.balances.iter().zip(wanted).any(|(has, wants)| *has == wants);
+        if on_its_way && ends.balances != wanted {
+            for (later, (wants, has)) in
+                self.due_later.iter_mut().zip(wanted.iter().zip(ends.balances))
+            {
+                *later += wants - has;
+            }
+        }
         if ends.balances != wanted && !on_its_way {
             let (words, balances) = (&ends.words, ends.balances);
             faults.push(format!("{words:?} have {balances:?}, not {wanted:?}"));

@@ -42,7 +42,7 @@ fn told(market: &mut Market, proxy: &Proxy, lie: Lie) -> String {
     let until = Instant::now() + Duration::from_secs(40);
     while !buying.has_ended() && Instant::now() < until {
         let text = buying.log_text();
-        let ends = ["the third party has completed the exchange", "has broken its word"];
+        let ends = ["the third party has completed the exchange", "what you can do: "];
         if ends.iter().any(|it| text.contains(it)) {
             break;
         }

@@ -125,6 +125,7 @@ impl Remote {
     }
 }
 
+// What a network has spoilt is no answer.
 impl Services for Remote {
     fn hold(&self, account: &str, order: &Order<Standard>) -> Option<Result<SignedFact, String>> {
         let statement = Statement {
@@ -134,7 +135,7 @@ impl Services for Remote {
         };
         let body = SignedStatement::sign(&statement, &self.key, self.chain.clone()).unwrap();
         match self.post_bank(BankRequest::Hold, body)? {
-            BankAnswer::Done(fact) => Some(Ok(cbor::decode(&fact, MAX_ANSWER).unwrap())),
+            BankAnswer::Done(fact) => cbor::decode(&fact, MAX_ANSWER).ok().map(Ok),
             BankAnswer::Refused(refusal) => Some(Err(refusal.words)),
             BankAnswer::Away { .. } => None,
         }
@@ -142,7 +143,7 @@ impl Services for Remote {
 
     fn claim(&self, request: &ClaimRequest<Standard>) -> Option<SignedFact> {
         match self.post_bank(BankRequest::Claim, cbor::encode(request))? {
-            BankAnswer::Done(fact) => Some(cbor::decode(&fact, MAX_ANSWER).unwrap()),
+            BankAnswer::Done(fact) => cbor::decode(&fact, MAX_ANSWER).ok(),
             BankAnswer::Refused(_) | BankAnswer::Away { .. } => None,
         }
     }
@@ -150,6 +151,6 @@ impl Services for Remote {
     fn ask(&self, request: &Request<Standard>) -> Option<Answer<Standard>> {
         let url = format!("{}{REQUESTS}", self.places.third);
         let answer = self.net.post(&url, CBOR, cbor::encode(request), MAX_ANSWER).ok()?;
-        (answer.status == 200).then(|| cbor::decode(&answer.body, MAX_ANSWER).unwrap())
+        cbor::decode(&answer.body, MAX_ANSWER).ok().filter(|_| answer.status == 200)
     }
 }

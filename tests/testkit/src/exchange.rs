@@ -94,6 +94,13 @@ impl Trusted {
         builder.certified_key(name, name, role, false)
     }
 
+    /// The same for a server on this machine.
+    pub fn certified_server(&self, name: &str) -> Result<()> {
+        let ca = format!("https://localhost:{}", self.ports[0]);
+        let builder = Builder { folder: &self.folder, binaries: &self.binaries, ca, tell: &|_| {} };
+        builder.certified_key(name, name, "server", true)
+    }
+
     /// Runs `semper` in the folder, to its end.
     pub fn semper(&self, arguments: &[&str]) -> Result<Output> {
         process::run(&self.folder, &self.binaries.semper, arguments)

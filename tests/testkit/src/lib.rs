@@ -6,6 +6,7 @@
 //! | [`catalogue`] | articles made by a seeded generator: the same seed, the same catalogue |
 //! | [`postgres`] | a PostgreSQL of our own |
 //! | [`process`] | running commands and servers; what runs is ended with its owner |
+//! | [`proxy`] | a way between processes that drops, delays, repeats, reorders and cuts |
 //! | [`certification`] | more organisations, their lists, a log and its witness |
 //! | [`exchange`] | what a fair exchange needs: an authority, a bank, a third party |
 //! | [`market`] | authority, organisation, bank, merchant, buyer: set up by the commands of the README |
@@ -20,6 +21,7 @@ pub mod exchange;
 pub mod market;
 pub mod postgres;
 pub mod process;
+pub mod proxy;
 mod setup;
 
 pub use market::{BUYER_RULES, Market, MarketOptions, Part, Published};

@@ -224,6 +224,11 @@ impl Market {
         self.semper(&setup::init(name, user, phrase))
     }
 
+    /// A key in a file, with a certificate for a server on this machine: `NAME.key`, `NAME.pem`.
+    pub fn certified_server(&self, name: &str) -> Result<()> {
+        self.builder().certified_key(name, name, "server", true)
+    }
+
     /// Starts one more bank.
     pub fn another_bank(&self, bank: BankAt<'_>) -> Result<Running> {
         self.builder().bank(bank)

@@ -59,6 +59,8 @@ pub fn nightly() -> Result<(), String> {
     build::all()?;
     let more = [
         ("SEMPER_SCHEDULES", "1000", "semper-simulation", "seeds"),
+        ("SEMPER_EXCHANGE_SCHEDULES", "1000", "semper-exchange-tests", "schedules"),
+        ("SEMPER_CHEATS", "all", "semper-exchange-tests", "cheats"),
         ("SEMPER_PROCESS_SCHEDULES", "100", "semper-market-tests", "schedules"),
         ("SEMPER_POINTS", "1", "semper-market-tests", "faults"),
         ("SEMPER_SMITH", "10000", "semper-hostile-tests", "smith"),

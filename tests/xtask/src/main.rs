@@ -7,6 +7,7 @@
 //! | `languages` | the quotation service in JavaScript and Python |
 //! | `strangers` | tools of others that tests hold ours against |
 //! | `model` | the model of fair exchange, and its part of BENCHMARKS.md |
+//! | `schedules` | schedules between real processes, and their part of BENCHMARKS.md |
 //! | `fuzz` | the fuzz targets |
 //! | `checks` | everything that must pass |
 //! | `costs` | what each step and suite costs |
@@ -19,6 +20,7 @@ mod demo;
 mod fuzz;
 mod languages;
 mod model;
+mod schedules;
 mod strangers;
 
 use std::process::ExitCode;
@@ -30,6 +32,7 @@ cargo xtask bench [PART …]                  the figures of BENCHMARKS.md (rele
 cargo xtask wit                             build the guests and print what they import
 cargo xtask nightly                         what takes hours: schedules, random components, fuzzing
 cargo xtask model [two]                     explore fair exchange, with every rule left out in turn
+cargo xtask schedules [COUNT]               so many schedules of exchanges between processes (40)
 cargo xtask fuzz [SECONDS]                  each fuzz target for so long (600)
 cargo xtask languages                       build the quotation service in JavaScript and Python
 cargo xtask reference                       write docs/reference.md, from the types
@@ -46,6 +49,11 @@ fn main() -> ExitCode {
         ["nightly"] => checks::nightly(),
         ["model"] => model::run(false),
         ["model", "two"] => model::run(true),
+        ["schedules"] => schedules::run(40),
+        ["schedules", count] => match count.parse() {
+            Ok(count) => schedules::run(count),
+            Err(_) => Err(format!("“{count}” is not a number of schedules")),
+        },
         ["fuzz"] => fuzz::run(600),
         ["fuzz", seconds] => match seconds.parse() {
             Ok(seconds) => fuzz::run(seconds),

@@ -6,165 +6,40 @@
 mod postgres;
 
 use std::fs;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 
-use semper_base::digest::hex;
 use semper_base::{Digest, cbor};
-use semper_exchange::standard::Standard;
-use semper_exchange::{Agreed, Mode, Protocol, Role};
-use semper_exchange_tests::goods::Prepared;
-use semper_exchange_tests::remote::{self, Remote};
-use semper_exchange_tests::{Kind, Trader, agree};
+use semper_exchange::{Mode, Protocol, Role};
+use semper_exchange_tests::Kind;
+use semper_exchange_tests::town::{Setup, Town};
 use semper_roles::third_party::Logged;
-use semper_testkit::exchange::Trusted;
-use semper_testkit::{Binaries, Output};
 use semper_tlog::tree;
 
 const PRICE: i64 = 2_500;
 
-/// A marketplace of servers, and two account holders.
-pub(crate) struct Town {
-    pub(crate) folder: tempfile::TempDir,
-    pub(crate) trusted: Trusted,
-    accounts: [String; 2],
-    exchanges: usize,
-}
+const TRADER: &str = env!("CARGO_BIN_EXE_trader");
 
-/// An exchange that two processes carry out.
-pub(crate) struct Setup {
-    pub(crate) agreed: Agreed<Standard>,
-    pub(crate) originator: Trader,
-    pub(crate) responder: Trader,
-    folder: PathBuf,
-}
-
-const NAMES: [&str; 2] = ["otto", "anna"];
-
-fn name(role: Role) -> &'static str {
-    NAMES[usize::from(role == Role::Responder)]
-}
-
-impl Town {
-    pub(crate) fn new(store: Option<(&str, usize)>) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let binaries = Binaries::beside().unwrap();
-        let trusted = Trusted::build(folder.path(), &binaries, store).unwrap();
-        let mut town =
-            Self { folder, trusted, accounts: [String::new(), String::new()], exchanges: 0 };
-        for (index, name) in NAMES.iter().enumerate() {
-            trusted_account(&town.trusted, name);
-            let account = town.remote(name, 0).account();
-            let fund = [
-                "bank",
-                "fund",
-                "--home",
-                "bank",
-                "--account",
-                &account,
-                "--amount",
-                "1000.00 EUR",
-            ];
-            let funded = town.trusted.semper(&fund).unwrap();
-            assert_eq!(funded.code, 0, "{}", funded.err);
-            town.accounts[index] = account;
+/// Runs both sides to their ends; a side that is killed is started again.
+fn run(town: &Town, setup: &Setup, crash: Option<(Role, &str)>) -> Ends {
+    let env = |role: Role| match crash {
+        Some((killed, point)) if killed == role => vec![("SEMPER_CRASH", point)],
+        _ => Vec::new(),
+    };
+    let roles = [Role::Originator, Role::Responder];
+    let running = roles.map(|role| town.start(setup, role, &env(role)));
+    let mut killed = false;
+    let ends = running.into_iter().zip(roles).map(|(child, role)| {
+        let output = child.wait_with_output().unwrap();
+        if output.status.success() {
+            return end(&output);
         }
-        town
-    }
-
-    pub(crate) fn remote(&self, name: &str, third: usize) -> Remote {
-        let (bank, third) = (self.trusted.bank_url(), self.trusted.third_url(third));
-        Remote::new(remote::places(self.folder.path(), name, bank, third))
-    }
-
-    fn balance(&self, role: Role) -> String {
-        let account = &self.accounts[usize::from(role == Role::Responder)];
-        self.remote(name(role), 0).balance(account)
-    }
-
-    /// Two traders who agree on this.
-    pub(crate) fn setup(&mut self, gives: &[Kind], wants: &[Kind]) -> Setup {
-        let bank = Remote::bank_key(self.folder.path());
-        let named = self.remote("anna", 0).named();
-        let certify = |_: &Prepared| unreachable!("nothing is certified here");
-        let [otto, anna] = &self.accounts;
-        let originator = Trader::new(otto, anna, bank, gives, &certify);
-        let responder = Trader::new(anna, otto, bank, wants, &certify);
-        let agreed = agree(&originator, &responder, &named, |_| {}).unwrap();
-        self.exchanges += 1;
-        let folder = self.folder.path().join(format!("exchange-{}", self.exchanges));
-        for sub in ["to-otto", "to-anna"] {
-            fs::create_dir_all(folder.join(sub)).unwrap();
-        }
-        Setup { agreed, originator, responder, folder }
-    }
-
-    /// Starts a side's process.
-    fn start(&self, setup: &Setup, role: Role, env: &[(&str, &str)]) -> Child {
-        let (own, peer) = match role {
-            Role::Originator => (&setup.originator, &setup.responder),
-            Role::Responder => (&setup.responder, &setup.originator),
-        };
-        let places = remote::places(
-            self.folder.path(),
-            name(role),
-            self.trusted.bank_url(),
-            self.trusted.third_url(0),
-        );
-        let sealed: Vec<(String, u64)> =
-            peer.sealed.iter().map(|it| (hex(&it.sealed), it.leaf.length)).collect();
-        let json = serde_json::json!({
-            "role": role,
-            "agreement": hex(&cbor::encode(&setup.agreed)),
-            "secrets": hex(&cbor::encode(&own.secrets)),
-            "seed": hex(&own.seed),
-            "sealed": sealed,
-            "account": own.account,
-            "places": places,
-            "inbox": setup.folder.join(format!("to-{}", name(role))),
-            "outbox": setup.folder.join(format!("to-{}", name(role.other()))),
-            "state": setup.folder.join(format!("{}.state", name(role))),
-            "patience_ms": 500,
-        });
-        let file = setup.folder.join(format!("{}.json", name(role)));
-        fs::write(&file, json.to_string()).unwrap();
-        Command::new(env!("CARGO_BIN_EXE_trader"))
-            .arg(file)
-            .envs(env.iter().copied())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap()
-    }
-
-    /// Runs both sides to their ends; a side that is killed is started again.
-    fn run(&self, setup: &Setup, crash: Option<(Role, &str)>) -> Ends {
-        let env = |role: Role| match crash {
-            Some((killed, point)) if killed == role => vec![("SEMPER_CRASH", point)],
-            _ => Vec::new(),
-        };
-        let roles = [Role::Originator, Role::Responder];
-        let running = roles.map(|role| self.start(setup, role, &env(role)));
-        let mut killed = false;
-        let ends = running.into_iter().zip(roles).map(|(child, role)| {
-            let output = child.wait_with_output().unwrap();
-            if output.status.success() {
-                return end(&output);
-            }
-            assert!(output.status.code().is_none(), "{}", String::from_utf8_lossy(&output.stderr));
-            killed = true;
-            let again = self.start(setup, role, &[]).wait_with_output().unwrap();
-            assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stderr));
-            end(&again)
-        });
-        let ends: Vec<String> = ends.collect();
-        Ends { originator: ends[0].clone(), responder: ends[1].clone(), killed }
-    }
-
-    fn judge(&self, setup: &Setup, role: Role) -> Output {
-        let file = setup.folder.join(format!("{}.evidence", name(role)));
-        self.trusted.semper(&["judge", &file.display().to_string()]).unwrap()
-    }
+        assert!(output.status.code().is_none(), "{}", String::from_utf8_lossy(&output.stderr));
+        killed = true;
+        let again = town.start(setup, role, &[]).wait_with_output().unwrap();
+        assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stderr));
+        end(&again)
+    });
+    let ends: Vec<String> = ends.collect();
+    Ends { originator: ends[0].clone(), responder: ends[1].clone(), killed }
 }
 
 #[derive(Debug)]
@@ -189,10 +64,6 @@ fn end(output: &std::process::Output) -> String {
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
-fn trusted_account(trusted: &Trusted, name: &str) {
-    trusted.certified(name, "buyer").unwrap();
-}
-
 fn money(mode: Mode) -> Kind {
     Kind::Money(PRICE, vec![mode])
 }
@@ -203,7 +74,7 @@ fn document() -> Kind {
 
 #[test]
 fn every_kind_of_exchange_works_between_processes() {
-    let mut town = Town::new(None);
+    let mut town = Town::new(TRADER, None);
     let cells: [(Vec<Kind>, Vec<Kind>, Protocol); 8] = [
         (vec![Kind::Statement], vec![Kind::Statement], Protocol::Gg),
         (vec![Kind::Statement], vec![money(Mode::Hold)], Protocol::Gg),
@@ -217,9 +88,9 @@ fn every_kind_of_exchange_works_between_processes() {
     for (gives, wants, protocol) in cells {
         let setup = town.setup(&gives, &wants);
         assert_eq!(setup.agreed.protocol, protocol);
-        let ends = town.run(&setup, None);
+        let ends = run(&town, &setup, None);
         assert!(ends.are_done(), "{protocol:?}: {ends:?}");
-        let judged = town.judge(&setup, Role::Responder);
+        let judged = town.judge(&setup, Role::Responder, false);
         assert!(judged.code == 0 || protocol == Protocol::Hl, "{}{}", judged.out, judged.err);
     }
     // Three of them were paid for, two payments crossed.
@@ -236,7 +107,7 @@ fn every_kind_of_exchange_works_between_processes() {
 
 #[test]
 fn a_side_killed_at_any_boundary_ends_as_fairly_as_if_messages_had_been_lost() {
-    let mut town = Town::new(None);
+    let mut town = Town::new(TRADER, None);
     let cells: [(Vec<Kind>, Vec<Kind>); 3] = [
         (vec![Kind::Statement], vec![money(Mode::Hold)]),
         (vec![Kind::Statement], vec![money(Mode::Fenced)]),
@@ -247,7 +118,7 @@ fn a_side_killed_at_any_boundary_ends_as_fairly_as_if_messages_had_been_lost() {
         for role in [Role::Originator, Role::Responder] {
             for point in 1.. {
                 let setup = town.setup(&gives, &wants);
-                let ends = town.run(&setup, Some((role, &point.to_string())));
+                let ends = run(&town, &setup, Some((role, &point.to_string())));
                 let fair = ends.are_done() || ends.are_undone();
                 assert!(fair, "{} killed at {point}: {ends:?}", role.name());
                 if !ends.killed {
@@ -262,7 +133,7 @@ fn a_side_killed_at_any_boundary_ends_as_fairly_as_if_messages_had_been_lost() {
 
 #[test]
 fn bank_and_third_party_killed_before_and_after_they_store_lose_and_repeat_nothing() {
-    let mut town = Town::new(None);
+    let mut town = Town::new(TRADER, None);
     for point in ["bank.before:1", "bank.after:1", "bank.before:2", "bank.after:2"] {
         town.trusted.bank.kill();
         town.trusted.start_bank(&[("SEMPER_CRASH", point)]).unwrap();
@@ -291,7 +162,7 @@ fn bank_and_third_party_killed_before_and_after_they_store_lose_and_repeat_nothi
 
 #[test]
 fn whoever_is_left_alone_is_helped_by_the_third_party_whose_verdict_is_public() {
-    let mut town = Town::new(None);
+    let mut town = Town::new(TRADER, None);
     let setup = town.setup(&[document()], &[money(Mode::Hold)]);
     // The originator delivers nothing: it dies once its promise is out.
     let killed = town.start(&setup, Role::Originator, &[("SEMPER_CRASH", "trader.sent:1")]);
@@ -320,7 +191,7 @@ fn whoever_is_left_alone_is_helped_by_the_third_party_whose_verdict_is_public() 
         assert!(entry.len() < 120);
     }
 
-    let judged = town.judge(&setup, Role::Responder);
+    let judged = town.judge(&setup, Role::Responder, false);
     assert!(judged.out.contains("the third party has completed the exchange"), "{}", judged.out);
 }
 
@@ -337,7 +208,7 @@ fn eventually<T>(mut look: impl FnMut() -> Option<T>) -> T {
 
 #[test]
 fn a_third_party_that_is_away_for_a_while_delays_and_harms_nobody() {
-    let mut town = Town::new(None);
+    let mut town = Town::new(TRADER, None);
     town.trusted.third[0].kill();
     // `named` needs it once; the traders then meet while it is away.
     town.trusted.start_third(0, &[]).unwrap();
@@ -351,7 +222,7 @@ fn a_third_party_that_is_away_for_a_while_delays_and_harms_nobody() {
 
 #[test]
 fn what_is_no_request_is_refused_by_name() {
-    let mut town = Town::new(None);
+    let mut town = Town::new(TRADER, None);
     let remote = town.remote("anna", 0);
     let setup = town.setup(&[Kind::Statement], &[money(Mode::Hold)]);
     for (body, status) in [

@@ -13,13 +13,13 @@ use semper_roles::third_party::cases::Cases as _;
 use semper_roles::third_party::postgres::PostgresCases;
 use semper_testkit::postgres::Postgres;
 
-use super::{Role, Town};
+use super::{Role, TRADER, Town};
 
 #[test]
 fn processes_that_share_a_store_never_give_two_verdicts() {
     let postgres = Postgres::start().unwrap();
     let store = postgres.database("verdicts").unwrap();
-    let mut town = Town::new(Some((&store, 3)));
+    let mut town = Town::new(TRADER, Some((&store, 3)));
     let remotes: Vec<_> = (0..3).map(|index| Arc::new(town.remote("anna", index))).collect();
     for round in 0..25 {
         let setup = town.setup(&[Kind::Statement], &[Kind::Statement]);

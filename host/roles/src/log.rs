@@ -160,6 +160,24 @@ pub enum LogError {
         /// How many must.
         want: usize,
     },
+    /// A witness knows more of the log than the log itself.
+    #[error(
+        "the witness {witness} has cosigned {seen} entries of this log, which has {has}: it was put \
+         back from a copy"
+    )]
+    #[mend(
+        "put back the newest log, with everything that belongs to it; what it has signed since the \
+         copy was made cannot be signed again. For a third party: “After a restore” in \
+         docs/fair-exchange-for-operators.md"
+    )]
+    Older {
+        /// Which.
+        witness: String,
+        /// How many entries it has seen.
+        seen: u64,
+        /// How many there are.
+        has: u64,
+    },
     /// The log's writer has ended.
     #[error("the log does not take statements now")]
     #[mend("try again later")]

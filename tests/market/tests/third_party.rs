@@ -42,6 +42,7 @@ fn forge(town: &Town, lines: Vec<Vec<u8>>) {
     let keeper = Keeper::new("forger");
     Log::open(&config, &keeper).unwrap().append_all(lines).unwrap();
     keeper.end();
+    keeper.join(LONG);
 }
 
 fn line(exchange: Digest, verdict: Digest, after: Option<Digest>) -> Vec<u8> {
@@ -266,6 +267,20 @@ fn witnesses_that_are_away_keep_no_verdict_back_and_cosign_it_when_they_are_ther
     eventually("it is published", || town.logged(&another).len() == 1);
     assert_eq!(town.logged(&asking), [given.verdict.digest()]);
     eventually("all is well", || town.get(0, "/healthz").0 == 200);
+
+    // Cases and log from the same older moment agree with each other. The witness knows better.
+    town.kill(0);
+    copy(&town.file("third"), &town.file("copy"));
+    town.start(0, &[]);
+    town.verdict(&Asking::new(&town.named()));
+    eventually("it is published", || town.lines().len() == 3);
+    town.kill(0);
+    copy(&town.file("copy"), &town.file("third"));
+    let [served, _] = town.refused(0);
+    assert_eq!(served.code, 1, "{}", served.err);
+    let words = served.err.split_whitespace().collect::<Vec<_>>().join(" ");
+    let want = "the witness witness.example/one has cosigned 3 entries of this log, which has 2";
+    assert!(words.contains(want), "{words}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The one thread that grows a log's tree, and what a crash has left to it.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -280,7 +281,11 @@ impl Writer {
                 continue;
             }
             if let Err(why) = self.cosigned(&mut note, url, net) {
-                tracing::warn!(witness = key.name, why, "a witness has not cosigned");
+                if let (NotCosigned::Larger(seen), true) = (&why, self.kept) {
+                    let (witness, seen, has) = (key.name.clone(), *seen, self.tree.size());
+                    return Err(LogError::Older { witness, seen, has });
+                }
+                tracing::warn!(witness = key.name, %why, "a witness has not cosigned");
                 if self.kept {
                     silent.push((key.name.clone(), Instant::now() + REST));
                 }
@@ -299,33 +304,54 @@ impl Writer {
 
     /// Asks a witness, from the size that was published last; once more from the size that it
     /// knows, if that is another.
-    fn cosigned(&self, note: &mut Note, url: &str, net: &Client) -> Result<(), String> {
+    fn cosigned(&self, note: &mut Note, url: &str, net: &Client) -> Result<(), NotCosigned> {
         let head = self.head();
+        let other = |why: &dyn fmt::Display| NotCosigned::Other(why.to_string());
         let last = self.published.as_ref().and_then(|it| Checkpoint::unverified(it).ok());
         let mut old = last.map_or(0, |it| it.size);
         for _ in 0..2 {
             let path = tree::prove_growth(head.size, head.root, old, |it| read(&self.public, it))
-                .map_err(|error| error.to_string())?;
+                .map_err(|error| other(&error))?;
             let asked = Asked { old, path, checkpoint: note.clone() };
             let url = format!("{}/add-checkpoint", url.trim_end_matches('/'));
             let body = asked.to_string().into_bytes();
             let answer =
-                net.post(&url, "text/plain", body, 64 * 1024).map_err(|it| it.to_string())?;
+                net.post(&url, "text/plain", body, 64 * 1024).map_err(|error| other(&error))?;
             let text = String::from_utf8_lossy(&answer.body).into_owned();
             match answer.status {
-                200 => return note.add(&text).map_err(|error| error.to_string()),
-                409 => old = text.trim().parse().map_err(|_| "an unreadable conflict")?,
-                status => return Err(format!("status {status}: {text}")),
+                200 => return note.add(&text).map_err(|error| other(&error)),
+                409 => old = text.trim().parse().map_err(|_| other(&"an unreadable conflict"))?,
+                status => return Err(other(&format!("status {status}: {text}"))),
+            }
+            if old > head.size {
+                return Err(NotCosigned::Larger(old));
             }
         }
-        Err("it knows ever other sizes".into())
+        Err(other(&"it knows ever other sizes"))
+    }
+}
+
+/// Why a witness has not cosigned.
+enum NotCosigned {
+    /// It has cosigned a tree of so many entries, and ours has fewer.
+    Larger(u64),
+    /// Something else.
+    Other(String),
+}
+
+impl fmt::Display for NotCosigned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Larger(size) => write!(f, "it knows {size} entries"),
+            Self::Other(why) => f.write_str(why),
+        }
     }
 }
 
 /// Why statements are not logged now, in words that name no files.
 fn reason(error: &LogError) -> String {
     match error {
-        LogError::Quorum { .. } => error.to_string(),
+        LogError::Quorum { .. } | LogError::Older { .. } => error.to_string(),
         _ => "statements cannot be logged; the server's log says why".to_owned(),
     }
 }

@@ -138,13 +138,18 @@ impl Town {
     }
 }
 
-/// Copies a file, or a folder with everything in it, in the place of what is there.
+/// Copies a file, or a folder with everything in it, in the place of what is there; but without the
+/// indexes that SQLite has beside its files, which backups leave out.
 pub fn copy(from: &Path, to: &Path) {
     if from.is_dir() {
         let _ = fs::remove_dir_all(to);
         fs::create_dir_all(to).unwrap();
+        fs::set_permissions(to, from.metadata().unwrap().permissions()).unwrap();
         for entry in fs::read_dir(from).unwrap() {
             let name = entry.unwrap().file_name();
+            if name.to_string_lossy().ends_with("-shm") {
+                continue;
+            }
             copy(&from.join(&name), &to.join(&name));
         }
         return;

@@ -268,7 +268,9 @@ pub enum LogCommand {
         net: NetArguments,
     },
     /// Show every statement that is new in a log, and in whose name; catch a log that changes
-    /// its past.
+    /// its past. In a third party's log of verdicts: two verdicts about one exchange, missing
+    /// lines, verdicts about your own exchanges, changes of its key; exits with 1 if there are any
+    /// of the first three.
     Monitor(MonitorArguments),
 }
 
@@ -284,11 +286,19 @@ pub struct LogAt {
 
 #[derive(Args)]
 #[command(
-    after_help = "Example: semper-sign log monitor --url https://log.example --log-key log.vkey --name \"Otto Versand\" --state otto.watch --root ca.pem"
+    after_help = "Example: semper-sign log monitor --url https://log.example --log-key log.vkey --name \"Otto Versand\" --state otto.watch --root ca.pem\nA third party's: semper-sign log monitor --url https://third.example:8446/verdicts --log-key third.vkey --evidence exchange.cbor --state third.watch --root ca.pem"
 )]
 pub struct MonitorArguments {
     #[command(flatten)]
     pub log: LogAt,
+    /// In a log of verdicts: an exchange in which you took part (exchange:…); may be given several
+    /// times.
+    #[arg(long)]
+    pub exchange: Vec<String>,
+    /// In a log of verdicts: what you have kept of an exchange (semper archive save); each verdict
+    /// in it must have its line. May be given several times.
+    #[arg(long)]
+    pub evidence: Vec<PathBuf>,
     /// Show only statements in this name; may be given several times.
     #[arg(long)]
     pub name: Vec<String>,

@@ -20,6 +20,7 @@
 //! | `report` | everything on one page |
 //! | `reference` | every entry of every file that people write, from the types |
 //! | `moving` | pull, push, copy, publish; logs |
+//! | `verdicts` | what is wrong with a third party's log of verdicts |
 #![forbid(unsafe_code)]
 
 mod arguments;
@@ -42,6 +43,7 @@ mod service;
 mod table;
 mod terms;
 mod trial;
+mod verdicts;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

@@ -1,7 +1,7 @@
 //! Moving bundles: pull, push, copy, publish; and logs.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use semper_base::{Digest, Report, Timestamp};
 use semper_distribution::logs::{LogClient, Watched};
@@ -13,8 +13,8 @@ use semper_trust::{Layout, envelope};
 use serde_json::json;
 
 use crate::arguments::{LogAt, MonitorArguments, NetArguments, PublishArguments};
-use crate::files;
 use crate::say::{self, Said};
+use crate::{files, verdicts};
 
 /// What fetches from these places and puts there: servers are believed for which the named roots
 /// or the operating system's vouch, since everything is held against its digests.
@@ -177,11 +177,14 @@ fn vkey(text: &str) -> Result<VerifierKey, Report> {
     }
 }
 
-/// Shows every statement that is new in a log since the last time, and in whose name; a log that
-/// has changed its past is an error, and both checkpoints are kept.
+/// Shows every statement that is new in a log since the last time, and in whose name; of a log of
+/// verdicts what is wrong with it. A log that has changed its past is an error, and both checkpoints
+/// are kept.
 pub fn monitor(arguments: &MonitorArguments) -> Result<Said, Report> {
     let fetcher = log_fetcher(&arguments.net, Some(&arguments.log))?;
-    let log = LogClient::new(&fetcher, &arguments.log.url, vkey(&arguments.log.key)?);
+    let key = vkey(&arguments.log.key)?;
+    let own = own(arguments, &key.name)?;
+    let log = LogClient::new(&fetcher, &arguments.log.url, key.clone());
     let mut watched: Watched = match std::fs::read(&arguments.state) {
         Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| {
             let what = format!("{}: {error}", arguments.state.display());
@@ -202,6 +205,12 @@ pub fn monitor(arguments: &MonitorArguments) -> Result<Said, Report> {
         }
         Err(error) => return Err(error.into()),
     };
+    if verdicts::origin(&key.name).is_some() {
+        let said = verdicts::look(&log, &mut watched, &new, &own, &say::transfer(&bar))?;
+        bar.finish_and_clear();
+        remember(arguments, &watched)?;
+        return Ok(said);
+    }
     bar.finish_and_clear();
     let mut text = format!("{} entries, {} of them new\n", watched.size(), new.len());
     let mut listed = Vec::new();
@@ -221,9 +230,29 @@ pub fn monitor(arguments: &MonitorArguments) -> Result<Said, Report> {
             "subject": claim.subject,
         }));
     }
-    let state = serde_json::to_vec(&watched).map_err(|error| Report::input(error, ""))?;
-    files::replace(&arguments.state, &state)?;
+    remember(arguments, &watched)?;
     Ok(Said::new(text, json!({ "size": watched.size(), "new": new.len(), "statements": listed })))
+}
+
+fn remember(arguments: &MonitorArguments, watched: &Watched) -> Result<(), Report> {
+    let state = serde_json::to_vec(watched).map_err(|error| Report::input(error, ""))?;
+    files::replace(&arguments.state, &state)
+}
+
+/// Exchanges of one's own, where the log is one of verdicts.
+fn own(arguments: &MonitorArguments, name: &str) -> Result<Vec<verdicts::Own>, Report> {
+    let none = arguments.exchange.is_empty() && arguments.evidence.is_empty();
+    let Some(origin) = verdicts::origin(name) else {
+        let what = format!("{name} is no log of verdicts, and knows no exchanges");
+        let mend = "leave out --exchange and --evidence, or give a third party's log";
+        return if none { Ok(Vec::new()) } else { Err(Report::input(what, mend)) };
+    };
+    let of = |file: &PathBuf| verdicts::Own::of(file, origin);
+    let mut own: Vec<_> = arguments.evidence.iter().map(of).collect::<Result<_, _>>()?;
+    for text in &arguments.exchange {
+        own.push(verdicts::Own::named(text)?);
+    }
+    Ok(own)
 }
 
 fn evidence(arguments: &MonitorArguments, error: semper_distribution::MoveError) -> Report {

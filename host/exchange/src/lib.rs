@@ -21,6 +21,7 @@
 //! | [`dates`] | which dates count: for parties, banks and judge alike |
 //! | [`manager`] | what each kind of item does at each step |
 //! | [`package`] | what a leaf stands for in its deal; what is said before an agreement |
+//! | [`published`] | the third party's public log: lines about verdicts, changes of its key |
 //! | [`obtained`] | what an exchange has given, in a form that stands by itself |
 //! | [`bank`] | what an exchange and a payment system say to each other |
 //! | [`information`] | encrypted in chunks, opened later, fraud shown by one chunk |
@@ -50,6 +51,7 @@ pub mod obtained;
 pub mod originator;
 pub mod package;
 pub mod party;
+pub mod published;
 pub mod responder;
 pub mod standard;
 pub mod third;

@@ -5,8 +5,10 @@
 //! checkpoint; then witnesses are asked; then the checkpoint is published. A crash in between
 //! is finished at the next start: what a witness may have seen is never taken back.
 
+mod stored;
 mod writer;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -35,6 +37,8 @@ use crate::queue::{Queue, queue};
 use crate::role::{Role as ServerRole, RoleKind, Wrong};
 use crate::surroundings::{Desk, Surroundings};
 use crate::web;
+pub use stored::Head;
+pub(crate) use stored::Stored;
 use writer::Writer;
 
 /// Where statements are posted.
@@ -47,8 +51,12 @@ const KEY: &str = "log.key";
 const PUBLIC: &str = "public";
 const NEXT: &str = "checkpoint.next";
 const FILE: &str = "log.sqlite";
+/// Where its key is, as others verify it by.
+const OWN_KEY: &str = "/log.vkey";
 /// How long a witness may take to answer: whoever waits for a batch waits for it.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// The same in a log that its keeper alone writes into, who has others waiting.
+const SHORT: Duration = Duration::from_secs(3);
 
 const SCHEMA: &str = "
     PRAGMA journal_mode = WAL;
@@ -152,6 +160,24 @@ pub enum LogError {
         /// How many must.
         want: usize,
     },
+    /// A witness knows more of the log than the log itself.
+    #[error(
+        "the witness {witness} has cosigned {seen} entries of this log, which has {has}: it was put \
+         back from a copy"
+    )]
+    #[mend(
+        "put back the newest log, with everything that belongs to it; what it has signed since the \
+         copy was made cannot be signed again. For a third party: “After a restore” in \
+         docs/fair-exchange-for-operators.md"
+    )]
+    Older {
+        /// Which.
+        witness: String,
+        /// How many entries it has seen.
+        seen: u64,
+        /// How many there are.
+        has: u64,
+    },
     /// The log's writer has ended.
     #[error("the log does not take statements now")]
     #[mend("try again later")]
@@ -164,6 +190,7 @@ const RESTORE: &str = "restore the log's home from a backup";
 #[derive(Debug)]
 pub struct Log {
     public: PathBuf,
+    next: PathBuf,
     verifier: Verifier,
     store: Arc<Mutex<Connection>>,
     queue: Queue<Pending>,
@@ -197,6 +224,11 @@ impl From<NotLogged> for LogError {
 }
 
 impl Log {
+    /// The key of the log with this home.
+    pub(crate) fn key_of(home: &Path) -> Result<VerifierKey, LogError> {
+        Ok(Self::own(&Home::open(home)?)?.1)
+    }
+
     /// Makes a log's home with a key of its own; its name is its origin, such as
     /// `log.example/terms`.
     pub fn create(path: &Path, origin: &str) -> Result<VerifierKey, LogError> {
@@ -219,22 +251,44 @@ impl Log {
         Self::asking(config, spawn, alone)
     }
 
+    /// As [`Log::open`], for whoever keeps it and alone writes into it, by [`Log::append_all`].
+    /// Witnesses are asked, and none of them keeps an entry out: see there.
+    pub(crate) fn kept(config: &LogConfig, spawn: &dyn Spawn) -> Result<Self, LogError> {
+        let (mut writer, _) = Self::parts(config, semper_store::open)?;
+        writer.kept = true;
+        for (_, _, net) in &mut writer.witnesses {
+            *net = net.within(SHORT);
+        }
+        let nobody = Roots::new(Vec::new()).asking(Revocation::Unasked("its keeper writes alone"));
+        Self::started(config, spawn, writer, nobody)
+    }
+
     /// As [`Log::open`], asking there what the authorities have withdrawn.
     fn asking(
         config: &LogConfig,
         spawn: &dyn Spawn,
         revocation: impl FnOnce(&Roots) -> Result<Revocation, HomeError>,
     ) -> Result<Self, LogError> {
-        let (mut writer, roots) = Self::parts(config, semper_store::open)?;
+        let (writer, roots) = Self::parts(config, semper_store::open)?;
         let roots = Roots::new(roots);
         let verifier = roots.asking(revocation(&roots)?);
+        Self::started(config, spawn, writer, verifier)
+    }
+
+    fn started(
+        config: &LogConfig,
+        spawn: &dyn Spawn,
+        mut writer: Writer,
+        verifier: Verifier,
+    ) -> Result<Self, LogError> {
         writer.recover()?;
         let (public, vkey) = (writer.public.clone(), writer.vkey.clone());
+        let next = writer.next.clone();
         let store = Arc::clone(&writer.store);
         let (queue, waiting, bell) = queue();
         spawn.keep("writer", &bell, writer.turns(waiting));
         let file = config.home.join(FILE);
-        Ok(Self { public, verifier, store, queue, vkey, file })
+        Ok(Self { public, next, verifier, store, queue, vkey, file })
     }
 
     /// Looks whether the log could be opened: its files, its stored tree. Nothing is published,
@@ -286,6 +340,9 @@ impl Log {
             published: None,
             whole: false,
             owes: false,
+            kept: false,
+            behind: None,
+            resting: HashMap::new(),
         };
         Ok((writer, roots))
     }
@@ -321,9 +378,16 @@ impl Log {
         self.proof(number)
     }
 
-    /// Logs entries of whoever keeps the log, in their order: nothing is asked about them. They
-    /// are published when it returns; those that were there already stay where they are.
-    pub fn append_all(&self, entries: Vec<Vec<u8>>) -> Result<(), LogError> {
+    /// Logs entries of whoever keeps the log, in their order: nothing is asked about them. Those
+    /// that were there already stay where they are. When it returns, they stand below a head that
+    /// the log has signed and stored, which is never taken back; the head that is stored then.
+    ///
+    /// That head is published by then, if enough witnesses have cosigned it. If they do not answer,
+    /// it is published as soon as they do, and nothing waits for that.
+    ///
+    /// # Errors
+    /// When they cannot be stored now.
+    pub fn append_all(&self, entries: Vec<Vec<u8>>) -> Result<Head, LogError> {
         let mut outcomes = Vec::with_capacity(entries.len());
         for entry in entries {
             let (done, outcome) = sync_channel(1);
@@ -333,7 +397,16 @@ impl Log {
         for outcome in outcomes {
             outcome.recv().map_err(|_| LogError::Closed)??;
         }
-        Ok(())
+        self.head()
+    }
+
+    /// The newest head that is signed and stored, published or not.
+    pub(crate) fn head(&self) -> Result<Head, LogError> {
+        // In this order: a head is published before it is removed from there.
+        let next = std::fs::read(&self.next).ok();
+        let note = next.or_else(|| read(&self.public, "checkpoint")).ok_or(LogError::Closed)?;
+        let Checkpoint { size, root, .. } = Checkpoint::verify(&Note::parse(&note)?, &self.vkey)?;
+        Ok(Head { size, root })
     }
 
     /// Whether a statement may be logged: signed by somebody whom the authorities vouch for.
@@ -476,6 +549,7 @@ impl ServerRole for Log {
 pub(crate) fn public_routes(desk: Desk<Log>) -> Router {
     Router::new()
         .route(&format!("{PROOF}{{digest}}"), get(proof))
+        .route(OWN_KEY, get(key))
         .route("/checkpoint", get(head))
         .route("/tile/{*name}", get(tile))
         .with_state(desk)
@@ -492,6 +566,10 @@ async fn proof(State(desk): State<Desk<Log>>, UrlPath(hex): UrlPath<String>) -> 
         _ => StatusCode::NOT_FOUND.into_response(),
     };
     desk.answer("proof", found).await
+}
+
+async fn key(State(desk): State<Desk<Log>>) -> Response {
+    web::bytes("text/plain; charset=utf-8", format!("{}\n", desk.key()).into_bytes())
 }
 
 async fn head(State(desk): State<Desk<Log>>) -> Response {

@@ -126,6 +126,11 @@ impl<E> Wrong<E> {
         self.0.extend(part.0.into_iter().map(Into::into));
     }
 
+    /// Whether nothing is wrong.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// All of it, in the order in which it was found.
     pub fn all(self) -> Vec<E> {
         self.0

@@ -7,11 +7,14 @@
 //! verdicts would contradict each other, and both would be signed.
 
 mod after;
+mod agree;
 mod bank;
 pub mod cases;
 mod config;
 mod kept;
+mod keys;
 pub mod postgres;
+mod served;
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -19,44 +22,39 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::Extension;
-use axum::Router;
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::Response;
-use axum::routing::{get, post};
 use semper_archive::Home;
-use semper_bank_protocol::{CBOR, Claim as ClaimRequest, HoldFact};
+use semper_bank_protocol::{Claim as ClaimRequest, HoldFact};
 use semper_base::cert::{CertError, ServerRoot};
-use semper_base::{Certificate, Clock, Digest, PublicKey, SigningKey, Timestamp, cbor};
+use semper_base::{Certificate, Clock, Digest, PublicKey, Timestamp};
 use semper_exchange::bank::Claim;
-use semper_exchange::crypto::{Body as _, Signed};
-use semper_exchange::standard::{Keys, NoGoods, Standard};
+use semper_exchange::crypto::Signed;
+pub use semper_exchange::published::Logged;
+use semper_exchange::standard::{Keys, Standard};
 use semper_exchange::third::{self, Case, DECIDE_MS, Effect, Event};
 use semper_exchange::verdict::{Answer, Rejection, Request, Submitted, Verdict};
 pub use semper_exchange::verdict::{MAX_ANSWER, REQUESTS};
-use semper_exchange::{Agreed, Crypto as _, HolderError, Role, ThirdParty as Named, party};
-use semper_keeper::{Health, Keeper, Spawn};
-use semper_net::{Believed, Peer};
-use serde::{Deserialize, Serialize};
+use semper_exchange::{Agreed, HolderError, Role, ThirdParty as Named, party};
+use semper_keeper::{Keeper, Spawn};
+use semper_net::Believed;
 
-use crate::budget::Budget;
-use crate::health;
-use crate::log::{self, Log, LogConfig};
+use crate::log::{Log, LogConfig};
 use crate::outside::{Outside, System};
 use crate::role::{Role as ServerRole, RoleKind, Wrong};
-use crate::surroundings::{Desk, Surroundings};
-use crate::web;
+use crate::surroundings::Surroundings;
+pub use agree::Disagreement;
 use bank::BankLink;
 use cases::{Cases, CasesError, Change, FileCases, Row};
 pub use config::{BankAddress, ThirdPartyConfig, ThirdPartyError};
 use kept::Kept;
+pub use keys::Introduced;
+use keys::Ring;
 use postgres::PostgresCases;
 
 /// Where its name and keys are.
 pub const PARTY: &str = "/semper/v1/third-party";
-/// Where its log of verdicts begins.
+/// Where the statements are by which its keys follow each other.
+pub const SUCCESSION: &str = "/semper/v1/third-party/succession";
+/// Where its log of verdicts begins; `log.vkey` below it is the log's key.
 pub const VERDICTS: &str = "/verdicts";
 /// Bytes of a request at most: two promises with sixteen leaves each, and a chunk.
 pub const MAX_REQUEST: usize = 256 * 1024;
@@ -77,27 +75,20 @@ const NAMED: usize = 100;
 /// How often a step is taken again because another process was faster.
 const RACES: usize = 16;
 
-/// A line of the public log: that there is a verdict, and which; nothing of what it is about.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Logged {
-    /// The exchange.
-    pub exchange: Digest,
-    /// The verdict's digest.
-    pub verdict: Digest,
-}
-
 /// Payment systems by the key that they sign facts with.
 type Banks = HashMap<PublicKey, BankLink>;
 
 /// A running third party.
 #[derive(Debug)]
 pub struct ThirdParty {
-    keys: Keys,
-    origin: String,
+    ring: Ring,
     cases: Box<dyn Cases>,
     banks: Banks,
     log: Option<Arc<Log>>,
+    /// Held by whoever publishes what waits for it, also for others.
+    publishing: Mutex<()>,
+    /// Whether another process, which publishes, has not come round in time lately.
+    is_late: AtomicBool,
     clock: Arc<dyn Clock>,
     counted: Mutex<HashMap<PublicKey, (Instant, u32)>>,
     /// Payment systems that were asked for and are not known.
@@ -117,12 +108,24 @@ impl ThirdParty {
     /// # Errors
     /// When the home is there already, or cannot be made.
     pub fn create(path: &Path, origin: &str) -> Result<Named<Standard>, ThirdPartyError> {
-        let key = SigningKey::generate();
-        let home = Home::create(path)?;
-        home.write(KEY, key.to_pem().as_bytes())?;
-        home.write(ORIGIN, origin.as_bytes())?;
-        Log::create(&home.path().join(LOG), &format!("{origin}{VERDICTS}"))?;
-        Ok(named(&Keys::new(key, NoGoods), origin))
+        Ok(Self::introduce(path, origin)?.named)
+    }
+
+    /// As [`ThirdParty::create`], with everything that others believe it by.
+    ///
+    /// # Errors
+    /// When the home is there already, or cannot be made.
+    pub fn introduce(path: &Path, origin: &str) -> Result<Introduced, ThirdPartyError> {
+        keys::create(path, origin)
+    }
+
+    /// Gives a home the next key: the present one signs it into succession, and stays for the
+    /// exchanges that pin it. Whoever serves the home takes it up at the next start.
+    ///
+    /// # Errors
+    /// When the home cannot be read or written.
+    pub fn renew(path: &Path, now: Timestamp) -> Result<Introduced, ThirdPartyError> {
+        keys::renew(path, now)
     }
 
     /// Opens a home, and goes on with what a crash has left; its threads run under this keeper.
@@ -164,18 +167,29 @@ impl ThirdParty {
         outside: &dyn Outside,
     ) -> Result<Arc<Self>, ThirdPartyError> {
         let home = Home::open(&config.home)?;
-        let (keys, origin, banks) = Self::parts(config, &home, outside)?;
+        let (ring, banks) = Self::parts(config, &home, outside)?;
         let clock = outside.clock();
         let log = match config.publish {
-            true => Some(Arc::new(Log::open(&Self::log_config(config, &home), spawn)?)),
+            true => {
+                let config = Self::log_config(config, &home);
+                // Before anything is published or signed.
+                let was_all = agree::agree(&*cases, &config, &ring.lines())?;
+                let log = Log::kept(&config, spawn)?;
+                if was_all {
+                    cases.logged(&[], log.head()?)?;
+                }
+                Some(Arc::new(log))
+            }
+            // Whoever publishes has looked; nothing that is not public leaves this process.
             false => None,
         };
         let this = Arc::new(Self {
-            keys,
-            origin,
+            ring,
             cases,
             banks,
             log,
+            publishing: Mutex::default(),
+            is_late: AtomicBool::new(false),
             clock,
             counted: Mutex::default(),
             missing: Mutex::default(),
@@ -190,18 +204,28 @@ impl ThirdParty {
     /// bank is asked, and nothing on the disk changes.
     fn check(config: &ThirdPartyConfig, wrong: &mut Wrong<ThirdPartyError>) {
         let Some(home) = wrong.take(Home::open(&config.home)) else { return };
-        wrong.take(Self::parts(config, &home, &System));
-        match &config.store {
+        let parts = wrong.take(Self::parts(config, &home, &System));
+        let cases: Option<Box<dyn Cases>> = match &config.store {
             Some(url) => {
                 let root = config.store_root.as_deref();
-                wrong.take(PostgresCases::open(url, root, config.publish).map(drop))
+                let cases = wrong.take(PostgresCases::open(url, root, config.publish));
+                cases.map(|it| Box::new(it) as Box<dyn Cases>)
             }
-            None => wrong.take(FileCases::check(&home.path().join(FILE))),
+            None => {
+                let cases = wrong.take(FileCases::look(&home.path().join(FILE)));
+                cases.map(|it| Box::new(it) as Box<dyn Cases>)
+            }
         };
-        if config.publish {
-            let mut log = Wrong::default();
-            Log::check(&Self::log_config(config, &home), &mut log);
-            wrong.of(log);
+        if !config.publish {
+            return;
+        }
+        let log = Self::log_config(config, &home);
+        let mut of_log = Wrong::default();
+        Log::check(&log, &mut of_log);
+        let is_whole = of_log.is_empty();
+        wrong.of(of_log);
+        if let (true, Some((ring, _)), Some(cases)) = (is_whole, parts, cases) {
+            wrong.take(agree::agree(&*cases, &log, &ring.lines()));
         }
     }
 
@@ -209,9 +233,8 @@ impl ThirdParty {
         config: &ThirdPartyConfig,
         home: &Home,
         outside: &dyn Outside,
-    ) -> Result<(Keys, String, Banks), ThirdPartyError> {
-        let key = SigningKey::from_pem(&home.read_secret(KEY)?)?;
-        let origin = home.read(ORIGIN)?.trim().to_owned();
+    ) -> Result<(Ring, Banks), ThirdPartyError> {
+        let ring = Ring::open(home)?;
         let mut banks = Banks::new();
         for bank in &config.bank {
             let key = certificate(&bank.certificate)?.key();
@@ -219,7 +242,7 @@ impl ThirdParty {
             let net = outside.net(&Believed::nobody().and(server_roots(&bank.root)?));
             banks.insert(key, BankLink::new(bank.url.clone(), &net));
         }
-        Ok((Keys::new(key, NoGoods), origin, banks))
+        Ok((ring, banks))
     }
 
     fn log_config(config: &ThirdPartyConfig, home: &Home) -> LogConfig {
@@ -231,9 +254,14 @@ impl ThirdParty {
         }
     }
 
-    /// Its name and keys, as exchanges pin them.
+    /// Its name and keys, as new exchanges pin them.
     pub fn named(&self) -> Named<Standard> {
-        named(&self.keys, &self.origin)
+        self.ring.named()
+    }
+
+    /// The keys that an exchange pins.
+    fn keys(&self, agreement: &Agreed<Standard>) -> &Keys {
+        self.ring.pinned(&agreement.third_party.sign)
     }
 
     /// Answers a request.
@@ -256,7 +284,8 @@ impl ThirdParty {
         now: Timestamp,
         spend: Spend<'_>,
     ) -> Result<Answer<Standard>, CasesError> {
-        let own = self.keys.public();
+        let keys = self.keys(&request.promise.body().agreement);
+        let own = keys.public();
         // Before anything is counted: whoever forges a request uses up nobody's.
         if let Err(why) = third::check(request, &own) {
             return self.rejected(request, why);
@@ -270,10 +299,10 @@ impl ThirdParty {
                 return self.rejected(request, Rejection::Pending);
             }
             let case = match before.as_ref().map(Kept::decode).transpose()? {
-                Some(Kept::Bare(verdict)) => return self.bare(exchange, *verdict),
+                Some(Kept::Bare(verdict)) => return self.bare(request, *verdict),
                 kept => kept.and_then(Kept::case),
             };
-            let stepped = third::step(case, event.clone(), &own, now, &self.keys);
+            let stepped = third::step(case, event.clone(), &own, now, keys);
             let (after, effects) = stepped.map_err(|error| away(&error))?;
             if effects.contains(&Effect::Persist)
                 && let Some(change) = change(&before, &exchange, &after, &effects)
@@ -292,7 +321,7 @@ impl ThirdParty {
                 match effect {
                     Effect::Persist | Effect::Lodge(_) => {}
                     Effect::Reject(why) => return self.rejected(request, *why),
-                    Effect::Answer => return self.decided(request, after.as_ref()),
+                    Effect::Answer => return self.decided(request, after),
                     Effect::Fence(asks) => match self.fence(agreement, asks) {
                         Some(facts) => event = Event::Facts(facts),
                         None => return self.submitted(request, now, spend),
@@ -310,22 +339,31 @@ impl ThirdParty {
     fn decided(
         &self,
         request: &Request<Standard>,
-        case: Option<&Case<Standard>>,
+        case: Option<Case<Standard>>,
     ) -> Result<Answer<Standard>, CasesError> {
-        match case {
-            Some(Case::Decided(stored)) => {
-                third::answer(stored, request.wish.role(), &self.keys).map_err(|it| away(&it))
-            }
-            _ => self.rejected(request, Rejection::Pending),
-        }
+        let Some(Case::Decided(stored)) = case else {
+            return self.rejected(request, Rejection::Pending);
+        };
+        let agreement = &request.promise.body().agreement;
+        let kept = Kept::Decided(stored);
+        self.made_public(agreement.subject(), &kept)?;
+        let Kept::Decided(stored) = kept else {
+            return self.rejected(request, Rejection::Pending);
+        };
+        let role = request.wish.role();
+        third::answer(&stored, role, self.keys(agreement)).map_err(|it| away(&it))
     }
 
     fn bare(
         &self,
-        exchange: Digest,
+        request: &Request<Standard>,
         verdict: Verdict<Standard>,
     ) -> Result<Answer<Standard>, CasesError> {
-        Signed::new(&self.keys, exchange, verdict).map(third::bare).map_err(|it| away(&it))
+        let agreement = &request.promise.body().agreement;
+        let exchange = agreement.subject();
+        self.made_public(exchange, &Kept::Bare(Box::new(verdict.clone())))?;
+        let signed = Signed::new(self.keys(agreement), exchange, verdict);
+        signed.map(third::bare).map_err(|it| away(&it))
     }
 
     fn rejected(
@@ -333,7 +371,8 @@ impl ThirdParty {
         request: &Request<Standard>,
         why: Rejection,
     ) -> Result<Answer<Standard>, CasesError> {
-        third::rejected(request, why, &self.keys).map_err(|error| away(&error))
+        let keys = self.keys(&request.promise.body().agreement);
+        third::rejected(request, why, keys).map_err(|error| away(&error))
     }
 
     /// The request is here, and is decided by then: stored before it is said.
@@ -351,7 +390,8 @@ impl ThirdParty {
         let decide_by = self.cases.submitted(&digest, deadline)?;
         let body = Submitted { request: digest, at: now, decide_by };
         let subject = request.promise.body().agreement.subject();
-        let signed = Signed::new(&self.keys, subject, body);
+        let keys = self.keys(&request.promise.body().agreement);
+        let signed = Signed::new(keys, subject, body);
         signed.map(Answer::Submitted).map_err(|it| away(&it))
     }
 
@@ -376,7 +416,7 @@ impl ThirdParty {
         let request = ClaimRequest {
             exchange: agreement.subject(),
             leaf: party::money_leaf(agreement, payer)?,
-            third_party: self.keys.public(),
+            third_party: agreement.third_party.sign,
             claim: claim.clone(),
         };
         bank.claim(&request, &money.bank)
@@ -412,10 +452,6 @@ impl ThirdParty {
     }
 }
 
-fn named(keys: &Keys, origin: &str) -> Named<Standard> {
-    Named { origin: origin.to_owned(), sign: keys.public(), seal: keys.seal_public() }
-}
-
 /// What is to be stored after a step, if it is another than before.
 fn change(
     before: &Option<Row>,
@@ -429,14 +465,7 @@ fn change(
     if before.as_ref().is_some_and(|row| row.bytes == bytes) {
         return None;
     }
-    let entry = match case {
-        Case::Decided(stored) => {
-            let verdict = stored.after.as_ref().unwrap_or(&stored.verdict);
-            let verdict = Standard::digest(Verdict::<Standard>::KIND, verdict);
-            Some(cbor::encode(&Logged { exchange: *exchange, verdict }))
-        }
-        Case::Pending(_) => None,
-    };
+    let entry = agree::newest(*exchange, case);
     let before = before.as_ref().map(|row| row.version);
     Some(Change { exchange: *exchange, before, bytes, entry, lodge })
 }
@@ -492,61 +521,5 @@ impl RoleKind for ThirdParty {
         around: &Surroundings,
     ) -> Result<Arc<dyn ServerRole>, ThirdPartyError> {
         Ok(Self::open_with(config, &*around.spawn(), &*around.outside)?)
-    }
-}
-
-impl ServerRole for ThirdParty {
-    fn routes(self: Arc<Self>, around: &Surroundings) -> Router {
-        let log = self.log.clone();
-        let budget = Arc::new(around.budget());
-        let router = Router::new()
-            .route(REQUESTS, post(ask).layer(web::most(2 * MAX_REQUEST)))
-            .route(PARTY, get(party))
-            .layer(Extension(budget))
-            .with_state(around.desk(self));
-        match log {
-            Some(log) => {
-                router.nest(VERDICTS, log::public_routes(around.desk_for("verdicts", log)))
-            }
-            None => router,
-        }
-    }
-
-    fn health(&self) -> Vec<Health> {
-        let cases = self.cases.file().map(|it| health::of_store("third-party/cases", it));
-        let log = self.log.as_ref().map(|it| it.health_of_store("third-party/verdicts"));
-        cases.into_iter().chain(log).collect()
-    }
-}
-
-async fn party(State(desk): State<Desk<ThirdParty>>) -> Response {
-    web::bytes(CBOR, cbor::encode(&desk.named()))
-}
-
-async fn ask(
-    State(desk): State<Desk<ThirdParty>>,
-    Extension(budget): Extension<Arc<Budget>>,
-    peer: Option<Extension<Peer>>,
-    body: Bytes,
-) -> Response {
-    let peer = peer.map(|Extension(it)| it);
-    let spend = move |bytes| budget.spend(peer, bytes);
-    desk.answer("request", move |third| respond(third, &body, &spend)).await
-}
-
-fn respond(third: &ThirdParty, body: &[u8], spend: Spend<'_>) -> Response {
-    let request = match cbor::decode::<Request<Standard>>(body, MAX_REQUEST) {
-        Ok(request) => request,
-        Err(error) => {
-            let mend = "send a request as exchange.cddl describes it";
-            return web::refuse(StatusCode::BAD_REQUEST, error, mend);
-        }
-    };
-    match third.answer_within(&request, third.clock.now(), spend) {
-        Ok(answer) => web::bytes(CBOR, cbor::encode(&answer)),
-        Err(error) => {
-            tracing::error!(%error, "a request was not decided");
-            web::not_now()
-        }
     }
 }

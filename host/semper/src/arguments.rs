@@ -113,6 +113,26 @@ pub enum Command {
         /// Where it will be served.
         #[arg(long)]
         address: String,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Give a third party another key, signed into succession by the one that it has. Exchanges
+    /// that pin the old key go on being decided by it.
+    #[command(
+        name = "third-party-renew",
+        after_help = "Example: semper third-party-renew --home third --address https://third.example:8446 > third-party.toml\nStart its server again. Whoever believes it takes up what is printed: semper trust add --home anna third-party --file third-party.toml"
+    )]
+    ThirdPartyRenew {
+        /// Its home.
+        #[arg(long)]
+        home: PathBuf,
+        /// Where it is served.
+        #[arg(long)]
+        address: String,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Judge the evidence of fair exchanges: the same finding for everybody, from the files alone.
     #[command(

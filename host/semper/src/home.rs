@@ -16,6 +16,7 @@ use semper_roles::party::{self, Party, PartyConfig, PaymentConfig};
 use semper_roles::web::WebRefusal;
 use semper_tinguin::keystore::{self, Keystore};
 use semper_trust::TrustFile;
+use semper_trust::trustfile::BelievedThirdParty;
 
 use crate::address;
 use crate::arguments::{AccountArguments, InitArguments, RegisterArguments};
@@ -44,7 +45,7 @@ pub fn init(arguments: &InitArguments) -> Result<(), Report> {
     }
     let mut trust = trust_file(&evaluators);
     for file in &arguments.third_party {
-        trust += &format!("\n{}", third_party(file)?);
+        trust += &format!("\n{}", third_party(file)?.0);
     }
     let path = &arguments.home.home;
     if Home::open(path).is_ok_and(|home| home.has(party::CONFIG)) {
@@ -83,8 +84,9 @@ pub fn init(arguments: &InitArguments) -> Result<(), Report> {
     Ok(())
 }
 
-/// What a third party has printed for trust files, if that is what it is.
-fn third_party(file: &Path) -> Result<String, Report> {
+/// What a third party has printed for trust files, if that is what it is; and its keys, the newest
+/// first.
+pub(crate) fn third_party(file: &Path) -> Result<(String, Vec<BelievedThirdParty>), Report> {
     let text = print::read(file)?;
     let alone = format!("authorities = []\n{text}");
     let wrong = |error: &dyn std::fmt::Display| {
@@ -93,9 +95,9 @@ fn third_party(file: &Path) -> Result<String, Report> {
     };
     let parsed = TrustFile::parse(&alone, |_| Err("no file belongs here".into()))
         .map_err(|error| wrong(&error))?;
-    match parsed.third_parties.len() {
-        0 => Err(wrong(&"it names no third party")),
-        _ => Ok(text),
+    match parsed.third_parties.is_empty() {
+        true => Err(wrong(&"it names no third party")),
+        false => Ok((text, parsed.third_parties)),
     }
 }
 

@@ -12,6 +12,7 @@
 //! | `replay` | running a deal's component on its journal again |
 //! | `trust` | whom a home believes: list, add, remove, explain, test |
 //! | `serve` | server roles, and what their operators do beside |
+//! | `third` | what operators of third parties do |
 //! | `ca` | what operators of certification authorities do |
 //! | `books` | a bank's audit and corrections |
 //! | `print` | JSON or text; errors with their mend |
@@ -30,6 +31,7 @@ mod print;
 mod renew;
 mod replay;
 mod serve;
+mod third;
 mod tinguin;
 mod trust;
 
@@ -72,12 +74,13 @@ fn run(command: Command) -> Result<(), Report> {
         Command::Ca(command) => ca::run(&command),
         Command::Log { home, origin } => serve::log_init(&home, &origin),
         Command::Witness { home, name } => serve::witness_init(&home, &name),
-        Command::ThirdParty { home, origin, address } => {
-            serve::third_party_init(&home, &origin, &address)
+        Command::ThirdParty { home, origin, address, json } => {
+            third::init(&home, &origin, &address, json)
         }
         Command::Judge { files, log_key, witness, at, json } => {
             judge::judge(&files, &judge::Believed::parse(&log_key, &witness)?, at.as_deref(), json)
         }
+        Command::ThirdPartyRenew { home, address, json } => third::renew(&home, &address, json),
         Command::Bank(BankCommand::Init { home, key, certificate, authority }) => {
             serve::bank_init(&home, &key, &certificate, &authority)
         }

@@ -13,7 +13,6 @@ use semper_roles::catalogue::{self, Catalogue};
 use semper_roles::config::{LogFormat, ServerConfig};
 use semper_roles::log::Log;
 use semper_roles::server::Server;
-use semper_roles::third_party::ThirdParty;
 use semper_roles::witness::WitnessRole;
 use serde_json::json;
 
@@ -59,22 +58,6 @@ pub fn log_init(home: &Path, origin: &str) -> Result<(), Report> {
 pub fn witness_init(home: &Path, name: &str) -> Result<(), Report> {
     let key = WitnessRole::create(home, name)?;
     print::line(&format!("{key}"));
-    Ok(())
-}
-
-pub fn third_party_init(home: &Path, origin: &str, address: &str) -> Result<(), Report> {
-    if !address.starts_with("https://") {
-        let what = format!("“{address}” is not where a third party can be reached");
-        return Err(Report::input(what, "an address begins with https://"));
-    }
-    let named = ThirdParty::create(home, origin)?;
-    let hex = semper_base::digest::hex;
-    print::line("# For the trust files of those who believe it.");
-    print::line("[[third-party]]");
-    print::line(&format!("origin  = \"{}\"", named.origin));
-    print::line(&format!("address = \"{}\"", address.trim_end_matches('/')));
-    print::line(&format!("sign    = \"{}\"", hex(named.sign.as_bytes())));
-    print::line(&format!("seal    = \"{}\"", hex(named.seal.as_bytes())));
     Ok(())
 }
 

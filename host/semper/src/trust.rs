@@ -2,6 +2,7 @@
 
 mod cases;
 mod explain;
+mod third_party;
 
 use std::path::Path;
 
@@ -67,6 +68,7 @@ fn list(home: &Path, json: bool) -> Result<(), Report> {
         "evaluators": evaluators,
         "require": trust.require,
         "logs": trust.logs.keys().collect::<Vec<_>>(),
+        "third_parties": trust.third_parties.iter().map(third_party::json).collect::<Vec<_>>(),
         "transparency": trust.transparency,
         "country": trust.country,
         "policies": trust.policies.len(),
@@ -114,6 +116,9 @@ fn list(home: &Path, json: bool) -> Result<(), Report> {
             log.quorum,
             log.witnesses.len()
         ));
+    }
+    for it in &trust.third_parties {
+        print::line(&format!("third party {}, key {}", it.named.origin, it.named.sign.id()));
     }
     print::line(&format!("policies    {}", trust.policies.len()));
     Ok(())
@@ -201,6 +206,7 @@ fn add(home: &Path, what: &TrustAdd) -> Result<(), Report> {
             })?;
             print::line(&format!("{file} is believed as an authority"));
         }
+        TrustAdd::ThirdParty { file } => third_party::add(home, file)?,
         TrustAdd::Log { key, url, witness, quorum } => {
             let parsed: VerifierKey = key
                 .parse()

@@ -4,6 +4,7 @@
 use std::cell::Cell;
 use std::error::Error;
 use std::hint::black_box;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -206,6 +207,22 @@ fn compare(name: &str, ours: f64, (alone, together): (f64, f64)) {
     );
 }
 
+/// A home with the same keys beside it: cases and public log belong together, so each store has one.
+fn twin(home: &Path, name: &str) -> std::io::Result<PathBuf> {
+    let twin = home.with_file_name(name);
+    for folder in ["", "verdicts"] {
+        let (from, to) = (home.join(folder), twin.join(folder));
+        std::fs::create_dir(&to)?;
+        for entry in std::fs::read_dir(from)? {
+            let entry = entry?;
+            if entry.file_type()?.is_file() {
+                std::fs::copy(entry.path(), to.join(entry.file_name()))?;
+            }
+        }
+    }
+    Ok(twin)
+}
+
 fn verdicts() -> Result<(), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let home = folder.path().join("third");
@@ -213,8 +230,8 @@ fn verdicts() -> Result<(), Box<dyn Error>> {
     let asked = requests(&named, VERDICTS);
     let size = asked.first().map_or(0, |it| cbor::encode(it).len());
     super::note("bytes of a request to the third party", &size.to_string());
-    let config = |store: Option<String>, publish| ThirdPartyConfig {
-        home: home.clone(),
+    let config = |home: &Path, store: Option<String>, publish| ThirdPartyConfig {
+        home: home.to_owned(),
         bank: Vec::new(),
         witness: Vec::new(),
         quorum: 0,
@@ -238,7 +255,7 @@ fn verdicts() -> Result<(), Box<dyn Error>> {
 
     let keeper = Keeper::new("bench");
     let bare_sqlite = bare(&FileCases::open(&folder.path().join("bare.sqlite"), &keeper)?, size);
-    let third = ThirdParty::open(&config(None, true), &keeper)?;
+    let third = ThirdParty::open(&config(&twin(&home, "sqlite")?, None, true), &keeper)?;
     let ours = rate(THREADS, VERDICTS, |index| answer(&third, index));
     compare("verdicts on SQLite, 32 at once", ours, bare_sqlite);
     drop(third);
@@ -249,8 +266,9 @@ fn verdicts() -> Result<(), Box<dyn Error>> {
         // Each with connections of its own, as processes have; in one process, since the
         // machine's two cores are what there is.
         let url = postgres.database(&format!("verdicts{processes}"))?;
+        let home = twin(&home, &format!("postgresql{processes}"))?;
         let all: Vec<Arc<ThirdParty>> = (0..processes)
-            .map(|index| ThirdParty::open(&config(Some(url.clone()), index == 0), &keeper))
+            .map(|index| ThirdParty::open(&config(&home, Some(url.clone()), index == 0), &keeper))
             .collect::<Result<_, _>>()?;
         let ours = rate(THREADS, VERDICTS, |index| answer(&all[index % processes], index));
         compare(&format!("verdicts on PostgreSQL, {processes} third parties"), ours, bare_postgres);

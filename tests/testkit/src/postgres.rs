@@ -116,7 +116,25 @@ impl Postgres {
     /// Makes a database; its address.
     pub fn database(&self, name: &str) -> Result<String> {
         self.sql(&format!("CREATE DATABASE {name}"))?;
-        Ok(format!("postgresql://third@127.0.0.1:{}/{name}", self.port))
+        Ok(self.address(name))
+    }
+
+    /// Makes a copy of a database that nobody is connected to, as a backup would be; its address.
+    pub fn copy(&self, from: &str, name: &str) -> Result<String> {
+        // Whoever was killed may be connected for a moment yet.
+        let sql = format!("CREATE DATABASE {name} TEMPLATE {from}");
+        let started = Instant::now();
+        while let Err(error) = self.sql(&sql) {
+            if started.elapsed() > Duration::from_secs(30) {
+                return Err(error);
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        Ok(self.address(name))
+    }
+
+    fn address(&self, name: &str) -> String {
+        format!("postgresql://third@127.0.0.1:{}/{name}", self.port)
     }
 }
 

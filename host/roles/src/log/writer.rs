@@ -1,8 +1,10 @@
 //! The one thread that grows a log's tree, and what a crash has left to it.
 
+use std::collections::HashMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, params};
 use semper_base::{Digest, SigningKey};
@@ -23,6 +25,8 @@ const BATCH: usize = 1_024;
 const AGAIN: Duration = Duration::from_secs(5);
 /// How long the writer may sleep when there is nothing to log.
 const LONG: Duration = Duration::from_secs(3_600);
+/// How long a witness that has not answered is left alone, where somebody else waits.
+const REST: Duration = Duration::from_secs(20);
 
 /// The one thread that grows the tree.
 pub(super) struct Writer {
@@ -41,6 +45,13 @@ pub(super) struct Writer {
     pub whole: bool,
     /// Whether the last batch was not logged or not published.
     pub owes: bool,
+    /// Whether its keeper alone writes, who is content with a head that is signed and stored:
+    /// witnesses that do not answer keep nothing out.
+    pub kept: bool,
+    /// So few of so many witnesses have cosigned the newest head, and when they are asked again.
+    pub behind: Option<(usize, usize, Instant)>,
+    /// Until when a witness that has not answered is left alone, by its key's name.
+    pub resting: HashMap<String, Instant>,
 }
 
 impl Writer {
@@ -51,7 +62,9 @@ impl Writer {
             let size = i64::try_from(size).unwrap_or(i64::MAX);
             lock(&self.store).execute("DELETE FROM entries WHERE number >= ?1", [size])?;
         }
-        self.publish()?;
+        // A head that is there and not published may be one that no witness has cosigned yet.
+        self.publish_soon()?;
+        self.owes = self.behind.is_some();
         self.whole = true;
         Ok(())
     }
@@ -110,24 +123,52 @@ impl Writer {
         if !self.owes {
             return Turn::Wait(LONG);
         }
-        let done = if self.whole { self.publish() } else { self.recover() };
-        if let Err(error) = done {
-            post.ill(reason(&error));
-            return Turn::Wait(AGAIN);
+        if let Some((_, _, due)) = self.behind {
+            let rest = due.saturating_duration_since(Instant::now());
+            if !rest.is_zero() {
+                return Turn::Wait(rest);
+            }
         }
-        self.owes = false;
-        post.well();
-        Turn::Wait(LONG)
+        let done = if self.whole { self.publish_soon() } else { self.recover() };
+        self.owes = done.is_err() || self.behind.is_some();
+        match &done {
+            Err(error) => post.ill(reason(error)),
+            Ok(()) => self.say(post),
+        }
+        Turn::Wait(if self.owes { AGAIN } else { LONG })
+    }
+
+    /// Says how the log is when what was to be stored is.
+    fn say(&self, post: &Post) {
+        match self.behind {
+            None => post.well(),
+            Some((got, want, _)) => post.ill(reason(&LogError::Quorum { got, want })),
+        }
+    }
+
+    /// Publishes the newest head; one that its keeper alone writes waits for no witness.
+    fn publish_soon(&mut self) -> Result<(), LogError> {
+        match self.publish() {
+            Err(LogError::Quorum { got, want }) if self.kept => {
+                self.behind = Some((got, want, Instant::now() + REST));
+                Ok(())
+            }
+            Err(error) => Err(error),
+            Ok(()) => {
+                self.behind = None;
+                Ok(())
+            }
+        }
     }
 
     fn batch(&mut self, mut batch: Vec<Pending>, post: &Post) -> Turn {
         let entries: Vec<Vec<u8>> =
             batch.iter_mut().map(|it| std::mem::take(&mut it.entry)).collect();
         let logged = self.log(entries);
-        self.owes = logged.is_err();
+        self.owes = logged.is_err() || self.behind.is_some();
         match logged {
             Ok(numbers) => {
-                post.well();
+                self.say(post);
                 for (pending, number) in batch.into_iter().zip(numbers) {
                     // Whoever asked may have left.
                     let _ = pending.done.send(Ok(number));
@@ -164,8 +205,9 @@ impl Writer {
 
     /// Adds entries, each once, and publishes; their numbers.
     fn grow(&mut self, entries: Vec<Vec<u8>>) -> Result<Vec<u64>, LogError> {
-        // What an earlier batch left unpublished comes first.
-        if self.next.exists() {
+        // What an earlier batch left unpublished comes first. In a log that is kept it need not be
+        // seen before the tree grows: the next head has it below it.
+        if self.next.exists() && !self.kept {
             self.publish()?;
         }
         let mut numbers = Vec::new();
@@ -215,7 +257,7 @@ impl Writer {
         drop(store);
         let note = self.head().sign(&self.key)?;
         write(&self.next, note.to_string().as_bytes())?;
-        self.publish()?;
+        self.publish_soon()?;
         for name in over {
             // One that cannot be removed takes room and does no harm.
             let _ = std::fs::remove_dir_all(self.public.join(format!("{name}.p")));
@@ -232,14 +274,24 @@ impl Writer {
     fn publish(&mut self) -> Result<(), LogError> {
         let mut note = self.head().sign(&self.key)?;
         let growing = self.tree.size() > 0;
+        let mut silent = Vec::new();
         for (key, url, net) in &self.witnesses {
-            if !growing {
+            let rests = self.resting.get(&key.name).is_some_and(|it| Instant::now() < *it);
+            if !growing || rests {
                 continue;
             }
             if let Err(why) = self.cosigned(&mut note, url, net) {
-                tracing::warn!(witness = key.name, why, "a witness has not cosigned");
+                if let (NotCosigned::Larger(seen), true) = (&why, self.kept) {
+                    let (witness, seen, has) = (key.name.clone(), *seen, self.tree.size());
+                    return Err(LogError::Older { witness, seen, has });
+                }
+                tracing::warn!(witness = key.name, %why, "a witness has not cosigned");
+                if self.kept {
+                    silent.push((key.name.clone(), Instant::now() + REST));
+                }
             }
         }
+        self.resting.extend(silent);
         let got = witnesses(&note, self.witnesses.iter().map(|it| &it.0))?.len();
         if growing && got < self.quorum {
             return Err(LogError::Quorum { got, want: self.quorum });
@@ -252,33 +304,54 @@ impl Writer {
 
     /// Asks a witness, from the size that was published last; once more from the size that it
     /// knows, if that is another.
-    fn cosigned(&self, note: &mut Note, url: &str, net: &Client) -> Result<(), String> {
+    fn cosigned(&self, note: &mut Note, url: &str, net: &Client) -> Result<(), NotCosigned> {
         let head = self.head();
+        let other = |why: &dyn fmt::Display| NotCosigned::Other(why.to_string());
         let last = self.published.as_ref().and_then(|it| Checkpoint::unverified(it).ok());
         let mut old = last.map_or(0, |it| it.size);
         for _ in 0..2 {
             let path = tree::prove_growth(head.size, head.root, old, |it| read(&self.public, it))
-                .map_err(|error| error.to_string())?;
+                .map_err(|error| other(&error))?;
             let asked = Asked { old, path, checkpoint: note.clone() };
             let url = format!("{}/add-checkpoint", url.trim_end_matches('/'));
             let body = asked.to_string().into_bytes();
             let answer =
-                net.post(&url, "text/plain", body, 64 * 1024).map_err(|it| it.to_string())?;
+                net.post(&url, "text/plain", body, 64 * 1024).map_err(|error| other(&error))?;
             let text = String::from_utf8_lossy(&answer.body).into_owned();
             match answer.status {
-                200 => return note.add(&text).map_err(|error| error.to_string()),
-                409 => old = text.trim().parse().map_err(|_| "an unreadable conflict")?,
-                status => return Err(format!("status {status}: {text}")),
+                200 => return note.add(&text).map_err(|error| other(&error)),
+                409 => old = text.trim().parse().map_err(|_| other(&"an unreadable conflict"))?,
+                status => return Err(other(&format!("status {status}: {text}"))),
+            }
+            if old > head.size {
+                return Err(NotCosigned::Larger(old));
             }
         }
-        Err("it knows ever other sizes".into())
+        Err(other(&"it knows ever other sizes"))
+    }
+}
+
+/// Why a witness has not cosigned.
+enum NotCosigned {
+    /// It has cosigned a tree of so many entries, and ours has fewer.
+    Larger(u64),
+    /// Something else.
+    Other(String),
+}
+
+impl fmt::Display for NotCosigned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Larger(size) => write!(f, "it knows {size} entries"),
+            Self::Other(why) => f.write_str(why),
+        }
     }
 }
 
 /// Why statements are not logged now, in words that name no files.
 fn reason(error: &LogError) -> String {
     match error {
-        LogError::Quorum { .. } => error.to_string(),
+        LogError::Quorum { .. } | LogError::Older { .. } => error.to_string(),
         _ => "statements cannot be logged; the server's log says why".to_owned(),
     }
 }

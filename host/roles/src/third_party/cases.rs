@@ -2,7 +2,9 @@
 //!
 //! A case is stored only if it is still what the step began with, so whichever of two requests
 //! (of two processes) comes first decides, and the other sees that. A verdict's line for the
-//! public log is written in the same commit; it is published from there, in its order.
+//! public log is written in the same commit; it is published from there, in its order. Once it is,
+//! the commit that takes it out notes the log's size and root: so cases know how much of the log they
+//! have seen.
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -13,6 +15,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use semper_base::{Digest, Timestamp, fault};
 use semper_keeper::{Post, Spawn, Turn};
 
+use crate::log::Head;
 use crate::queue::{Queue, Waiting as Queued, queue};
 
 /// Stores of one commit at most.
@@ -35,6 +38,10 @@ const SCHEMA: &str = "
     ) STRICT;
     CREATE TABLE IF NOT EXISTS to_log (
         number INTEGER PRIMARY KEY, entry BLOB NOT NULL
+    ) STRICT;
+    CREATE INDEX IF NOT EXISTS to_log_by_entry ON to_log (entry);
+    CREATE TABLE IF NOT EXISTS published (
+        one INTEGER PRIMARY KEY CHECK (one = 1), size INTEGER NOT NULL, root BLOB NOT NULL
     ) STRICT;
 ";
 
@@ -79,14 +86,24 @@ pub trait Cases: Send + Sync + std::fmt::Debug {
     fn submitted(&self, request: &Digest, decide_by: Timestamp) -> Result<Timestamp>;
     /// What is to be logged, in its order.
     fn to_log(&self, most: u32) -> Result<Vec<(i64, Vec<u8>)>>;
-    /// They have been logged.
-    fn logged(&self, numbers: &[i64]) -> Result<()>;
+    /// Whether one of these is still to be logged.
+    fn waits(&self, entries: &[Vec<u8>]) -> Result<bool>;
+    /// They have been logged: the log has this head now. One commit.
+    fn logged(&self, numbers: &[i64], head: Head) -> Result<()>;
+    /// The newest head that was noted so.
+    fn published(&self) -> Result<Option<Head>>;
+    /// Some of the cases, by their names, that come after this one.
+    fn after(&self, exchange: Option<&Digest>, most: u32) -> Result<Vec<(Digest, Row)>>;
     /// Cases whose verdict payment systems must still be shown.
     fn to_lodge(&self, most: u32) -> Result<Vec<(Digest, Row)>>;
     /// They have been.
     fn lodged(&self, exchange: &Digest) -> Result<()>;
     /// Bytes that the store has.
     fn size(&self) -> Result<u64>;
+    /// Whether other processes may store there, too.
+    fn is_shared(&self) -> bool {
+        false
+    }
     /// The file that they lie in, if it is one of this machine.
     fn file(&self) -> Option<&Path> {
         None
@@ -130,12 +147,14 @@ impl FileCases {
         Ok(Self { reader: Mutex::new(reader), file: path.to_owned(), queue })
     }
 
-    /// Looks whether the file can be read, if it is there. Nothing changes.
+    /// The file for a look, as it would be made if it is not there. Nothing changes, and nothing is
+    /// stored by it.
     ///
     /// # Errors
-    /// When it cannot be.
-    pub fn check(path: &Path) -> Result<()> {
-        Ok(semper_store::look(path, SCHEMA).map(drop)?)
+    /// When it cannot be read.
+    pub fn look(path: &Path) -> Result<Self> {
+        let reader = Mutex::new(semper_store::look(path, SCHEMA)?);
+        Ok(Self { reader, file: path.to_owned(), queue: queue().0 })
     }
 
     fn reader(&self) -> Result<MutexGuard<'_, Connection>> {
@@ -169,6 +188,12 @@ fn write(connection: &mut Connection, waiting: &Queued<Waiting>, post: &Post) ->
         let _ = done.send(outcome);
     }
     Turn::Again
+}
+
+/// A case with its name.
+fn named_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<(Digest, Row)> {
+    let exchange = Digest::from_bytes(row.get(0)?);
+    Ok((exchange, Row { version: row.get(1)?, bytes: row.get(2)? }))
 }
 
 /// What a disk does that has a fault.
@@ -266,9 +291,49 @@ impl Cases for FileCases {
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
-    fn logged(&self, numbers: &[i64]) -> Result<()> {
+    fn waits(&self, entries: &[Vec<u8>]) -> Result<bool> {
+        let reader = self.reader()?;
+        let mut statement = reader.prepare_cached("SELECT 1 FROM to_log WHERE entry = ?1")?;
+        for entry in entries {
+            if statement.exists([entry])? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn published(&self) -> Result<Option<Head>> {
+        let reader = self.reader()?;
+        // A file of an earlier version that is only looked at has no such table.
+        if !reader.table_exists(None, "published")? {
+            return Ok(None);
+        }
+        let head = |row: &rusqlite::Row<'_>| {
+            let (size, root): (i64, _) = (row.get(0)?, row.get(1)?);
+            Ok(Head { size: size.cast_unsigned(), root: Digest::from_bytes(root) })
+        };
+        Ok(reader.query_row("SELECT size, root FROM published", [], head).optional()?)
+    }
+
+    fn after(&self, exchange: Option<&Digest>, most: u32) -> Result<Vec<(Digest, Row)>> {
+        let reader = self.reader()?;
+        let mut statement = reader.prepare_cached(
+            "SELECT exchange, version, bytes FROM cases WHERE exchange > ?1
+             ORDER BY exchange LIMIT ?2",
+        )?;
+        let begin = exchange.map_or(&[][..], |it| it.as_bytes());
+        let rows = statement.query_map(params![begin, most], named_row)?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    fn logged(&self, numbers: &[i64], head: Head) -> Result<()> {
         let mut reader = self.reader()?;
         let transaction = reader.transaction()?;
+        transaction.execute(
+            "INSERT INTO published (one, size, root) VALUES (1, ?1, ?2)
+             ON CONFLICT (one) DO UPDATE SET size = excluded.size, root = excluded.root",
+            params![head.size.cast_signed(), head.root.as_bytes()],
+        )?;
         for number in numbers {
             let mut statement =
                 transaction.prepare_cached("DELETE FROM to_log WHERE number = ?1")?;
@@ -282,10 +347,7 @@ impl Cases for FileCases {
         let mut statement = reader.prepare_cached(
             "SELECT exchange, version, bytes FROM cases WHERE lodge = 1 LIMIT ?1",
         )?;
-        let rows = statement.query_map([most], |row| {
-            let exchange = Digest::from_bytes(row.get(0)?);
-            Ok((exchange, Row { version: row.get(1)?, bytes: row.get(2)? }))
-        })?;
+        let rows = statement.query_map([most], named_row)?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use semper_archive::HomeError;
 use semper_base::Mend;
 use semper_base::keys::KeyError;
+use semper_exchange::Away;
 use serde::Deserialize;
 
 use super::KEY;
+use super::agree::Disagreement;
 use super::cases::CasesError;
 use crate::log::{LogError, WitnessAddress};
 
@@ -72,6 +74,25 @@ pub enum ThirdPartyError {
     #[error("{KEY} is not usable: {0}")]
     #[mend(input, "make the home with semper third-party-init")]
     Key(#[from] KeyError),
+    /// A statement about its own keys.
+    #[error("{file} is not a statement by which one of its keys follows the other")]
+    #[mend(input, "restore the third party's home from a backup")]
+    Succession {
+        /// Which file.
+        file: String,
+    },
+    /// It has had too many keys.
+    #[error("it has had as many keys as trust files can follow")]
+    #[mend(refusal, "make a new home with semper third-party-init, under another origin")]
+    Keys,
+    /// A key is in memory.
+    #[error(transparent)]
+    #[mend("try again")]
+    Away(#[from] Away),
+    /// Cases and log.
+    #[error(transparent)]
+    #[mend(from)]
+    Disagreement(#[from] Disagreement),
     /// A certificate.
     #[error("{file}: {detail}")]
     #[mend(input, "give PEM certificates under [[third-party.bank]] certificate and root")]

@@ -16,6 +16,7 @@ use semper_base::{Digest, Timestamp};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::cases::{Cases, CasesError, Change, Row};
+use crate::log::Head;
 
 /// Connections that are kept.
 const IDLE: usize = 32;
@@ -34,6 +35,10 @@ const SCHEMA: &str = "
         request BYTEA PRIMARY KEY, decide_by BIGINT NOT NULL
     );
     CREATE TABLE IF NOT EXISTS to_log (number BIGSERIAL PRIMARY KEY, entry BYTEA NOT NULL);
+    CREATE INDEX IF NOT EXISTS to_log_by_entry ON to_log (entry);
+    CREATE TABLE IF NOT EXISTS published (
+        one INTEGER PRIMARY KEY CHECK (one = 1), size BIGINT NOT NULL, root BYTEA NOT NULL
+    );
 ";
 
 const INSERT: &str = "
@@ -177,7 +182,21 @@ pub(super) fn has_password(url: &str) -> bool {
     url.parse::<Config>().is_ok_and(|it| it.get_password().is_some())
 }
 
+/// A case with its name.
+fn named_row(row: postgres::Row) -> Result<(Digest, Row)> {
+    Ok((digest(row.get(0))?, Row { version: row.get(1), bytes: row.get(2) }))
+}
+
+fn digest(bytes: Vec<u8>) -> Result<Digest> {
+    let bytes = <[u8; 32]>::try_from(bytes);
+    bytes.map(Digest::from_bytes).map_err(|_| CasesError("a digest is damaged".into()))
+}
+
 impl Cases for PostgresCases {
+    fn is_shared(&self) -> bool {
+        true
+    }
+
     fn size(&self) -> Result<u64> {
         let sql = "SELECT pg_total_relation_size('cases') + pg_total_relation_size('submissions')
                    + pg_total_relation_size('to_log')";
@@ -227,23 +246,46 @@ impl Cases for PostgresCases {
         Ok(rows.into_iter().map(|row| (row.get(0), row.get(1))).collect())
     }
 
-    fn logged(&self, numbers: &[i64]) -> Result<()> {
-        let sql = "DELETE FROM to_log WHERE number = ANY($1)";
-        self.with(|client| client.execute(sql, &[&numbers]))?;
+    fn waits(&self, entries: &[Vec<u8>]) -> Result<bool> {
+        let sql = "SELECT 1 FROM to_log WHERE entry = ANY($1) LIMIT 1";
+        Ok(self.with(|client| client.query_opt(sql, &[&entries]))?.is_some())
+    }
+
+    fn logged(&self, numbers: &[i64], head: Head) -> Result<()> {
+        // One statement is one commit.
+        let sql = "
+            WITH noted AS (
+                INSERT INTO published (one, size, root) VALUES (1, $2, $3)
+                ON CONFLICT (one) DO UPDATE SET size = excluded.size, root = excluded.root
+            )
+            DELETE FROM to_log WHERE number = ANY($1)";
+        let (size, root) = (head.size.cast_signed(), head.root.as_bytes().as_slice());
+        self.with(|client| client.execute(sql, &[&numbers, &size, &root]))?;
         Ok(())
+    }
+
+    fn published(&self) -> Result<Option<Head>> {
+        let sql = "SELECT size, root FROM published";
+        let row = self.with(|client| client.query_opt(sql, &[]))?;
+        let head = |row: postgres::Row| {
+            let size: i64 = row.get(0);
+            Ok(Head { size: size.cast_unsigned(), root: digest(row.get(1))? })
+        };
+        row.map(head).transpose()
+    }
+
+    fn after(&self, exchange: Option<&Digest>, most: u32) -> Result<Vec<(Digest, Row)>> {
+        let sql = "SELECT exchange, version, bytes FROM cases WHERE exchange > $1
+                   ORDER BY exchange LIMIT $2";
+        let begin = exchange.map_or(&[][..], |it| it.as_bytes());
+        let rows = self.with(|client| client.query(sql, &[&begin, &i64::from(most)]))?;
+        rows.into_iter().map(named_row).collect()
     }
 
     fn to_lodge(&self, most: u32) -> Result<Vec<(Digest, Row)>> {
         let sql = "SELECT exchange, version, bytes FROM cases WHERE lodge LIMIT $1";
         let rows = self.with(|client| client.query(sql, &[&i64::from(most)]))?;
-        rows.into_iter()
-            .map(|row| {
-                let key: Vec<u8> = row.get(0);
-                let key = <[u8; 32]>::try_from(key);
-                let key = key.map_err(|_| CasesError("a case's name is damaged".into()))?;
-                Ok((Digest::from_bytes(key), Row { version: row.get(1), bytes: row.get(2) }))
-            })
-            .collect()
+        rows.into_iter().map(named_row).collect()
     }
 
     fn lodged(&self, exchange: &Digest) -> Result<()> {

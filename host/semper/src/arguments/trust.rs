@@ -17,7 +17,7 @@ pub enum TrustCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Believe an organisation, an authority or a log.
+    /// Believe an organisation, an authority, a third party or a log.
     #[command(
         after_help = "Example: semper trust add --home anna evaluator --name konsument --root konsument.pem --criteria https://semper.example/criteria/consumer/1"
     )]
@@ -94,6 +94,17 @@ pub enum TrustAdd {
         /// Its root certificate.
         #[arg(long)]
         root: PathBuf,
+    },
+    /// A third party of fair exchanges; or the next key of one that is believed, if the key that
+    /// is believed has signed it into succession.
+    #[command(
+        name = "third-party",
+        after_help = "Example: semper trust add --home anna third-party --file third-party.toml"
+    )]
+    ThirdParty {
+        /// What semper third-party-init or third-party-renew has printed.
+        #[arg(long)]
+        file: PathBuf,
     },
     /// A transparency log.
     #[command(

@@ -34,12 +34,20 @@ pub struct Watched {
     tree: Tree,
     /// The newest checkpoint, as the log signed it.
     checkpoint: Option<String>,
+    /// What whoever watches has noted beside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notes: Option<serde_json::Value>,
 }
 
 impl Watched {
     /// How many entries have been read.
     pub fn size(&self) -> u64 {
         self.tree.size()
+    }
+
+    /// The root of what has been read.
+    pub fn root(&self) -> semper_base::Digest {
+        self.tree.root()
     }
 }
 
@@ -106,7 +114,8 @@ impl<'a> LogClient<'a> {
         if tree.root() != head.root {
             return Err(split("its entries do not give the root that it has signed".into()));
         }
-        *watched = Watched { tree, checkpoint: Some(note.to_string()) };
+        let (checkpoint, notes) = (Some(note.to_string()), watched.notes.take());
+        *watched = Watched { tree, checkpoint, notes };
         Ok(new)
     }
 

@@ -74,12 +74,18 @@ pub fn look(path: &Path, schema: &str) -> Result<Connection> {
     }
     match reading(path, "readonly_shm=1") {
         // Beside somebody who writes now, the log's index may have no place for those who only
-        // read; then the look takes one.
-        Err(error) if error.sqlite_error_code() == Some(ErrorCode::ReadOnly) => {
+        // read; then the look takes one. In a copy that was put back without its index there is
+        // none, and whoever closes the store takes it away.
+        Err(error) if matches!(error.sqlite_error_code(), Some(it) if is_index(it)) => {
             reading(path, "cache=private")
         }
         read => read,
     }
+}
+
+/// Whether it is the index of the write-ahead log that is missing or taken.
+fn is_index(code: ErrorCode) -> bool {
+    matches!(code, ErrorCode::ReadOnly | ErrorCode::CannotOpen)
 }
 
 /// A connection that only reads.

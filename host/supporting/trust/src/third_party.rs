@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use semper_base::digest::unhex;
-use semper_base::{Amount, PublicKey, SealPublic};
+use semper_base::{Amount, PublicKey, SealPublic, cbor};
+use semper_exchange::published::{MAX_LINE, Succession, succeeded};
 use semper_exchange::standard::Standard;
 use semper_exchange::{Fairness, ThirdParty};
 use serde::Deserialize;
@@ -70,6 +71,9 @@ pub(crate) struct FileThirdParty {
     address: String,
     sign: String,
     seal: String,
+    /// The statements by which its keys follow each other, the first one first.
+    #[serde(default)]
+    succession: Vec<String>,
 }
 
 /// As the file writes it.
@@ -118,7 +122,7 @@ pub(crate) fn believed(
         return Err(wrong("", &format!("more than {MOST} third parties")));
     }
     let mut all: Vec<BelievedThirdParty> = Vec::new();
-    for FileThirdParty { origin, address, sign, seal } in file {
+    for FileThirdParty { origin, address, sign, seal, succession } in file {
         let bytes = |text: &str| unhex(text).and_then(|it| <[u8; 32]>::try_from(it).ok());
         let key = "is no key: 64 hexadecimal digits, as semper third-party-init prints them";
         let sign = bytes(&sign).and_then(|it| PublicKey::from_bytes(it).ok());
@@ -132,7 +136,27 @@ pub(crate) fn believed(
             return Err(wrong(&origin, "is there twice"));
         }
         let address = address.trim_end_matches('/').to_owned();
-        all.push(BelievedThirdParty { named: ThirdParty { origin, sign, seal }, address });
+        let statement = |text: &String| {
+            let statement = unhex(text).and_then(|it| cbor::decode(&it, MAX_LINE).ok());
+            statement.ok_or_else(|| wrong(&origin, "succession has what is no such statement"))
+        };
+        let statements: Vec<Succession<Standard>> =
+            succession.iter().map(statement).collect::<Result<_, _>>()?;
+        let pinned = ThirdParty { origin: origin.clone(), sign, seal };
+        let keys = succeeded(&pinned, &statements).ok_or_else(|| {
+            let why = "succession does not lead from or to the key under sign and seal by what \
+                       each key has signed: leave it out, or put the whole entry in as the third \
+                       party has printed it";
+            wrong(&origin, why)
+        })?;
+        // The newest is liked most. Those before it are believed as long as the entry stands:
+        // who has not heard of the newest yet can still agree on one with us.
+        all.extend(
+            keys.into_iter().map(|named| BelievedThirdParty { named, address: address.clone() }),
+        );
+    }
+    if all.len() > MOST {
+        return Err(wrong("", &format!("more than {MOST} keys of third parties")));
     }
     Ok(all)
 }

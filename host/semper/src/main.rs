@@ -14,6 +14,7 @@
 //! | `serve` | server roles, and what their operators do beside |
 //! | `ca` | what operators of certification authorities do |
 //! | `books` | a bank's audit and corrections |
+//! | `signals` | what a command does last when a signal ends it |
 //! | `print` | JSON or text; errors with their mend |
 #![forbid(unsafe_code)]
 
@@ -30,6 +31,7 @@ mod print;
 mod renew;
 mod replay;
 mod serve;
+mod signals;
 mod tinguin;
 mod trust;
 

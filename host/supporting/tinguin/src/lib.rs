@@ -19,6 +19,7 @@
 #![forbid(unsafe_code)]
 
 mod exchange;
+mod direct;
 mod failure;
 mod identity;
 pub mod in_process;

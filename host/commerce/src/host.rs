@@ -4,6 +4,7 @@ mod ending;
 mod exchanges;
 mod messages;
 mod notices;
+mod paid;
 mod schedule;
 mod waits;
 

@@ -249,8 +249,10 @@ impl Service {
             return Err(taken_back());
         }
         let answer = self.face.ask(&self.frame(Some(known), screen, status), &withdrawn);
-        // What nobody wants to know any more is not an answer, and is not kept as one.
-        if unwanted() {
+        // What nobody wants to know any more is not an answer, and is not kept as one. A decision
+        // that was made just before its asker went is kept: nothing is asked twice.
+        let gone = answer == Answer::Leave && self.direct.is_withdrawn(id);
+        if gone || self.posed.is_withdrawn(id) {
             return Err(taken_back());
         }
         // Nor is what a face says because it has to end.

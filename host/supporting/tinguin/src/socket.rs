@@ -35,6 +35,7 @@ impl Service {
         let keeper = keeper.child("tinguin");
         let service = Arc::new(self);
         service.face.show(&service.frame(None, Screen::Idle, "waiting for your host".into()));
+        tracing::info!("the TINGUIN is ready");
         service.keep_asking(&keeper);
         let door = Arc::new(Door {
             service: Arc::clone(&service),

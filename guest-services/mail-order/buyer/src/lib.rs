@@ -49,9 +49,14 @@ enum Step {
     Leave(String),
 }
 
-/// Leaving without a word.
-fn leave() -> Step {
-    Step::Leave("the buyer has left".to_owned())
+/// Leaving at a question: with the reason that the person has given, if she has given one.
+fn leave(wish: &mut Wish) -> Step {
+    Step::Leave(reason_to_leave(wish))
+}
+
+fn reason_to_leave(wish: &mut Wish) -> String {
+    wish.hear();
+    wish.take().unwrap_or_else(|| "the buyer has left".to_owned())
 }
 
 /// Browsing until the person wants to order or to leave.
@@ -60,7 +65,7 @@ fn shop(wish: &mut Wish, cart: &mut Vec<Chosen>) -> Result<Step, String> {
         if let Some(reason) = wish.take() {
             return Ok(Step::Leave(reason));
         }
-        let Some(query) = ask_query()? else { return Ok(leave()) };
+        let Some(query) = ask_query()? else { return Ok(leave(wish)) };
         let Some(article) = pick(wish, query)? else { continue };
         let Some(quantity) = ask_quantity(&article)? else { continue };
         cart.push(Chosen { article, quantity });
@@ -70,7 +75,7 @@ fn shop(wish: &mut Wish, cart: &mut Vec<Chosen>) -> Result<Step, String> {
             Some(0) => return Ok(Step::Order),
             Some(1) => {}
             Some(2) => cart.clear(),
-            _ => return Ok(leave()),
+            _ => return Ok(leave(wish)),
         }
     }
 }
@@ -190,7 +195,7 @@ fn buy(wish: &mut Wish, cart: &[Chosen]) -> Result<(), String> {
         return withdraw("the offer is not what was asked for");
     }
     display::progress("a signed offer has come");
-    let Some(ship_to) = ask_address()? else { return withdraw("the buyer has left") };
+    let Some(ship_to) = ask_address()? else { return withdraw(&reason_to_leave(wish)) };
     let order = Order { offer: offered.digest(), total: offer.total.clone(), ship_to };
     let order = match consent::sign(&Content::Order(order)) {
         // The person may have thought about it for days.

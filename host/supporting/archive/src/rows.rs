@@ -284,6 +284,9 @@ pub enum Write {
     Cancel(DealId, String),
     /// The service has been told that the person wants to leave; this is remembered.
     Told(DealId),
+    /// The service knows that somebody has left at its question, and not why: the wish is still to be
+    /// told.
+    Heard(DealId),
     /// The deal's present run begins with this journal record.
     Begins(DealId, u64),
     /// Stores the channel's state, as its machine encodes it.

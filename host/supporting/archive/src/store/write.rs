@@ -63,6 +63,7 @@ fn one(connection: &Connection, write: &Write) -> rusqlite::Result<usize> {
                  WHERE id = ?1 AND state = 'running'",
             )?
             .execute(params![id.digest().as_bytes(), reason]),
+        Write::Heard(id) => highest(connection, &told(*id), 1),
         Write::Told(id) => {
             highest(connection, &told(*id), 1)?;
             connection

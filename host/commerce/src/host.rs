@@ -177,7 +177,9 @@ fn lock_home(home: &Home) -> Result<File, HostError> {
             Ok(()) => break,
             // Somebody may only look whether a host runs.
             Err(TryLockError::WouldBlock) if attempt < LOOKS => std::thread::sleep(LOOK),
-            Err(TryLockError::WouldBlock) => return Err(HostError::Running(home.path().to_owned())),
+            Err(TryLockError::WouldBlock) => {
+                return Err(HostError::Running(home.path().to_owned()));
+            }
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
     }

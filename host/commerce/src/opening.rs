@@ -408,7 +408,8 @@ impl Host {
             match self.net().post(url, media_type, body.to_vec(), MAX_SIGNED + 1024) {
                 // A server or a way that has a fault is no word of the merchant's.
                 Ok(response) if response.status >= 500 => {
-                    let why = format!("its host cannot open deals now (status {})", response.status);
+                    let why =
+                        format!("its host cannot open deals now (status {})", response.status);
                     self.waiting_for_merchant(nonce, attempt, &why);
                 }
                 Ok(response) => return Ok(Some(response)),

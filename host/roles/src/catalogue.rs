@@ -190,7 +190,8 @@ impl Catalogue {
     /// The parcels of all deals, the oldest first.
     pub fn parcels(&self) -> Result<Vec<Parcel>, CatalogueError> {
         let reader = lock(&self.reader);
-        let mut parcels = reader.prepare("SELECT number, deal, ship_to FROM parcels ORDER BY number")?;
+        let mut parcels =
+            reader.prepare("SELECT number, deal, ship_to FROM parcels ORDER BY number")?;
         let sql = "SELECT article, quantity FROM reservations
                    WHERE deal = ?1 AND done AND state = 'shipped' ORDER BY article";
         let mut articles = reader.prepare(sql)?;

@@ -173,11 +173,9 @@ fn resume(home: &Path) -> Result<(), Report> {
     let mut works = Vec::new();
     for it in opening::pending(host.archive())? {
         let host = Arc::clone(&host);
-        works.push(std::thread::spawn(move || {
-            match host.resume_opening(it.nonce)? {
-                Some(id) => host.link(id, None).map(drop).map_err(link_report),
-                None => Ok(()),
-            }
+        works.push(std::thread::spawn(move || match host.resume_opening(it.nonce)? {
+            Some(id) => host.link(id, None).map(drop).map_err(link_report),
+            None => Ok(()),
         }));
     }
     for row in host.to_link()? {
@@ -326,8 +324,7 @@ fn find_opening(party: &Party, text: &str) -> Result<Option<Pending>, Report> {
         return Ok(None);
     }
     let named = |it: &Pending| {
-        it.nonce.hex().starts_with(digits)
-            || it.deal.is_some_and(|id| id.hex().starts_with(digits))
+        it.nonce.hex().starts_with(digits) || it.deal.is_some_and(|id| id.hex().starts_with(digits))
     };
     let mut found = opening::pending(&party.archive)?.into_iter().filter(named);
     match (found.next(), found.next()) {

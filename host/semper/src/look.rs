@@ -71,6 +71,11 @@ fn show(home: &Path, deal: &str, as_json: bool) -> Result<(), Report> {
     print::line(&format!("deal      {}", row.id));
     print::line(&format!("with      {} (we are the {})", row.peer, row.side));
     print::line(&format!("state     {}: {}", row.state.name(), row.note));
+    // By these numbers banks name them in account lines.
+    for exchange in party.archive.exchanges_of(row.id)? {
+        let ended = exchange.ended.as_deref().unwrap_or("under way");
+        print::line(&format!("exchange  {}: {ended}", exchange.id.short()));
+    }
     for wait in waits(&party, &row)? {
         print::line(&format!("exchange  {wait}"));
     }
@@ -79,7 +84,8 @@ fn show(home: &Path, deal: &str, as_json: bool) -> Result<(), Report> {
     print::line(&format!("messages  {sent} sent, {received} received"));
     print::line(&format!("journal   {} records", journal.len()));
     for Read { item, says } in items {
-        let by = if item.signer.is_empty() { String::new() } else { format!(" by {}", item.signer) };
+        let by =
+            if item.signer.is_empty() { String::new() } else { format!(" by {}", item.signer) };
         print::line(&format!("{:4}      {}{by}: {}", item.number, item.kind, item.summary));
         for row in says {
             print::line(&format!("              {:14}  {}", row.label, row.value));

@@ -66,9 +66,7 @@ fn buy(market: &Market) -> Output {
 fn what_buy_has_begun_ends_with_it_and_what_a_kill_has_left_is_listed_and_cancelled() {
     let (mut market, _folder) = market(&few());
     market
-        .restart_buyer_tinguin(&first(
-            "topic = \"agreement\"\nanswer = \"yes\"\nafter_ms = 600000",
-        ))
+        .restart_buyer_tinguin(&first("topic = \"agreement\"\nanswer = \"yes\"\nafter_ms = 600000"))
         .unwrap();
 
     // Ended by a signal: nothing is left, and the question is taken back.
@@ -189,7 +187,8 @@ fn slips_are_asked_again_and_the_merchant_reads_what_goes_where() {
 #[test]
 fn who_has_paid_for_nothing_is_told_so_and_who_owes_it_too() {
     let (mut market, _folder) = market(&few());
-    let (before, after) = MERCHANT_RULES.split_once("[[rule]]\ntopic  = \"shipping-note\"").unwrap();
+    let (before, after) =
+        MERCHANT_RULES.split_once("[[rule]]\ntopic  = \"shipping-note\"").unwrap();
     let rest = after.split_once("[[rule]]").map_or("", |it| it.1);
     market.restart_merchant_tinguin(&format!("{before}[[rule]]{rest}")).unwrap();
 

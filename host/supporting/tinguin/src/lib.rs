@@ -18,8 +18,8 @@
 //! service says is shown as such, never near a decision; keys never leave.
 #![forbid(unsafe_code)]
 
-mod exchange;
 mod direct;
+mod exchange;
 mod failure;
 mod identity;
 pub mod in_process;

@@ -38,7 +38,9 @@ fn one(connection: &Connection, write: &Write) -> rusqlite::Result<usize> {
             .prepare_cached("DELETE FROM openings WHERE nonce = ?1 AND state <> x''")?
             .execute([nonce.as_bytes()]),
         Write::LeaveOpening(nonce, state) => connection
-            .prepare_cached("DELETE FROM openings WHERE nonce = ?1 AND state = ?2 AND state <> x''")?
+            .prepare_cached(
+                "DELETE FROM openings WHERE nonce = ?1 AND state = ?2 AND state <> x''",
+            )?
             .execute(params![nonce.as_bytes(), state]),
         Write::NewDeal(row) => new_deal(connection, row),
         Write::Deal { id, state, note, at } => connection

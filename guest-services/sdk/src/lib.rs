@@ -130,6 +130,17 @@ pub mod wish {
     }
 
     impl Wish {
+        /// Hears a wish that is there now, without waiting. For whoever is left at a question: the
+        /// answer does not say why.
+        pub fn hear(&mut self) {
+            let until = Some(crate::bindings::semper::deal::deal::now());
+            if let Event::Cancelled(reason) =
+                first_of(&Wanted { message: false, until, answer: None })
+            {
+                self.0 = Some(reason);
+            }
+        }
+
         /// The other side's next message.
         pub fn receive(&mut self) -> Received {
             loop {

@@ -4,6 +4,7 @@ mod ending;
 mod exchanges;
 mod messages;
 mod notices;
+mod paid;
 mod schedule;
 mod waits;
 
@@ -48,6 +49,9 @@ pub(crate) use waits::Undecided;
 const FAST_COMMITS: u32 = 48;
 /// Bytes that it may write there.
 const FAST_BYTES: u64 = 512 * 1024;
+/// How often, and how long, a host waits for whoever only looks whether one runs.
+const LOOKS: u32 = 20;
+const LOOK: Duration = Duration::from_millis(10);
 /// Deals whose agreements are kept decoded.
 const DEALS: usize = 1_024;
 
@@ -140,7 +144,11 @@ impl Drop for Host {
 pub enum HostError {
     /// Another process runs this home's deals.
     #[error("another host of {} is running", .0.display())]
-    #[mend("wait until it has ended, or use another home")]
+    #[mend(
+        "end it first (Ctrl-C in its terminal): nothing is lost, and semper deals --home {} --resume \
+         goes on with its deals",
+        .0.display()
+    )]
     Running(PathBuf),
     /// The lock's file.
     #[error("{}: {detail}", file.display())]
@@ -164,11 +172,24 @@ fn lock_home(home: &Home) -> Result<File, HostError> {
     let mut options = File::options();
     let file = options.write(true).create(true).truncate(false).mode(0o600).open(&path);
     let file = file.map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(HostError::Running(home.path().to_owned())),
-        Err(TryLockError::Error(error)) => Err(failed(error)),
+    for attempt in 0.. {
+        match file.try_lock() {
+            Ok(()) => break,
+            // Somebody may only look whether a host runs.
+            Err(TryLockError::WouldBlock) if attempt < LOOKS => std::thread::sleep(LOOK),
+            Err(TryLockError::WouldBlock) => {
+                return Err(HostError::Running(home.path().to_owned()));
+            }
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
     }
+    Ok(file)
+}
+
+/// Whether a host runs this home's deals now.
+pub fn runs(home: &Home) -> bool {
+    let file = File::open(home.path().join("host.lock"));
+    file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
 impl std::fmt::Debug for Host {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use semper_archive::{ArchiveError, OpeningRow, Write};
+use semper_archive::{Archive, ArchiveError, OpeningRow, Write};
 use semper_base::cbor::{self, CborError};
 use semper_base::cose::CoseError;
 use semper_base::{DealId, Digest, Mend, Timestamp, keys};
@@ -37,7 +37,7 @@ const LIFETIME: Duration = Duration::from_secs(365 * 86_400);
 const KEPT: Duration = Duration::from_secs(15 * 60);
 /// Openings that are looked at together.
 const PAGE: u32 = 200;
-/// Tries of one step before the opening is left for later.
+/// Tries of one step, and steps to which nobody answers, before an opening is given up.
 const TRIES: u32 = 5;
 
 /// Why a deal is not open.
@@ -79,10 +79,103 @@ pub enum OpeningError {
     #[error("the merchant answers with status {0}")]
     #[mend("{LEAVE}")]
     Status(u16),
-    /// It does not get on; what was stored is gone on with later.
-    #[error("the opening does not get on; `semper deals --resume` goes on with it")]
-    #[mend("semper deals --resume")]
+    /// Nobody at the other side opens deals now.
+    #[error("the other side's host answers, but cannot open the deal now")]
+    #[mend("buy again later")]
     Stuck,
+    /// The buyer has signed, and whether the deal is open is not known yet.
+    #[error(
+        "you have signed the agreement with {peer}, and whether the deal is open is not known yet: {why}"
+    )]
+    #[mend("semper deals --resume asks again; semper cancel {} leaves it", nonce.short())]
+    Unconfirmed {
+        /// The merchant.
+        peer: String,
+        /// By which it is found.
+        nonce: Digest,
+        /// Why it is not known.
+        why: Box<OpeningError>,
+    },
+}
+
+/// An opening of a buyer's that is neither open nor refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pending {
+    /// By which it is found.
+    pub nonce: Digest,
+    /// The deal that comes of it, once an agreement has been drawn up.
+    pub deal: Option<DealId>,
+    /// The merchant.
+    pub peer: String,
+    /// Where it is reached.
+    pub address: String,
+    /// The terms.
+    pub terms: Digest,
+    /// When it was begun.
+    pub made: Timestamp,
+    /// How far it has come.
+    pub stage: Stage,
+}
+
+/// How far an opening has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// The merchant has not answered.
+    Asking,
+    /// The merchant has signed, and the buyer has not: the question in the TINGUIN.
+    Signing(Digest),
+    /// Both have signed; the merchant has not said that it knows.
+    Confirming,
+}
+
+impl Pending {
+    /// The opening of a row; none if there is nothing to go on with.
+    fn of(row: &OpeningRow) -> Result<Option<Self>, OpeningError> {
+        // An opening whose deal is there has no state of its own any more.
+        if row.side != Side::Buyer || row.state.is_empty() {
+            return Ok(None);
+        }
+        let machine: Buyer = cbor::decode(&row.state, MAX_STATE).map_err(|it| damaged(&it))?;
+        let (hello, stage) = match machine {
+            Buyer::Asking(hello) => (hello, Stage::Asking),
+            Buyer::Signing(it, _) => {
+                let question = question(row.nonce, &it);
+                (it.hello, Stage::Signing(question))
+            }
+            Buyer::Confirming(it, ..) => (it.hello, Stage::Confirming),
+            Buyer::Open(..) | Buyer::Refused(_) => return Ok(None),
+        };
+        Ok(Some(Self {
+            nonce: row.nonce,
+            deal: row.deal,
+            peer: hello.merchant,
+            address: row.address.clone(),
+            terms: hello.terms,
+            made: hello.made,
+            stage,
+        }))
+    }
+
+    /// What it waits for, in words.
+    pub const fn waits_for(&self) -> &'static str {
+        match self.stage {
+            Stage::Asking => "waits for the merchant's answer; nothing is signed",
+            Stage::Signing(_) => "waits for your decision, in the TINGUIN",
+            Stage::Confirming => "you have signed; waits for the merchant to say that it is open",
+        }
+    }
+}
+
+/// A buyer's openings that are under way.
+///
+/// # Errors
+/// When the archive cannot be read, or holds what is none.
+pub fn pending(archive: &Archive) -> Result<Vec<Pending>, OpeningError> {
+    let mut all = Vec::new();
+    for row in archive.openings()? {
+        all.extend(Pending::of(&row)?);
+    }
+    Ok(all)
 }
 
 const LEAVE: &str = "do not deal with this host; it does not keep to the protocol";
@@ -104,8 +197,32 @@ fn after(refusal: &Refusal) -> String {
     }
 }
 
+/// Leaves an opening that the buyer has not signed: nothing is stored of it, or sent, any more.
+/// False if there is none, or if she has signed: then the merchant may know it.
+///
+/// # Errors
+/// When the archive cannot be used.
+pub fn leave(archive: &Archive, nonce: Digest) -> Result<bool, OpeningError> {
+    loop {
+        let Some(row) = archive.opening(nonce)? else { return Ok(false) };
+        match Pending::of(&row)? {
+            Some(it) if it.stage != Stage::Confirming => {}
+            _ => return Ok(false),
+        }
+        // A host may take it on in the meantime; then it is looked at again.
+        archive.commit(vec![Write::LeaveOpening(nonce, row.state)])?;
+        if archive.opening(nonce)?.is_none() {
+            return Ok(true);
+        }
+    }
+}
+
 impl Host {
     /// Opens a deal as the buyer, under verified terms, with the merchant at `address`.
+    ///
+    /// # Errors
+    /// Why it is not open. Nothing is left of it then, and nothing is opened later: unless the buyer
+    /// has signed already ([`OpeningError::Unconfirmed`]).
     pub fn open_as_buyer(
         self: &Arc<Self>,
         terms: &VerifiedTerms,
@@ -122,8 +239,25 @@ impl Host {
             payment: self.payments().ways(),
             made: self.now(),
         };
-        let (machine, effects) = Buyer::start(hello);
-        self.drive_buyer(nonce, address, machine, effects)
+        let (machine, mut effects) = Buyer::start(hello);
+        effects.retain(|it| *it != Effect::Persist);
+        self.archive().commit(vec![Write::Opening(buyer_row(nonce, address, &machine))])?;
+        let opened = self.drive_buyer(nonce, address, machine, effects);
+        opened.map_err(|why| self.not_opened(nonce, why))
+    }
+
+    /// Ends an opening that has failed, so that nobody goes on with it unasked. What the buyer has
+    /// signed cannot be ended by her alone: the merchant may know it.
+    fn not_opened(&self, nonce: Digest, why: OpeningError) -> OpeningError {
+        let pending = self.archive().opening(nonce).map_err(OpeningError::from);
+        match pending.and_then(|row| row.map_or(Ok(None), |row| Pending::of(&row))) {
+            Ok(Some(Pending { stage: Stage::Confirming, peer, .. })) => {
+                OpeningError::Unconfirmed { peer, nonce, why: Box::new(why) }
+            }
+            Ok(Some(_)) => leave(self.archive(), nonce).map_or_else(|error| error, |_| why),
+            // Refused, or left meanwhile.
+            Ok(None) | Err(_) => why,
+        }
     }
 
     /// Goes on with every opening of ours that is neither open nor refused.
@@ -132,28 +266,34 @@ impl Host {
     /// The first that could not be gone on with; the others have been.
     pub fn resume_openings(self: &Arc<Self>) -> Result<Vec<DealId>, OpeningError> {
         let (mut opened, mut failed) = (Vec::new(), None);
-        for row in self.archive().openings()? {
-            if row.side != Side::Buyer {
-                continue;
-            }
-            // An opening whose deal is there has no state of its own any more.
-            if row.state.is_empty() {
-                continue;
-            }
-            let machine: Buyer = cbor::decode(&row.state, MAX_STATE).map_err(|it| damaged(&it))?;
-            if matches!(machine, Buyer::Open(..) | Buyer::Refused(_)) {
-                continue;
-            }
-            let (machine, effects) = machine.step(Event::Tick, self.now());
-            match self.drive_buyer(row.nonce, &row.address, machine, effects) {
-                Ok(id) => opened.push(id),
-                Err(OpeningError::Refused(why)) => {
-                    tracing::info!(%why, "an opening came to nothing")
-                }
+        for it in pending(self.archive())? {
+            match self.resume_opening(it.nonce) {
+                Ok(id) => opened.extend(id),
                 Err(error) => failed = failed.or(Some(error)),
             }
         }
         failed.map_or(Ok(opened), Err)
+    }
+
+    /// Goes on with an opening of ours; none if it comes to nothing.
+    ///
+    /// # Errors
+    /// It could not be gone on with now.
+    pub fn resume_opening(self: &Arc<Self>, nonce: Digest) -> Result<Option<DealId>, OpeningError> {
+        let Some(row) = self.archive().opening(nonce)? else { return Ok(None) };
+        if Pending::of(&row)?.is_none() {
+            return Ok(None);
+        }
+        let machine: Buyer = cbor::decode(&row.state, MAX_STATE).map_err(|it| damaged(&it))?;
+        let (machine, effects) = machine.step(Event::Tick, self.now());
+        match self.drive_buyer(nonce, &row.address, machine, effects) {
+            Ok(id) => Ok(Some(id)),
+            Err(OpeningError::Refused(why)) => {
+                self.notice(DealId::new(nonce), &format!("the opening came to nothing: {why}"));
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Carries out effects and feeds back what comes of them, until the deal is open or not.
@@ -164,14 +304,17 @@ impl Host {
         mut machine: Buyer,
         mut effects: Vec<Effect>,
     ) -> Result<DealId, OpeningError> {
-        for _ in 0..TRIES * 4 {
+        let mut unanswered = 0;
+        while unanswered < TRIES {
             let mut event = Event::Tick;
             for effect in effects {
                 match effect {
                     Effect::Persist => {
                         // Opening and deal are stored together; see `Effect::Opened`.
                         if !matches!(machine, Buyer::Open(..)) {
-                            self.archive().commit(vec![buyer_row(nonce, address, &machine)])?;
+                            let row = buyer_row(nonce, address, &machine);
+                            self.archive().commit(vec![Write::NextOpening(row)])?;
+                            self.still_wanted(nonce)?;
                         }
                     }
                     Effect::SendHello(hello) => {
@@ -179,14 +322,15 @@ impl Host {
                     }
                     Effect::Sign(agreement) => event = self.sign_as_buyer(nonce, &agreement)?,
                     Effect::SendAgreed(id, token) => {
-                        event = self.say_agreed(address, id, token)?;
+                        event = self.say_agreed(nonce, address, id, token)?;
                     }
                     Effect::Opened(_) => {
                         let Buyer::Open(agreement, theirs, ours) = &machine else { continue };
                         let (buyer, seller) =
                             (agreement.name(Side::Buyer), agreement.name(Side::Seller));
                         let signed = [(seller, theirs.as_slice()), (buyer, ours.as_slice())];
-                        let with = vec![buyer_row(nonce, address, &machine), Write::Opened(nonce)];
+                        let row = Write::Opening(buyer_row(nonce, address, &machine));
+                        let with = vec![row, Write::Opened(nonce)];
                         return Ok(self.open(agreement, Side::Buyer, address, signed, with)?);
                     }
                     Effect::Refuse(why) => return Err(OpeningError::Refused(why)),
@@ -194,6 +338,7 @@ impl Host {
                 }
             }
             if event == Event::Tick {
+                unanswered += 1;
                 self.clock().sleep(Duration::from_millis(500));
             }
             (machine, effects) = machine.step(event, self.now());
@@ -201,10 +346,21 @@ impl Host {
         Err(OpeningError::Stuck)
     }
 
+    /// The person may have left the opening meanwhile: nothing is stored of it, or sent, any more.
+    fn still_wanted(&self, nonce: Digest) -> Result<(), OpeningError> {
+        match self.archive().opening(nonce)? {
+            Some(_) => Ok(()),
+            None => Err(OpeningError::Refused(Refusal::Declined("you have left it".into()))),
+        }
+    }
+
     fn say_hello(&self, address: &str, hello: &Hello) -> Result<Event, OpeningError> {
         let url = format!("{address}/semper/v1/deals");
-        let body = cbor::encode(hello);
-        let Some(response) = self.try_post(&url, HELLO, &body)? else { return Ok(Event::Tick) };
+        let (body, nonce) = (cbor::encode(hello), hello.nonce);
+        self.still_wanted(nonce)?;
+        let Some(response) = self.try_post(nonce, &url, HELLO, &body)? else {
+            return Ok(Event::Tick);
+        };
         match response.status {
             200 => {
                 let now = self.now();
@@ -223,9 +379,15 @@ impl Host {
         sign(self, nonce, agreement, &terms, known)
     }
 
-    fn say_agreed(&self, address: &str, id: DealId, token: Vec<u8>) -> Result<Event, OpeningError> {
+    fn say_agreed(
+        &self,
+        nonce: Digest,
+        address: &str,
+        id: DealId,
+        token: Vec<u8>,
+    ) -> Result<Event, OpeningError> {
         let url = format!("{address}/semper/v1/deals/{}", id.hex());
-        let Some(response) = self.try_post(&url, AGREEMENT, &token)? else {
+        let Some(response) = self.try_post(nonce, &url, AGREEMENT, &token)? else {
             return Ok(Event::Tick);
         };
         match response.status {
@@ -234,9 +396,10 @@ impl Host {
         }
     }
 
-    /// Posts; `None` when nobody answers now.
+    /// Posts; `None` when nobody answers now. Whoever waits is told why.
     fn try_post(
         &self,
+        nonce: Digest,
         url: &str,
         media_type: &str,
         body: &[u8],
@@ -244,16 +407,28 @@ impl Host {
         for attempt in 0..TRIES {
             match self.net().post(url, media_type, body.to_vec(), MAX_SIGNED + 1024) {
                 // A server or a way that has a fault is no word of the merchant's.
-                Ok(response) if response.status >= 500 => {}
+                Ok(response) if response.status >= 500 => {
+                    let why =
+                        format!("its host cannot open deals now (status {})", response.status);
+                    self.waiting_for_merchant(nonce, attempt, &why);
+                }
                 Ok(response) => return Ok(Some(response)),
                 Err(error) if !error.is_passing() || attempt + 1 == TRIES => {
                     return Err(error.into());
                 }
-                Err(_) => {}
+                Err(_) => self.waiting_for_merchant(nonce, attempt, "it cannot be reached now"),
             }
             self.clock().sleep(Duration::from_millis(200 << attempt));
         }
         Ok(None)
+    }
+
+    /// Says why an opening does not get on, once for each series of tries.
+    fn waiting_for_merchant(&self, nonce: Digest, attempt: u32, why: &str) {
+        if attempt == 1 {
+            let words = format!("waiting for the merchant to open the deal: {why}; asked again");
+            self.notice(DealId::new(nonce), &words);
+        }
     }
 
     /// A HELLO has come: the merchant's signed agreement, or why not.
@@ -464,14 +639,14 @@ fn damaged(why: &dyn std::fmt::Display) -> OpeningError {
 /// Largest stored state of an opening.
 const MAX_STATE: usize = 4 * MAX_SIGNED;
 
-fn buyer_row(nonce: Digest, address: &str, machine: &Buyer) -> Write {
+fn buyer_row(nonce: Digest, address: &str, machine: &Buyer) -> OpeningRow {
     let deal = match machine {
         Buyer::Signing(it, _) | Buyer::Confirming(it, ..) | Buyer::Open(it, ..) => Some(it.id()),
         Buyer::Asking(_) | Buyer::Refused(_) => None,
     };
     let state = cbor::encode(machine);
     let (side, address) = (Side::Buyer, address.into());
-    Write::Opening(OpeningRow { nonce, deal, side, address, state })
+    OpeningRow { nonce, deal, side, address, state }
 }
 
 fn merchant_row(nonce: Digest, machine: &Merchant) -> OpeningRow {
@@ -482,6 +657,12 @@ fn merchant_row(nonce: Digest, machine: &Merchant) -> OpeningRow {
     let state = cbor::encode(machine);
     let (side, address) = (Side::Seller, String::new());
     OpeningRow { nonce, deal, side, address, state }
+}
+
+/// By what the TINGUIN knows the question whether to open this deal.
+fn question(nonce: Digest, agreement: &Agreement) -> Digest {
+    let id = agreement.id();
+    Digest::of_parts(&[b"semper/agreement/v1", nonce.as_bytes(), id.digest().as_bytes()])
 }
 
 /// Has the TINGUIN sign an agreement: what comes of it, as an event.
@@ -500,12 +681,7 @@ fn sign(
         known,
         warnings: terms.warnings().to_vec(),
     };
-    let id = Digest::of_parts(&[
-        b"semper/agreement/v1",
-        nonce.as_bytes(),
-        agreement.id().digest().as_bytes(),
-    ]);
-    match host.tinguin().sign_agreement(id, agreement, context) {
+    match host.tinguin().sign_agreement(question(nonce, agreement), agreement, context) {
         Ok(token) => Ok(Event::Signed(token)),
         Err(ClientError::Declined(why)) => Ok(Event::Declined(why)),
         Err(other) => Err(other.into()),

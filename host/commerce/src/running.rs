@@ -205,7 +205,8 @@ impl World for Running {
         });
         match came {
             Ok(Ok(answer)) => Ok((answer, Vec::new())),
-            Ok(Err(_)) => Ok((Answer::Leave, vec![Write::Told(deal.id)])),
+            // The reason does not fit into the answer: it is told at the next wait.
+            Ok(Err(_)) => Ok((Answer::Leave, vec![Write::Heard(deal.id)])),
             Err(Undecided::Client(error)) => Err(error.into()),
             Err(Undecided::Stop(stop)) => Err(stop),
         }

@@ -19,7 +19,7 @@ use semper_exchange::judge as exchange;
 use semper_exchange::obtained::{By, Stated};
 use semper_exchange::package::deal_name;
 use semper_exchange::standard::{self, Standard};
-use semper_items::{Agreement, Kind, Message, Side, SignedAgreement, SignedStatement};
+use semper_items::{Agreement, Kind, Message, Side, SignedAgreement, SignedStatement, Statement};
 use semper_trust::Layout;
 use serde::{Deserialize, Serialize};
 
@@ -189,6 +189,16 @@ fn exchanged(row: &DealRow, item: &EvidenceRow) -> Option<Result<String, String>
         }
         Ok(agreement.name(side).to_owned())
     }))
+}
+
+/// The statement in a piece of evidence, if it is one whose signature counts.
+pub fn statement(verifier: &Verifier, item: &EvidenceRow) -> Option<Statement> {
+    if let Ok(stated) = cbor::decode::<Stated>(&item.bytes, item.bytes.len()) {
+        return Some(stated.verify().ok()?.0);
+    }
+    let roles = item.kind.parse::<Kind>().ok()?.entry().by.roles();
+    let signed = SignedStatement::verify_as(&item.bytes, verifier, roles, item.stored).ok()?;
+    Some(signed.statement().clone())
 }
 
 fn statement_signer(

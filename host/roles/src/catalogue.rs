@@ -14,6 +14,7 @@ use rusqlite::{
 };
 use semper_base::{Amount, Currency, DealId, Digest, Mend, fault};
 use semper_runtime::business::{Article, Business, Query};
+use serde::Serialize;
 
 use feed::Feed;
 pub use feed::Trouble;
@@ -70,6 +71,23 @@ pub enum CatalogueError {
     #[error("the catalogue cannot be used: {0}")]
     #[mend("check the disk and the file's permissions")]
     Sqlite(#[from] rusqlite::Error),
+    /// No article has this number.
+    #[error("there is no article {0} in the catalogue")]
+    #[mend("semper catalogue list shows the numbers")]
+    Unknown(String),
+}
+
+/// A parcel that was sent off, or is to be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Parcel {
+    /// Its number, as the shipping note has it.
+    pub number: String,
+    /// The deal that it belongs to.
+    pub deal: String,
+    /// What is in it: article numbers, and how many of each.
+    pub articles: Vec<(String, u32)>,
+    /// Where it goes, line by line.
+    pub ship_to: String,
 }
 
 /// A catalogue.
@@ -134,6 +152,61 @@ impl Catalogue {
     /// Whether there is none.
     pub fn is_empty(&self) -> Result<bool, CatalogueError> {
         Ok(self.len()? == 0)
+    }
+
+    /// Articles with these words in title or category, or all: some, from an offset on; how many there
+    /// are in all.
+    pub fn list(
+        &self,
+        words: &str,
+        offset: u32,
+        limit: u32,
+    ) -> Result<(Vec<Article>, u32), CatalogueError> {
+        let words = words.to_owned();
+        Ok(self.find(&Query { words, offset, limit, ..Query::default() })?)
+    }
+
+    /// Sets how many pieces of an article are in stock. What is reserved for deals is not counted.
+    pub fn set_stock(&self, number: &str, stock: u32) -> Result<(), CatalogueError> {
+        let sql = "UPDATE articles SET stock = ?2 WHERE number = ?1";
+        match lock(&self.writer).execute(sql, params![number, stock])? {
+            0 => Err(CatalogueError::Unknown(number.to_owned())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes an article out of the catalogue. Deals that have reserved some keep them.
+    pub fn remove(&self, number: &str) -> Result<(), CatalogueError> {
+        let mut writer = lock(&self.writer);
+        let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let sql = "DELETE FROM articles WHERE number = ?1";
+        if transaction.execute(sql, [number])? == 0 {
+            return Err(CatalogueError::Unknown(number.to_owned()));
+        }
+        transaction.execute("INSERT INTO words (words) VALUES ('rebuild')", [])?;
+        Ok(transaction.commit()?)
+    }
+
+    /// The parcels of all deals, the oldest first.
+    pub fn parcels(&self) -> Result<Vec<Parcel>, CatalogueError> {
+        let reader = lock(&self.reader);
+        let mut parcels =
+            reader.prepare("SELECT number, deal, ship_to FROM parcels ORDER BY number")?;
+        let sql = "SELECT article, quantity FROM reservations
+                   WHERE deal = ?1 AND done AND state = 'shipped' ORDER BY article";
+        let mut articles = reader.prepare(sql)?;
+        let rows = parcels.query_map([], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, [u8; 32]>(1)?, row.get::<_, String>(2)?))
+        })?;
+        let mut all = Vec::new();
+        for row in rows {
+            let (number, deal, ship_to) = row?;
+            let within = articles.query_map([deal], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let articles = within.collect::<rusqlite::Result<_>>()?;
+            let deal = Digest::from_bytes(deal).hex();
+            all.push(Parcel { number: parcel(number), deal, articles, ship_to });
+        }
+        Ok(all)
     }
 
     fn find(&self, query: &Query) -> rusqlite::Result<(Vec<Article>, u32)> {
@@ -311,6 +384,11 @@ fn listed(wrong: &[Trouble]) -> String {
     text
 }
 
+/// A parcel's number, as buyers read it.
+fn parcel(number: i64) -> String {
+    format!("P-{number:06}")
+}
+
 fn lock(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
     connection.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -413,7 +491,7 @@ impl Business for Catalogue {
             fault::point("catalogue.before");
             transaction.commit()?;
             fault::point("catalogue.after");
-            Ok(format!("P-{number:06}"))
+            Ok(parcel(number))
         };
         work().map_err(|error| error.to_string())
     }

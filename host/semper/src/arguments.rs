@@ -652,6 +652,48 @@ pub enum BankCommand {
 
 #[derive(Subcommand)]
 pub enum CatalogueCommand {
+    /// The articles: number, price, stock, days until delivery, title.
+    #[command(after_help = "Example: semper catalogue list --home otto --words scarf")]
+    List {
+        #[command(flatten)]
+        home: HomeArgument,
+        /// Only those with these words in title or category.
+        #[arg(long, default_value = "")]
+        words: String,
+        /// As many at most.
+        #[arg(long, default_value_t = 100)]
+        most: u32,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Set how many pieces of an article are in stock; what is reserved for deals is not counted.
+    #[command(after_help = "Example: semper catalogue stock --home otto 1001 25")]
+    Stock {
+        #[command(flatten)]
+        home: HomeArgument,
+        /// The article's number.
+        number: String,
+        /// Pieces in stock.
+        pieces: u32,
+    },
+    /// Take an article out of the catalogue.
+    #[command(after_help = "Example: semper catalogue remove --home otto 1001")]
+    Remove {
+        #[command(flatten)]
+        home: HomeArgument,
+        /// The article's number.
+        number: String,
+    },
+    /// The parcels: what is sent where, for which deal.
+    #[command(after_help = "Example: semper catalogue parcels --home otto")]
+    Parcels {
+        #[command(flatten)]
+        home: HomeArgument,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Import articles from CSV: number,title,category,size,colour,price,stock,delivery_days.
     #[command(
         after_help = "Examples:\n  semper catalogue import --home otto articles.csv\n  semper catalogue import --home otto export.csv --currency EUR --dry-run"

@@ -1,13 +1,15 @@
 //! Buying, and going on with deals.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use semper_archive::{DealRow, DealState, Write};
-use semper_base::{DealId, Mend as _, Report};
+use semper_base::{DealId, Digest, Mend as _, Report, Timestamp};
 use semper_commerce::host::Preparing;
 use semper_commerce::link::LinkError;
+use semper_commerce::opening::{self, Pending, Stage};
 use semper_commerce::{Host, HostError, terms};
 use semper_distribution::Place;
 use semper_items::Side;
@@ -21,6 +23,7 @@ use crate::address;
 use crate::arguments::{BuyArguments, CancelArguments, DealsArguments};
 use crate::look::{Wait, find, waits};
 use crate::print;
+use crate::signals::ended_by_signal;
 
 /// Activations of a buyer at once.
 const WORKERS: usize = 4;
@@ -40,6 +43,7 @@ pub fn buy(arguments: &BuyArguments) -> Result<(), Report> {
     terms.grants().admit(&wanted)?;
     // Compiled while the deal is being opened.
     let preparing = host.prepare(&terms, Side::Buyer, &Keeper::new("buyer"));
+    ends_orderly(&host, arguments.home.home.as_path())?;
     let id = host.open_as_buyer(&terms, &address)?;
     wait_for(preparing);
     let row = host.link(id, None).map_err(link_report)?;
@@ -51,12 +55,20 @@ pub fn deals(arguments: &DealsArguments) -> Result<(), Report> {
         resume(arguments.home.home.as_path())?;
     }
     let party = Party::open(&arguments.home.home)?;
-    let deals = party.archive.deals()?;
+    let (deals, pending) = (party.archive.deals()?, opening::pending(&party.archive)?);
+    let host_runs = semper_commerce::host::runs(&party.home);
     if arguments.json {
-        let shown = |deal| Ok(Shown { exchanges: waits(&party, &deal)?, deal });
-        return print::json(&deals.into_iter().map(shown).collect::<Result<Vec<_>, Report>>()?);
+        let mut all = Vec::new();
+        for deal in deals {
+            let exchanges = waits(&party, &deal)?;
+            all.push(Listed::Deal(Box::new(Shown { exchanges, deal, host_runs })));
+        }
+        all.extend(pending.iter().map(|it| Listed::Opening(ShownOpening::of(it, host_runs))));
+        return print::json(&all);
     }
-    if deals.is_empty() {
+    let under_way = !pending.is_empty() || deals.iter().any(|it| !it.state.is_final());
+    let seller = deals.iter().any(|it| it.side == Side::Seller);
+    if deals.is_empty() && pending.is_empty() {
         print::line("no deals yet; semper buy --help says how to begin one");
     }
     for deal in deals {
@@ -78,7 +90,38 @@ pub fn deals(arguments: &DealsArguments) -> Result<(), Report> {
             ));
         }
     }
+    for it in &pending {
+        let made = it.made.to_string();
+        print::line(&format!(
+            "{}  {OPENING:9}  {:20}  {}  {}",
+            it.nonce.short(),
+            it.peer,
+            &made[..19],
+            it.waits_for(),
+        ));
+    }
+    if under_way && !host_runs {
+        let home = arguments.home.home.display();
+        let how = match seller {
+            true => "semper serve goes on with what is running".to_owned(),
+            false => {
+                format!("semper deals --home {home} --resume goes on, semper cancel leaves a deal")
+            }
+        };
+        print::line(&format!("no host runs this home: {how}"));
+    }
     Ok(())
+}
+
+/// The state of what is not a deal yet.
+const OPENING: &str = "opening";
+
+/// An entry of the list in JSON.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Listed {
+    Deal(Box<Shown>),
+    Opening(ShownOpening),
 }
 
 /// A deal in JSON, with what its exchanges wait for.
@@ -87,35 +130,112 @@ struct Shown {
     #[serde(flatten)]
     deal: DealRow,
     exchanges: Vec<Wait>,
+    host_runs: bool,
 }
 
-/// Goes on with openings and deals until each has ended.
-fn resume(home: &std::path::Path) -> Result<(), Report> {
+/// A deal that is being opened, in JSON.
+#[derive(Serialize)]
+struct ShownOpening {
+    id: String,
+    deal: Option<DealId>,
+    side: Side,
+    peer: String,
+    address: String,
+    terms: Digest,
+    state: &'static str,
+    note: &'static str,
+    opened: Timestamp,
+    host_runs: bool,
+}
+
+impl ShownOpening {
+    fn of(it: &Pending, host_runs: bool) -> Self {
+        Self {
+            id: it.nonce.hex(),
+            deal: it.deal,
+            side: Side::Buyer,
+            peer: it.peer.clone(),
+            address: it.address.clone(),
+            terms: it.terms,
+            state: OPENING,
+            note: it.waits_for(),
+            opened: it.made,
+            host_runs,
+        }
+    }
+}
+
+/// Goes on with openings and deals until each has ended. None waits for another.
+fn resume(home: &Path) -> Result<(), Report> {
     let host = start(home)?;
     host.identity()?;
-    host.resume_openings()?;
-    let mut links = Vec::new();
+    says_how_to_go_on(home, || {})?;
+    let mut works = Vec::new();
+    for it in opening::pending(host.archive())? {
+        let host = Arc::clone(&host);
+        works.push(std::thread::spawn(move || match host.resume_opening(it.nonce)? {
+            Some(id) => host.link(id, None).map(drop).map_err(link_report),
+            None => Ok(()),
+        }));
+    }
     for row in host.to_link()? {
         let host = Arc::clone(&host);
-        links.push(std::thread::spawn(move || host.link(row.id, None)));
+        let link = move || host.link(row.id, None).map(drop).map_err(link_report);
+        works.push(std::thread::spawn(link));
     }
     let mut failed = None;
-    for link in links {
-        match link.join() {
-            Ok(Ok(_)) => {}
-            Ok(Err(error)) => failed = Some(link_report(error)),
-            Err(_) => {
-                failed = Some(Report::refusal("a deal's link crashed", "semper deals --resume"))
-            }
+    for work in works {
+        let crashed = |_| Err(Report::refusal("a deal's link crashed", "semper deals --resume"));
+        let Err(error) = work.join().unwrap_or_else(crashed) else { continue };
+        // The last one is how the command ends.
+        if let Some(before) = failed.replace(error) {
+            print::note(before);
         }
     }
     failed.map_or(Ok(()), Err)
 }
 
-fn start(home: &std::path::Path) -> Result<Arc<Host>, Report> {
+/// Whoever ends `semper buy` by a signal leaves nothing behind that is opened later, unasked: what
+/// she has not signed is left. Deals go on when she says so, and she is told how.
+fn ends_orderly(host: &Arc<Host>, home: &Path) -> Result<(), Report> {
+    let before: Vec<Digest> = pending_of(host);
+    let host = Arc::downgrade(host);
+    says_how_to_go_on(home, move || {
+        let Some(host) = host.upgrade() else { return };
+        for nonce in pending_of(&host).into_iter().filter(|it| !before.contains(it)) {
+            if let Err(error) = opening::leave(host.archive(), nonce) {
+                print::note(error);
+            }
+        }
+    })
+}
+
+fn pending_of(host: &Host) -> Vec<Digest> {
+    let all = opening::pending(host.archive()).unwrap_or_default();
+    all.into_iter().map(|it| it.nonce).collect()
+}
+
+/// On SIGINT and SIGTERM this process does something last, says how its deals are gone on with,
+/// and ends. What is stored is whole at any time.
+fn says_how_to_go_on(home: &Path, last: impl FnOnce() + Send + 'static) -> Result<(), Report> {
+    let home = home.to_owned();
+    ended_by_signal(move |number| {
+        last();
+        print::note(format_args!(
+            "stopped; semper deals --home {} shows what is under way, --resume goes on with it",
+            home.display()
+        ));
+        std::process::exit(128 + number);
+    })
+}
+
+fn start(home: &Path) -> Result<Arc<Host>, Report> {
     let party = Party::open(home)?;
-    let notice = |deal: DealId, text: &str| print::note(format_args!("{}  {text}", deal.short()));
-    Ok(party.host(None, WORKERS, notice)?)
+    Ok(party.host(None, WORKERS, say)?)
+}
+
+fn say(deal: DealId, text: &str) {
+    print::note(format_args!("{}  {text}", deal.short()));
 }
 
 /// Downloads and verifies the merchant's terms, showing what comes.
@@ -169,6 +289,9 @@ fn wait_for(preparing: Preparing) {
 pub fn cancel(arguments: &CancelArguments) -> Result<(), Report> {
     let home = arguments.home.home.as_path();
     let party = Party::open(home)?;
+    if let Some(opening) = find_opening(&party, &arguments.deal)? {
+        return cancel_opening(arguments, &party, &opening);
+    }
     let row = find(&party, &arguments.deal)?;
     if row.state.is_final() {
         let mut what = format!("{} is {} already", row.id, row.state.name());
@@ -186,9 +309,7 @@ pub fn cancel(arguments: &CancelArguments) -> Result<(), Report> {
         }
         return Ok(());
     }
-    match party.host(None, WORKERS, |deal, text| {
-        print::note(format_args!("{}  {text}", deal.short()));
-    }) {
+    match party.host(None, WORKERS, say) {
         Ok(host) => {
             let row = host.link(id, None).map_err(link_report)?;
             print::line(&format!("{} is {}: {}", row.id, row.state.name(), row.note));
@@ -200,6 +321,53 @@ pub fn cancel(arguments: &CancelArguments) -> Result<(), Report> {
         }
         Err(other) => Err(other.into()),
     }
+}
+
+/// The opening whose id, or whose deal's id, begins with these digits.
+fn find_opening(party: &Party, text: &str) -> Result<Option<Pending>, Report> {
+    let digits = text.strip_prefix("deal:").unwrap_or(text).trim_end_matches('…');
+    if digits.len() < 4 {
+        return Ok(None);
+    }
+    let named = |it: &Pending| {
+        it.nonce.hex().starts_with(digits) || it.deal.is_some_and(|id| id.hex().starts_with(digits))
+    };
+    let mut found = opening::pending(&party.archive)?.into_iter().filter(named);
+    match (found.next(), found.next()) {
+        (Some(_), Some(_)) => {
+            let what = format!("“{text}” is not one deal");
+            Err(Report::input(what, "give more digits of its id"))
+        }
+        (one, _) => Ok(one),
+    }
+}
+
+/// Leaves a deal that is not open yet. What the buyer has signed may be open at the merchant's: it is
+/// opened here, too, and left in order.
+fn cancel_opening(
+    arguments: &CancelArguments,
+    party: &Party,
+    pending: &Pending,
+) -> Result<(), Report> {
+    let home = arguments.home.home.as_path();
+    if opening::leave(&party.archive, pending.nonce)? {
+        if let Stage::Signing(question) = &pending.stage {
+            // Nobody wants to know any more.
+            semper_tinguin_protocol::Client::new(home).withdraw(*question);
+        }
+        print::line(&format!("left: no deal with {} is opened", pending.peer));
+        return Ok(());
+    }
+    let host = party.host(None, WORKERS, say)?;
+    match host.resume_opening(pending.nonce)? {
+        Some(id) => {
+            party.archive.commit(vec![Write::Cancel(id, arguments.reason.clone())])?;
+            let row = host.link(id, None).map_err(link_report)?;
+            print::line(&format!("{} is {}: {}", row.id, row.state.name(), row.note));
+        }
+        None => print::line(&format!("left: no deal with {} is opened", pending.peer)),
+    }
+    Ok(())
 }
 
 fn explain(terms: &VerifiedTerms) {

@@ -4,12 +4,13 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use semper_archive::DealRow;
+use semper_archive::{DealRow, EvidenceRow};
 use semper_base::cert::Revocation;
-use semper_base::{Report, SystemClock};
+use semper_base::{Digest, Report, SystemClock};
 use semper_commerce::host::Standing;
 use semper_commerce::terms::Shelf;
 use semper_examine::evidence;
+use semper_items::Statement;
 use semper_roles::party::Party;
 use serde::Serialize;
 use serde_json::json;
@@ -59,6 +60,7 @@ fn show(home: &Path, deal: &str, as_json: bool) -> Result<(), Report> {
     let journal = party.archive.journal(row.id)?;
     let last = |sent| party.archive.last_message(row.id, sent).map(|it| it.map_or(0, |it| it.0));
     let (sent, received) = (last(true)?, last(false)?);
+    let items = read(&party, &row, items)?;
     if as_json {
         let value = json!({
             "deal": row, "exchanges": waits(&party, &row)?, "evidence": items, "messages": {"sent": sent, "received": received},
@@ -69,6 +71,11 @@ fn show(home: &Path, deal: &str, as_json: bool) -> Result<(), Report> {
     print::line(&format!("deal      {}", row.id));
     print::line(&format!("with      {} (we are the {})", row.peer, row.side));
     print::line(&format!("state     {}: {}", row.state.name(), row.note));
+    // By these numbers banks name them in account lines.
+    for exchange in party.archive.exchanges_of(row.id)? {
+        let ended = exchange.ended.as_deref().unwrap_or("under way");
+        print::line(&format!("exchange  {}: {ended}", exchange.id.short()));
+    }
     for wait in waits(&party, &row)? {
         print::line(&format!("exchange  {wait}"));
     }
@@ -76,13 +83,46 @@ fn show(home: &Path, deal: &str, as_json: bool) -> Result<(), Report> {
     print::line(&format!("opened    {}", row.opened));
     print::line(&format!("messages  {sent} sent, {received} received"));
     print::line(&format!("journal   {} records", journal.len()));
-    for item in items {
-        print::line(&format!(
-            "{:4}      {} by {}: {}",
-            item.number, item.kind, item.signer, item.summary
-        ));
+    for Read { item, says } in items {
+        let by =
+            if item.signer.is_empty() { String::new() } else { format!(" by {}", item.signer) };
+        print::line(&format!("{:4}      {}{by}: {}", item.number, item.kind, item.summary));
+        for row in says {
+            print::line(&format!("              {:14}  {}", row.label, row.value));
+        }
     }
     Ok(())
+}
+
+/// A piece of evidence, and what it says.
+#[derive(Serialize)]
+struct Read {
+    #[serde(flatten)]
+    item: EvidenceRow,
+    says: Vec<Said>,
+}
+
+/// One thing that a statement says.
+#[derive(Serialize)]
+struct Said {
+    label: String,
+    value: String,
+}
+
+/// What a deal's statements say: an order with what was ordered, and where it goes.
+fn read(party: &Party, row: &DealRow, items: Vec<EvidenceRow>) -> Result<Vec<Read>, Report> {
+    let verifier = party.trust_of(row)?.authorities.asking(Revocation::EVIDENCE);
+    let found: Vec<Option<Statement>> =
+        items.iter().map(|item| evidence::statement(&verifier, item)).collect();
+    let known: Vec<(Digest, Statement)> = found
+        .iter()
+        .flatten()
+        .filter_map(|it| Some((Digest::of(&it.encode().ok()?), it.clone())))
+        .collect();
+    let said = |(label, value)| Said { label, value };
+    let says = |it: Option<Statement>| it.map(|it| it.content.drawn(&known)).unwrap_or_default();
+    let with = |(item, it)| Read { item, says: says(it).into_iter().map(said).collect() };
+    Ok(items.into_iter().zip(found).map(with).collect())
 }
 
 fn verify(home: &Path, deal: Option<&str>, as_json: bool) -> Result<(), Report> {

@@ -15,6 +15,8 @@
 //! | `third` | what operators of third parties do |
 //! | `ca` | what operators of certification authorities do |
 //! | `books` | a bank's audit and corrections |
+//! | `shop` | a merchant's catalogue and parcels |
+//! | `signals` | what a command does last when a signal ends it |
 //! | `print` | JSON or text; errors with their mend |
 #![forbid(unsafe_code)]
 
@@ -31,6 +33,8 @@ mod print;
 mod renew;
 mod replay;
 mod serve;
+mod shop;
+mod signals;
 mod third;
 mod tinguin;
 mod trust;
@@ -95,6 +99,18 @@ fn run(command: Command) -> Result<(), Report> {
         }
         Command::Bank(BankCommand::Correct { home, from, to, amount, text, json }) => {
             books::correct(&home, [&from, &to], &amount, &text, json)
+        }
+        Command::Catalogue(CatalogueCommand::List { home, words, most, json }) => {
+            shop::list(&home.home, &words, most, json)
+        }
+        Command::Catalogue(CatalogueCommand::Stock { home, number, pieces }) => {
+            shop::stock(&home.home, &number, pieces)
+        }
+        Command::Catalogue(CatalogueCommand::Remove { home, number }) => {
+            shop::remove(&home.home, &number)
+        }
+        Command::Catalogue(CatalogueCommand::Parcels { home, json }) => {
+            shop::parcels(&home.home, json)
         }
         Command::Catalogue(CatalogueCommand::Import { home, file, currency, dry_run, json }) => {
             serve::catalogue_import(&home.home, &file, currency, dry_run, json)

@@ -3,6 +3,7 @@
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 use std::time::Duration;
 
 use semper_archive::Home;
@@ -10,6 +11,7 @@ use semper_base::Report;
 use semper_face_scripted::Scripted;
 use semper_face_terminal::TerminalFace;
 use semper_keeper::Keeper;
+use semper_roles::config::LogFormat;
 use semper_roles::party;
 use semper_tinguin::Service;
 use semper_tinguin::keystore::{self, Keystore, KeystoreError};
@@ -18,7 +20,7 @@ use semper_tinguin_protocol::{Face, SOCKET};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::arguments::TinguinArguments;
-use crate::print;
+use crate::{logging, print};
 
 /// How long threads have to end before the process does.
 const LAST: Duration = Duration::from_millis(500);
@@ -92,7 +94,10 @@ fn scripted(rules: &str, arguments: &TinguinArguments) -> Result<Scripted, Repor
             })?)
         }
     };
-    Ok(Scripted::new(rules, out)?)
+    // Nobody looks at a screen: what was not covered, and that it runs, stands in the log.
+    logging::begin(LogFormat::Text);
+    let file = arguments.rules.as_deref().unwrap_or(Path::new(""));
+    Ok(Scripted::new(rules, out)?.of_file(&file.display().to_string()))
 }
 
 /// Opens the key store; wrong pass-phrases are slowed down, ever more.

@@ -49,9 +49,14 @@ enum Step {
     Leave(String),
 }
 
-/// Leaving without a word.
-fn leave() -> Step {
-    Step::Leave("the buyer has left".to_owned())
+/// Leaving at a question: with the reason that the person has given, if she has given one.
+fn leave(wish: &mut Wish) -> Step {
+    Step::Leave(reason_to_leave(wish))
+}
+
+fn reason_to_leave(wish: &mut Wish) -> String {
+    wish.hear();
+    wish.take().unwrap_or_else(|| "the buyer has left".to_owned())
 }
 
 /// Browsing until the person wants to order or to leave.
@@ -60,7 +65,7 @@ fn shop(wish: &mut Wish, cart: &mut Vec<Chosen>) -> Result<Step, String> {
         if let Some(reason) = wish.take() {
             return Ok(Step::Leave(reason));
         }
-        let Some(query) = ask_query()? else { return Ok(leave()) };
+        let Some(query) = ask_query()? else { return Ok(leave(wish)) };
         let Some(article) = pick(wish, query)? else { continue };
         let Some(quantity) = ask_quantity(&article)? else { continue };
         cart.push(Chosen { article, quantity });
@@ -70,7 +75,7 @@ fn shop(wish: &mut Wish, cart: &mut Vec<Chosen>) -> Result<Step, String> {
             Some(0) => return Ok(Step::Order),
             Some(1) => {}
             Some(2) => cart.clear(),
-            _ => return Ok(leave()),
+            _ => return Ok(leave(wish)),
         }
     }
 }
@@ -135,16 +140,19 @@ fn pick(wish: &mut Wish, mut query: Query) -> Result<Option<Article>, String> {
 }
 
 fn ask_quantity(article: &Article) -> Result<Option<u32>, String> {
-    let says = format!("How many of “{}”?", article.title);
-    let fields = [("quantity".to_owned(), "1".to_owned())];
-    let Ok(filled) = display::form("quantity", &says, &fields) else { return Ok(None) };
-    let quantity = filled.first().and_then(|text| text.trim().parse::<u32>().ok());
-    match quantity {
-        Some(quantity) if (1..=10_000).contains(&quantity) => Ok(Some(quantity)),
-        _ => {
-            display::inform("quantity", "That is not a number from 1 to 10,000.");
-            Ok(None)
+    let asks = format!("How many of “{}”?", article.title);
+    let mut fields = [("quantity".to_owned(), "1".to_owned())];
+    let mut says = asks.clone();
+    loop {
+        let Ok(filled) = display::form("quantity", &says, &fields) else { return Ok(None) };
+        let [typed] = filled.as_slice() else {
+            return Err("the form came back with other fields".to_owned());
+        };
+        match typed.trim().parse::<u32>() {
+            Ok(quantity) if (1..=10_000).contains(&quantity) => return Ok(Some(quantity)),
+            _ => says = format!("It takes a whole number from 1 to 10,000. {asks}"),
         }
+        fields[0].1.clone_from(typed);
     }
 }
 
@@ -164,7 +172,7 @@ fn is_available(wish: &mut Wish, cart: &[Chosen]) -> Result<bool, String> {
         display::inform("missing", &says);
         return Ok(false);
     }
-    let says = format!("Everything can be with you within {} days.", answer.days);
+    let says = format!("Everything can be with you within {}.", days(answer.days));
     Ok(choose("availability", &says, &["ask for an offer", "shop on"]) == Some(0))
 }
 
@@ -187,7 +195,7 @@ fn buy(wish: &mut Wish, cart: &[Chosen]) -> Result<(), String> {
         return withdraw("the offer is not what was asked for");
     }
     display::progress("a signed offer has come");
-    let Some(ship_to) = ask_address()? else { return withdraw("the buyer has left") };
+    let Some(ship_to) = ask_address()? else { return withdraw(&reason_to_leave(wish)) };
     let order = Order { offer: offered.digest(), total: offer.total.clone(), ship_to };
     let order = match consent::sign(&Content::Order(order)) {
         // The person may have thought about it for days.
@@ -252,27 +260,62 @@ fn is_receipt(gives: &[exchange::Promised], total: &Amount, order: &str) -> bool
     }
 }
 
-/// The order form, with what the person tells merchants by default.
+/// The order form, with what the person tells merchants by default, asked until an order can be made
+/// of it; `None` when the person leaves.
 fn ask_address() -> Result<Option<Address>, String> {
     let names = ["name", "street", "postcode", "city", "country"];
-    let fields: Vec<(String, String)> = names
+    let mut fields: Vec<(String, String)> = names
         .iter()
         .map(|name| ((*name).to_owned(), preferences::get(name).unwrap_or_default()))
         .collect();
-    let Ok(filled) = display::form("address", "Where shall it go?", &fields) else {
-        return Ok(None);
-    };
-    let [name, street, postcode, city, country] = filled.as_slice() else {
-        return Err("the form came back with other fields".to_owned());
-    };
-    Ok(Some(Address {
-        name: name.clone(),
-        street: street.clone(),
-        postcode: postcode.clone(),
-        city: city.clone(),
-        country: country.clone(),
-    }))
+    let asks = "Where shall it go?";
+    let mut says = asks.to_owned();
+    loop {
+        let Ok(filled) = display::form("address", &says, &fields) else {
+            return Ok(None);
+        };
+        let [name, street, postcode, city, country] = filled.as_slice() else {
+            return Err("the form came back with other fields".to_owned());
+        };
+        let line = |text: &String| text.trim().to_owned();
+        let address = Address {
+            name: line(name),
+            street: line(street),
+            postcode: line(postcode),
+            city: line(city),
+            country: line(country).to_ascii_uppercase(),
+        };
+        match fault(&address) {
+            None => return Ok(Some(address)),
+            Some(fault) => says = format!("{fault} {asks}"),
+        }
+        for (field, value) in fields.iter_mut().zip(filled) {
+            field.1 = value;
+        }
+    }
 }
+
+/// What keeps an order from being made of an address, in one sentence.
+fn fault(address: &Address) -> Option<String> {
+    let Address { name, street, postcode, city, country } = address;
+    let lines = [("name", name), ("street", street), ("postcode", postcode), ("city", city)];
+    for (what, line) in lines {
+        if line.is_empty() {
+            return Some(format!("The {what} is missing."));
+        }
+        if line.chars().count() > LONGEST {
+            return Some(format!("The {what} is longer than {LONGEST} letters."));
+        }
+        if line.chars().any(char::is_control) {
+            return Some(format!("The {what} holds letters that cannot be read."));
+        }
+    }
+    let code = country.len() == 2 && country.bytes().all(|it| it.is_ascii_uppercase());
+    (!code).then(|| "The country takes its two letters, such as DE for Germany.".to_owned())
+}
+
+/// Longest line of an address, in letters.
+const LONGEST: usize = 200;
 
 /// Whether the offer is for the articles, quantities and prices that the person chose.
 fn same(cart: &[Chosen], offer: &Offer) -> bool {
@@ -327,14 +370,18 @@ fn label(article: &Article) -> String {
     let price = Amount { minor: article.minor, currency: article.currency.clone() };
     let variant = if article.variant.is_empty() { "" } else { " " };
     format!(
-        "{} · {}{variant}{} · {} · {} in stock, {} days",
+        "{} · {}{variant}{} · {} · {} in stock, {}",
         article.number,
         article.title,
         article.variant,
         money::text(&price),
         article.stock,
-        article.days
+        days(article.days)
     )
+}
+
+fn days(number: u16) -> String {
+    if number == 1 { "1 day".to_owned() } else { format!("{number} days") }
 }
 
 fn describe(cart: &[Chosen]) -> String {

@@ -37,7 +37,7 @@ impl Host {
             Ok((state, note)) => {
                 self.put_back(row)?;
                 self.schedule.steady(row.id);
-                self.end(row, state, note, Vec::new())
+                self.end(row, state, (note, String::new()), Vec::new())
             }
             Err(Stop::Pause(pause)) => {
                 if let (Pause::Again { .. }, Some((_, Some(ran)))) = (&pause, ran) {
@@ -117,35 +117,43 @@ impl Host {
             (flow, records) = (ran.monitor.state().to_owned(), ran.journal.len());
         }
         let incident = Incident::of(verdict, id, at, &flow, records);
-        tracing::info!(
-            deal = id.short(),
-            code = incident.code,
-            what = incident.what,
-            "a deal fails"
-        );
+        let (paid, mut mend) = (self.what_was_paid(row)?, verdict.mend_for(row.side));
+        let (deal, code, what) = (id.short(), &incident.code, &incident.what);
+        let mut note = verdict.to_string();
+        match &paid {
+            // Whoever has money without what it is for, or the other way round, has to act.
+            Some(paid) => {
+                tracing::warn!(deal, code, what, paid, "a deal fails after money has moved");
+                note = format!("{note}; {paid}");
+                mend = format!(
+                    "settle it with {}: the receipt and all that was signed are in the archive \
+                     (semper archive show {deal}); {mend}",
+                    row.peer
+                );
+            }
+            None => tracing::info!(deal, code, what, "a deal fails"),
+        }
         let summary = format!("{}: {}", incident.code, incident.what);
         writes.push(evidence(Some(id), INCIDENT, "", &summary, &cbor::encode(&incident), at));
         self.schedule.steady(id);
-        self.end(row, DealState::Failed, verdict.to_string(), writes)?;
-        let mend = verdict.mend();
-        if !mend.is_empty() {
-            self.progress(id, format!("what you can do: {mend}"));
-        }
-        Ok(())
+        self.end(row, DealState::Failed, (note, mend), writes)
     }
 
     fn end(
         self: &Arc<Self>,
         row: &DealRow,
         state: DealState,
-        note: String,
+        (note, mend): (String, String),
         mut writes: Vec<Write>,
     ) -> Result<(), Stop> {
         let (id, at) = (row.id, self.now());
         let said = !writes.is_empty();
         writes.push(Write::Deal { id, state, note: note.clone(), at });
         self.archive().commit(writes)?;
-        self.progress(id, format!("the deal is {}: {note}", state.name()));
+        tracing::info!(deal = id.short(), state = state.name(), "deal ended");
+        // In one line: whoever sees only the last one must know why as well as what to do.
+        let advice = if mend.is_empty() { mend } else { format!("; what you can do: {mend}") };
+        self.progress(id, format!("the deal is {}: {note}{advice}", state.name()));
         self.signal(id).bump();
         if said && row.side == Side::Buyer {
             // What does not get through now is sent by the deal's link.

@@ -23,6 +23,8 @@ use crate::errands::{Awaited, FEW};
 /// How often dates and cancellations are looked for. Clocks may jump, so it is not only the
 /// nearest date that counts.
 const LOOK: Duration = Duration::from_millis(250);
+/// How long a watch is held before the TINGUIN counts as silent: it gives it back sooner.
+const SILENT: Duration = Duration::from_secs(30);
 /// Deals that one look wakes at most.
 const BATCH: usize = 1_000;
 
@@ -129,7 +131,11 @@ impl Host {
             Some(known) => known,
             None => self.archive().cancel(deal.id).map_err(stop)?,
         };
-        if let Some(reason) = leaving {
+        // A service that knows of the wish tidies up; its questions stand, or a second wish would
+        // spoil what the first has begun. It hears of the second at its next wait.
+        if let Some(reason) = leaving
+            && !self.archive().was_told(deal.id).map_err(stop)?
+        {
             self.tinguin().withdraw(key);
             return Ok(Err(reason));
         }
@@ -282,33 +288,60 @@ impl Clock {
 pub(super) struct Decisions {
     epoch: Digest,
     after: u64,
+    /// Whether the TINGUIN was away at the last look.
+    away: bool,
 }
 
 impl Default for Decisions {
     fn default() -> Self {
-        Self { epoch: Digest::ZERO, after: 0 }
+        Self { epoch: Digest::ZERO, after: 0, away: false }
     }
 }
 
 impl Decisions {
     pub(super) fn hear(&mut self, host: &Weak<Host>, post: &Post) -> Turn {
         let Some(alive) = host.upgrade() else { return Turn::End };
-        let tinguin = alive.tinguin().clone();
+        let (tinguin, clock) = (alive.tinguin().clone(), Arc::clone(alive.clock()));
         drop(alive);
+        let until = clock.instant() + SILENT;
         // Held by the TINGUIN until there is news; the host may go meanwhile.
-        let goes_on = || host.strong_count() > 0 && !post.ending().is_over();
-        let news = tinguin.watch(self.epoch, self.after, &goes_on);
+        let stands = || host.strong_count() > 0 && !post.ending().is_over();
+        let news = tinguin.watch(self.epoch, self.after, &|| stands() && clock.instant() < until);
         // What became of the watch says nothing about the TINGUIN when it is we who end.
-        let Some(host) = host.upgrade().filter(|_| goes_on()) else { return Turn::End };
+        let Some(host) = host.upgrade().filter(|_| stands()) else { return Turn::End };
         match news {
-            Ok(None) => Turn::Again,
             Ok(Some(news)) => {
+                self.is_there(post);
                 (self.epoch, self.after) = (news.epoch, news.last);
                 host.answered(news.answered.as_deref());
                 Turn::Again
             }
-            Err(_) => Turn::Wait(Duration::from_secs(1)),
+            Ok(None) => {
+                if clock.instant() >= until {
+                    self.is_away(post, "it is silent");
+                }
+                Turn::Again
+            }
+            Err(error) => {
+                self.is_away(post, &error.to_string());
+                Turn::Wait(Duration::from_secs(1))
+            }
         }
+    }
+
+    fn is_there(&mut self, post: &Post) {
+        if std::mem::take(&mut self.away) {
+            tracing::info!("the TINGUIN answers again");
+        }
+        post.well();
+    }
+
+    /// Nothing can be signed: whoever watches over this host is told, the log once.
+    fn is_away(&mut self, post: &Post, why: &str) {
+        if !std::mem::replace(&mut self.away, true) {
+            tracing::warn!(why, "the TINGUIN does not answer; nothing is signed until it does");
+        }
+        post.ill("the TINGUIN does not answer: nothing can be signed");
     }
 }
 

@@ -63,6 +63,8 @@ pub struct RulesError(String);
 /// The face.
 pub struct Scripted {
     rules: Mutex<Vec<(Rule, u32)>>,
+    /// The file that they stand in, if it has a name.
+    file: String,
     transcript: Mutex<Box<dyn Write + Send>>,
 }
 
@@ -99,7 +101,28 @@ impl Scripted {
             }
             parsed.push((rule, 0));
         }
-        Ok(Self { rules: Mutex::new(parsed), transcript: Mutex::new(transcript) })
+        let (rules, transcript) = (Mutex::new(parsed), Mutex::new(transcript));
+        Ok(Self { rules, file: String::new(), transcript })
+    }
+
+    /// The file that the rules stand in: whoever has to write another one is told where.
+    #[must_use]
+    pub fn of_file(mut self, file: &str) -> Self {
+        file.clone_into(&mut self.file);
+        self
+    }
+
+    /// Says what no rule has covered to whoever keeps the rules.
+    fn uncovered(&self, topic: &str, amount: Option<Amount>, peer: &str) {
+        let amount = amount.map(|it| it.to_string()).unwrap_or_default();
+        let file = &self.file;
+        tracing::warn!(
+            topic,
+            amount,
+            peer,
+            file,
+            "declined: no standing consent covers this; a [[rule]] for the topic would"
+        );
     }
 
     fn write(&self, frame: &Frame, answer: Option<&Answer>) {
@@ -134,8 +157,16 @@ impl Scripted {
         }
         let answer = match &frame.screen {
             Screen::Question(Question::Inform { .. }) => Answer::Seen,
-            Screen::Question(_) => Answer::Leave,
-            _ => Answer::No("no standing consent covers this".into()),
+            Screen::Question(_) => {
+                self.uncovered(topic, amount, &frame.peer);
+                Answer::Leave
+            }
+            _ => {
+                self.uncovered(topic, amount, &frame.peer);
+                // The other side may read this: what is missing, and nothing about the rules.
+                let of = amount.map(|it| format!(" of {it}")).unwrap_or_default();
+                Answer::No(format!("no standing consent covers “{topic}”{of}"))
+            }
         };
         (answer, Duration::ZERO)
     }

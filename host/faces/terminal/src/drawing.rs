@@ -28,6 +28,25 @@ pub fn depth(frame: &Frame, input: &Input, window: Rect) -> usize {
     lines(&frame.screen, input, width).len().saturating_sub(height)
 }
 
+/// Keeps the current option or field on the screen where that is wanted, and notes whether it is
+/// there.
+pub fn follow(frame: &Frame, input: &mut Input, window: Rect) {
+    let Screen::Question(question) = &frame.screen else { return };
+    let middle = areas(window)[1];
+    let width = usize::from(middle.width.saturating_sub(2));
+    let height = usize::from(middle.height.saturating_sub(2));
+    let (_, current) = question_lines(question, input, width);
+    let Some((first, last)) = current else {
+        input.hidden = false;
+        return;
+    };
+    if input.follow {
+        // The last line first: of what is higher than the window, its beginning is seen.
+        input.scroll = input.scroll.max((last + 1).saturating_sub(height)).min(first);
+    }
+    input.hidden = first < input.scroll || first >= input.scroll + height;
+}
+
 /// Draws a frame.
 pub fn draw(out: &mut ratatui::Frame<'_>, frame: &Frame, input: &Input) {
     let window = out.area();
@@ -72,6 +91,9 @@ pub fn draw(out: &mut ratatui::Frame<'_>, frame: &Frame, input: &Input) {
 fn prompt(screen: &Screen, input: &Input) -> String {
     match screen {
         Screen::Consent(_) if !input.read => "Read to the end first: Page Down".into(),
+        Screen::Consent(_) if input.text.is_empty() && !input.wrong.is_empty() => {
+            format!("“{}” is neither. Type yes to sign, no to decline: ▏", input.wrong)
+        }
         Screen::Consent(_) => format!("Type yes to sign, no to decline: {}▏", input.text),
         _ => String::new(),
     }
@@ -82,16 +104,27 @@ fn lines(screen: &Screen, input: &Input, width: usize) -> Vec<Line<'static>> {
     match screen {
         Screen::Idle => vec![Line::from("Nothing is asked of you.")],
         Screen::Consent(consent) => consent_lines(consent, width),
-        Screen::Question(question) => question_lines(question, input, width),
+        Screen::Question(question) => question_lines(question, input, width).0,
     }
 }
 
+/// Lines of at most so many letters, broken between words where there are any.
 fn wrap(text: &str, width: usize) -> Vec<String> {
+    let width = width.max(1);
     let letters: Vec<char> = text.chars().collect();
-    if letters.is_empty() {
-        return vec![String::new()];
+    let (mut lines, mut rest) = (Vec::new(), letters.as_slice());
+    while rest.len() > width {
+        // A blank just behind the line ends it, too.
+        let blank = rest[..=width].iter().rposition(|letter| *letter == ' ').filter(|at| *at > 0);
+        let (line, next) = match blank {
+            Some(at) => (&rest[..at], &rest[at + 1..]),
+            None => rest.split_at(width),
+        };
+        lines.push(line.iter().collect());
+        rest = next;
     }
-    letters.chunks(width.max(1)).map(|part| part.iter().collect()).collect()
+    lines.push(rest.iter().collect());
+    lines
 }
 
 fn styled(text: &str, width: usize, style: Style) -> Vec<Line<'static>> {
@@ -124,7 +157,13 @@ fn consent_lines(consent: &Consent, width: usize) -> Vec<Line<'static>> {
     all
 }
 
-fn question_lines(question: &Question<Text>, input: &Input, width: usize) -> Vec<Line<'static>> {
+/// A question's lines, and which of them are the current option's or field's: the first and the last.
+fn question_lines(
+    question: &Question<Text>,
+    input: &Input,
+    width: usize,
+) -> (Vec<Line<'static>>, Option<(usize, usize)>) {
+    let mut current = None;
     let mut all: Vec<Line<'static>> =
         question.says().lines().flat_map(|line| styled(line, width, Style::new())).collect();
     all.push(Line::default());
@@ -133,8 +172,11 @@ fn question_lines(question: &Question<Text>, input: &Input, width: usize) -> Vec
         Question::Inform { .. } => {}
         Question::Choose { options, .. } => {
             for (index, option) in options.iter().enumerate() {
-                let text = format!("{}{option}", mark(index == input.current));
+                let here = index == input.current;
+                let first = all.len();
+                let text = format!("{}{option}", mark(here));
                 all.extend(styled(&text, width, Style::new()));
+                current = current.or(here.then(|| (first, all.len() - 1)));
             }
         }
         Question::Form { fields, .. } => {
@@ -144,12 +186,14 @@ fn question_lines(question: &Question<Text>, input: &Input, width: usize) -> Vec
                 let value =
                     if here { &input.text } else { input.fields.get(index).unwrap_or(&empty) };
                 let cursor = if here { "▏" } else { "" };
+                let first = all.len();
                 let text = format!("{}{name}: {value}{cursor}", mark(here));
                 all.extend(styled(&text, width, Style::new()));
+                current = current.or(here.then(|| (first, all.len() - 1)));
             }
         }
     }
-    all
+    (all, current)
 }
 
 fn keys(screen: &Screen) -> &'static str {
@@ -163,7 +207,7 @@ fn keys(screen: &Screen) -> &'static str {
             "↑ ↓: choose   Enter: take it   Esc: leave the deal"
         }
         Screen::Question(Question::Form { .. }) => {
-            "type   Enter or ↓: next field, after the last: done   Esc: leave the deal"
+            "type   ↑ ↓: other fields   Enter: next field, after the last: done   Esc: leave the deal"
         }
     }
 }

@@ -29,8 +29,8 @@ use semper_keeper::{Bell, Keeper, Turn};
 use semper_tinguin_protocol::Face;
 use semper_tinguin_protocol::screen::{Answer, Frame, Screen};
 
-pub use drawing::{depth, draw};
-pub use input::{Input, press};
+pub use drawing::{depth, draw, follow};
+pub use input::{Input, meant, press};
 
 /// How often the keyboard's thread looks whether the TINGUIN ends.
 const LOOK: Duration = Duration::from_millis(200);
@@ -95,7 +95,10 @@ pub fn paint<B: Backend>(
         terminal.clear()?;
     }
     let size = terminal.size()?;
-    let depth = depth(frame, input, Rect::new(0, 0, size.width, size.height));
+    let window = Rect::new(0, 0, size.width, size.height);
+    let depth = depth(frame, input, window);
+    input.scroll = input.scroll.min(depth);
+    follow(frame, input, window);
     input.scroll = input.scroll.min(depth);
     input.read |= input.scroll == depth;
     terminal.draw(|out| draw(out, frame, input))?;
@@ -204,6 +207,25 @@ impl Drop for TerminalFace {
     }
 }
 
+/// What stands there when a question has been answered, until there is news.
+pub fn afterwards(frame: &Frame, answer: &Answer) -> Frame {
+    let asked = match &frame.screen {
+        Screen::Consent(consent) => consent.title.to_string(),
+        Screen::Question(question) => question.topic().to_owned(),
+        Screen::Idle => String::new(),
+    };
+    let said = match answer {
+        Answer::Yes => "you have said yes",
+        Answer::No(_) => "you have said no",
+        Answer::Leave => "not asked any more, or left",
+        Answer::Choice(_) | Answer::Fields(_) | Answer::Seen => "you have answered",
+    };
+    // What stands behind the dot is about the person, and not about the question.
+    let more = frame.status.split_once(" · ").map(|it| format!(" · {}", it.1)).unwrap_or_default();
+    let status = format!("{said}: {asked}{more}").into();
+    Frame { screen: Screen::Idle, status, ..frame.clone() }
+}
+
 impl Face for TerminalFace {
     fn ask(&self, frame: &Frame, withdrawn: &dyn Fn() -> bool) -> Answer {
         let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
@@ -224,12 +246,12 @@ impl Face for TerminalFace {
                     _ => Answer::No(String::new()),
                 };
             }
-            if let Some(answer) = press(&frame.screen, &mut input, key.code) {
+            if let Some(answer) = press(&frame.screen, &mut input, meant(&key)) {
                 break answer;
             }
         };
         drop(asking);
-        self.canvas.show(&Frame { screen: Screen::Idle, ..frame.clone() });
+        self.canvas.show(&afterwards(frame, &answer));
         answer
     }
 

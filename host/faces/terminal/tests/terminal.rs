@@ -4,9 +4,9 @@
 
 use ratatui::Terminal;
 use ratatui::backend::{Backend as _, TestBackend};
-use ratatui::crossterm::event::KeyCode;
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use semper_base::{Amount, DealId, Digest, Timestamp, cbor};
-use semper_face_terminal::{Input, depth, draw, paint, press};
+use semper_face_terminal::{Input, afterwards, depth, draw, meant, paint, press};
 use semper_items::Statement;
 use semper_items::statement::*;
 use semper_tinguin_protocol::screen::{self, Question};
@@ -151,4 +151,86 @@ fn a_window_that_was_made_smaller_and_larger_again_shows_the_decision_and_nothin
     // It cannot know by itself; the resizing tells it.
     paint(&mut terminal, &frame, &mut input, true).unwrap();
     assert_eq!(terminal.backend().to_string(), clean);
+}
+
+/// A window of 80 by 24, as terminals begin.
+fn usual(frame: &Frame, input: &mut Input) -> String {
+    let mut terminal = Terminal::new(TestBackend::new(80, 24)).unwrap();
+    paint(&mut terminal, frame, input, false).unwrap();
+    terminal.backend().to_string()
+}
+
+#[test]
+fn a_list_that_is_longer_than_the_window_follows_the_mark_and_nothing_unseen_is_taken() {
+    let options = (0..30).map(|number| format!("article {number}").into()).collect();
+    let question =
+        Question::Choose { topic: "article".into(), says: "30 of 30 articles".into(), options };
+    let frame = Frame { screen: Screen::Question(question), ..order_frame() };
+    let mut input = Input::default();
+    usual(&frame, &mut input);
+    for number in 1..30 {
+        press(&frame.screen, &mut input, KeyCode::Down);
+        let seen = usual(&frame, &mut input);
+        assert!(seen.contains(&format!("▶ article {number}")), "{seen}");
+    }
+    press(&frame.screen, &mut input, KeyCode::PageUp);
+    press(&frame.screen, &mut input, KeyCode::PageUp);
+    assert!(!usual(&frame, &mut input).contains('▶'));
+
+    assert_eq!(press(&frame.screen, &mut input, KeyCode::Enter), None);
+
+    assert!(usual(&frame, &mut input).contains("▶ article 29"));
+    assert_eq!(press(&frame.screen, &mut input, KeyCode::Enter), Some(Answer::Choice(29)));
+}
+
+#[test]
+fn a_form_is_sent_off_by_enter_alone() {
+    let fields = vec![("street".into(), "Lindenweg 4".into()), ("city".into(), "Hamburg".into())];
+    let question = Question::Form { topic: "address".into(), says: "Where to?".into(), fields };
+    let screen = Screen::Question(question);
+    let mut input = Input {
+        text: "Lindenweg 4".into(),
+        fields: vec!["Lindenweg 4".into(), "Hamburg".into()],
+        ..Input::default()
+    };
+    for key in [KeyCode::Down, KeyCode::Down, KeyCode::Tab] {
+        assert_eq!(press(&screen, &mut input, key), None);
+    }
+    let filled = vec!["Lindenweg 4".to_owned(), "Hamburg".to_owned()];
+    assert_eq!(press(&screen, &mut input, KeyCode::Enter), Some(Answer::Fields(filled)));
+}
+
+#[test]
+fn what_is_typed_is_understood_or_said_not_to_be() {
+    let (frame, mut input) = (order_frame(), Input { read: true, ..Input::default() });
+    let mut type_in = |text: &str, input: &mut Input| {
+        for letter in text.chars() {
+            press(&frame.screen, input, KeyCode::Char(letter));
+        }
+        press(&frame.screen, input, KeyCode::Enter)
+    };
+    assert_eq!(type_in("ja", &mut input), None);
+    assert!(picture(&frame, &input).contains("“ja” is neither. Type yes to sign"));
+    assert_eq!(type_in("YES", &mut input), Some(Answer::Yes));
+
+    let control = |letter| KeyEvent::new(KeyCode::Char(letter), KeyModifiers::CONTROL);
+    assert_eq!(meant(&control('h')), KeyCode::Backspace);
+    assert_eq!(meant(&control('w')), KeyCode::Null);
+}
+
+#[test]
+fn after_a_decision_nobody_is_deciding_any_more() {
+    let after = afterwards(&order_frame(), &Answer::Yes);
+    let seen = picture(&after, &Input::default());
+    assert!(seen.contains("you have said yes: Order from Otto Versand"), "{seen}");
+    assert!(!seen.contains("deciding"), "{seen}");
+}
+
+#[test]
+fn lines_end_between_words() {
+    let mut frame = order_frame();
+    let Screen::Consent(consent) = &mut frame.screen else { panic!() };
+    consent.means = "reading ".repeat(30).into();
+    let seen = picture(&frame, &Input { read: true, ..Input::default() });
+    assert_eq!(seen.matches("reading").count(), 30, "{seen}");
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use semper_archive::HomeError;
 use semper_base::Mend;
 use semper_base::keys::KeyError;
-use semper_exchange::Away;
+use semper_exchange::HolderError;
 use serde::Deserialize;
 
 use super::KEY;
@@ -88,7 +88,7 @@ pub enum ThirdPartyError {
     /// A key is in memory.
     #[error(transparent)]
     #[mend("try again")]
-    Away(#[from] Away),
+    Away(#[from] HolderError),
     /// Cases and log.
     #[error(transparent)]
     #[mend(from)]

@@ -3,6 +3,7 @@
 
 use semper_base::{Amount, DealId, ExchangeId, Mend, Timestamp};
 use semper_exchange::End;
+use semper_items::Side;
 use semper_trust::{Limit, Refusal};
 use serde::{Deserialize, Serialize};
 
@@ -148,6 +149,21 @@ impl Verdict {
     /// Whose fault it is.
     pub const fn at_fault(&self) -> Fault {
         self.cause.at_fault()
+    }
+
+    /// What the party of this side can do. A merchant is not sent to itself.
+    pub fn mend_for(&self, side: Side) -> String {
+        match (&self.cause, side) {
+            (Cause::GaveUp(_), Side::Seller) => {
+                "if your TINGUIN has declined, give it a rule for that topic; otherwise tell the \
+                 service's author and whoever certified it"
+                    .to_owned()
+            }
+            (_, Side::Seller) if self.mend() == TELL => {
+                "tell the service's author and whoever certified it".to_owned()
+            }
+            _ => self.mend(),
+        }
     }
 }
 

@@ -227,12 +227,16 @@ pub struct EvidenceRow {
 pub enum Write {
     /// Stores an opening's state.
     Opening(OpeningRow),
+    /// Stores how an opening has gone on; one that is forgotten stays forgotten.
+    NextOpening(OpeningRow),
     /// Stores a new opening; one that is there stays as it is.
     NewOpening(OpeningRow),
     /// The deal of an opening is there: what the state held is the deal's now.
     Opened(Digest),
     /// An opening that came to nothing is forgotten, unless its deal is there.
     ForgetOpening(Digest),
+    /// An opening is left, if it is still in this state.
+    LeaveOpening(Digest, Vec<u8>),
     /// Stores a new deal; one that is there stays as it is.
     NewDeal(Box<DealRow>),
     /// Keeps a configuration under its digest.
@@ -275,10 +279,14 @@ pub enum Write {
         /// The exchange whose end wakes it.
         exchange: Option<ExchangeId>,
     },
-    /// The person wants to leave a deal, for this reason; no effect on one that has ended.
+    /// The person wants to leave a deal, for this reason; no effect on one that has ended. A wish
+    /// that the service has not been told yet stays as it is.
     Cancel(DealId, String),
-    /// The service has been told that the person wants to leave.
+    /// The service has been told that the person wants to leave; this is remembered.
     Told(DealId),
+    /// The service knows that somebody has left at its question, and not why: the wish is still to be
+    /// told.
+    Heard(DealId),
     /// The deal's present run begins with this journal record.
     Begins(DealId, u64),
     /// Stores the channel's state, as its machine encodes it.

@@ -18,6 +18,7 @@
 //! service says is shown as such, never near a decision; keys never leave.
 #![forbid(unsafe_code)]
 
+mod direct;
 mod exchange;
 mod failure;
 mod identity;

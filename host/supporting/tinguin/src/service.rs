@@ -12,6 +12,7 @@ use semper_tinguin_protocol::screen::{Answer, Frame, Screen};
 use semper_tinguin_protocol::{Cause, Face, Failure};
 use serde_bytes::ByteBuf;
 
+use crate::direct::Direct;
 use crate::failure::{broken, damaged, host_at_fault, malformed, refused};
 use crate::keystore::Keystore;
 use crate::memory::{KnownDeal, Memory};
@@ -32,6 +33,7 @@ pub struct Service {
     /// The end of our certificate, once it has been looked at: every frame may have to say it.
     pub(crate) until: Mutex<Option<Timestamp>>,
     posed: Posed,
+    pub(crate) direct: Direct,
     user: String,
     phrase: String,
 }
@@ -51,8 +53,8 @@ impl Service {
         user: String,
         phrase: String,
     ) -> Self {
-        let (asking, until, posed) = Default::default();
-        Self { keys, memory, face, asking, until, posed, user, phrase }
+        let (asking, until, posed, direct) = Default::default();
+        Self { keys, memory, face, asking, until, posed, direct, user, phrase }
     }
 
     /// Puts posed questions to the person, one after the other. To be called once: there is one
@@ -150,6 +152,7 @@ impl Service {
             Request::Pose { request, wait_ms } => self.pose(*request, wait_ms),
             Request::Withdraw(id) => {
                 self.posed.withdraw(id);
+                self.direct.withdraw(&id);
                 Ok(Reply::Done)
             }
             Request::Watch { epoch, after } => {
@@ -236,14 +239,21 @@ impl Service {
         screen: Screen,
         status: String,
     ) -> Result<Answer, Failure> {
-        let withdrawn = || self.posed.is_withdrawn(id) || self.posed.is_over();
+        let unwanted = || self.posed.is_withdrawn(id) || self.direct.is_withdrawn(id);
+        let withdrawn = || unwanted() || self.posed.is_over();
         if self.posed.is_over() {
             return Err(ending());
         }
+        // Whoever has asked may have gone while others were asked.
+        if self.direct.is_withdrawn(id) {
+            return Err(taken_back());
+        }
         let answer = self.face.ask(&self.frame(Some(known), screen, status), &withdrawn);
-        // What nobody wants to know any more is not an answer, and is not kept as one.
-        if self.posed.is_withdrawn(id) {
-            return Err(Failure::new(Cause::Busy, "the question has been withdrawn", ""));
+        // What nobody wants to know any more is not an answer, and is not kept as one. A decision
+        // that was made just before its asker went is kept: nothing is asked twice.
+        let gone = answer == Answer::Leave && self.direct.is_withdrawn(id);
+        if gone || self.posed.is_withdrawn(id) {
+            return Err(taken_back());
         }
         // Nor is what a face says because it has to end.
         if self.posed.is_over() {
@@ -287,6 +297,10 @@ impl Service {
 pub(crate) fn panicked(panic: &Panicked) -> Failure {
     let mend = "it can be asked again; report this to the project";
     Failure::new(Cause::Busy, format!("the TINGUIN has failed over this: {panic}"), mend)
+}
+
+fn taken_back() -> Failure {
+    Failure::new(Cause::Busy, "the question has been withdrawn", "")
 }
 
 pub(crate) fn ending() -> Failure {

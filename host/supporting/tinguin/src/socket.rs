@@ -35,6 +35,7 @@ impl Service {
         let keeper = keeper.child("tinguin");
         let service = Arc::new(self);
         service.face.show(&service.frame(None, Screen::Idle, "waiting for your host".into()));
+        tracing::info!("the TINGUIN is ready");
         service.keep_asking(&keeper);
         let door = Arc::new(Door {
             service: Arc::clone(&service),
@@ -172,6 +173,8 @@ impl Conversation {
     /// A panic costs this request, and nothing else.
     fn reply(&self, bytes: &[u8]) -> Result<Reply, Failure> {
         let request: Request = cbor::decode(bytes, MAX_FRAME).map_err(|error| malformed(&error))?;
+        // A question is the person's only as long as somebody waits for its answer.
+        let _waits = self.door.service.direct.begin(&request, &self.stream);
         let work = || self.door.service.answer(request);
         self.door.keeper.caught("a request", work).unwrap_or_else(|panic| Err(panicked(&panic)))
     }

@@ -71,6 +71,11 @@ impl Archive {
         Ok(self.rows(sql, [id.digest().as_bytes()], |row| row.get(0))?.pop())
     }
 
+    /// Whether a deal's service has been told that the person wants to leave.
+    pub fn was_told(&self, id: DealId) -> Result<bool, ArchiveError> {
+        Ok(self.highest(&super::write::told(id))?.is_some())
+    }
+
     /// The deals that wait for the answer to a question; of every question without one.
     pub fn asking(&self, question: Option<Digest>) -> Result<Vec<DealId>, ArchiveError> {
         match question {

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use rusqlite::{Connection, ErrorCode, params};
+use semper_base::DealId;
 
 use super::{ArchiveError, translate};
 use crate::rows::{DealRow, EvidenceRow, ExchangeRow, JournalRow, MessageRow, OpeningRow, Write};
@@ -28,6 +29,7 @@ pub(super) fn apply(
 fn one(connection: &Connection, write: &Write) -> rusqlite::Result<usize> {
     match write {
         Write::Opening(row) => opening(connection, AGAIN, row),
+        Write::NextOpening(row) => next_opening(connection, row),
         Write::NewOpening(row) => opening(connection, "NOTHING", row),
         Write::Opened(nonce) => connection
             .prepare_cached("UPDATE openings SET state = x'' WHERE nonce = ?1")?
@@ -35,6 +37,11 @@ fn one(connection: &Connection, write: &Write) -> rusqlite::Result<usize> {
         Write::ForgetOpening(nonce) => connection
             .prepare_cached("DELETE FROM openings WHERE nonce = ?1 AND state <> x''")?
             .execute([nonce.as_bytes()]),
+        Write::LeaveOpening(nonce, state) => connection
+            .prepare_cached(
+                "DELETE FROM openings WHERE nonce = ?1 AND state = ?2 AND state <> x''",
+            )?
+            .execute(params![nonce.as_bytes(), state]),
         Write::NewDeal(row) => new_deal(connection, row),
         Write::Deal { id, state, note, at } => connection
             .prepare_cached(
@@ -54,12 +61,17 @@ fn one(connection: &Connection, write: &Write) -> rusqlite::Result<usize> {
         Write::Sleep { .. } => sleep(connection, write),
         Write::Cancel(id, reason) => connection
             .prepare_cached(
-                "UPDATE deals SET cancel = ?2, asleep = 0 WHERE id = ?1 AND state = 'running'",
+                "UPDATE deals SET cancel = coalesce(cancel, ?2), asleep = 0
+                 WHERE id = ?1 AND state = 'running'",
             )?
             .execute(params![id.digest().as_bytes(), reason]),
-        Write::Told(id) => connection
-            .prepare_cached("UPDATE deals SET cancel = NULL WHERE id = ?1")?
-            .execute([id.digest().as_bytes()]),
+        Write::Heard(id) => highest(connection, &told(*id), 1),
+        Write::Told(id) => {
+            highest(connection, &told(*id), 1)?;
+            connection
+                .prepare_cached("UPDATE deals SET cancel = NULL WHERE id = ?1")?
+                .execute([id.digest().as_bytes()])
+        }
         Write::Begins(id, seq) => connection
             .prepare_cached("UPDATE deals SET begins = ?2 WHERE id = ?1")?
             .execute(params![id.digest().as_bytes(), *seq as i64]),
@@ -73,13 +85,22 @@ fn one(connection: &Connection, write: &Write) -> rusqlite::Result<usize> {
         Write::Preference(key, value) => connection
             .prepare_cached("INSERT OR REPLACE INTO preferences VALUES (?1, ?2)")?
             .execute(params![key, value]),
-        Write::Highest(key, value) => connection
-            .prepare_cached(
-                "INSERT INTO highest VALUES (?1, ?2)
-                 ON CONFLICT (key) DO UPDATE SET value = max(value, excluded.value)",
-            )?
-            .execute(params![key, *value as i64]),
+        Write::Highest(key, value) => highest(connection, key, *value),
     }
+}
+
+fn highest(connection: &Connection, key: &str, value: u64) -> rusqlite::Result<usize> {
+    connection
+        .prepare_cached(
+            "INSERT INTO highest VALUES (?1, ?2)
+             ON CONFLICT (key) DO UPDATE SET value = max(value, excluded.value)",
+        )?
+        .execute(params![key, value as i64])
+}
+
+/// By what it is remembered that a deal's service knows of the person's wish to leave.
+pub(super) fn told(id: DealId) -> String {
+    format!("told/{}", id.hex())
 }
 
 /// Whatever a deal waits for may have come between its last look and this commit.
@@ -123,6 +144,20 @@ fn opening(connection: &Connection, again: &str, row: &OpeningRow) -> rusqlite::
         row.address,
         row.state,
     ])
+}
+
+fn next_opening(connection: &Connection, row: &OpeningRow) -> rusqlite::Result<usize> {
+    connection
+        .prepare_cached(
+            "UPDATE openings SET deal = ?2, address = ?3, state = ?4
+             WHERE nonce = ?1 AND length(state) > 0",
+        )?
+        .execute(params![
+            row.nonce.as_bytes(),
+            row.deal.as_ref().map(|id| id.digest().as_bytes().as_slice()),
+            row.address,
+            row.state,
+        ])
 }
 
 fn new_deal(connection: &Connection, row: &DealRow) -> rusqlite::Result<usize> {

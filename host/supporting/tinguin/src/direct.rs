@@ -1,0 +1,84 @@
+//! Questions that a host asks and waits for: whether it still does. Nobody is asked for a host that
+//! has gone away, and no answer is kept that nobody would get.
+
+use std::collections::HashMap;
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, recv};
+use semper_base::Digest;
+use semper_tinguin_protocol::protocol::Request;
+
+/// Who waits for which question.
+#[derive(Debug, Default)]
+pub(crate) struct Direct(Mutex<HashMap<Digest, Waiting>>);
+
+#[derive(Debug, Default)]
+struct Waiting {
+    /// The conversations of those who wait.
+    streams: Vec<Arc<UnixStream>>,
+    /// Somebody has taken the question back.
+    withdrawn: bool,
+}
+
+/// A conversation that waits for a question; it does not any more when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Waits<'a> {
+    direct: &'a Direct,
+    id: Digest,
+    stream: Arc<UnixStream>,
+}
+
+impl Direct {
+    /// Notes that a conversation waits for a request, if that is a question.
+    pub fn begin(&self, request: &Request, stream: &Arc<UnixStream>) -> Option<Waits<'_>> {
+        let id = match request {
+            Request::SignAgreement { id, .. }
+            | Request::SignStatement { id, .. }
+            | Request::Ask { id, .. }
+            | Request::AgreeExchange { id, .. } => *id,
+            _ => return None,
+        };
+        self.all().entry(id).or_default().streams.push(Arc::clone(stream));
+        Some(Waits { direct: self, id, stream: Arc::clone(stream) })
+    }
+
+    /// Takes a question back.
+    pub fn withdraw(&self, id: &Digest) {
+        if let Some(waiting) = self.all().get_mut(id) {
+            waiting.withdrawn = true;
+        }
+    }
+
+    /// Whether nobody wants to know the answer any more: it was taken back, or all who have asked
+    /// have gone. False for what nobody has asked in a conversation.
+    pub fn is_withdrawn(&self, id: &Digest) -> bool {
+        let all = self.all();
+        let waiting = all.get(id);
+        waiting.is_some_and(|it| it.withdrawn || it.streams.iter().all(|it| has_gone(it)))
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<Digest, Waiting>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        let mut all = self.direct.all();
+        let Some(waiting) = all.get_mut(&self.id) else { return };
+        waiting.streams.retain(|it| !Arc::ptr_eq(it, &self.stream));
+        if waiting.streams.is_empty() {
+            all.remove(&self.id);
+        }
+    }
+}
+
+/// Whether the other end has been closed. Nothing is taken of what it may have said.
+fn has_gone(stream: &UnixStream) -> bool {
+    match recv(stream, &mut [0_u8; 1][..], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
+        Ok((_, read)) => read == 0,
+        Err(error) => !matches!(error, Errno::AGAIN | Errno::INTR),
+    }
+}

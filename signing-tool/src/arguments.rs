@@ -516,7 +516,8 @@ pub struct VerifyArguments {
     /// A signed revocation list; may be given several times.
     #[arg(long)]
     pub list: Vec<PathBuf>,
-    /// An authority's revocation list (DER); may be given several times.
+    /// An authority's revocation list (DER or PEM), beside those that the home of the trust file
+    /// keeps; may be given several times.
     #[arg(long)]
     pub crl: Vec<PathBuf>,
     /// As of this moment (RFC 3339) instead of now.

@@ -23,7 +23,7 @@ use crate::service::ParameterFile;
 
 /// A certificate, as a consumer organisation writes it: what it certifies, and within which bounds.
 #[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a certificate's description")]
 pub struct CertificateFile {
     /// URI and version of the criteria by which the service was examined.
     criteria: String,
@@ -52,7 +52,7 @@ pub struct CertificateFile {
 
 pub fn certify(arguments: &CertifyArguments) -> Result<Said, Report> {
     let file: CertificateFile = files::parse(&arguments.description)?;
-    let keys = Keys::read(&arguments.signer)?;
+    let keys = Keys::read(&arguments.signer, &[Role::Evaluator])?;
     let signer = keys.signer();
     let mut layout = files::bundle(&arguments.bundle)?;
     let mut parameters = BTreeMap::new();
@@ -89,9 +89,9 @@ pub fn certify(arguments: &CertifyArguments) -> Result<Said, Report> {
 }
 
 pub fn delegate(arguments: &DelegateArguments) -> Result<Said, Report> {
-    let keys = Keys::read(&arguments.signer)?;
+    let keys = Keys::read(&arguments.signer, &[Role::Evaluator])?;
     let signer = keys.signer();
-    let root = files::certificate(&arguments.to)?;
+    let root = files::root(&arguments.to)?;
     let mut layout = files::bundle(&arguments.bundle)?;
     let now = Timestamp::now();
     let delegation = Delegation {
@@ -112,14 +112,13 @@ pub fn delegate(arguments: &DelegateArguments) -> Result<Said, Report> {
 
 /// Adds to the signer's list, or begins it; its number rises, its next update moves on.
 pub fn revoke(arguments: &RevokeArguments) -> Result<Said, Report> {
-    let keys = Keys::read(&arguments.signer)?;
+    let roles = [Role::Evaluator, Role::Merchant, Role::Author];
+    let keys = Keys::read(&arguments.signer, &roles)?;
     let signer = keys.signer();
-    let root = files::certificate(&arguments.root)?;
+    let root = files::root(&arguments.root)?;
     let now = Timestamp::now();
     let verifier = Roots::new(vec![root.clone()]).asking(Revocation::OWN);
-    let role = [Role::Evaluator, Role::Merchant, Role::Author]
-        .into_iter()
-        .find(|role| verifier.verify(signer.chain, *role, now).is_ok());
+    let role = roles.into_iter().find(|role| verifier.verify(signer.chain, *role, now).is_ok());
     let role = role.ok_or_else(|| {
         let what = format!("{} does not vouch for {}", root.subject(), keys.leaf().subject());
         Report::input(what, "give the root behind the signer's certificate")

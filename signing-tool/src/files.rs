@@ -1,16 +1,18 @@
 //! Reading and writing keys, certificates, bundles, descriptions.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use semper_base::cert::ServerRoot;
-use semper_base::{Certificate, Report, SigningKey};
+use semper_base::{Certificate, Report, Role, SigningKey};
 use semper_distribution::{Fetcher, Options, Place};
 use semper_net::Believed;
 use semper_trust::bundle::Signer;
 use semper_trust::describe::{self, ServiceDescription, TermsDescription};
+use semper_trust::envelope::{AUTHORED, CERTIFIED, DELEGATED, OFFERED};
 use semper_trust::layout::Descriptor;
 use semper_trust::{Layout, TrustFile};
 use serde::de::DeserializeOwned;
@@ -24,14 +26,19 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// Reads both and checks that they belong together.
-    pub fn read(arguments: &SignerArguments) -> Result<Self, Report> {
+    /// Reads both and checks that they belong together, and that whoever signs may do so: what is
+    /// signed in another role would be refused later, by everybody else.
+    pub fn read(arguments: &SignerArguments, roles: &[Role]) -> Result<Self, Report> {
         let key = key(&arguments.key)?;
         let chain = chain(&arguments.certificate)?;
         if chain.first().and_then(|it| it.key().ok()) != Some(key.public()) {
             let (certificate, key) = (arguments.certificate.display(), arguments.key.display());
             let what = format!("{certificate} does not belong to {key}");
             return Err(Report::input(what, "give the certificate that was issued for this key"));
+        }
+        let named = chain[0].roles();
+        if !named.iter().any(|it| roles.contains(it)) {
+            return Err(other_role(&arguments.certificate, &named, roles));
         }
         Ok(Self { key, chain })
     }
@@ -44,6 +51,28 @@ impl Keys {
     pub fn leaf(&self) -> &Certificate {
         &self.chain[0]
     }
+}
+
+fn other_role(file: &Path, named: &[Role], wanted: &[Role]) -> Report {
+    let list = |roles: &[Role]| match roles {
+        [] => "in no role".to_owned(),
+        roles => {
+            let names: Vec<String> = roles.iter().map(ToString::to_string).collect();
+            format!("as {}", names.join(" or "))
+        }
+    };
+    let (file, is, want) = (file.display(), list(named), list(wanted));
+    let mend = match wanted {
+        [Role::Evaluator] => {
+            "give evaluator.key and evaluator.pem, which semper-sign organisation has made"
+                .to_owned()
+        }
+        [role, ..] => format!(
+            "give the key and the certificate of the {role}: its registration key is handed out with semper ca invite --role {role}"
+        ),
+        [] => String::new(),
+    };
+    Report::input(format!("{file} certifies {is}, and this is signed {want}"), mend)
 }
 
 /// A path as it can be typed again in a shell.
@@ -97,6 +126,20 @@ pub fn certificate(file: &Path) -> Result<Certificate, Report> {
     Ok(all.remove(0))
 }
 
+/// Reads a root's certificate; one that may certify nobody is none.
+pub fn root(file: &Path) -> Result<Certificate, Report> {
+    let root = certificate(file)?;
+    if root.is_authority() {
+        return Ok(root);
+    }
+    let (subject, issuer) = (root.subject(), root.issuer());
+    let what = format!(
+        "{} is no root: it is the certificate of “{subject}”, which may certify nobody",
+        file.display()
+    );
+    Err(Report::input(what, format!("give the root certificate of “{issuer}”, root.pem")))
+}
+
 /// Reads a chain, leaf first; at least one.
 pub fn chain(file: &Path) -> Result<Vec<Certificate>, Report> {
     Certificate::chain_from_pem(&text(file)?).map_err(|error| {
@@ -147,6 +190,55 @@ pub fn bundle(place: &Path) -> Result<Layout, Report> {
 /// Writes a bundle on this machine.
 pub fn write_bundle(place: &Path, layout: &Layout) -> Result<(), Report> {
     Ok(semper_distribution::push(layout, &local(place)?, &nobody(), &())?)
+}
+
+/// Writes a bundle that was not read from this place, on this machine. What lies there is replaced
+/// by what is newer of it; what would be lost is not.
+pub fn write_new(place: &Path, layout: &Layout) -> Result<(), Report> {
+    may_replace(&local(place)?, layout)?;
+    write_bundle(place, layout)
+}
+
+/// Whether everything that others have signed in the bundle at a place stands in this one, too, or
+/// in a newer form of it.
+pub fn may_replace(place: &Place, layout: &Layout) -> Result<(), Report> {
+    let path = match place {
+        Place::Folder(path) if path.join("index.json").exists() => path,
+        Place::Archive(path) if path.exists() => path,
+        _ => return Ok(()),
+    };
+    let mend = || {
+        let path = path.display();
+        format!("choose another place, or move {path} away first")
+    };
+    let there = semper_distribution::pull(place, &nobody(), &()).map_err(|error| {
+        let what = format!("{} is there, and cannot be read as a bundle: {error}", path.display());
+        Report::input(what, mend())
+    })?;
+    let (kept, new) = (signed(&there)?, signed(layout)?);
+    let lost: Vec<&str> = kept.difference(&new).map(String::as_str).collect();
+    if lost.is_empty() {
+        return Ok(());
+    }
+    let what = format!("{} has what would be lost: {}", path.display(), lost.join(", "));
+    Err(Report::input(what, mend()))
+}
+
+/// What was signed in a bundle, and by whom.
+fn signed(layout: &Layout) -> Result<BTreeSet<String>, Report> {
+    let mut all = BTreeSet::new();
+    for (_, envelope) in semper_trust::bundle::statements(layout)? {
+        let Ok(claim) = semper_trust::envelope::claim(&envelope) else { continue };
+        let what = match claim.predicate_type.as_str() {
+            AUTHORED => "a service",
+            OFFERED => "terms",
+            CERTIFIED => "a certificate",
+            DELEGATED => "a delegation",
+            other => other,
+        };
+        all.extend(claim.signers.iter().map(|by| format!("{what} signed by “{by}”")));
+    }
+    Ok(all)
 }
 
 fn local(place: &Path) -> Result<Place, Report> {

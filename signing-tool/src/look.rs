@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use semper_base::{Report, Timestamp};
+use semper_base::cert::Crl;
+use semper_base::{Mend as _, Report, Timestamp};
 use semper_trust::capability::{Capability, World};
 use semper_trust::revocation::Listed;
-use semper_trust::{Knowledge, VerifiedTerms, verify as trust};
+use semper_trust::{Knowledge, TrustError, TrustFile, VerifiedTerms, verify as trust};
 use serde_json::{Value, json};
 
 use crate::arguments::VerifyArguments;
@@ -128,6 +129,7 @@ pub fn verify(arguments: &VerifyArguments) -> Result<Said, Report> {
         None => Timestamp::now(),
     };
     let mut knowledge = Knowledge::default();
+    kept(&arguments.trust, &trust, at, &mut knowledge);
     for file in &arguments.list {
         let listed = Listed::verify(&files::bytes(file)?, &trust, at).map_err(|error| {
             Report::refusal(format!("{}: {error}", file.display()), "ask its signer for another")
@@ -135,13 +137,49 @@ pub fn verify(arguments: &VerifyArguments) -> Result<Said, Report> {
         knowledge.lists.push(listed);
     }
     for file in &arguments.crl {
-        let crl = semper_base::cert::Crl::from_der(&files::bytes(file)?).map_err(|error| {
-            Report::input(format!("{}: {error}", file.display()), "give a CRL in DER")
+        let bytes = files::bytes(file)?;
+        let read = match std::str::from_utf8(&bytes) {
+            Ok(pem) if pem.contains("-----BEGIN") => Crl::from_pem(pem),
+            _ => Crl::from_der(&bytes),
+        };
+        let crl = read.map_err(|error| {
+            Report::input(format!("{}: {error}", file.display()), "give a CRL in DER or PEM")
         })?;
         knowledge.crls.push(crl);
     }
-    let terms = VerifiedTerms::verify(&layout, &trust, Some(&knowledge), at)?;
+    let verified = VerifiedTerms::verify(&layout, &trust, Some(&knowledge), at);
+    let terms = verified.map_err(|error| asking_nobody(&error, &trust))?;
     Ok(Said::new(account(&terms), as_json(&terms)))
+}
+
+/// The lists that a home keeps beside its trust file: what its host would know. One that cannot be
+/// used is as good as none.
+fn kept(file: &Path, trust: &TrustFile, at: Timestamp, knowledge: &mut Knowledge) {
+    let folder = file.parent().unwrap_or(Path::new(".")).join("lists");
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let (name, bytes) = (entry.path(), std::fs::read(entry.path()).unwrap_or_default());
+        match name.extension().and_then(|it| it.to_str()) {
+            Some("crl") => knowledge.crls.extend(Crl::from_der(&bytes).ok()),
+            Some("json") => knowledge.lists.extend(Listed::verify(&bytes, trust, at).ok()),
+            _ => {}
+        }
+    }
+}
+
+/// An error, for somebody whose program does not go on line by itself.
+fn asking_nobody(error: &TrustError, trust: &TrustFile) -> Report {
+    let mut report = Report::refusal(error, error.mend());
+    let passing = matches!(error, TrustError::Signature { source, .. } if source.is_passing());
+    if passing || matches!(error, TrustError::Stale { .. }) {
+        let of = trust.evaluators.values().filter_map(|it| it.revocations.as_ref());
+        let urls: Vec<&str> = trust.crls.iter().chain(of).map(String::as_str).collect();
+        report.mend = format!(
+            "semper-sign verify asks nobody on line: fetch the list ({}), and give it with --crl, or \
+             --list for an organisation's; in a home, semper trust explain does all that by itself",
+            if urls.is_empty() { "from its signer".into() } else { urls.join(", ") }
+        );
+    }
+    report
 }
 
 /// What verification has shown, for people.

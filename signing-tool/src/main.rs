@@ -48,6 +48,7 @@ mod verdicts;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser as _};
 use semper_base::{Report, text};
 use serde_json::json;
@@ -60,8 +61,10 @@ fn main() -> ExitCode {
     if let Some(code) = exercise::compile_worker() {
         return code;
     }
+    // Looked for by hand: arguments that cannot be read are an error, too.
+    let json = std::env::args_os().skip(1).take_while(|it| it != "--").any(|it| it == "--json");
     let done = text::arguments(std::env::args_os()).and_then(|()| {
-        let arguments = Arguments::parse();
+        let arguments = typed(json)?;
         let said = run(arguments.command, arguments.json)?;
         said.print(arguments.json).map(|()| said.refused)
     });
@@ -69,10 +72,19 @@ fn main() -> ExitCode {
         Ok(false) => ExitCode::SUCCESS,
         Ok(true) => ExitCode::from(1),
         Err(report) => {
-            say::note(&report);
+            say::error(&report, json);
             ExitCode::from(report.code)
         }
     }
+}
+
+/// What the person has typed. Help is printed here, and so is what she may have meant.
+fn typed(json: bool) -> Result<Arguments, Report> {
+    Arguments::try_parse().map_err(|error| match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => error.exit(),
+        _ if !json => error.exit(),
+        _ => Report::of_arguments(&error.render().to_string()),
+    })
 }
 
 fn run(command: Command, json: bool) -> Result<Said, Report> {

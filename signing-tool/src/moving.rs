@@ -102,17 +102,34 @@ pub fn pull(from: &str, out: &Path, net: &NetArguments) -> Result<Said, Report> 
 }
 
 pub fn push(bundle: &Path, to: &str, net: &NetArguments) -> Result<Said, Report> {
-    moved(&bundle.to_string_lossy().parse()?, &to.parse()?, net)
+    moved(&bundle.to_string_lossy().parse()?, &target(to)?, net)
 }
 
 pub fn copy(from: &str, to: &str, net: &NetArguments) -> Result<Said, Report> {
-    moved(&from.parse()?, &to.parse()?, net)
+    moved(&from.parse()?, &target(to)?, net)
+}
+
+/// Where a bundle is to go. A registry's name without its scheme is no folder: whoever means one
+/// that is not there yet says so.
+fn target(text: &str) -> Result<Place, Report> {
+    let place = text.parse::<Place>()?;
+    let first = text.split_once('/').map(|it| it.0).filter(|it| !it.is_empty());
+    let like_a_host =
+        |first: &str| !first.starts_with('.') && (first.contains('.') || first == "localhost");
+    match (&place, first) {
+        (Place::Folder(_), Some(first)) if like_a_host(first) && !Path::new(first).exists() => {
+            let what = format!("“{text}” could be a folder or a place in a registry");
+            Err(Report::input(what, format!("write registry://{text}, or ./{text} for a folder")))
+        }
+        _ => Ok(place),
+    }
 }
 
 fn moved(from: &Place, to: &Place, net: &NetArguments) -> Result<Said, Report> {
     let fetcher = fetcher(net, &[from, to])?;
     let bar = say::bar("");
     let layout = semper_distribution::pull(from, &fetcher, &say::transfer(&bar))?;
+    files::may_replace(to, &layout)?;
     semper_distribution::push(&layout, to, &fetcher, &say::transfer(&bar))?;
     bar.finish_and_clear();
     let bytes: usize = layout.files().iter().map(|it| it.1.len()).sum();
@@ -126,14 +143,15 @@ fn moved(from: &Place, to: &Place, net: &NetArguments) -> Result<Said, Report> {
 
 pub fn publish(arguments: &PublishArguments) -> Result<Said, Report> {
     let mut layout = files::bundle(&arguments.bundle)?;
-    let to: Place = arguments.to.parse()?;
+    let to = target(&arguments.to)?;
     let fetcher = fetcher(&arguments.net, &[&to])?;
     let mut logged = 0;
     if let (Some(url), Some(key)) = (&arguments.log, &arguments.log_key) {
         let at = LogAt { url: url.clone(), key: key.clone() };
-        logged = log_all(&mut layout, &log_fetcher(&arguments.net, None)?, &at)?;
-        files::write_bundle(&arguments.bundle, &layout)?;
+        let fetcher = log_fetcher(&arguments.net, None)?;
+        logged = log_all(&arguments.bundle, &mut layout, &fetcher, &at)?;
     }
+    files::may_replace(&to, &layout)?;
     let bar = say::bar("");
     semper_distribution::push(&layout, &to, &fetcher, &say::transfer(&bar))?;
     bar.finish_and_clear();
@@ -143,14 +161,20 @@ pub fn publish(arguments: &PublishArguments) -> Result<Said, Report> {
 
 pub fn log_add(bundle: &Path, at: &LogAt, net: &NetArguments) -> Result<Said, Report> {
     let mut layout = files::bundle(bundle)?;
-    let logged = log_all(&mut layout, &log_fetcher(net, Some(at))?, at)?;
-    files::write_bundle(bundle, &layout)?;
+    let logged = log_all(bundle, &mut layout, &log_fetcher(net, Some(at))?, at)?;
     let text = format!("{logged} statements logged; their proofs are in the bundle");
     Ok(Said::new(text, json!({ "logged": logged })))
 }
 
-/// Logs every statement of a bundle that has no proof yet, and puts the proofs beside them.
-fn log_all(layout: &mut Layout, fetcher: &Fetcher, at: &LogAt) -> Result<usize, Report> {
+/// Logs every statement of a bundle that has no proof yet, and puts the proofs beside them. What was
+/// logged before something went wrong stays logged, and its proofs are kept: the same command again
+/// goes on.
+fn log_all(
+    bundle: &Path,
+    layout: &mut Layout,
+    fetcher: &Fetcher,
+    at: &LogAt,
+) -> Result<usize, Report> {
     let log = LogClient::new(fetcher, &at.url, vkey(&at.key)?);
     let bar = say::bar("");
     let mut logged = 0;
@@ -158,10 +182,20 @@ fn log_all(layout: &mut Layout, fetcher: &Fetcher, at: &LogAt) -> Result<usize, 
         if !layout.referrers(&descriptor.digest, bundle::LOG_PROOF)?.is_empty() {
             continue;
         }
-        let proof = log.add(&entry, &say::transfer(&bar))?;
-        bundle::prove(layout, &descriptor, proof.to_string().into_bytes());
+        match log.add(&entry, &say::transfer(&bar)) {
+            Ok(proof) => bundle::prove(layout, &descriptor, proof.to_string().into_bytes()),
+            Err(error) if logged == 0 => return Err(error.into()),
+            Err(error) => {
+                files::write_bundle(bundle, layout)?;
+                let mut report = Report::from(error);
+                report.what +=
+                    &format!("; {logged} statements were logged before, with proofs in the bundle");
+                return Err(report);
+            }
+        }
         logged += 1;
     }
+    files::write_bundle(bundle, layout)?;
     Ok(logged)
 }
 

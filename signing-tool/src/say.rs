@@ -49,6 +49,15 @@ pub fn note(text: impl Display) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
+/// Says what went wrong, on standard error: for people, or as one line of JSON.
+pub fn error(report: &Report, json: bool) {
+    if json {
+        note(text::json(&serde_json::to_string(report).unwrap_or_default()));
+    } else {
+        note(report);
+    }
+}
+
 /// A bar for something that counts up, on standard error and only in a terminal.
 pub fn bar(what: &'static str) -> ProgressBar {
     let bar = ProgressBar::new(0).with_message(what);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use schemars::JsonSchema;
-use semper_base::{Amount, Digest, Report, Timestamp};
+use semper_base::{Amount, Digest, Report, Role, Timestamp};
 use semper_items::Side;
 use semper_trust::bundle;
 use semper_trust::capability::{Capability, UnservedWorld, World};
@@ -20,7 +20,7 @@ use crate::say::Said;
 
 /// A service, as its author describes it: what the two components do, as both hosts enforce it.
 #[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a service's description")]
 pub struct ServiceFile {
     /// The service's name, such as `mail-order`.
     name: String,
@@ -43,7 +43,7 @@ pub struct ServiceFile {
 
 /// A parameter, or in a certificate narrower bounds of one: exactly one of `number`, `text`, `money`.
 #[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a parameter such as { number = [1, 30] }")]
 pub struct ParameterFile {
     /// The meaning, for merchants and evaluators.
     #[serde(default)]
@@ -74,7 +74,7 @@ impl ParameterFile {
 /// Packs a service that nobody has signed yet.
 pub fn pack(arguments: &PackArguments, author: &str) -> Result<Said, Report> {
     let (layout, description, digest) = packed(arguments, author)?;
-    files::write_bundle(&arguments.out, &layout)?;
+    files::write_new(&arguments.out, &layout)?;
     let text = format!(
         "service {digest}\n  {} {}, not signed yet: semper-sign sign",
         description.name, description.version
@@ -86,7 +86,7 @@ pub fn pack(arguments: &PackArguments, author: &str) -> Result<Said, Report> {
 pub fn sign(bundle: &Path, signer: &SignerArguments) -> Result<Said, Report> {
     let mut layout = files::bundle(bundle)?;
     let (descriptor, service) = files::service(&layout)?;
-    let keys = Keys::read(signer)?;
+    let keys = Keys::read(signer, &[Role::Author])?;
     signed(&mut layout, &service, &keys)?;
     files::write_bundle(bundle, &layout)?;
     let text = format!("service {}\n  signed by {}", descriptor.digest, service.author);
@@ -95,10 +95,10 @@ pub fn sign(bundle: &Path, signer: &SignerArguments) -> Result<Said, Report> {
 
 /// Packs and signs in one step.
 pub fn service(arguments: &PackArguments, signer: &SignerArguments) -> Result<Said, Report> {
-    let keys = Keys::read(signer)?;
+    let keys = Keys::read(signer, &[Role::Author])?;
     let (mut layout, description, digest) = packed(arguments, &keys.signer().name())?;
     signed(&mut layout, &description, &keys)?;
-    files::write_bundle(&arguments.out, &layout)?;
+    files::write_new(&arguments.out, &layout)?;
     let text = format!(
         "service {digest}\n  {} {}, signed by {}",
         description.name, description.version, description.author
@@ -107,8 +107,12 @@ pub fn service(arguments: &PackArguments, signer: &SignerArguments) -> Result<Sa
 }
 
 /// Whether a half imports nothing but what its half of the world has.
-fn imported(component: &[u8], side: Side, world: World) -> Result<(), Report> {
-    for import in verify::imports(component)? {
+fn imported(file: &Path, component: &[u8], side: Side, world: World) -> Result<(), Report> {
+    let imports = verify::imports(component).map_err(|_| {
+        let what = format!("{} is no WebAssembly component", file.display());
+        Report::input(what, "give what semper-sign build has made: buyer.wasm, seller.wasm")
+    })?;
+    for import in imports {
         let capability = import.parse::<Capability>().map_err(|error| {
             Report::input(
                 error,
@@ -156,8 +160,8 @@ pub fn packed(
     let buyer = files::bytes(&arguments.buyer)?;
     let seller = files::bytes(&arguments.seller)?;
     // Refused here rather than at every buyer's.
-    imported(&buyer, Side::Buyer, world)?;
-    imported(&seller, Side::Seller, world)?;
+    imported(&arguments.buyer, &buyer, Side::Buyer, world)?;
+    imported(&arguments.seller, &seller, Side::Seller, world)?;
     if let Some(fault) = file.flow.faults().first() {
         return Err(Report::input(format!("the flow: {fault}"), "mend the flow"));
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use schemars::JsonSchema;
-use semper_base::{Amount, Digest, Report, Timestamp};
+use semper_base::{Amount, Digest, Report, Role, Timestamp};
 use semper_items::agreement::PURSE;
 use semper_trust::bundle;
 use semper_trust::describe::{Bounds, ServiceDescription, TermsDescription, Value};
@@ -19,7 +19,7 @@ use crate::say::{self, Said};
 
 /// Terms of business, as a merchant writes them: one merchant's use of a service.
 #[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a description of terms")]
 pub struct TermsFile {
     /// The serial number. It rises with every change; a buyer's host never goes back.
     serial: u64,
@@ -34,7 +34,7 @@ pub struct TermsFile {
 
 /// A parameter's value: a whole number, a text, or an amount such as `"4.90 EUR"`.
 #[derive(Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a whole number, a text, or an amount such as \"4.90 EUR\"")]
 enum ValueFile {
     Number(i64),
     Text(String),
@@ -48,7 +48,7 @@ pub fn terms(arguments: &TermsArguments) -> Result<Said, Report> {
         None => form(&known)?,
     };
     let unknown = unknown_modules(&file.payment)?;
-    let keys = Keys::read(&arguments.signer)?;
+    let keys = Keys::read(&arguments.signer, &[Role::Merchant])?;
     let signer = keys.signer();
     let mut texts = Vec::new();
     for entry in &arguments.text {

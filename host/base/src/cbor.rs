@@ -5,6 +5,7 @@
 //! rejects unknown fields, unsorted or repeated keys, long integers, indefinite lengths and
 //! trailing bytes together.
 
+use ciborium::de::Error;
 use ciborium::value::Value;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -56,9 +57,29 @@ pub fn decode<T: Serialize + DeserializeOwned>(bytes: &[u8], most: usize) -> Res
         return Err(CborError::TooLong { got: bytes.len(), most });
     }
     let value: T = ciborium::de::from_reader_with_recursion_limit(bytes, DEPTH)
-        .map_err(|error| CborError::Malformed(error.to_string()))?;
+        .map_err(|error| CborError::Malformed(plain(&error)))?;
     if encode(&value) == bytes { Ok(value) } else { Err(CborError::NotCanonical) }
 }
+
+/// What is wrong, in words for people: the library's are those of its own types.
+fn plain(error: &Error<std::io::Error>) -> String {
+    match error {
+        Error::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+            "it ends too early".into()
+        }
+        Error::Io(error) => error.to_string(),
+        Error::Syntax(at) => format!("byte {at} begins nothing that is CBOR"),
+        // “invalid type: integer `123`, expected struct Evidence”: the name of a type says nothing.
+        Error::Semantic(_, words) => match words.split_once(", expected ") {
+            Some((what, of)) if NAMES.iter().any(|it| of.starts_with(it)) => what.to_owned(),
+            _ => words.clone(),
+        },
+        Error::RecursionLimitExceeded => "it is nested too deeply".into(),
+    }
+}
+
+/// How the library begins to name a type.
+const NAMES: [&str; 5] = ["struct ", "tuple struct ", "unit struct ", "newtype struct ", "enum "];
 
 /// The end of the item that begins at `at`, if every length in it is definite and every map
 /// is in canonical order; `None` otherwise.
@@ -114,7 +135,7 @@ pub fn diagnostic(bytes: &[u8], most: usize) -> String {
     let mut out = String::new();
     match value {
         Ok(value) => describe(&value, most, &mut out),
-        Err(error) => out = format!("not CBOR: {error}"),
+        Err(error) => out = format!("not CBOR: {}", plain(&error)),
     }
     out
 }

@@ -15,7 +15,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use x509_cert::der::{Decode, Encode, EncodePem, pem::LineEnding};
 use x509_cert::ext::pkix::name::GeneralName;
-use x509_cert::ext::pkix::{BasicConstraints, SubjectAltName};
+use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, SubjectAltName};
 use x509_cert::spki::ObjectIdentifier;
 
 use crate::clock::Timestamp;
@@ -255,9 +255,16 @@ impl Certificate {
     }
 
     /// Whether it may certify others.
-    fn is_authority(&self) -> bool {
+    pub fn is_authority(&self) -> bool {
         let extensions = self.parsed.tbs_certificate().get_extension::<BasicConstraints>();
         extensions.ok().flatten().is_some_and(|it| it.1.ca)
+    }
+
+    /// The roles that it names; whether they are believed is for a [`Verifier`] to say.
+    pub fn roles(&self) -> Vec<Role> {
+        let usage = self.parsed.tbs_certificate().get_extension::<ExtendedKeyUsage>();
+        let named = usage.ok().flatten().map(|it| it.1.0).unwrap_or_default();
+        Role::all().filter(|role| named.contains(role.oid())).collect()
     }
 
     /// Whether it is the same authority: its name and its key, by whatever certificate.

@@ -71,6 +71,8 @@
 //! struct Two(AmountError, AmountError);
 //! ```
 
+use serde::Serialize;
+
 use crate::text;
 
 /// See [the module](self) for every form of the attribute.
@@ -89,9 +91,10 @@ pub trait Mend: std::error::Error {
 
 /// An error as a command prints it, and the exit code that goes with it: 2 for wrong input,
 /// 1 for a refusal.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Report {
     /// The error in one sentence.
+    #[serde(rename = "error")]
     pub what: String,
     /// The mend; may be empty.
     pub mend: String,
@@ -103,6 +106,15 @@ impl Report {
     /// A report of wrong input, which exits with 2.
     pub fn input(what: impl ToString, mend: impl Into<String>) -> Self {
         Self { what: what.to_string(), mend: mend.into(), code: 2 }
+    }
+
+    /// A report of arguments that cannot be read, from what the library says to people: its error,
+    /// and how the command is used.
+    pub fn of_arguments(words: &str) -> Self {
+        let (what, usage) = words.split_once("\n\n").unwrap_or((words, ""));
+        let usage = usage.lines().find_map(|it| it.strip_prefix("Usage: ")).unwrap_or_default();
+        let what: Vec<&str> = what.trim_start_matches("error: ").split_whitespace().collect();
+        Self::input(what.join(" "), usage)
     }
 
     /// A report of a refusal, which exits with 1.

@@ -35,6 +35,26 @@ fn map_keys_are_sorted_by_their_encoded_bytes() {
 }
 
 #[test]
+fn what_is_no_such_structure_is_said_without_words_of_the_library() {
+    #[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+    struct Evidence {
+        a: u8,
+        b: String,
+    }
+
+    let whole = cbor::encode(&Evidence { a: 1, b: "x".into() });
+    let said = |bytes: &[u8]| cbor::decode::<Evidence>(bytes, 1_000).unwrap_err().to_string();
+
+    assert!(said(&whole[..whole.len() - 1]).ends_with(": it ends too early"));
+    for bytes in [&whole[..3], b"{\"a\": 1}", b"", &[0xff], &[0x9f; 200], &cbor::encode(&7)[..]] {
+        let said = said(bytes);
+        for word in ["Semantic", "Io(", "Syntax", "struct", "Error", "None"] {
+            assert!(!said.replace("structure", "").contains(word), "{said}");
+        }
+    }
+}
+
+#[test]
 fn every_second_encoding_of_a_value_is_refused() {
     let refused = [
         ("1801", "a long form of 1"),

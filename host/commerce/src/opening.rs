@@ -184,9 +184,7 @@ const LEAVE: &str = "do not deal with this host; it does not keep to the protoco
 fn after(refusal: &Refusal) -> String {
     match refusal {
         Refusal::NoPayment { .. } => {
-            "open an account where the merchant has one, and name it under [payment] in the home's \
-             semper.toml"
-                .into()
+            "semper account open --help: open an account at a bank; the home pays from it".into()
         }
         Refusal::Clock { .. } => "set the clock".into(),
         Refusal::Certificate(_) => {

@@ -14,7 +14,7 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{get, post};
-use semper_archive::{Home, HomeError};
+use semper_archive::{Home, HomeError, HomeKind};
 use semper_bank_protocol::{BANK, BankRefusal, CBOR, Claim, MAX_CLAIM, Refusal, Request, key_name};
 use semper_base::cert::{CertError, Revocation, Roots, Verifier};
 use semper_base::keys::KeyError;
@@ -157,7 +157,7 @@ impl Bank {
     /// Opens a bank's home: `bank.key`, `bank.pem`, `root.pem` (the authority), the ledger.
     pub fn open(path: &Path, around: &Surroundings) -> Result<Self, BankError> {
         let clock = around.clock();
-        let home = Home::open(path)?;
+        let home = Home::of(path, HomeKind::Bank)?;
         let (key, chain) = (signing_key(&home)?, certificates(&home, "bank.pem")?);
         let roots = Roots::new(certificates(&home, "root.pem")?);
         let identity = identity(&key, &chain, &roots, clock.now())?;
@@ -372,7 +372,7 @@ impl RoleKind for Bank {
     }
 
     fn check(config: &HomeConfig, wrong: &mut Wrong<BankError>) {
-        let Some(home) = wrong.take(Home::open(&config.home)) else { return };
+        let Some(home) = wrong.take(Home::of(&config.home, HomeKind::Bank)) else { return };
         let own = wrong.take(certificates(&home, "bank.pem"));
         let root = wrong.take(certificates(&home, "root.pem"));
         let key = wrong.take(signing_key(&home));

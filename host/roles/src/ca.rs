@@ -19,10 +19,10 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{get, post};
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
-use semper_archive::{Home, HomeError};
+use semper_archive::{Home, HomeError, HomeKind};
 use semper_base::cert::{Authority, CertError, Crl, ISSUER, Request};
 use semper_base::{Certificate, Digest, Mend, Role, SigningKey, Timestamp, keys, renewal};
-use semper_keeper::Health;
+use semper_keeper::{Health, State as Standing};
 use serde::{Deserialize, Serialize};
 
 use crate::health;
@@ -49,6 +49,8 @@ pub const REQUEST: &str = "ca.csr";
 const SERVERS: &str = "servers";
 /// The list that the root has signed.
 const LIST_OF_ROOT: &str = "root.crl";
+/// The certificate of the authority's own server.
+const TLS: &str = "tls.pem";
 const KEY: &str = "ca.key";
 const FILE: &str = "ca.sqlite";
 /// Days that a certificate is valid.
@@ -199,6 +201,52 @@ pub enum CaError {
     #[error("this authority has no certificate yet")]
     #[mend("semper ca certify --home ROOT --request ca.csr --out ca.pem, then semper ca install")]
     NotCertified,
+    /// A party's request is no authority's.
+    #[error("“{0}” asks for a party's certificate, not for leave to certify others")]
+    #[mend(
+        input,
+        "give the ca.csr that semper ca init --below has made (with openssl: req -addext \
+         basicConstraints=critical,CA:TRUE); a party registers with a key of semper ca invite"
+    )]
+    NoAuthority(String),
+    /// An authority's request is no party's.
+    #[error("“{0}” asks for leave to certify others, not for a party's certificate")]
+    #[mend(input, "make a party's request: semper-sign csr; of an authority: semper ca certify")]
+    NoParty(String),
+    /// No certificate of this authority has this number.
+    #[error(
+        "no certificate with the serial number {0} was issued by this authority; nothing is revoked"
+    )]
+    #[mend(
+        input,
+        "semper ca list shows those that were; if a backup of the home lacks one, give it with \
+         --certificate"
+    )]
+    NotIssued(String),
+    /// It is of another authority.
+    #[error(
+        "the certificate of “{subject}” is not by this authority, but by “{issuer}”; nothing is revoked"
+    )]
+    #[mend(input, "revoke it at the authority that has issued it")]
+    Foreign {
+        /// Whose it is.
+        subject: String,
+        /// Who has issued it, by its own words.
+        issuer: String,
+    },
+    /// A serial number that is none.
+    #[error("“{0}” is no serial number: at most 20 bytes in hex")]
+    #[mend(
+        input,
+        "semper ca list shows the serial numbers, openssl x509 -noout -serial that of a file"
+    )]
+    Serial(String),
+    /// Below a root, without the root's list.
+    #[error("the root's list of withdrawn authorities {0}: everything below the root is refused")]
+    #[mend(
+        "semper ca crl --home ROOT --out root.crl, where the root is; then semper ca install --list root.crl"
+    )]
+    NoList(String),
     /// Nobody can tell what the name is by looking at it.
     #[error("this is no name that can be certified: {0}")]
     #[mend(input, "write the name with letters of one script that can be seen")]
@@ -254,7 +302,7 @@ impl Ca {
         let chain = self.registered(certificate).chain;
         let pem = Certificate::chain_to_pem(&chain);
         home.write("tls.key", tls.to_pem().as_bytes())?;
-        home.write("tls.pem", pem.as_bytes())?;
+        home.write(TLS, pem.as_bytes())?;
         Ok(())
     }
 
@@ -267,7 +315,7 @@ impl Ca {
 
     /// Opens an authority's home.
     pub fn open(path: &Path) -> Result<Self, CaError> {
-        let home = Home::open(path)?;
+        let home = Self::home(path)?;
         let (root, between) = (Self::root_of(&home)?, Self::between(&home)?);
         let own = between.first().unwrap_or(&root).clone();
         let authority = Authority::from_parts(own, Self::key(&home)?)?;
@@ -276,6 +324,10 @@ impl Ca {
         names::complete(&mut store)?;
         let reader = Mutex::new(semper_store::open(&file, "")?);
         Ok(Self { authority, root, between, store: Mutex::new(store), reader, file })
+    }
+
+    fn home(path: &Path) -> Result<Home, HomeError> {
+        Home::of(path, HomeKind::Authority)
     }
 
     fn root_of(home: &Home) -> Result<Certificate, CaError> {
@@ -343,6 +395,9 @@ impl Ca {
     /// the same certificate (its answer may have been lost).
     pub fn register(&self, registration: &Registration) -> Result<Registered, CaError> {
         let request = Request::from_pem(&registration.request)?;
+        if request.authority {
+            return Err(CaError::NoParty(request.name));
+        }
         let key = hash(registration.key.trim());
         let mut store = self.lock();
         let transaction = store.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -386,23 +441,67 @@ impl Ca {
         Ok(self.registered(certificate))
     }
 
-    /// Withdraws a certificate by its serial number. What has come of it by renewal, and has not been
-    /// withdrawn, is named: whoever had the key may have renewed it.
-    pub fn revoke(&self, serial: &str) -> Result<Vec<Certificate>, CaError> {
-        if semper_base::digest::unhex(serial).is_none_or(|it| it.is_empty() || it.len() > 20) {
-            let what = "a serial number is lower-case hex of at most 20 bytes".to_owned();
-            return Err(CertError::Form(what).into());
+    /// Withdraws a certificate of ours by its serial number, as people write them.
+    ///
+    /// # Errors
+    /// It is no serial number, or none that we have given out: a slip of the pen must not leave the
+    /// certificate that was meant in use.
+    pub fn revoke(&self, serial: &str) -> Result<Revoked, CaError> {
+        let plain = serial.trim().replace(':', "").to_ascii_lowercase();
+        if semper_base::digest::unhex(&plain).is_none_or(|it| it.is_empty() || it.len() > 20) {
+            return Err(CaError::Serial(serial.chars().take(80).collect()));
         }
+        let own = self.own_server().is_some_and(|it| it.serial() == plain);
+        match own || names::is_issued(&self.lock(), &plain)? {
+            true => self.withdraw(plain),
+            false => Err(CaError::NotIssued(plain)),
+        }
+    }
+
+    /// Withdraws a certificate that we have signed, also if our store does not know it any more.
+    ///
+    /// # Errors
+    /// It is of another authority.
+    pub fn revoke_certificate(&self, certificate: &Certificate) -> Result<Revoked, CaError> {
+        if !certificate.is_signed_by(&self.authority.certificate) {
+            let (subject, issuer) = (certificate.subject(), certificate.issuer());
+            return Err(CaError::Foreign { subject, issuer });
+        }
+        self.withdraw(certificate.serial())
+    }
+
+    /// The certificate of the authority's own server, which is in no table.
+    fn own_server(&self) -> Option<Certificate> {
+        let pem = std::fs::read_to_string(self.file.with_file_name(TLS)).ok()?;
+        Certificate::chain_from_pem(&pem).ok().map(|mut chain| chain.swap_remove(0))
+    }
+
+    fn withdraw(&self, serial: String) -> Result<Revoked, CaError> {
         let sql = "INSERT OR IGNORE INTO revoked VALUES (?1, ?2)";
         let store = self.lock();
         store.execute(sql, params![serial, Timestamp::now().millis().cast_signed()])?;
         let mut left = Vec::new();
-        for it in names::successors(&store, serial)? {
+        for it in names::successors(&store, &serial)? {
             if !names::is_revoked(&store, &it.serial())? {
                 left.push(it);
             }
         }
-        Ok(left)
+        Ok(Revoked { serial, left })
+    }
+
+    /// What is wrong with the root's list that this authority shows; nothing if it is itself a root.
+    fn lack_of_list(&self, now: Timestamp) -> Option<String> {
+        if self.between.is_empty() {
+            return None;
+        }
+        let pem = std::fs::read_to_string(self.file.with_file_name(LIST_OF_ROOT));
+        match pem.ok().and_then(|pem| Crl::from_pem(&pem).ok()) {
+            None => Some("is not there".into()),
+            Some(list) if list.next_update() <= now => {
+                Some(format!("was good until {}", list.next_update().date()))
+            }
+            Some(_) => None,
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Connection> {
@@ -412,6 +511,16 @@ impl Ca {
     fn reading(&self) -> MutexGuard<'_, Connection> {
         self.reader.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What a revocation has done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revoked {
+    /// The serial number that is on the list now.
+    pub serial: String,
+    /// What has come of the certificate by renewal, and has not been withdrawn: whoever had the key
+    /// may have renewed it.
+    pub left: Vec<Certificate>,
 }
 
 /// Only hashes of registration keys are stored.
@@ -429,7 +538,7 @@ impl RoleKind for Ca {
     }
 
     fn check(config: &HomeConfig, wrong: &mut Wrong<CaError>) {
-        let Some(home) = wrong.take(Home::open(&config.home)) else { return };
+        let Some(home) = wrong.take(Self::home(&config.home)) else { return };
         let (root, key) = (wrong.take(Self::root_of(&home)), wrong.take(Self::key(&home)));
         let between = wrong.take(Self::between(&home));
         if let (Some(root), Some(between), Some(key)) = (root, between, key) {
@@ -441,6 +550,10 @@ impl RoleKind for Ca {
     fn open(config: &HomeConfig, around: &Surroundings) -> Result<Arc<dyn ServerRole>, CaError> {
         let ca = Self::open(&config.home)?;
         around.uses(&ca.authority.certificate);
+        if let Some(lack) = ca.lack_of_list(Timestamp::now()) {
+            let error = CaError::NoList(lack);
+            tracing::warn!("{error}; {}", error.mend());
+        }
         Ok(Arc::new(ca))
     }
 }
@@ -460,7 +573,14 @@ impl ServerRole for Ca {
     }
 
     fn health(&self) -> Vec<Health> {
-        vec![health::of_store("ca/store", &self.file)]
+        let state = match self.lack_of_list(Timestamp::now()) {
+            None => Standing::Well,
+            Some(lack) => Standing::Ill(CaError::NoList(lack).to_string()),
+        };
+        let list = Health { name: "ca/list-of-root".into(), state, panics: 0 };
+        let mut all = vec![health::of_store("ca/store", &self.file)];
+        all.extend((!self.between.is_empty()).then_some(list));
+        all
     }
 }
 

@@ -32,7 +32,7 @@ use semper_net::Peer;
 use semper_runtime::business::Business;
 use semper_trust::layout::LayoutError;
 use semper_trust::verify::Described;
-use semper_trust::{Layout, VerifiedTerms};
+use semper_trust::{Layout, TrustError, VerifiedTerms};
 use serde::Deserialize;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -89,12 +89,30 @@ pub enum MerchantError {
     },
     /// The terms.
     #[error(transparent)]
-    #[mend(input, from)]
+    #[mend(input, by = own_terms)]
     Terms(#[from] TermsError),
     /// The catalogue.
     #[error(transparent)]
     #[mend(from)]
     Catalogue(#[from] CatalogueError),
+}
+
+/// What helps a merchant whose own terms are not accepted: a trust error speaks to buyers.
+fn own_terms(error: &TermsError) -> String {
+    use TrustError::{Inconsistent, OtherName, Revoked, Rollback, Signature, Time};
+    match error {
+        TermsError::Trust(
+            Inconsistent(_)
+            | OtherName { .. }
+            | Rollback { .. }
+            | Revoked { .. }
+            | Signature { .. }
+            | Time { .. },
+        ) => "these are your own terms: sign them again with the key and the certificate of the \
+              merchant, and a higher serial number: semper-sign terms"
+            .into(),
+        error => error.mend(),
+    }
 }
 
 /// The next message, and how the deal has ended.

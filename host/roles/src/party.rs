@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use semper_archive::{Archive, ArchiveError, DealRow, Home, HomeError};
+use semper_archive::{Archive, ArchiveError, DealRow, Home, HomeError, HomeKind};
 use semper_base::{DealId, Mend};
 use semper_commerce::host::{Standing, Whom};
 use semper_commerce::lists::Lists;
@@ -108,12 +108,12 @@ impl Party {
 
     /// As [`Party::open`], with another outside than this machine.
     pub fn open_with(path: &Path, outside: Arc<dyn Outside>) -> Result<Self, PartyError> {
-        Self::with(Home::open(path)?, Archive::open, outside)
+        Self::with(Home::of(path, HomeKind::Party)?, Archive::open, outside)
     }
 
     /// Opens a home for a look: nothing on the disk changes, and no host can run in it.
     pub fn look(path: &Path) -> Result<Self, PartyError> {
-        Self::with(Home::open(path)?, Archive::look, System::shared())
+        Self::with(Home::of(path, HomeKind::Party)?, Archive::look, System::shared())
     }
 
     fn with(

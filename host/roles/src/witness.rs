@@ -12,7 +12,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
-use semper_archive::{Home, HomeError};
+use semper_archive::{Home, HomeError, HomeKind};
 use semper_base::{Mend, SigningKey, Timestamp, keys};
 use semper_keeper::Health;
 use semper_tlog::note::NoteError;
@@ -102,7 +102,7 @@ impl WitnessRole {
 
     /// Opens a witness's home.
     pub fn open(config: &WitnessConfig) -> Result<Self, WitnessRoleError> {
-        let home = Home::open(&config.home)?;
+        let home = Home::of(&config.home, HomeKind::Witness)?;
         let (key, name) = (Self::key(&home)?, Self::name(&home)?);
         let logs = config.logs.iter().map(|it| it.parse()).collect::<Result<_, _>>()?;
         let file = home.path().join(FILE);
@@ -183,7 +183,7 @@ impl RoleKind for WitnessRole {
         for log in &config.logs {
             wrong.take(log.parse::<VerifierKey>());
         }
-        let Some(home) = wrong.take(Home::open(&config.home)) else { return };
+        let Some(home) = wrong.take(Home::of(&config.home, HomeKind::Witness)) else { return };
         wrong.take(Self::key(&home));
         wrong.take(Self::name(&home));
         wrong.take(semper_store::look(&home.path().join(FILE), SCHEMA));

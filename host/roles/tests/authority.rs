@@ -1,8 +1,8 @@
 //! An authority: names that belong to one party, and a list that is signed once for its life.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use semper_base::cert::{Crl, Request};
-use semper_base::{Mend as _, Role, SigningKey};
+use semper_base::cert::{Bounds, Crl, Request};
+use semper_base::{Certificate, Mend as _, Role, SigningKey};
 use semper_roles::ca::{Ca, CaError, Registration};
 use tempfile::TempDir;
 
@@ -111,8 +111,11 @@ fn the_list_is_signed_once_and_anew_when_something_is_withdrawn() {
     let first = ca.list().unwrap();
     assert!((0..50).all(|_| ca.list().unwrap() == first));
 
+    let key = ca.invite("Anna Berg", Role::Buyer, &[]).unwrap();
+    register(&ca, "Anna Berg", &key).unwrap();
+    let serial = ca.issued().unwrap()[0].serial.clone();
     // By the operator's command, in a process of its own.
-    Ca::open(&folder.path().join("ca")).unwrap().revoke("0a0b0c").unwrap();
+    Ca::open(&folder.path().join("ca")).unwrap().revoke(&serial).unwrap();
     let second = Crl::from_der(&ca.list().unwrap()).unwrap();
     assert_eq!(second.number(), number(&ca));
     assert_eq!(second.number(), Crl::from_der(&first).unwrap().number() + 1);
@@ -121,4 +124,95 @@ fn the_list_is_signed_once_and_anew_when_something_is_withdrawn() {
     // After a restart it is the same list.
     drop(ca);
     assert_eq!(number(&Ca::open(&folder.path().join("ca")).unwrap()), second.number());
+}
+
+#[test]
+fn only_what_was_issued_here_is_revoked_however_its_number_is_written() {
+    let (folder, ca) = authority();
+    let key = ca.invite("Anna Berg", Role::Buyer, &[]).unwrap();
+    register(&ca, "Anna Berg", &key).unwrap();
+    let serial = ca.issued().unwrap()[0].serial.clone();
+    let on_the_list = || Crl::from_der(&ca.list().unwrap()).unwrap().withdrawn().len();
+
+    // A slip of the pen leaves the certificate that was meant in use: it is said, and nothing is done.
+    let mut slip = serial.clone();
+    slip.replace_range(0..2, if serial.starts_with("40") { "41" } else { "40" });
+    for wrong in [slip.as_str(), "00", "ff"] {
+        let refused = ca.revoke(wrong).unwrap_err();
+        assert!(matches!(refused, CaError::NotIssued(_)), "{wrong}: {refused}");
+    }
+    for wrong in ["zz", "", &"ab".repeat(21)] {
+        let refused = ca.revoke(wrong).unwrap_err();
+        assert!(matches!(refused, CaError::Serial(_)), "{wrong}: {refused}");
+        assert!(refused.mend().contains("semper ca list"), "{}", refused.mend());
+    }
+    let (other, stranger) = authority();
+    let theirs = std::fs::read_to_string(other.path().join("ca/tls.pem")).unwrap();
+    let theirs = Certificate::from_pem(&theirs).unwrap();
+    let refused = ca.revoke_certificate(&theirs).unwrap_err();
+    assert!(matches!(refused, CaError::Foreign { .. }), "{refused}");
+    assert_eq!(on_the_list(), 0);
+
+    // As openssl writes it.
+    let pairs: Vec<String> = serial
+        .to_uppercase()
+        .as_bytes()
+        .chunks(2)
+        .map(|it| String::from_utf8_lossy(it).into())
+        .collect();
+    assert_eq!(ca.revoke(&pairs.join(":")).unwrap().serial, serial);
+    // Its own server's, which stands in no table.
+    let own = std::fs::read_to_string(folder.path().join("ca/tls.pem")).unwrap();
+    let own = Certificate::from_pem(&own).unwrap();
+    ca.revoke(&own.serial()).unwrap();
+    assert_eq!(on_the_list(), 2);
+    // What it has signed, and its store has lost since.
+    let store = rusqlite::Connection::open(other.path().join("ca/ca.sqlite")).unwrap();
+    store.execute("DELETE FROM invitations", []).unwrap();
+    stranger.revoke_certificate(&theirs).unwrap();
+}
+
+#[test]
+fn an_authority_is_certified_by_its_own_kind_of_request_alone() {
+    let (folder, ca) = authority();
+    let bounds = || Bounds { roles: Vec::new(), names: Vec::new(), below: 0 };
+    let life = std::time::Duration::from_secs(86_400);
+    let key = SigningKey::generate();
+    let bank = Request::new("Test Bank", &key).unwrap();
+    let below = Request::of_authority("Below", &SigningKey::generate()).unwrap();
+
+    let refused = ca.certify(bank.pem(), bounds(), life).unwrap_err();
+    assert!(matches!(refused, CaError::NoAuthority(_)), "{refused}");
+    assert!(ca.issued().unwrap().is_empty());
+    // The other way round, too.
+    let invited = ca.invite("Below", Role::Bank, &[]).unwrap();
+    let registration = Registration { key: invited, request: below.pem().to_owned() };
+    assert!(matches!(ca.register(&registration), Err(CaError::NoParty(_))));
+    // A bank's key makes no authority, whatever it asks for.
+    let invited = ca.invite("Test Bank", Role::Bank, &[]).unwrap();
+    ca.register(&Registration { key: invited, request: bank.pem().to_owned() }).unwrap();
+    let both = Request::of_authority("Test Bank", &key).unwrap();
+    assert!(matches!(ca.certify(both.pem(), bounds(), life), Err(CaError::KeyTaken)));
+
+    let [certificate] = ca.certify(below.pem(), bounds(), life).unwrap().try_into().unwrap();
+    assert!(certificate.is_authority());
+    drop(folder);
+}
+
+#[test]
+fn a_request_of_before_it_said_so_is_taken_for_an_authority_that_was_certified_once() {
+    let (folder, ca) = authority();
+    let bounds = || Bounds { roles: Vec::new(), names: Vec::new(), below: 0 };
+    let life = std::time::Duration::from_secs(86_400);
+    let key = SigningKey::generate();
+    let new = Request::of_authority("Below", &key).unwrap();
+    let [first] = ca.certify(new.pem(), bounds(), life).unwrap().try_into().unwrap();
+
+    let old = Request::new("Below", &key).unwrap();
+    let [again] = ca.certify(old.pem(), bounds(), life).unwrap().try_into().unwrap();
+
+    assert_eq!(first.key().unwrap(), again.key().unwrap());
+    let other = Request::new("Below", &SigningKey::generate()).unwrap();
+    assert!(matches!(ca.certify(other.pem(), bounds(), life), Err(CaError::NoAuthority(_))));
+    drop(folder);
 }

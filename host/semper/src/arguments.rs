@@ -4,7 +4,7 @@ mod trust;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, Parser, Subcommand};
 
 pub use trust::{TrustAdd, TrustCommand};
 
@@ -12,6 +12,9 @@ pub use trust::{TrustAdd, TrustCommand};
 #[derive(Parser)]
 #[command(name = "semper", version, max_term_width = 100)]
 pub struct Arguments {
+    /// Print JSON; what goes wrong is one line of JSON on standard error.
+    #[arg(long, global = true)]
+    pub json: bool,
     #[command(subcommand)]
     pub command: Command,
 }
@@ -206,6 +209,7 @@ pub struct InitArguments {
 #[command(
     after_help = "Examples:\n  semper register --home anna --ca https://localhost:8440 --name \"Anna Berg\" --key 3f2a1-…\n  semper register --ca https://localhost:8440 --authority root.pem --request bank.csr --out bank.pem --key 77b0c-…"
 )]
+#[command(group(ArgGroup::new("which").required(true).multiple(true).args(["home", "request"])))]
 pub struct RegisterArguments {
     /// The authority's address.
     #[arg(long)]
@@ -214,7 +218,7 @@ pub struct RegisterArguments {
     #[arg(long)]
     pub key: String,
     /// The home whose TINGUIN makes the key pair.
-    #[arg(long, env = "SEMPER_HOME", required_unless_present = "request")]
+    #[arg(long, env = "SEMPER_HOME")]
     pub home: Option<PathBuf>,
     /// The name that the registration key was given out for.
     #[arg(long, required_unless_present = "request")]
@@ -238,12 +242,13 @@ pub struct RegisterArguments {
 #[command(
     after_help = "Examples:\n  semper renew --home anna --ca https://localhost:8440\n  semper renew --ca https://localhost:8440 --key otto-tls.key --certificate otto-tls.pem --authority root.pem\nThe home's TINGUIN has to run, and its bank to answer.\nWhatever was interrupted is done by the same command again."
 )]
+#[command(group(ArgGroup::new("which").required(true).multiple(true).args(["home", "key"])))]
 pub struct RenewArguments {
     /// The authority's address.
     #[arg(long)]
     pub ca: String,
     /// The home whose TINGUIN makes the next key pair.
-    #[arg(long, env = "SEMPER_HOME", required_unless_present = "key")]
+    #[arg(long, env = "SEMPER_HOME")]
     pub home: Option<PathBuf>,
     /// A key in a file; the next one takes its place.
     #[arg(long, requires = "certificate", requires = "authority")]
@@ -361,11 +366,11 @@ pub struct CancelArguments {
 #[command(
     after_help = "Examples:\n  semper replay --home anna 3fd20a11\n  semper replay --home arbiter --verify deal.json\nThe second runs the component in an exported deal (semper archive export --open) and says whether every signed message follows from certified code and journal, by the trust file of the home."
 )]
+#[command(group(ArgGroup::new("which").required(true).args(["deal", "verify"])))]
 pub struct ReplayArguments {
     #[command(flatten)]
     pub home: HomeArgument,
     /// The deal's id, or its first digits.
-    #[arg(required_unless_present = "verify")]
     pub deal: Option<String>,
     /// An exported deal to examine.
     #[arg(long, value_name = "FILE", conflicts_with = "deal")]
@@ -542,13 +547,16 @@ pub enum CaCommand {
         json: bool,
     },
     /// Withdraw a certificate; it is on the authority's list from then on.
-    #[command(after_help = "Example: semper ca revoke --home ca --certificate otto.pem")]
+    #[command(
+        after_help = "Examples:\n  semper ca revoke --home ca --certificate otto.pem\n  semper ca revoke --home ca --serial 5f0c…",
+        group(ArgGroup::new("which").required(true).args(["serial", "certificate"]))
+    )]
     Revoke {
         /// The authority's home.
         #[arg(long)]
         home: PathBuf,
-        /// The certificate's serial number, lower-case hex.
-        #[arg(long, required_unless_present = "certificate")]
+        /// The certificate's serial number, in hex: semper ca list shows it.
+        #[arg(long)]
         serial: Option<String>,
         /// The certificate.
         #[arg(long, conflicts_with = "serial")]

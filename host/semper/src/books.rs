@@ -1,8 +1,8 @@
 //! A bank's books, for its operator: the audit, and corrections.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use semper_archive::Home;
+use semper_archive::{Home, HomeKind};
 use semper_base::{Amount, Report, Timestamp, text};
 use semper_ledger::{AccountName, Ledger};
 use semper_roles::bank::LEDGER;
@@ -13,9 +13,21 @@ use crate::print;
 /// Characters of an operator's words in a correction.
 const WORDS: usize = 200;
 
+/// The file with a bank's books. Nobody else's home has any, and none are made here: an audit of
+/// books that are gone must not find that they balance.
+pub(crate) fn file(home: &Path) -> Result<PathBuf, Report> {
+    let file = Home::of(home, HomeKind::Bank)?.path().join(LEDGER);
+    if file.exists() {
+        return Ok(file);
+    }
+    let what = format!("{} is missing: there are no books", file.display());
+    let mend = "restore it from a backup; a new bank makes it when semper serve opens it first";
+    Err(Report::input(what, mend))
+}
+
 /// Works the books out again and names every row that does not fit.
 pub fn audit(home: &Path, recompute: bool, as_json: bool) -> Result<(), Report> {
-    let (file, now) = (Home::open(home)?.path().join(LEDGER), Timestamp::now());
+    let (file, now) = (file(home)?, Timestamp::now());
     let recomputed = match recompute {
         true => Ledger::open(&file)?.recompute()?,
         false => 0,
@@ -65,7 +77,7 @@ pub fn correct(
         let what = format!("the text has {} characters", words.chars().count());
         return Err(Report::input(what, format!("write one to {WORDS} characters")));
     }
-    let ledger = Ledger::open(&Home::open(home)?.path().join(LEDGER))?;
+    let ledger = Ledger::open(&file(home)?)?;
     let entry = ledger.correct(&from, &to, amount, &words, Timestamp::now())?;
     if as_json {
         return print::json(&json!({ "entry": entry, "from": accounts[0], "to": accounts[1] }));

@@ -3,14 +3,14 @@
 use std::path::Path;
 use std::time::Duration;
 
-use semper_base::cert::{Bounds, Crl};
+use semper_base::cert::{Bounds, CertError, Crl};
 use semper_base::text::readable;
-use semper_base::{Certificate, Report, Role};
-use semper_roles::ca::{Ca, REQUEST};
+use semper_base::{Certificate, Mend as _, Report, Role};
+use semper_roles::ca::{Ca, REQUEST, ROOT, Revoked};
 use serde_json::json;
 
 use crate::arguments::CaCommand;
-use crate::home::certificate;
+use crate::home::{certificate, root_certificate};
 use crate::print;
 
 pub fn run(command: &CaCommand) -> Result<(), Report> {
@@ -37,21 +37,24 @@ fn init(home: &Path, name: &str, servers: &[String], below: Option<&Path>) -> Re
     let place = home.display();
     let Some(root) = below else {
         Ca::create(home, name, servers)?;
-        print::line(&format!("{place} is ready; give its root.pem to everybody"));
+        let mut words = format!("{place} is ready; give its root.pem to everybody");
         if servers.is_empty() {
-            print::line("it has no server: keep it off line, and have it certify authorities");
+            words += "\nit has no server: keep it off line, and have it certify authorities";
         }
-        return Ok(());
+        return print::said(&words, &json!({ "home": home, "root": home.join(ROOT) }));
     };
     if servers.is_empty() {
         let what = "an authority below a root has a server";
         return Err(Report::input(what, "give its names with --server"));
     }
-    Ca::begin_below(home, name, servers, &certificate(root)?)?;
-    print::line(&format!("{place}/{REQUEST} is for the root to certify, on its own machine:"));
-    print::line(&format!("  semper ca certify --home ROOT --request {REQUEST} --out ca.pem"));
-    print::line(&format!("and then here: semper ca install --home {place} --certificate ca.pem"));
-    Ok(())
+    Ca::begin_below(home, name, servers, &root_certificate(root)?)?;
+    let words = format!(
+        "{place}/{REQUEST} is for the root to certify, and the root has a list to sign, on its own machine:\n  \
+         semper ca certify --home ROOT --request {REQUEST} --out ca.pem\n  \
+         semper ca crl --home ROOT --out root.crl\n\
+         and then here: semper ca install --home {place} --certificate ca.pem --list root.crl"
+    );
+    print::said(&words, &json!({ "home": home, "request": home.join(REQUEST) }))
 }
 
 fn certify(
@@ -67,48 +70,65 @@ fn certify(
     let bounds = Bounds { roles, names: dns.to_vec(), below: 0 };
     let chain = Ca::open(home)?.certify(&print::read(request)?, bounds, of_days(days))?;
     write(out, &Certificate::chain_to_pem(&chain))?;
-    let (name, until) = (chain[0].subject(), chain[0].validity().1.date());
-    print::line(&format!("{}: {name} may certify until {until}", out.display()));
-    Ok(())
+    let (name, until) = (chain[0].subject(), chain[0].validity().1);
+    let words = format!("{}: {name} may certify until {}", out.display(), until.date());
+    let serial = chain[0].serial();
+    let value = json!({ "file": out, "name": name, "serial": serial, "until": until });
+    print::said(&words, &value)
 }
 
 fn install(home: &Path, chain: Option<&Path>, list: Option<&Path>) -> Result<(), Report> {
-    if let Some(file) = chain {
-        let chain = Certificate::chain_from_pem(&print::read(file)?).map_err(|error| {
-            Report::input(
-                format!("{}: {error}", file.display()),
-                "give what the root has certified",
-            )
-        })?;
-        Ca::install(home, &chain)?;
-        let until = chain[0].validity().1.date();
-        print::line(&format!("{} may certify until {until}", home.display()));
+    if chain.is_none() && list.is_none() {
+        let what = "there is nothing to install";
+        return Err(Report::input(what, "give --certificate, or --list, or both"));
     }
-    if let Some(file) = list {
-        let list = Crl::from_pem(&print::read(file)?).map_err(|error| {
-            Report::input(format!("{}: {error}", file.display()), "semper ca crl makes it")
-        })?;
-        Ca::show_list(home, &list)?;
+    // Both are read before either is taken up.
+    let wrong = |file: &Path, error: CertError, mend: &str| {
+        Report::input(format!("{}: {error}", file.display()), mend)
+    };
+    let chain = chain.map(|file| {
+        Certificate::chain_from_pem(&print::read(file)?)
+            .map_err(|error| wrong(file, error, "give what semper ca certify has made"))
+    });
+    let list = list.map(|file| {
+        Crl::from_pem(&print::read(file)?)
+            .map_err(|error| wrong(file, error, "semper ca crl makes it"))
+    });
+    let (chain, list) = (chain.transpose()?, list.transpose()?);
+    let lack = Ca::install(home, chain.as_deref(), list.as_ref())?;
+    let mut words = Vec::new();
+    let until = chain.as_ref().map(|it| it[0].validity().1);
+    if let Some(until) = until {
+        words.push(format!("{} may certify until {}", home.display(), until.date()));
+    }
+    if let Some(list) = &list {
         let (number, until) = (list.number(), list.next_update().date());
-        print::line(&format!("the root's list number {number} is shown; it is good until {until}"));
+        words.push(format!("the root's list number {number} is shown; it is good until {until}"));
     }
-    match (chain, list) {
-        (None, None) => {
-            let what = "there is nothing to install";
-            Err(Report::input(what, "give --certificate, or --list, or both"))
-        }
-        _ => Ok(()),
+    if let Some(lack) = &lack {
+        words.push(format!("CAUTION: {lack}\n  try  {}", lack.mend()));
     }
+    let value = json!({
+        "home": home,
+        "until": until,
+        "list": list.as_ref().map(|it| json!({ "number": it.number(), "until": it.next_update() })),
+        "caution": lack.map(|it| it.to_string()),
+    });
+    print::said(&words.join("\n"), &value)
 }
 
 fn crl(home: &Path, out: &Path, days: u32) -> Result<(), Report> {
     let list = Ca::open(home)?.list_for(of_days(days))?;
     write(out, &list.to_pem())?;
     let (number, count) = (list.number(), list.withdrawn().len());
-    let until = list.next_update().date();
-    let out = out.display();
-    print::line(&format!("{out}: list number {number}, {count} withdrawn, good until {until}"));
-    Ok(())
+    let until = list.next_update();
+    let words = format!(
+        "{}: list number {number}, {count} withdrawn, good until {}",
+        out.display(),
+        until.date()
+    );
+    let value = json!({ "file": out, "number": number, "withdrawn": count, "until": until });
+    print::said(&words, &value)
 }
 
 fn invite(
@@ -156,21 +176,24 @@ fn list(home: &Path, json: bool) -> Result<(), Report> {
 }
 
 fn revoke(home: &Path, serial: Option<&str>, file: Option<&Path>) -> Result<(), Report> {
-    let serial = match (serial, file) {
-        (Some(serial), _) => serial.to_owned(),
-        (None, Some(file)) => certificate(file)?.serial(),
+    let ca = Ca::open(home)?;
+    let Revoked { serial, left } = match (serial, file) {
+        (Some(serial), _) => ca.revoke(serial)?,
+        (None, Some(file)) => ca.revoke_certificate(&certificate(file)?)?,
         (None, None) => return Err(Report::input("which certificate?", "semper ca revoke --help")),
     };
-    let left = Ca::open(home)?.revoke(&serial)?;
-    print::line(&format!("certificate {serial} is on the list from now on"));
+    let mut words = format!("certificate {serial} is on the list from now on");
+    let mut renewed = Vec::new();
     for it in left {
-        let (next, until) = (it.serial(), it.validity().1.date());
-        print::line(&format!("CAUTION: it was renewed as {next}, which holds until {until}"));
-        print::line(&format!(
-            "         semper ca revoke --serial {next}, if that was not its owner"
-        ));
+        let (next, until) = (it.serial(), it.validity().1);
+        words += &format!(
+            "\nCAUTION: it was renewed as {next}, which holds until {}\n         semper ca revoke \
+             --serial {next}, if that was not its owner",
+            until.date()
+        );
+        renewed.push(json!({ "serial": next, "until": until }));
     }
-    Ok(())
+    print::said(&words, &json!({ "serial": serial, "renewed": renewed }))
 }
 
 fn write(out: &Path, text: &str) -> Result<(), Report> {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use semper_archive::{Archive, Home, Write};
 use semper_bank_protocol::{
-    self as bank_protocol, AccountAction, AccountRequest, AccountView, Answer,
+    self as bank_protocol, AccountAction, AccountRequest, AccountView, Answer, Refusal,
 };
 use semper_base::cert::{Revocation, Roots};
 use semper_base::{Certificate, Currency, Digest, Identity, Report, Timestamp, keys, text};
@@ -17,6 +17,7 @@ use semper_roles::web::WebRefusal;
 use semper_tinguin::keystore::{self, Keystore};
 use semper_trust::TrustFile;
 use semper_trust::trustfile::BelievedThirdParty;
+use serde_json::{Value, json};
 
 use crate::address;
 use crate::arguments::{AccountArguments, InitArguments, RegisterArguments};
@@ -30,7 +31,7 @@ const PREFERENCES: [&str; 5] = ["name", "street", "postcode", "city", "country"]
 
 pub fn init(arguments: &InitArguments) -> Result<(), Report> {
     // Everything that can be wrong is looked at before anything is made.
-    let root = certificate(&arguments.authority)?;
+    let root = root_certificate(&arguments.authority)?;
     let mut evaluators = Vec::new();
     for entry in &arguments.evaluator {
         let (name, file) = entry.split_once('=').ok_or_else(|| {
@@ -41,7 +42,7 @@ pub fn init(arguments: &InitArguments) -> Result<(), Report> {
             let what = format!("“{name}” cannot name an organisation here");
             return Err(Report::input(what, "use small letters and hyphens"));
         }
-        evaluators.push((name.to_owned(), certificate(Path::new(file))?));
+        evaluators.push((name.to_owned(), root_certificate(Path::new(file))?));
     }
     let mut trust = trust_file(&evaluators);
     for file in &arguments.third_party {
@@ -76,12 +77,8 @@ pub fn init(arguments: &InitArguments) -> Result<(), Report> {
         payment: PaymentConfig::default(),
     };
     party::write_config(&home, &config)?;
-    print::line(&format!(
-        "{} is ready; whom you believe stands in {}",
-        path.display(),
-        party::TRUST
-    ));
-    Ok(())
+    let words = format!("{} is ready; whom you believe stands in {}", path.display(), party::TRUST);
+    print::said(&words, &json!({ "home": path, "trust": home.path().join(party::TRUST) }))
 }
 
 /// What a third party has printed for trust files, if that is what it is; and its keys, the newest
@@ -123,6 +120,21 @@ fn trust_file(evaluators: &[(String, Certificate)]) -> String {
     text
 }
 
+/// The first certificate of a file, if it is one to believe others by: an authority's or an
+/// organisation's root. A party's certificate in its place would vouch for nobody.
+pub(crate) fn root_certificate(file: &Path) -> Result<Certificate, Report> {
+    let certificate = certificate(file)?;
+    if certificate.is_authority() {
+        return Ok(certificate);
+    }
+    let (subject, issuer) = (certificate.subject(), certificate.issuer());
+    let what = format!(
+        "{} is no root: it is the certificate of “{subject}”, which may certify nobody",
+        file.display()
+    );
+    Err(Report::input(what, format!("give the root certificate of “{issuer}”, root.pem")))
+}
+
 /// The first certificate of a file.
 pub(crate) fn certificate(file: &Path) -> Result<Certificate, Report> {
     Ok(certificates(file)?.swap_remove(0))
@@ -151,12 +163,16 @@ fn register_request(arguments: &RegisterArguments, request: &Path) -> Result<(),
         ));
     };
     let pem = print::read(request)?;
-    let roots = Roots::new(vec![certificate(authority)?]);
+    let roots = Roots::new(vec![root_certificate(authority)?]);
     let asked = registration(arguments, pem)?;
     let chain = ask_authority(&Client::new(&roots), &arguments.ca, asked)?;
     write_chain(out, &chain)?;
-    print::line(&format!("certified: {}", out.display()));
-    Ok(())
+    let words = format!("certified: {}", out.display());
+    let (name, until) = (chain[0].subject(), chain[0].validity().1);
+    print::said(
+        &words,
+        &json!({ "file": out, "name": name, "roles": chain[0].roles(), "until": until }),
+    )
 }
 
 fn register_home(arguments: &RegisterArguments, home: &Path) -> Result<(), Report> {
@@ -180,12 +196,22 @@ fn register_home(arguments: &RegisterArguments, home: &Path) -> Result<(), Repor
     if let Some(out) = &arguments.out {
         write_chain(out, &chain)?;
     }
-    install(&party, &tinguin, chain, &identity)?;
+    let mut words = vec![install(&party, &tinguin, chain, &identity)?];
     let ca = address::https(&arguments.ca, "authority")?;
     let mut lists = vec![format!("{ca}{CRL}")];
     // An authority below a root shows the root's list, too.
     lists.extend(below.then(|| format!("{ca}{CRL_OF_ROOT}")));
-    ask_for_revoked(&party, lists)
+    let asked = ask_for_revoked(&party, lists)?;
+    if let Some(lists) = asked {
+        words.push(format!("revoked certificates are asked for at {}", lists.join(" and ")));
+    }
+    print::said(&words.join("\n"), &as_json(&identity))
+}
+
+/// Who has been certified, for machines.
+pub(crate) fn as_json(identity: &Identity) -> Value {
+    let (name, role, root) = (&identity.name, identity.role, &identity.root);
+    json!({ "name": name, "role": role, "by": root, "until": identity.certificate.validity().1 })
 }
 
 fn write_chain(out: &Path, chain: &[Certificate]) -> Result<(), Report> {
@@ -194,13 +220,13 @@ fn write_chain(out: &Path, chain: &[Certificate]) -> Result<(), Report> {
     })
 }
 
-/// Has the TINGUIN use a certificate from now on, and keeps it as evidence.
+/// Has the TINGUIN use a certificate from now on, and keeps it as evidence; what there is to say.
 pub(crate) fn install(
     party: &Party,
     tinguin: &semper_tinguin_protocol::Client,
     chain: Vec<Certificate>,
     identity: &Identity,
-) -> Result<(), Report> {
+) -> Result<String, Report> {
     let leaf = &identity.certificate;
     let until = leaf.validity().1.date();
     let summary = format!("certificate as {}, until {until}", identity.role);
@@ -210,15 +236,15 @@ pub(crate) fn install(
     party.archive.commit(vec![write])?;
     tinguin.install_certificate(chain)?;
     let (name, role, root) = (&identity.name, identity.role, &identity.root);
-    print::line(&format!("{name} is certified as {role} by {root}, until {until}"));
-    Ok(())
+    Ok(format!("{name} is certified as {role} by {root}, until {until}"))
 }
 
 /// Has a home that asks no list for revoked certificates ask the one of the authority that has
-/// certified it. An authority without a list is no reason to fail.
-fn ask_for_revoked(party: &Party, lists: Vec<String>) -> Result<(), Report> {
+/// certified it; the lists that it asks from then on. An authority without a list is no reason to
+/// fail.
+fn ask_for_revoked(party: &Party, lists: Vec<String>) -> Result<Option<Vec<String>>, Report> {
     if !party.trust.crls.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let trust = TrustFile { crls: lists.clone(), ..party.trust.clone() };
     if let Some(error) = party.lists.refresh(&party.net(), &trust, None).first() {
@@ -227,11 +253,10 @@ fn ask_for_revoked(party: &Party, lists: Vec<String>) -> Result<(), Report> {
             "         give an authority's list under crls in {}",
             party::TRUST
         ));
-        return Ok(());
+        return Ok(None);
     }
     trust::ask_for_revoked(party.home.path(), &lists)?;
-    print::line(&format!("revoked certificates are asked for at {}", lists.join(" and ")));
-    Ok(())
+    Ok(Some(lists))
 }
 
 /// What an authority is asked, and where.
@@ -373,7 +398,7 @@ pub(crate) fn ask_bank(
         }),
         Answer::Refused(refusal) => {
             let what = format!("the bank refuses: {}", refusal.words);
-            Err(Report::refusal(what, "ask the bank"))
+            Err(Report::refusal(what, mend(refusal.code)))
         }
         Answer::Away { refusal: Some(refusal), .. } => {
             let what = format!("not now: {}", refusal.words);
@@ -383,6 +408,20 @@ pub(crate) fn ask_bank(
             let what = format!("{bank} answers with status {status}");
             Err(Report::refusal(what, "check the address"))
         }
+    }
+}
+
+/// What helps against a bank's refusal of a request about an account.
+fn mend(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::Untrusted => {
+            "semper register with an authority that the bank believes; semper renew, where the \
+             certificate is over"
+        }
+        Refusal::OtherBank => {
+            "give the bank's certified name with --name, as the bank says it here"
+        }
+        _ => "ask the bank",
     }
 }
 

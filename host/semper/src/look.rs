@@ -176,11 +176,12 @@ fn export(home: &Path, deal: &str, out: &Path, open: bool) -> Result<(), Report>
     let export = evidence::export(&party.archive, row, bundle.as_ref())?;
     let text = serde_json::to_string_pretty(&export)
         .map_err(|error| Report::refusal(error, "report this to the project"))?;
-    std::fs::write(out, text).map_err(|error| {
+    print::write_private(out, text.as_bytes()).map_err(|error| {
         Report::input(format!("{}: {error}", out.display()), "choose another --out")
     })?;
-    print::line(&format!("{} signed structures in {}", export.evidence.len(), out.display()));
-    Ok(())
+    let count = export.evidence.len();
+    let words = format!("{count} signed structures in {}", out.display());
+    print::said(&words, &json!({ "file": out, "evidence": count }))
 }
 
 fn save(home: &Path, number: i64, out: &Path) -> Result<(), Report> {
@@ -190,11 +191,11 @@ fn save(home: &Path, number: i64, out: &Path) -> Result<(), Report> {
         let what = format!("there is no evidence with number {number}");
         Report::input(what, "semper archive list shows the numbers")
     })?;
-    std::fs::write(out, &item.bytes).map_err(|error| {
+    print::write_private(out, &item.bytes).map_err(|error| {
         Report::input(format!("{}: {error}", out.display()), "choose another --out")
     })?;
-    print::line(&format!("{}: {}", item.kind, item.summary));
-    Ok(())
+    let words = format!("{}: {}", item.kind, item.summary);
+    print::said(&words, &json!({ "file": out, "kind": item.kind, "summary": item.summary }))
 }
 
 /// Who keeps an exchange waiting, as it is shown.

@@ -42,19 +42,32 @@ mod trust;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use clap::error::ErrorKind;
 use semper_base::{Report, text};
 
 use arguments::{AccountCommand, Arguments, BankCommand, CatalogueCommand, Command};
 
 fn main() -> ExitCode {
-    let done = text::arguments(std::env::args_os()).and_then(|()| run(Arguments::parse().command));
-    match done {
+    // Looked for by hand: arguments that cannot be read are an error, too.
+    if std::env::args_os().skip(1).take_while(|it| it != "--").any(|it| it == "--json") {
+        print::for_machines();
+    }
+    match text::arguments(std::env::args_os()).and_then(|()| arguments()).and_then(run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(report) => {
-            print::note(&report);
+            print::error(&report);
             ExitCode::from(report.code)
         }
     }
+}
+
+/// What the person has typed. Help is printed here, and so is what she may have meant.
+fn arguments() -> Result<Command, Report> {
+    Arguments::try_parse().map(|it| it.command).map_err(|error| match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => error.exit(),
+        _ if !print::is_for_machines() => error.exit(),
+        _ => Report::of_arguments(&error.render().to_string()),
+    })
 }
 
 fn run(command: Command) -> Result<(), Report> {

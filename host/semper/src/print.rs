@@ -1,12 +1,48 @@
 //! Printing: JSON for machines, text for people, and small helpers that commands share.
+//!
+//! `--json` is one word for every command: the answer is JSON on standard output then, and what went
+//! wrong is one line of JSON on standard error.
 
 use std::fmt::Display;
 use std::io::Write as _;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use semper_base::{Report, text};
 use serde::Serialize;
+use serde_json::Value;
 use zeroize::Zeroizing;
+
+/// Whether answers and errors are for machines.
+static MACHINE: AtomicBool = AtomicBool::new(false);
+
+/// From now on answers and errors are for machines.
+pub fn for_machines() {
+    MACHINE.store(true, Ordering::Relaxed);
+}
+
+/// Whether they are.
+pub fn is_for_machines() -> bool {
+    MACHINE.load(Ordering::Relaxed)
+}
+
+/// Prints an answer, in the form that was asked for.
+pub fn said(words: &str, value: &Value) -> Result<(), Report> {
+    if is_for_machines() {
+        return json(value);
+    }
+    line(words);
+    Ok(())
+}
+
+/// Says what went wrong, on standard error, in the form that was asked for.
+pub fn error(report: &Report) {
+    if is_for_machines() {
+        note(text::json(&serde_json::to_string(report).unwrap_or_default()));
+    } else {
+        note(report);
+    }
+}
 
 /// Prints a value as JSON.
 pub fn json<T: Serialize>(value: &T) -> Result<(), Report> {
@@ -32,6 +68,19 @@ pub fn note(words: impl Display) {
 pub fn read(file: &Path) -> Result<String, Report> {
     std::fs::read_to_string(file)
         .map_err(|error| Report::input(format!("{}: {error}", file.display()), "check the path"))
+}
+
+/// Writes a file that may hold what is nobody else's business, for its owner alone; one that was
+/// there becomes its owner's alone.
+pub fn write_private(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+    let mut options = std::fs::OpenOptions::new();
+    let mut out = options.write(true).create(true).truncate(true).mode(0o600).open(file)?;
+    // A pipe or a terminal is not ours to change.
+    if out.metadata()?.is_file() {
+        out.set_permissions(std::fs::Permissions::from_mode(0o600))?;
+    }
+    out.write_all(bytes)
 }
 
 /// The pass-phrase: from a file that only its owner can read, or asked for.

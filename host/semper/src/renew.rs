@@ -14,6 +14,7 @@ use semper_base::{Certificate, Identity, Report, Role, SigningKey, Timestamp};
 use semper_net::Client;
 use semper_roles::ca::RENEW;
 use semper_roles::party::Party;
+use serde_json::json;
 
 use crate::arguments::RenewArguments;
 use crate::home::{self, Asked};
@@ -43,16 +44,17 @@ fn of_home(ca: &str, home: &Path) -> Result<(), Report> {
     let chain = asked(&party.net(), ca, tinguin.renew()?)?;
     let verifier = party.trust.authorities.asking(Revocation::OWN);
     let identity = accepted(&verifier, &chain, &name)?;
+    let mut words = Vec::new();
     // First: the bank must believe the new key before the old one is out of use.
     if let Some(purse) = &party.config.payment.purse {
         let to = identity.key.id();
         let what = AccountAction::HandOver { account: purse.account.clone(), to };
         home::ask_bank(&party, &purse.bank, &purse.name, what)?;
-        print::line(&format!("{} knows the new key of {}", purse.name, purse.account));
+        words.push(format!("{} knows the new key of {}", purse.name, purse.account));
     }
-    home::install(&party, &tinguin, chain, &identity)?;
-    print::line("deals that run go on by the key that they began with");
-    Ok(())
+    words.push(home::install(&party, &tinguin, chain, &identity)?);
+    words.push("deals that run go on by the key that they began with".into());
+    print::said(&words.join("\n"), &home::as_json(&identity))
 }
 
 fn asked(net: &Client, ca: &str, signed: Vec<u8>) -> Result<Vec<Certificate>, Report> {
@@ -81,8 +83,9 @@ struct Files {
 impl Files {
     fn renew(&self, ca: &str, authority: &Path) -> Result<(), Report> {
         if self.finish()? {
-            print::line("a renewal that had been interrupted is done");
-            return Ok(());
+            let words = "a renewal that had been interrupted is done";
+            let files = json!({ "key": self.key, "certificate": self.certificate });
+            return print::said(words, &files);
         }
         let old = key(&self.key)?;
         let chain = home::certificates(&self.certificate)?;
@@ -114,10 +117,14 @@ impl Files {
         write(&beside(&self.certificate, "next"), pem.as_bytes())?;
         self.finish()?;
         let until = identity.certificate.validity().1.date();
-        print::line(&format!("{} is certified as {} until {until}", identity.name, identity.role));
         let old = [&self.key, &self.certificate].map(|it| beside(it, "old").display().to_string());
-        print::line(&format!("the old ones are {} and {}", old[0], old[1]));
-        Ok(())
+        let words = format!(
+            "{} is certified as {} until {until}\nthe old ones are {} and {}",
+            identity.name, identity.role, old[0], old[1]
+        );
+        let mut value = home::as_json(&identity);
+        value["old"] = json!(old);
+        print::said(&words, &value)
     }
 
     /// Puts the next key and its certificate in their places, once both are there; whether they

@@ -3,12 +3,11 @@
 use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use semper_archive::Home;
+use semper_archive::{Home, HomeKind};
 use semper_base::cert::{Revocation, Roots};
 use semper_base::{Amount, Certificate, Currency, Report, Role, SigningKey, Timestamp};
 use semper_keeper::Keeper;
 use semper_ledger::{AccountId, Ledger, NotAnAccount};
-use semper_roles::bank::LEDGER;
 use semper_roles::catalogue::{self, Catalogue};
 use semper_roles::config::{LogFormat, ServerConfig};
 use semper_roles::log::Log;
@@ -16,7 +15,8 @@ use semper_roles::server::Server;
 use semper_roles::witness::WitnessRole;
 use serde_json::json;
 
-use crate::{logging, print};
+use crate::home::root_certificate;
+use crate::{books, logging, print};
 
 pub fn serve(file: &Path, check: bool) -> Result<(), Report> {
     if check {
@@ -38,11 +38,11 @@ fn mistakes(file: &Path) -> Result<(), Report> {
     logging::begin(LogFormat::Text);
     let mut wrong: Vec<Report> = ServerConfig::mistakes(file).into_iter().map(Into::into).collect();
     let Some(mut last) = wrong.pop() else {
-        print::line(&format!("{} is right", file.display()));
-        return Ok(());
+        let words = format!("{} is right", file.display());
+        return print::said(&words, &json!({ "file": file, "right": true }));
     };
     for report in wrong {
-        print::note(&report);
+        print::error(&report);
         // Wrong input is what the person can mend.
         last.code = last.code.max(report.code);
     }
@@ -50,15 +50,13 @@ fn mistakes(file: &Path) -> Result<(), Report> {
 }
 
 pub fn log_init(home: &Path, origin: &str) -> Result<(), Report> {
-    let key = Log::create(home, origin)?;
-    print::line(&format!("{key}"));
-    Ok(())
+    let key = Log::create(home, origin)?.to_string();
+    print::said(&key, &json!({ "home": home, "key": key }))
 }
 
 pub fn witness_init(home: &Path, name: &str) -> Result<(), Report> {
-    let key = WitnessRole::create(home, name)?;
-    print::line(&format!("{key}"));
-    Ok(())
+    let key = WitnessRole::create(home, name)?.to_string();
+    print::said(&key, &json!({ "home": home, "key": key }))
 }
 
 pub fn bank_init(
@@ -74,16 +72,21 @@ pub fn bank_init(
     let read = |file: &Path| {
         Certificate::chain_from_pem(&print::read(file)?).map_err(|error| wrong(file, &error))
     };
-    let (own, root) = (read(certificate)?, read(authority)?);
+    let (own, root) = (read(certificate)?, root_certificate(authority)?);
     if own[0].key().ok() != Some(signing.public()) {
         return Err(wrong(certificate, &"it does not belong to the key"));
     }
+    // Said here rather than when the bank does not start.
+    let verifier = Roots::new(vec![root.clone()]).asking(Revocation::OWN);
+    verifier.verify(&own, Role::Bank, Timestamp::now()).map_err(|error| {
+        Report::input(error, "semper ca invite --role bank, then register again")
+    })?;
     let home = Home::create(home)?;
     home.write("bank.key", signing.to_pem().as_bytes())?;
     home.write("bank.pem", Certificate::chain_to_pem(&own).as_bytes())?;
-    home.write("root.pem", root[0].to_pem().as_bytes())?;
-    print::line(&format!("{} is ready", home.path().display()));
-    Ok(())
+    home.write("root.pem", root.to_pem().as_bytes())?;
+    let words = format!("{} is ready", home.path().display());
+    print::said(&words, &json!({ "home": home.path(), "bank": own[0].subject() }))
 }
 
 pub fn bank_fund(home: &Path, account: &str, amount: &str, json: bool) -> Result<(), Report> {
@@ -91,8 +94,7 @@ pub fn bank_fund(home: &Path, account: &str, amount: &str, json: bool) -> Result
     let account: AccountId = account
         .parse()
         .map_err(|error: NotAnAccount| Report::input(error, "give a customer's account"))?;
-    let home = Home::open(home)?;
-    let ledger = Ledger::open(&home.path().join(LEDGER))?;
+    let ledger = Ledger::open(&books::file(home)?)?;
     let entry = ledger.fund(&account, amount, Timestamp::now())?;
     let balance = ledger.account(&account)?.balance;
     if json {
@@ -115,21 +117,22 @@ pub fn bank_hand_over(home: &Path, account: &str, certificate: &Path) -> Result<
     };
     let chain = Certificate::chain_from_pem(&print::read(certificate)?);
     let chain = chain.map_err(|error| wrong(&error))?;
+    let books = books::file(home)?;
     let home = Home::open(home)?;
     let root = Certificate::from_pem(&home.read("root.pem")?).map_err(|error| wrong(&error))?;
     // The operator has looked whether it holds: the customer stands before her.
     let verifier = Roots::new(vec![root]).asking(Revocation::Unasked("the operator has looked"));
     let roles = [Role::Buyer, Role::Merchant];
     let holder = verifier.verify_as(&chain, &roles, Timestamp::now()).map_err(|it| wrong(&it))?;
-    let ledger = Ledger::open(&home.path().join(LEDGER))?;
+    let ledger = Ledger::open(&books)?;
     let kept = ledger.account(&account)?;
     if kept.holder != holder.name {
         let what = format!("{account} is held by “{}”, not by “{}”", kept.holder, holder.name);
         return Err(Report::refusal(what, "compare the names"));
     }
     ledger.replace_keys(&account, holder.key.id())?;
-    print::line(&format!("{account} is {}'s by the new key alone", holder.name));
-    Ok(())
+    let words = format!("{account} is {}'s by the new key alone", holder.name);
+    print::said(&words, &json!({ "account": account.as_str(), "holder": holder.name }))
 }
 
 pub fn catalogue_import(
@@ -139,7 +142,7 @@ pub fn catalogue_import(
     dry: bool,
     json: bool,
 ) -> Result<(), Report> {
-    let home = Home::open(home)?;
+    let home = Home::of(home, HomeKind::Party)?;
     let unread =
         |why: String| Report::input(format!("{}: {why}", file.display()), "check the path");
     let size = file.metadata().map_err(|error| unread(error.to_string()))?.len();

@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-use semper_archive::Home;
+use semper_archive::{Home, HomeKind};
 use semper_base::Report;
 use semper_face_scripted::Scripted;
 use semper_face_terminal::TerminalFace;
@@ -28,7 +28,7 @@ const LAST: Duration = Duration::from_millis(500);
 const TRIES: u32 = 5;
 
 pub fn run(arguments: &TinguinArguments) -> Result<(), Report> {
-    let home = Home::open(&arguments.home.home)?;
+    let home = Home::of(&arguments.home.home, HomeKind::Party)?;
     let config = party::read_config(&home)?;
     let stored = home.read_secret(keystore::FILE)?;
     // A rules file that is wrong is found before the pass-phrase is asked for.

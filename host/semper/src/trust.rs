@@ -2,11 +2,12 @@
 
 mod cases;
 mod explain;
+mod listed;
 mod third_party;
 
 use std::path::Path;
 
-use semper_archive::Home;
+use semper_archive::{Home, HomeKind};
 use semper_base::{Certificate, Report, SystemClock};
 use semper_roles::party::{self, Party};
 use semper_tlog::VerifierKey;
@@ -15,6 +16,7 @@ use serde_json::json;
 use toml_edit::{Array, DocumentMut, Item, Table, value};
 
 use crate::arguments::{TrustAdd, TrustCommand};
+use crate::home::root_certificate;
 use crate::print;
 
 pub fn trust(command: &TrustCommand) -> Result<(), Report> {
@@ -29,99 +31,34 @@ pub fn trust(command: &TrustCommand) -> Result<(), Report> {
 
 fn list(home: &Path, json: bool) -> Result<(), Report> {
     let party = Party::open(home)?;
-    let trust = &party.trust;
     let lists = semper_commerce::lists::Lists::open(
         std::sync::Arc::clone(&party.home),
         party.archive.clone(),
-        trust,
+        &party.trust,
         std::sync::Arc::new(SystemClock),
     );
     let knowledge = lists.knowledge("", "")?;
-    let authorities: Vec<_> = trust
-        .authorities
-        .certificates()
-        .iter()
-        .map(|it| json!({ "name": it.subject(), "digest": it.digest(), "until": it.validity().1 }))
-        .collect();
-    let evaluators: Vec<_> = trust
-        .evaluators
-        .iter()
-        .map(|(name, it)| {
-            let list = knowledge
-                .list_of(name)
-                .map(|it| json!({ "number": it.list.number, "next_update": it.list.next_update }));
-            json!({
-                "name": name,
-                "criteria": it.criteria,
-                "delegates": it.delegates,
-                "former_roots": it.former.iter().map(|it| json!({
-                    "digest": it.root.digest(),
-                    "until": it.until,
-                })).collect::<Vec<_>>(),
-                "revocations": it.revocations,
-                "list": list,
-            })
-        })
-        .collect();
-    let value = json!({
-        "authorities": authorities,
-        "evaluators": evaluators,
-        "require": trust.require,
-        "logs": trust.logs.keys().collect::<Vec<_>>(),
-        "third_parties": trust.third_parties.iter().map(third_party::json).collect::<Vec<_>>(),
-        "transparency": trust.transparency,
-        "country": trust.country,
-        "policies": trust.policies.len(),
-    });
+    let policies = policies(&party.home)?;
     if json {
-        return print::json(&value);
+        return print::json(&listed::as_json(&party.trust, &knowledge, &policies));
     }
-    for it in trust.authorities.certificates() {
-        print::line(&format!("authority   {} (until {})", it.subject(), it.validity().1.date()));
-    }
-    for (name, it) in &trust.evaluators {
-        print::line(&format!("evaluator   {name}, for {}", it.criteria.join(", ")));
-        for former in &it.former {
-            let (root, until) = (former.root.digest().short(), former.until);
-            print::line(&format!(
-                "            an earlier root of it, {root}, counts until {until}"
-            ));
-        }
-        if it.delegates > 0 {
-            print::line(&format!("            may delegate over {} steps", it.delegates));
-        }
-        match (&it.revocations, knowledge.list_of(name)) {
-            (None, _) => {}
-            (Some(url), None) => {
-                print::line(&format!("            its list at {url} is not known yet"))
-            }
-            (Some(_), Some(list)) => print::line(&format!(
-                "            its list has number {}, the next is due by {}",
-                list.list.number, list.list.next_update
-            )),
-        }
-    }
-    for it in &trust.require {
-        print::line(&format!(
-            "certified   is what {} of {} certify by {} at level {}",
-            it.threshold,
-            it.of.join(", "),
-            it.criteria,
-            it.level
-        ));
-    }
-    for (name, log) in &trust.logs {
-        print::line(&format!(
-            "log         {name}, {} of {} witnesses",
-            log.quorum,
-            log.witnesses.len()
-        ));
-    }
-    for it in &trust.third_parties {
-        print::line(&format!("third party {}, key {}", it.named.origin, it.named.sign.id()));
-    }
-    print::line(&format!("policies    {}", trust.policies.len()));
+    print::line(&listed::account(&party.trust, &knowledge, &policies));
     Ok(())
+}
+
+/// The files of policies that the trust file names; the project's own if it names none.
+fn policies(home: &Home) -> Result<Vec<String>, Report> {
+    let document = parsed(&home.read(party::TRUST)?)?;
+    let named = document.get("policies").and_then(Item::as_array);
+    let named: Vec<String> =
+        named.into_iter().flatten().filter_map(|it| Some(it.as_str()?.to_owned())).collect();
+    Ok(if named.is_empty() { vec!["ordinary.cedar".into()] } else { named })
+}
+
+fn parsed(text: &str) -> Result<DocumentMut, Report> {
+    text.parse().map_err(|error| {
+        Report::input(format!("{}: {error}", party::TRUST), "mend the file by hand first")
+    })
 }
 
 /// Changes the trust file: the text is edited, the result parsed, and only what parses is kept.
@@ -129,11 +66,8 @@ fn edit(
     home: &Path,
     change: impl FnOnce(&Home, &mut DocumentMut) -> Result<(), Report>,
 ) -> Result<(), Report> {
-    let home = Home::open(home)?;
-    let text = home.read(party::TRUST)?;
-    let mut document: DocumentMut = text.parse().map_err(|error| {
-        Report::input(format!("{}: {error}", party::TRUST), "mend the file by hand first")
-    })?;
+    let home = Home::of(home, HomeKind::Party)?;
+    let mut document = parsed(&home.read(party::TRUST)?)?;
     change(&home, &mut document)?;
     let text = document.to_string();
     TrustFile::parse(&text, |name| home.read(name).map_err(|error| error.to_string()))?;
@@ -160,51 +94,25 @@ fn table<'a>(document: &'a mut DocumentMut, name: &str) -> Result<&'a mut Table,
 }
 
 fn add(home: &Path, what: &TrustAdd) -> Result<(), Report> {
-    match what {
+    let (name, words) = match what {
         TrustAdd::Evaluator { name, root, criteria, revocations, delegates } => {
-            let plain =
-                !name.is_empty() && name.bytes().all(|c| c.is_ascii_lowercase() || c == b'-');
-            if !plain {
-                let what = format!("“{name}” cannot name an organisation here");
-                return Err(Report::input(what, "use small letters and hyphens"));
+            let mut own = Table::new();
+            own["root"] = value(format!("{name}.pem"));
+            own["criteria"] = value(criteria.iter().collect::<Array>());
+            if let Some(url) = revocations {
+                own["revocations"] = value(url.as_str());
             }
-            let pem = certificate(root)?;
-            edit(home, |home, document| {
-                let all = table(document, "evaluator")?;
-                if all.contains_key(name) {
-                    let what = format!("“{name}” is believed already");
-                    return Err(Report::input(what, "semper trust remove first"));
-                }
-                home.write(&format!("{name}.pem"), pem.as_bytes())?;
-                let mut own = Table::new();
-                own["root"] = value(format!("{name}.pem"));
-                own["criteria"] = value(criteria.iter().collect::<Array>());
-                if let Some(url) = revocations {
-                    own["revocations"] = value(url.as_str());
-                }
-                if *delegates > 0 {
-                    own["delegates"] = value(i64::from(*delegates));
-                }
-                all.insert(name, Item::Table(own));
-                Ok(())
-            })?;
-            print::line(&format!("{name} is believed; [[require]] says whether it is enough"));
+            if *delegates > 0 {
+                own["delegates"] = value(i64::from(*delegates));
+            }
+            add_evaluator(home, name, &root_certificate(root)?, own)?;
+            (name.clone(), format!("{name} is believed; [[require]] says whether it is enough"))
         }
         TrustAdd::Authority { root } => {
-            let pem = certificate(root)?;
-            let digest = Certificate::from_pem(&pem).map(|it| it.digest().short());
-            let file = format!("authority-{}.pem", digest.unwrap_or_default());
-            edit(home, |home, document| {
-                home.write(&file, pem.as_bytes())?;
-                let all = document["authorities"].as_array_mut().ok_or_else(|| {
-                    Report::input("authorities in the trust file is no list", "mend it by hand")
-                })?;
-                if !all.iter().any(|it| it.as_str() == Some(&file)) {
-                    all.push(file.as_str());
-                }
-                Ok(())
-            })?;
-            print::line(&format!("{file} is believed as an authority"));
+            let root = root_certificate(root)?;
+            let name = root.subject();
+            add_authority(home, &root)?;
+            (name.clone(), format!("“{name}” is believed as an authority"))
         }
         TrustAdd::ThirdParty { file } => third_party::add(home, file)?,
         TrustAdd::Log { key, url, witness, quorum } => {
@@ -222,22 +130,78 @@ fn add(home: &Path, what: &TrustAdd) -> Result<(), Report> {
                 table(document, "log")?.insert(&parsed.name, Item::Table(own));
                 Ok(())
             })?;
-            print::line(&format!(
-                "{} is believed; [transparency] says what must be in it",
-                parsed.name
-            ));
+            let words =
+                format!("{} is believed; [transparency] says what must be in it", parsed.name);
+            (parsed.name, words)
         }
-    }
-    Ok(())
+    };
+    print::said(&words, &json!({ "believed": name }))
 }
 
-/// Takes an evaluator or a log out, and out of what is required.
+fn add_evaluator(home: &Path, name: &str, root: &Certificate, own: Table) -> Result<(), Report> {
+    let plain = !name.is_empty() && name.bytes().all(|c| c.is_ascii_lowercase() || c == b'-');
+    if !plain {
+        let what = format!("“{name}” cannot name an organisation here");
+        return Err(Report::input(what, "use small letters and hyphens"));
+    }
+    edit(home, |home, document| {
+        let all = table(document, "evaluator")?;
+        if all.contains_key(name) {
+            let what = format!("“{name}” is believed already");
+            return Err(Report::input(what, "semper trust remove first"));
+        }
+        home.write(&format!("{name}.pem"), root.to_pem().as_bytes())?;
+        all.insert(name, Item::Table(own));
+        Ok(())
+    })
+}
+
+fn add_authority(home: &Path, root: &Certificate) -> Result<(), Report> {
+    let file = format!("authority-{}.pem", root.digest().short());
+    edit(home, |home, document| {
+        let known = authorities(home, document)?;
+        if let Some((file, _)) = known.iter().find(|it| it.1.digest() == root.digest()) {
+            let what = format!("“{}” is believed as an authority already: {file}", root.subject());
+            return Err(Report::input(what, "semper trust list shows whom you believe"));
+        }
+        home.write(&file, root.to_pem().as_bytes())?;
+        authorities_of(document)?.push(file.as_str());
+        Ok(())
+    })
+}
+
+/// The authorities that the trust file names: the file of each, and its certificate.
+fn authorities(
+    home: &Home,
+    document: &mut DocumentMut,
+) -> Result<Vec<(String, Certificate)>, Report> {
+    let files = authorities_of(document)?;
+    let files = files.iter().filter_map(|it| it.as_str().map(str::to_owned));
+    let read = |file: String| {
+        let pem = home.read(&file)?;
+        let root = Certificate::from_pem(&pem)
+            .map_err(|error| Report::input(format!("{file}: {error}"), "mend the file by hand"))?;
+        Ok((file, root))
+    };
+    files.map(read).collect()
+}
+
+fn authorities_of(document: &mut DocumentMut) -> Result<&mut Array, Report> {
+    document["authorities"]
+        .as_array_mut()
+        .ok_or_else(|| Report::input("authorities in the trust file is no list", "mend it by hand"))
+}
+
+/// Takes an authority, an evaluator, a log or a third party out, and out of what is required.
 fn remove(home: &Path, name: &str) -> Result<(), Report> {
-    edit(home, |_, document| {
+    edit(home, |home, document| {
         let mut found = table(document, "evaluator")?.remove(name).is_some();
         found |= table(document, "log")?.remove(name).is_some();
+        found |= remove_third_party(document, name);
+        found |= remove_authority(home, document, name)?;
         if !found {
-            let what = format!("there is no evaluator and no log “{name}”");
+            let what =
+                format!("there is no authority, no evaluator, no log and no third party “{name}”");
             return Err(Report::input(what, "semper trust list shows whom you believe"));
         }
         if let Some(all) = document.get_mut("require").and_then(Item::as_array_of_tables_mut) {
@@ -249,14 +213,37 @@ fn remove(home: &Path, name: &str) -> Result<(), Report> {
         }
         Ok(())
     })?;
-    print::line(&format!("{name} is no longer believed"));
-    Ok(())
+    print::said(&format!("{name} is no longer believed"), &json!({ "removed": name }))
 }
 
-fn certificate(file: &Path) -> Result<String, Report> {
-    let pem = print::read(file)?;
-    Certificate::from_pem(&pem).map_err(|error| {
-        Report::input(format!("{}: {error}", file.display()), "give a PEM certificate")
-    })?;
-    Ok(pem)
+fn remove_third_party(document: &mut DocumentMut, name: &str) -> bool {
+    let all = document.get_mut("third-party").and_then(Item::as_array_of_tables_mut);
+    let Some(all) = all else { return false };
+    let before = all.len();
+    all.retain(|it| it.get("origin").and_then(Item::as_str) != Some(name));
+    all.len() < before
+}
+
+/// Takes out the authority that has this name, this file or this digest; the last one stays, for
+/// without any nobody could be believed.
+fn remove_authority(home: &Home, document: &mut DocumentMut, name: &str) -> Result<bool, Report> {
+    let known = authorities(home, document)?;
+    let meant: Vec<&(String, Certificate)> = known
+        .iter()
+        .filter(|(file, root)| {
+            file == name || root.subject() == name || root.digest().to_string() == name
+        })
+        .collect();
+    let [(file, root)] = meant.as_slice() else {
+        let Some((_, root)) = meant.first() else { return Ok(false) };
+        let files: Vec<&str> = meant.iter().map(|it| it.0.as_str()).collect();
+        let what = format!("{} authorities are called “{}”", meant.len(), root.subject());
+        return Err(Report::input(what, format!("name the file of one: {}", files.join(", "))));
+    };
+    if known.len() == 1 {
+        let what = format!("“{}” is the only authority that you believe", root.subject());
+        return Err(Report::input(what, "semper trust add authority first"));
+    }
+    authorities_of(document)?.retain(|it| it.as_str() != Some(file));
+    Ok(true)
 }

@@ -245,7 +245,7 @@ fn buyer_side(market: &Market) {
         fails(&run(path, &open), 2, says);
     }
     // The bank publishes no terms.
-    fails(&run(path, &["buy", "--home", "anna", &market.bank_url()]), 1, "lacks");
+    fails(&run(path, &["buy", "--home", "anna", &market.bank_url()]), 1, "there is no bundle at");
     fails(&run(path, &["archive", "show", "--home", "anna", "ffff"]), 2, "there is no deal");
     fails(
         &run(path, &["preference", "--home", "anna", "--set", "shoe=42"]),
@@ -256,7 +256,11 @@ fn buyer_side(market: &Market) {
         let set = format!("country={value}");
         run(path, &["preference", "--home", "anna", "--set", &set, "--json"])
     };
-    fails(&country("Deutschland"), 2, "DE for Germany");
+    // For a program: one line of JSON.
+    let refused = country("Deutschland");
+    let said: serde_json::Value = serde_json::from_str(&refused.err).unwrap();
+    assert_eq!((refused.code, &said["code"]), (2, &serde_json::json!(2)));
+    assert!(said["mend"].as_str().unwrap().contains("DE for Germany"), "{said}");
     assert_eq!(country("de").json()["country"], "DE");
 
     std::fs::write(path.join("wrong"), "not the pass-phrase").unwrap();

@@ -6,6 +6,8 @@
 use std::path::Path;
 use std::process::Command;
 
+use semper_base::cert::Authority;
+use semper_base::{Certificate, Role, SigningKey, Timestamp};
 use semper_testkit::Binaries;
 use semper_testkit::process::{self, Output};
 use serde_json::Value;
@@ -21,6 +23,21 @@ impl Desk {
         let desk =
             Self { folder: tempfile::tempdir().unwrap(), binaries: Binaries::beside().unwrap() };
         desk.done(&["organisation", "--name", "Ada Author", "--out", "ada"]);
+        // She writes services and sells by them: each with a key of its own.
+        let root = |name: &str| desk.folder.path().join("ada").join(name);
+        let read = |name: &str| std::fs::read_to_string(root(name)).unwrap();
+        let key = SigningKey::from_pem(&read("root.key")).unwrap();
+        let certificate = Certificate::from_pem(&read("root.pem")).unwrap();
+        let authority = Authority::from_parts(certificate, key).unwrap();
+        for role in [Role::Author, Role::Merchant] {
+            let file = format!("ada/{role}.key");
+            desk.done(&["key", "--out", &file]);
+            let key = SigningKey::from_pem(&read(&format!("{role}.key"))).unwrap().public();
+            let now = Timestamp::now();
+            let until = now.after(std::time::Duration::from_secs(86_400));
+            let own = authority.issue("Ada Author", &key, role, &[], now, until).unwrap();
+            std::fs::write(root(&format!("{role}.pem")), own.to_pem()).unwrap();
+        }
         desk
     }
 
@@ -54,9 +71,9 @@ impl Desk {
             "--seller",
             &seller,
             "--key",
-            "ada/evaluator.key",
+            "ada/author.key",
             "--certificate",
-            "ada/evaluator.pem",
+            "ada/author.pem",
             "--out",
             name,
         ]);
@@ -72,9 +89,9 @@ impl Desk {
             "--description",
             &description,
             "--key",
-            "ada/evaluator.key",
+            "ada/merchant.key",
             "--certificate",
-            "ada/evaluator.pem",
+            "ada/merchant.pem",
         ]);
     }
 
@@ -322,9 +339,9 @@ fn a_new_service_in_rust_builds_and_plays_at_once() {
         "--bundle",
         "mine-bundle",
         "--key",
-        "ada/evaluator.key",
+        "ada/author.key",
         "--certificate",
-        "ada/evaluator.pem",
+        "ada/author.pem",
     ]);
     desk.terms("mine-bundle", &desk.folder.path().join("mine/terms.toml"));
     let (code, found) = desk.json(&["exercise", "--bundle", "mine-bundle", "--runs", "200"]);
@@ -364,8 +381,8 @@ fn terms_can_be_filled_in_at_the_terminal() {
     let desk = Desk::new();
     desk.mail_order();
     let mut child = Command::new(&desk.binaries.sign)
-        .args(["terms", "--bundle", "shop", "--key", "ada/evaluator.key"])
-        .args(["--certificate", "ada/evaluator.pem", "--json"])
+        .args(["terms", "--bundle", "shop", "--key", "ada/merchant.key"])
+        .args(["--certificate", "ada/merchant.pem", "--json"])
         .current_dir(desk.folder.path())
         .stdin(std::process::Stdio::piped())
         .stdout(std::process::Stdio::piped())
@@ -396,7 +413,7 @@ fn terms_that_no_host_can_pay_by_are_said_to_be_so() {
         let changed = terms.replace("[\"purse\"]", payment);
         assert_ne!(changed, terms);
         std::fs::write(desk.folder.path().join("terms.toml"), changed).unwrap();
-        let signer = ["--key", "ada/evaluator.key", "--certificate", "ada/evaluator.pem"];
+        let signer = ["--key", "ada/merchant.key", "--certificate", "ada/merchant.pem"];
         let start = ["terms", "--bundle", "shop", "--description", "terms.toml"];
         desk.sign(&[&start[..], &signer].concat())
     };

@@ -10,6 +10,7 @@ use x509_cert::builder::{Builder, CertificateBuilder, RequestBuilder};
 use x509_cert::certificate::TbsCertificate;
 use x509_cert::crl::{CertificateList, RevokedCert, TbsCertList};
 use x509_cert::der::asn1::{BitString, Ia5String, OctetString, SetOfVec, Uint, Utf8StringRef};
+use x509_cert::der::oid::AssociatedOid;
 use x509_cert::der::referenced::OwnedToRef as _;
 use x509_cert::der::{Any, Decode, DecodePem, Encode, EncodePem, pem::LineEnding};
 use x509_cert::ext::pkix::constraints::name::{GeneralSubtree, NameConstraints};
@@ -20,7 +21,7 @@ use x509_cert::ext::pkix::{
 };
 use x509_cert::ext::{Extension, ToExtension};
 use x509_cert::name::{Name, RdnSequence, RelativeDistinguishedName};
-use x509_cert::request::CertReq;
+use x509_cert::request::{CertReq, ExtensionReq};
 use x509_cert::serial_number::SerialNumber;
 use x509_cert::spki::{ObjectIdentifier, SubjectPublicKeyInfoRef};
 use x509_cert::time::{Time, Validity};
@@ -184,17 +185,31 @@ pub struct Request {
     pub name: String,
     /// The key to be certified.
     pub key: PublicKey,
+    /// Whether it asks for leave to certify others (basic constraints, RFC 5280 §4.2.1.9).
+    pub authority: bool,
     pem: String,
 }
 
 impl Request {
     /// Signs a request for `name`.
     pub fn new(name: &str, key: &SigningKey) -> Result<Self, CertError> {
-        let built = RequestBuilder::new(distinguished(name)?)
-            .and_then(|builder| builder.build::<_, Signature>(key.inner()))
-            .map_err(form)?;
+        Self::signed(name, key, false)
+    }
+
+    /// Signs a request of an authority that wants to be certified by one above it.
+    pub fn of_authority(name: &str, key: &SigningKey) -> Result<Self, CertError> {
+        Self::signed(name, key, true)
+    }
+
+    fn signed(name: &str, key: &SigningKey, authority: bool) -> Result<Self, CertError> {
+        let mut builder = RequestBuilder::new(distinguished(name)?).map_err(form)?;
+        if authority {
+            let wanted = BasicConstraints { ca: true, path_len_constraint: None };
+            builder.add_extension(&wanted).map_err(form)?;
+        }
+        let built = builder.build::<_, Signature>(key.inner()).map_err(form)?;
         let pem = built.to_pem(LineEnding::LF).map_err(form)?;
-        Ok(Self { name: name.to_owned(), key: key.public(), pem })
+        Ok(Self { name: name.to_owned(), key: key.public(), authority, pem })
     }
 
     /// Parses PEM and checks the proof of possession.
@@ -205,13 +220,26 @@ impl Request {
         key.verify(&signed, request.signature.raw_bytes())?;
         let name = super::common_name(&request.info.subject);
         check_name(&name)?;
-        Ok(Self { name, key, pem: pem.to_owned() })
+        let authority = asks_to_certify(&request);
+        Ok(Self { name, key, authority, pem: pem.to_owned() })
     }
 
     /// PEM text, as `openssl req -verify` takes it.
     pub fn pem(&self) -> &str {
         &self.pem
     }
+}
+
+/// Whether a request asks for leave to certify others.
+fn asks_to_certify(request: &CertReq) -> bool {
+    let of = |oid| request.info.attributes.iter().filter(move |it| it.oid == oid);
+    of(<ExtensionReq as AssociatedOid>::OID)
+        .flat_map(|it| it.values.iter())
+        .filter_map(|value| value.decode_as::<Vec<Extension>>().ok())
+        .flatten()
+        .filter(|it| it.extn_id == BasicConstraints::OID)
+        .filter_map(|it| BasicConstraints::from_der(it.extn_value.as_bytes()).ok())
+        .any(|it| it.ca)
 }
 
 struct Profile {

@@ -22,6 +22,10 @@ pub enum Refusal {
     NotYours,
     /// `malformed`: the request cannot be read, or asks for what cannot be.
     Malformed,
+    /// `untrusted`: the bank does not believe the certificate of whoever asks.
+    Untrusted,
+    /// `other-bank`: the request is for another bank.
+    OtherBank,
     /// `away`: the bank's own trouble; asking again later may help.
     Away,
     /// A reason that this version does not know.
@@ -38,6 +42,8 @@ impl Refusal {
             Self::Conflict => "conflict",
             Self::NotYours => "not-yours",
             Self::Malformed => "malformed",
+            Self::Untrusted => "untrusted",
+            Self::OtherBank => "other-bank",
             Self::Away => "away",
             Self::Other(text) => text,
         }
@@ -64,6 +70,8 @@ impl From<String> for Refusal {
             "conflict" => Self::Conflict,
             "not-yours" => Self::NotYours,
             "malformed" => Self::Malformed,
+            "untrusted" => Self::Untrusted,
+            "other-bank" => Self::OtherBank,
             "away" => Self::Away,
             _ => Self::Other(text),
         }

@@ -22,7 +22,9 @@ impl Bank {
         let now = self.clock.now();
         let (request, holder) = self.account_request(body, now)?;
         if request.bank != self.name {
-            return Err(BankRefusal::malformed(format!("the request is for “{}”", request.bank)));
+            let what =
+                format!("the request is for “{}”, and this is “{}”", request.bank, self.name);
+            return Err(BankRefusal::new(Refusal::OtherBank, what));
         }
         if request.made.millis().abs_diff(now.millis()) > FRESH_MS {
             return Err(BankRefusal::malformed("the request is not of now; set the clock"));
@@ -73,9 +75,12 @@ impl Bank {
     ) -> Result<(AccountRequest, Identity), BankRefusal> {
         let parsed =
             cose::parse(body, ACCOUNT_DOMAIN, 32 * 1024).map_err(BankRefusal::malformed)?;
-        let (payload, holder) = parsed
-            .verify_identity_as(&self.verifier, &HOLDERS, now)
-            .map_err(|error| not_believed(error.is_passing(), &error))?;
+        let (payload, holder) = parsed.verify_identity_as(&self.verifier, &HOLDERS, now).map_err(
+            |error| match error.is_passing() {
+                true => not_believed(true, &error),
+                false => BankRefusal::new(Refusal::Untrusted, error),
+            },
+        )?;
         let request = cbor::decode(&payload, 4096).map_err(BankRefusal::malformed)?;
         Ok((request, holder))
     }

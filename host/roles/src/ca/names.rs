@@ -84,6 +84,27 @@ pub(super) fn is_free_key(store: &Connection, key: &PublicKey, name: &str) -> Re
     Ok(())
 }
 
+/// Whether a key is a party's.
+pub(super) fn is_party(store: &Connection, key: &PublicKey) -> Result<bool, CaError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM invitations WHERE public = ?1)
+               OR EXISTS (SELECT 1 FROM renewals WHERE public = ?1)";
+    Ok(store.query_row(sql, [key.as_bytes()], |row| row.get(0))?)
+}
+
+/// Whether we have given out a certificate with this serial number.
+pub(super) fn is_issued(store: &Connection, serial: &str) -> Result<bool, CaError> {
+    let sql = "SELECT certificate FROM invitations WHERE certificate IS NOT NULL
+               UNION ALL SELECT certificate FROM renewals
+               UNION ALL SELECT certificate FROM below";
+    let mut statement = store.prepare(sql)?;
+    for der in statement.query_map([], |row| row.get::<_, Vec<u8>>(0))? {
+        if Certificate::from_der(&der?)?.serial() == serial {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Whether a certificate of ours is withdrawn.
 pub(super) fn is_revoked(store: &Connection, serial: &str) -> Result<bool, CaError> {
     let sql = "SELECT EXISTS (SELECT 1 FROM revoked WHERE serial = ?1)";

@@ -8,7 +8,7 @@ use super::HomeArgument;
 
 #[derive(Subcommand)]
 pub enum TrustCommand {
-    /// Authorities, organisations, logs, policies, and how fresh their lists are.
+    /// Authorities, organisations, logs, third parties, policies, and how fresh their lists are.
     #[command(after_help = "Example: semper trust list --home anna")]
     List {
         #[command(flatten)]
@@ -27,12 +27,12 @@ pub enum TrustCommand {
         #[command(subcommand)]
         what: TrustAdd,
     },
-    /// No longer believe an organisation or a log.
+    /// No longer believe an authority, an organisation, a log or a third party.
     #[command(after_help = "Example: semper trust remove --home anna konsument")]
     Remove {
         #[command(flatten)]
         home: HomeArgument,
-        /// Its name in the trust file.
+        /// Its name, as semper trust list shows it; of an authority also its file.
         name: String,
     },
     /// Say what a merchant's terms would be granted and why: which certificate, which policy,

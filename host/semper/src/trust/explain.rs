@@ -9,9 +9,10 @@ use semper_commerce::terms;
 use semper_distribution::Place;
 use semper_net::Client;
 use semper_roles::party::Party;
+use semper_trust::trustfile::Requirement;
 use semper_trust::verify::Described;
 use semper_trust::{TrustError, TrustFile, VerifiedTerms, verify};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::print;
 
@@ -52,11 +53,20 @@ pub fn explain(home: &Path, place: &str, json: bool) -> Result<(), Report> {
         return print::json(&json!({
             "terms": terms.digest(),
             "merchant": terms.merchant().name,
+            "vouched_for_by": terms.merchant().root,
+            "service": {
+                "name": terms.service().name,
+                "version": terms.service().version,
+                "author": terms.author().name,
+            },
+            "logged": terms.log().map(|it| json!({ "log": it.log, "index": it.index })),
+            "requirements": party.trust.require.iter().map(|it| wanted_by(it, &terms)).collect::<Vec<_>>(),
             "certified": terms.grants().certified,
             "certificates": terms.certificates().iter().map(|it| json!({
                 "organisation": it.certificate.organisation,
                 "evaluator": it.evaluator,
                 "via": it.via,
+                "level": it.level,
                 "counts": it.objection.is_none(),
                 "objection": it.objection.as_ref().map(ToString::to_string),
             })).collect::<Vec<_>>(),
@@ -65,6 +75,7 @@ pub fn explain(home: &Path, place: &str, json: bool) -> Result<(), Report> {
             "grants": terms.grants(),
             "runs": admitted.is_ok(),
             "refusal": admitted.as_ref().err().map(ToString::to_string),
+            "mend": admitted.as_ref().err().map(semper_base::Mend::mend),
         }));
     }
     account(&terms, &party.trust);
@@ -75,6 +86,31 @@ pub fn explain(home: &Path, place: &str, json: bool) -> Result<(), Report> {
         }
     }
     Ok(())
+}
+
+/// Who has certified terms as one requirement wants it, and who has not.
+fn counted<'a>(
+    requirement: &'a Requirement,
+    terms: &'a VerifiedTerms,
+) -> (BTreeSet<&'a str>, Vec<&'a str>) {
+    let fits = terms.certificates().iter().filter(|it| it.fits(requirement));
+    let have: BTreeSet<&str> = fits.map(|it| it.evaluator.as_str()).collect();
+    let missing =
+        requirement.of.iter().map(String::as_str).filter(|it| !have.contains(it)).collect();
+    (have, missing)
+}
+
+fn wanted_by(requirement: &Requirement, terms: &VerifiedTerms) -> Value {
+    let (have, missing) = counted(requirement, terms);
+    json!({
+        "threshold": requirement.threshold,
+        "of": requirement.of,
+        "criteria": requirement.criteria,
+        "level": requirement.level,
+        "have": have,
+        "missing": missing,
+        "met": have.len() >= requirement.threshold,
+    })
 }
 
 fn refused(error: &TrustError, json: bool) -> Result<(), Report> {
@@ -122,14 +158,7 @@ fn account(terms: &VerifiedTerms, trust: &TrustFile) {
     }
     line("\nwhat counts as certified".into());
     for requirement in &trust.require {
-        let have: BTreeSet<&str> = terms
-            .certificates()
-            .iter()
-            .filter(|it| it.fits(requirement))
-            .map(|it| it.evaluator.as_str())
-            .collect();
-        let missing: Vec<&str> =
-            requirement.of.iter().map(String::as_str).filter(|it| !have.contains(it)).collect();
+        let (have, missing) = counted(requirement, terms);
         let (want, got) = (requirement.threshold, have.len());
         if got >= want {
             let have: Vec<&str> = have.into_iter().collect();

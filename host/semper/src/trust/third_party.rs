@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table};
 
 use super::edit;
-use crate::{home, print};
+use crate::home;
 
 /// As `--json` shows one.
 pub(super) fn json(it: &BelievedThirdParty) -> Value {
@@ -25,7 +25,7 @@ pub(super) fn json(it: &BelievedThirdParty) -> Value {
 /// Puts the file's third party into a home's trust file. One of that name that is there already is
 /// replaced only if the key that is believed stands in the chain by which the new one came about: it
 /// has signed it, then.
-pub(super) fn add(home: &Path, file: &Path) -> Result<(), Report> {
+pub(super) fn add(home: &Path, file: &Path) -> Result<(String, String), Report> {
     let (text, new) = home::third_party(file)?;
     let entry = entry(&text, file)?;
     let newest = &new[0].named;
@@ -78,11 +78,11 @@ pub(super) fn add(home: &Path, file: &Path) -> Result<(), Report> {
         Ok(())
     })?;
     let key = newest.sign.id();
-    print::line(&match followed {
+    let words = match followed {
         true => format!("{} is followed to its key {key}", newest.origin),
         false => format!("{} is believed, by the key {key}", newest.origin),
-    });
-    Ok(())
+    };
+    Ok((newest.origin.clone(), words))
 }
 
 /// The one entry of what a third party has printed.

@@ -23,9 +23,27 @@ pub struct Home {
 #[mend(input)]
 pub enum HomeError {
     /// There is none.
-    #[error("there is no home at {}", .0.display())]
-    #[mend("semper init --home {}", .0.display())]
-    Missing(PathBuf),
+    #[error("there is no home at {}", path.display())]
+    #[mend("check the path; {make} {} makes one", path.display())]
+    Missing {
+        /// Where.
+        path: PathBuf,
+        /// What makes such a home.
+        make: &'static str,
+    },
+    /// There is one of somebody else.
+    #[error("{} is {is} home, not {want}", path.display())]
+    #[mend("give {want} home; {make} makes a new one")]
+    Other {
+        /// Where.
+        path: PathBuf,
+        /// Whose it is.
+        is: &'static str,
+        /// Whose it should be.
+        want: &'static str,
+        /// What makes one of those.
+        make: &'static str,
+    },
     /// There is one already.
     #[error("there is a home at {} already", .0.display())]
     #[mend("choose another --home, or remove {} first", .0.display())]
@@ -60,6 +78,46 @@ pub enum HomeError {
     },
 }
 
+/// Whose home it is. Each kind has a file that no other kind has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum HomeKind {
+    /// A buyer's or merchant's.
+    Party,
+    /// A certification authority's.
+    Authority,
+    /// A bank's.
+    Bank,
+    /// A transparency log's.
+    Log,
+    /// A witness's.
+    Witness,
+    /// A third party's.
+    ThirdParty,
+}
+
+/// Whose it is, the file that only this kind has, and the command that makes it.
+struct Row(HomeKind, &'static str, &'static str, &'static str);
+
+const KINDS: [Row; 6] = [
+    Row(HomeKind::Party, "a buyer's or merchant's", "semper.toml", "semper init --home"),
+    Row(HomeKind::Authority, "an authority's", "ca.key", "semper ca init --home"),
+    Row(HomeKind::Bank, "a bank's", "bank.key", "semper bank init --home"),
+    Row(HomeKind::Log, "a log's", "log.key", "semper log-init --home"),
+    Row(HomeKind::Witness, "a witness's", "witness.key", "semper witness-init --home"),
+    Row(
+        HomeKind::ThirdParty,
+        "a third party's",
+        "third-party.key",
+        "semper third-party-init --home",
+    ),
+];
+
+impl HomeKind {
+    fn row(self) -> &'static Row {
+        KINDS.iter().find(|row| row.0 == self).expect("every kind has its row")
+    }
+}
+
 /// Largest small file (configuration, key, certificate) that is read, in bytes.
 const SMALL_FILE: u64 = 1024 * 1024;
 
@@ -78,13 +136,32 @@ impl Home {
 
     /// Opens a home that is there and nobody else's to read.
     pub fn open(path: &Path) -> Result<Self, HomeError> {
+        Self::found(path, HomeKind::Party)
+    }
+
+    /// Opens a home of this kind.
+    ///
+    /// # Errors
+    /// There is none, or it is somebody else's; whoever mistypes a path hears which.
+    pub fn of(path: &Path, kind: HomeKind) -> Result<Self, HomeError> {
+        let home = Self::found(path, kind)?;
+        let Row(_, want, mark, make) = *kind.row();
+        if home.has(mark) {
+            return Ok(home);
+        }
+        Err(match KINDS.iter().find(|row| home.has(row.2)) {
+            Some(Row(_, is, ..)) => HomeError::Other { path: path.to_owned(), is, want, make },
+            None => HomeError::MissingFile(home.path.join(mark)),
+        })
+    }
+
+    fn found(path: &Path, kind: HomeKind) -> Result<Self, HomeError> {
         let io = |source| HomeError::Io { path: path.to_owned(), source };
+        let missing = || HomeError::Missing { path: path.to_owned(), make: kind.row().3 };
         let meta = match path.metadata() {
             Ok(meta) if meta.is_dir() => meta,
-            Ok(_) => return Err(HomeError::Missing(path.to_owned())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(HomeError::Missing(path.to_owned()));
-            }
+            Ok(_) => return Err(missing()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(missing()),
             Err(error) => return Err(io(error)),
         };
         let mode = meta.permissions().mode() & 0o777;

@@ -16,7 +16,7 @@ pub mod home;
 pub mod rows;
 pub mod store;
 
-pub use home::{Home, HomeError};
+pub use home::{Home, HomeError, HomeKind};
 pub use rows::{
     DealRow, DealState, EvidenceRow, ExchangeRow, JournalRow, MessageRow, OpeningRow, Seen, Waits,
     Write,

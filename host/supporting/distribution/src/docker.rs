@@ -189,7 +189,7 @@ fn ask(helper: &str, host: &str) -> Result<Option<Login>, MoveError> {
         if said.starts_with("credentials not found") || said.starts_with("No stored credential") {
             return Ok(None);
         }
-        return Err(failed(format!("{status}: {}", crate::fetch::said(said.as_bytes()))));
+        return Err(failed(format!("{status}: {}", crate::fetch::said(said.as_bytes()).words)));
     }
     let helped: Helped =
         serde_json::from_str(&text).map_err(|error| failed(format!("its answer: {error}")))?;

@@ -18,7 +18,7 @@ use crate::address::{host, host_of, whither, with};
 use crate::logins::{Login, Logins};
 use crate::part::Part;
 use crate::patience::{Patience, after, is_busy};
-use crate::{MoveError, challenge};
+use crate::{MoveError, Said, challenge};
 
 /// Most redirects that are followed, where they are agreed to.
 const REDIRECTS: usize = 3;
@@ -29,7 +29,7 @@ const BREATH: Duration = Duration::from_millis(200);
 /// Bytes of a refusal's or redirect's body that are read at most.
 const REFUSAL: usize = 16 * 1024;
 /// Bytes of a refusal's text that are shown.
-const SAID: usize = 200;
+const SAID: usize = 400;
 /// Bytes of a token server's answer.
 const MAX_TOKEN: usize = 64 * 1024;
 
@@ -465,8 +465,14 @@ fn basic(user: &str, password: &str) -> String {
     format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}")))
 }
 
-/// A refusal's text, shortened.
-pub(crate) fn said(body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(body);
-    text.chars().filter(|c| !c.is_control()).take(SAID).collect()
+/// A refusal's text, shortened; of a role of semper's, the error and its mend.
+pub(crate) fn said(body: &[u8]) -> Said {
+    let short =
+        |text: &str| -> String { text.chars().filter(|c| !c.is_control()).take(SAID).collect() };
+    let value: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    let field = |name: &str| value[name].as_str().filter(|it| !it.is_empty()).map(short);
+    match field("error") {
+        Some(words) => Said { words, mend: field("mend") },
+        None => Said { words: short(&String::from_utf8_lossy(body)), mend: None },
+    }
 }

@@ -40,6 +40,8 @@ impl Remote<'_> {
                 self.progress.at(name, answer.body.len() as u64, answer.body.len() as u64);
                 Ok(answer.body)
             }
+            // The first file that is asked for.
+            404 if name == "oci-layout" => Err(MoveError::NoBundle(self.base.clone())),
             404 => Err(LayoutError::Missing(url.to_owned()).into()),
             status => {
                 let (url, said) = (url.to_owned(), said(&answer.body));

@@ -67,18 +67,25 @@ pub enum MoveError {
     Net(#[from] NetError),
     /// The server's answer.
     #[error("{url} answers with status {status}{}", detail(.said))]
-    #[mend("{}", again(*status))]
+    #[mend("{}", said.mend.clone().unwrap_or_else(|| again(*status).into()))]
     Status {
         /// Where.
         url: String,
         /// HTTP.
         status: u16,
         /// What the server says, shortened.
-        said: String,
+        said: Said,
     },
+    /// There is no bundle.
+    #[error("there is no bundle at {0}")]
+    #[mend(
+        "check the address: of a registry name and tag, of a merchant that it is one and serves its \
+         terms"
+    )]
+    NoBundle(String),
     /// The server goes on being busy.
     #[error("{url} still answers with status {status} after {tries} tries{}{}", later(.after), detail(.said))]
-    #[mend("try again later; nothing is half done")]
+    #[mend("{}", said.mend.clone().unwrap_or_else(|| "try again later".into()))]
     Busy {
         /// Where.
         url: String,
@@ -89,7 +96,7 @@ pub enum MoveError {
         /// In how many seconds it wants to be asked again.
         after: Option<u64>,
         /// What the server says, shortened.
-        said: String,
+        said: Said,
     },
     /// The server wants to know who we are.
     #[error("{0} wants a name and a password")]
@@ -209,8 +216,17 @@ pub enum MoveError {
     },
 }
 
-fn detail(said: &str) -> String {
-    if said.is_empty() { String::new() } else { format!(": {said}") }
+/// What a server says about its refusal, shortened.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Said {
+    /// In its words.
+    pub words: String,
+    /// What to do about it, if it says so, as semper's own roles do.
+    pub mend: Option<String>,
+}
+
+fn detail(said: &Said) -> String {
+    if said.words.is_empty() { String::new() } else { format!(": {}", said.words) }
 }
 
 fn later(after: &Option<u64>) -> String {

@@ -97,6 +97,10 @@ impl FromStr for Place {
             };
             return Err(MoveError::Place { text: text.to_owned(), why: why.into() });
         }
+        if !text.starts_with(['/', '.', '~']) && text.contains(':') {
+            let why = format!("it has no scheme: registry://{text}, or ./{text} for a folder");
+            return Err(MoveError::Place { text: text.to_owned(), why });
+        }
         match text {
             "" => Err(MoveError::Place { text: text.into(), why: "it is empty".into() }),
             file if file.ends_with(".tar") => Ok(Self::Archive(file.into())),

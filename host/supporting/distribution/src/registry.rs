@@ -124,7 +124,7 @@ impl<'a> Registry<'a> {
         let answer = self.get(&url, MAX_DOCUMENT, progress)?;
         match answer.status {
             200 => {}
-            404 => return Err(LayoutError::Missing(url).into()),
+            404 => return Err(MoveError::NoBundle(format!("{host}/{}:{version}", self.name))),
             _ => return Err(answer.unexpected(url)),
         }
         if let Some(want) = version.digest() {

@@ -143,7 +143,7 @@ pub enum NetError {
 }
 
 const CHECK: &str =
-    "check the address and that the server is running; what was begun goes on by itself";
+    "check the address and that the server is running; then the same command again goes on";
 
 impl NetError {
     /// Whether trying again later may help.

@@ -74,5 +74,8 @@ fn certified(identity: &TlsIdentity) -> Result<CertifiedKey, ServeError> {
         identity.chain.iter().map(|it| CertificateDer::from(it.der().to_vec())).collect();
     let key = PrivateKeyDer::from_pem_slice(identity.key_pem.as_bytes())
         .map_err(|error| wrong(&error))?;
-    CertifiedKey::from_der(chain, key, &provider()).map_err(|error| wrong(&error))
+    CertifiedKey::from_der(chain, key, &provider()).map_err(|error| match error {
+        rustls::Error::InconsistentKeys(_) => ServeError::Pair,
+        error => wrong(&error),
+    })
 }

@@ -66,7 +66,15 @@ pub enum ServeError {
         /// What the system said.
         detail: String,
     },
-    /// Certificate and key do not fit.
+    /// The key is another certificate's.
+    #[error("the server's certificate was not issued for its key")]
+    #[mend(
+        input,
+        "name under [tls] the key that the certificate was issued for, or have the key that is \
+         there certified: semper register --request"
+    )]
+    Pair,
+    /// Certificate and key cannot be used.
     #[error("the server's certificate and key cannot be used: {0}")]
     #[mend("register the server's key with the authority again")]
     Tls(String),

@@ -67,7 +67,7 @@ impl Shown {
             }
             CertificateError::NotValidForName => Self::Name(Vec::new()),
             CertificateError::NotValidForNameContext { presented, .. } => {
-                Self::Name(presented.clone())
+                Self::Name(presented.iter().map(|it| plain_name(it)).collect())
             }
             CertificateError::Other(other) => match other.0.downcast_ref::<webpki::Error>() {
                 Some(webpki::Error::CaUsedAsEndEntity) => Self::Authority,
@@ -143,6 +143,12 @@ impl fmt::Display for Shown {
     }
 }
 
+/// A name as people write it: the library writes `DnsName("localhost")` and `IpAddress(127.0.0.1)`.
+fn plain_name(shown: &str) -> String {
+    let inside = shown.split_once('(').and_then(|(_, it)| it.strip_suffix(')'));
+    inside.unwrap_or(shown).trim_matches('"').to_owned()
+}
+
 /// The library's words, without the pages of its own that it points to.
 fn plain(error: &Error) -> String {
     let text = error.to_string();
@@ -151,4 +157,16 @@ fn plain(error: &Error) -> String {
 
 fn stamp(time: UnixTime) -> Option<Timestamp> {
     Timestamp::from_secs(time.as_secs()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain_name;
+
+    #[test]
+    fn names_are_shown_as_people_write_them() {
+        assert_eq!(plain_name("DnsName(\"localhost\")"), "localhost");
+        assert_eq!(plain_name("IpAddress(127.0.0.1)"), "127.0.0.1");
+        assert_eq!(plain_name("shop.example"), "shop.example");
+    }
 }

@@ -123,6 +123,11 @@ impl Service {
         let request: AccountRequest =
             cbor::decode(bytes, 4096).map_err(|error| malformed(&error))?;
         let own = self.own()?;
+        if own.chain.is_empty() {
+            let what =
+                "this home has no certificate yet, and a bank opens no account for strangers";
+            return Err(refused(what, "semper register --help"));
+        }
         if let AccountAction::HandOver { to, .. } = &request.what {
             let next = self.keys.identity(own.generation.saturating_add(1)).public();
             if *to != next.id() {

@@ -8,7 +8,7 @@ use semper_base::{Digest, Timestamp, cbor};
 use serde::{Deserialize, Serialize};
 
 use crate::agreement::ThirdParty;
-use crate::crypto::{Away, Body, Crypto, Detached, Holder, Signed};
+use crate::crypto::{Body, Crypto, Detached, Holder, HolderError, Signed};
 
 /// Bytes of a line at most.
 pub const MAX_LINE: usize = 4_096;
@@ -62,7 +62,7 @@ impl<C: Crypto> Succession<C> {
         follows: Follows<C>,
         old: &impl Holder<C>,
         new: &impl Holder<C>,
-    ) -> Result<Self, Away> {
+    ) -> Result<Self, HolderError> {
         let subject = subject(&follows.before.origin);
         let new = Signed::new(new, subject, follows.clone())?.detached();
         Ok(Self { said: Signed::new(old, subject, follows)?, new })

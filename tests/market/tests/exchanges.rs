@@ -196,7 +196,9 @@ fn a_third_party_that_never_comes_back_leaves_nothing_open_after_the_last_date()
     wait_until("nobody asks the third party", &market, || {
         buying.log_text().contains("the third party does not answer")
     });
-    let open = || ask(market.folder.join("anna/archive.sqlite"), OPEN);
+    let (anna, otto) =
+        (market.folder.join("anna/archive.sqlite"), market.folder.join("otto/archive.sqlite"));
+    let open = || ask(anna.clone(), OPEN);
     assert_eq!(open(), 1);
     let deals = market.semper(&["deals", "--home", "anna"]).unwrap().out;
     assert!(deals.contains("waits for the third party, third.example"), "{deals}");
@@ -218,9 +220,7 @@ fn a_third_party_that_never_comes_back_leaves_nothing_open_after_the_last_date()
     let kept = evidence(&market, "anna");
     let exchange = kept.iter().find(|it| it.0 == "exchange").unwrap();
     assert!(exchange.1.contains("the last date has passed without an answer"), "{}", exchange.1);
-    wait_until("the merchant's does not close", &market, || {
-        ask(market.folder.join("otto/archive.sqlite"), OPEN) == 0
-    });
+    wait_until("the merchant's does not close", &market, || ask(otto.clone(), OPEN) == 0);
     assert_eq!(ended(&market, "otto"), "withdrawn");
     assert_eq!(books(&market), before);
     let (code, finding) = judged(&market, "anna");

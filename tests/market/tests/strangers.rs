@@ -129,11 +129,10 @@ fn an_opening_that_nobody_answers_holds_up_no_deal() {
 #[test]
 fn a_merchant_without_its_tinguin_is_ill_and_the_buyer_is_told_what_is_waited_for() {
     let (mut market, _folder) = market(&few());
-    let url = format!("{}/healthz", market.merchant_url());
-    let health = || client(&market).get(&url, 4096).map(|it| (it.status, it.body)).unwrap();
+    let (url, client) = (format!("{}/healthz", market.merchant_url()), client(&market));
+    let health = || client.get(&url, 4096).map(|it| (it.status, it.body)).unwrap();
     assert_eq!(health().0, 200);
     market.merchant_tinguin.kill();
-    let health = || client(&market).get(&url, 4096).map(|it| (it.status, it.body)).unwrap();
     until("the merchant is ill", || {
         let (status, body) = health();
         status == 503 && String::from_utf8_lossy(&body).contains("the TINGUIN does not answer")

@@ -87,8 +87,8 @@ impl Stored {
     /// Everything signed: what a judge takes.
     pub(crate) fn evidence(&self) -> Vec<u8> {
         let evidence: Evidence<Standard> = match &self.machine {
-            Machine::Originator(it) => it.evidence(),
-            Machine::Responder(it) => it.evidence(),
+            Driven::Originator(it) => it.evidence(),
+            Driven::Responder(it) => it.evidence(),
         };
         cbor::encode(&evidence)
     }

@@ -21,7 +21,7 @@ impl Host {
                     gave.extend(money(role));
                     got.extend(money(role.other()));
                 }
-                Some(End::Aborted | End::Expired | End::ThirdPartyFault) => {}
+                Some(End::Aborted | End::Expired | End::Lapsed | End::ThirdPartyFault) => {}
                 None => open |= money(role).or_else(|| money(role.other())).is_some(),
             }
         }

@@ -151,6 +151,7 @@ impl<'a> Peer<'a> {
     fn perform(&mut self, effect: Effect<Standard>) {
         match effect {
             Effect::Ended(_) => {}
+            Effect::Sign => self.happens(Event::Sign),
             Effect::Persist => self.stirred = Instant::now(),
             Effect::Send(message) => self.send(message),
             Effect::Ask(request) => {

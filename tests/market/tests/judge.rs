@@ -79,7 +79,7 @@ fn files_of_all_parties_are_joined_to_one_finding() {
     let judged = done.judge(&all);
     assert_eq!(judged.code, 0, "{}{}", judged.out, judged.err);
     assert_eq!(judged.out.matches("protocol").count(), 1, "{}", judged.out);
-    assert!(judged.out.contains("made good by the third party"), "{}", judged.out);
+    assert!(judged.out.contains("both sides have what they were promised"), "{}", judged.out);
     assert!(!judged.out.contains("what would decide"), "{}", judged.out);
     let finding = done.finding(&all);
     assert_eq!((&finding["blame"], &finding["ruling"]), (&json!([]), &json!("completed")));

@@ -22,6 +22,14 @@ fn an_originator_that_has_delivered_stores_it_first_and_never_asks_for_an_abort(
     let keys = &scene.originator.keys;
 
     let stepped = run.originator.clone().step(Event::Message(message), now, keys).unwrap();
+    assert_eq!(stepped.1, [Effect::Persist, Effect::Sign], "stored before it is signed");
+    let (waiting, effects) = stepped.0.step(Event::TimeUp, now, keys).unwrap();
+    assert_eq!(
+        (waiting.state, effects.len()),
+        (Originating::Delivering, 0),
+        "perhaps it is signed"
+    );
+    let stepped = waiting.step(Event::Sign, now, keys).unwrap();
     assert_eq!(stepped.1.first(), Some(&Effect::Persist), "stored before it is sent");
     assert_eq!(stepped.0.state, Originating::Delivered);
 

@@ -203,7 +203,7 @@ fn a_form_is_sent_off_by_enter_alone() {
 #[test]
 fn what_is_typed_is_understood_or_said_not_to_be() {
     let (frame, mut input) = (order_frame(), Input { read: true, ..Input::default() });
-    let mut type_in = |text: &str, input: &mut Input| {
+    let type_in = |text: &str, input: &mut Input| {
         for letter in text.chars() {
             press(&frame.screen, input, KeyCode::Char(letter));
         }

@@ -7,17 +7,13 @@ mod common;
 use std::time::{Duration, Instant};
 
 use common::{ask, books, client, ended, market, newest, small, waits_for};
+use semper_testkit::Market;
 use semper_testkit::market::{BUYER_RULES, MERCHANT_RULES};
 use semper_testkit::process::{Output, Running};
-use semper_testkit::{Market, MarketOptions};
 use serde_json::Value;
 
 /// Longer than anything here takes, unless it hangs.
 const HANG: Duration = Duration::from_secs(60);
-
-fn few() -> MarketOptions {
-    MarketOptions { articles: 200, ..small() }
-}
 
 /// The buyer's rules with this one before all others.
 fn first(rule: &str) -> String {
@@ -64,7 +60,7 @@ fn buy(market: &Market) -> Output {
 
 #[test]
 fn what_buy_has_begun_ends_with_it_and_what_a_kill_has_left_is_listed_and_cancelled() {
-    let (mut market, _folder) = market(&few());
+    let (mut market, _folder) = market(&small());
     market
         .restart_buyer_tinguin(&first("topic = \"agreement\"\nanswer = \"yes\"\nafter_ms = 600000"))
         .unwrap();
@@ -105,7 +101,7 @@ fn what_buy_has_begun_ends_with_it_and_what_a_kill_has_left_is_listed_and_cancel
 
 #[test]
 fn an_opening_that_nobody_answers_holds_up_no_deal() {
-    let (mut market, _folder) = market(&few());
+    let (mut market, _folder) = market(&small());
     // A deal that waits, and an opening with a merchant who is not there any more.
     assert!(common::buy_until_crash(&market, "archive.after:20"));
     let asks = first("topic = \"agreement\"\nanswer = \"yes\"\nafter_ms = 600000");
@@ -128,7 +124,7 @@ fn an_opening_that_nobody_answers_holds_up_no_deal() {
 
 #[test]
 fn a_merchant_without_its_tinguin_is_ill_and_the_buyer_is_told_what_is_waited_for() {
-    let (mut market, _folder) = market(&few());
+    let (mut market, _folder) = market(&small());
     let (url, client) = (format!("{}/healthz", market.merchant_url()), client(&market));
     let health = || client.get(&url, 4096).map(|it| (it.status, it.body)).unwrap();
     assert_eq!(health().0, 200);
@@ -151,7 +147,7 @@ fn a_merchant_without_its_tinguin_is_ill_and_the_buyer_is_told_what_is_waited_fo
 
 #[test]
 fn slips_are_asked_again_and_the_merchant_reads_what_goes_where() {
-    let (mut market, _folder) = market(&few());
+    let (mut market, _folder) = market(&small());
     let slips = "[[rule]]\ntopic = \"quantity\"\ntimes = 1\nfields = { quantity = \"two\" }\n\
                  [[rule]]\ntopic = \"address\"\ntimes = 1\nfields = { country = \"Germany\" }\n\
                  [[rule]]\ntopic = \"address\"\ntimes = 1\nfields = { name = \" \", country = \"de\" }\n\
@@ -174,7 +170,20 @@ fn slips_are_asked_again_and_the_merchant_reads_what_goes_where() {
     let number = parcel["articles"][0][0].as_str().unwrap().to_owned();
     let stock = market.semper(&["catalogue", "stock", "--home", "otto", &number, "7"]).unwrap();
     assert_eq!(stock.code, 0, "{}", stock.err);
-    let list = market.semper(&["catalogue", "list", "--home", "otto", "--json"]).unwrap().json();
+    let list = market
+        .semper(&[
+            "catalogue",
+            "list",
+            "--home",
+            "otto",
+            "--words",
+            "scarf",
+            "--most",
+            "2000",
+            "--json",
+        ])
+        .unwrap()
+        .json();
     let found = list["articles"].as_array().unwrap().iter().find(|it| it["number"] == *number);
     assert_eq!(found.unwrap()["stock"], 7);
     let remove = ["catalogue", "remove", "--home", "otto", &number];
@@ -185,7 +194,7 @@ fn slips_are_asked_again_and_the_merchant_reads_what_goes_where() {
 
 #[test]
 fn who_has_paid_for_nothing_is_told_so_and_who_owes_it_too() {
-    let (mut market, _folder) = market(&few());
+    let (mut market, _folder) = market(&small());
     let (before, after) =
         MERCHANT_RULES.split_once("[[rule]]\ntopic  = \"shipping-note\"").unwrap();
     let rest = after.split_once("[[rule]]").map_or("", |it| it.1);
@@ -209,7 +218,7 @@ fn who_has_paid_for_nothing_is_told_so_and_who_owes_it_too() {
 
 #[test]
 fn a_second_wish_to_leave_spoils_nothing_and_the_first_reason_is_signed() {
-    let (mut market, _folder) = market(&few());
+    let (mut market, _folder) = market(&small());
     let slow = "topic = \"cart\"\nchoose = \"order now\"\nafter_ms = 600000\n\
                 [[rule]]\ntopic = \"withdrawal\"\nanswer = \"yes\"\nafter_ms = 4000";
     market.restart_buyer_tinguin(&first(slow)).unwrap();

@@ -108,8 +108,14 @@ pub fn service(arguments: &PackArguments, signer: &SignerArguments) -> Result<Sa
 
 /// Whether a half imports nothing but what its half of the world has.
 fn imported(file: &Path, component: &[u8], side: Side, world: World) -> Result<(), Report> {
-    let imports = verify::imports(component).map_err(|_| {
-        let what = format!("{} is no WebAssembly component", file.display());
+    let imports = verify::imports(component).map_err(|error| {
+        // The parser's own words are about bytes, and take many lines.
+        let why = error.to_string();
+        let why = match why.contains("core module") {
+            true => "is a core module, and no WebAssembly component",
+            false => "is no WebAssembly component",
+        };
+        let what = format!("{} {why}", file.display());
         Report::input(what, "give what semper-sign build has made: buyer.wasm, seller.wasm")
     })?;
     for import in imports {

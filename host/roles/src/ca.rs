@@ -7,6 +7,7 @@ mod below;
 mod list;
 mod names;
 mod renew;
+mod withdraw;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -30,6 +31,7 @@ use crate::role::{HomeConfig, Role as ServerRole, RoleKind, Wrong};
 use crate::surroundings::{Desk, Surroundings};
 use crate::web;
 pub use names::Issued;
+pub use withdraw::Revoked;
 
 /// Where requests are posted.
 pub const REGISTER: &str = "/semper/v1/register";
@@ -441,69 +443,6 @@ impl Ca {
         Ok(self.registered(certificate))
     }
 
-    /// Withdraws a certificate of ours by its serial number, as people write them.
-    ///
-    /// # Errors
-    /// It is no serial number, or none that we have given out: a slip of the pen must not leave the
-    /// certificate that was meant in use.
-    pub fn revoke(&self, serial: &str) -> Result<Revoked, CaError> {
-        let plain = serial.trim().replace(':', "").to_ascii_lowercase();
-        if semper_base::digest::unhex(&plain).is_none_or(|it| it.is_empty() || it.len() > 20) {
-            return Err(CaError::Serial(serial.chars().take(80).collect()));
-        }
-        let own = self.own_server().is_some_and(|it| it.serial() == plain);
-        match own || names::is_issued(&self.lock(), &plain)? {
-            true => self.withdraw(plain),
-            false => Err(CaError::NotIssued(plain)),
-        }
-    }
-
-    /// Withdraws a certificate that we have signed, also if our store does not know it any more.
-    ///
-    /// # Errors
-    /// It is of another authority.
-    pub fn revoke_certificate(&self, certificate: &Certificate) -> Result<Revoked, CaError> {
-        if !certificate.is_signed_by(&self.authority.certificate) {
-            let (subject, issuer) = (certificate.subject(), certificate.issuer());
-            return Err(CaError::Foreign { subject, issuer });
-        }
-        self.withdraw(certificate.serial())
-    }
-
-    /// The certificate of the authority's own server, which is in no table.
-    fn own_server(&self) -> Option<Certificate> {
-        let pem = std::fs::read_to_string(self.file.with_file_name(TLS)).ok()?;
-        Certificate::chain_from_pem(&pem).ok().map(|mut chain| chain.swap_remove(0))
-    }
-
-    fn withdraw(&self, serial: String) -> Result<Revoked, CaError> {
-        let sql = "INSERT OR IGNORE INTO revoked VALUES (?1, ?2)";
-        let store = self.lock();
-        store.execute(sql, params![serial, Timestamp::now().millis().cast_signed()])?;
-        let mut left = Vec::new();
-        for it in names::successors(&store, &serial)? {
-            if !names::is_revoked(&store, &it.serial())? {
-                left.push(it);
-            }
-        }
-        Ok(Revoked { serial, left })
-    }
-
-    /// What is wrong with the root's list that this authority shows; nothing if it is itself a root.
-    fn lack_of_list(&self, now: Timestamp) -> Option<String> {
-        if self.between.is_empty() {
-            return None;
-        }
-        let pem = std::fs::read_to_string(self.file.with_file_name(LIST_OF_ROOT));
-        match pem.ok().and_then(|pem| Crl::from_pem(&pem).ok()) {
-            None => Some("is not there".into()),
-            Some(list) if list.next_update() <= now => {
-                Some(format!("was good until {}", list.next_update().date()))
-            }
-            Some(_) => None,
-        }
-    }
-
     fn lock(&self) -> MutexGuard<'_, Connection> {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -511,16 +450,6 @@ impl Ca {
     fn reading(&self) -> MutexGuard<'_, Connection> {
         self.reader.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// What a revocation has done.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Revoked {
-    /// The serial number that is on the list now.
-    pub serial: String,
-    /// What has come of the certificate by renewal, and has not been withdrawn: whoever had the key
-    /// may have renewed it.
-    pub left: Vec<Certificate>,
 }
 
 /// Only hashes of registration keys are stored.
@@ -543,6 +472,10 @@ impl RoleKind for Ca {
         let between = wrong.take(Self::between(&home));
         if let (Some(root), Some(between), Some(key)) = (root, between, key) {
             wrong.take(Authority::from_parts(between.first().unwrap_or(&root).clone(), key));
+            if !between.is_empty() {
+                let lack = withdraw::lack_of_list(home.path(), Timestamp::now());
+                wrong.take(lack.map_or(Ok(()), |lack| Err(CaError::NoList(lack))));
+            }
         }
         wrong.take(semper_store::look(&home.path().join(FILE), SCHEMA));
     }

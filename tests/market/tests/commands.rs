@@ -20,7 +20,9 @@ fn run(folder: &Path, arguments: &[&str]) -> Output {
 fn fails(output: &Output, code: i32, with: &str) {
     assert_eq!(output.code, code, "{}{}", output.out, output.err);
     assert!(output.err.contains(with), "{with} in {}", output.err);
-    let errors = output.err.lines().filter(|line| line.starts_with("error:")).count();
+    // For people, or under --json.
+    let is_error = |line: &&str| line.starts_with("error:") || line.starts_with("{\"error\":");
+    let errors = output.err.lines().filter(is_error).count();
     assert_eq!(errors, 1, "{}", output.err);
     assert!(!output.err.contains("panicked"), "{}", output.err);
 }

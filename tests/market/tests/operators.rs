@@ -24,7 +24,7 @@ impl Desk {
         let desk = Self(tempfile::tempdir().unwrap());
         desk.done(&["ca", "init", "--home", "ca", "--name", "Market CA", "--server", "localhost"]);
         desk.signed(&["organisation", "--name", "Konsument", "--out", "konsument"]);
-        std::fs::write(desk.path("pass"), "x").unwrap();
+        std::fs::write(desk.path("pass"), "seven green bottles").unwrap();
         std::fs::set_permissions(desk.path("pass"), PermissionsExt::from_mode(0o600)).unwrap();
         desk.done(&desk.init("anna", "ca/root.pem"));
         desk

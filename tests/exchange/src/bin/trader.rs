@@ -13,9 +13,7 @@ use semper_base::{SigningKey, Timestamp, cbor, fault};
 use semper_exchange::bank::ClaimRequest;
 use semper_exchange::manager::Secret;
 use semper_exchange::standard::{Keys, Standard};
-use semper_exchange::{
-    Agreed, Effect, End, Event, Message, Originator, Responder, Role, party, responder,
-};
+use semper_exchange::{Agreed, Driven, Effect, End, Event, Message, Role, party, responder};
 use semper_exchange_tests::Services as _;
 use semper_exchange_tests::goods::Goods;
 use semper_exchange_tests::remote::{Places, Remote};
@@ -41,16 +39,9 @@ struct Setup {
     patience_ms: u64,
 }
 
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(bound = "")]
-enum Machine {
-    Originator(Originator<Standard>),
-    Responder(Responder<Standard>),
-}
-
 struct Trader {
     setup: Setup,
-    machine: Machine,
+    machine: Driven<Standard>,
     keys: Keys<Goods>,
     remote: Remote,
     agreement: Agreed<Standard>,
@@ -72,36 +63,21 @@ fn write(path: &Path, bytes: &[u8]) {
 
 impl Trader {
     fn end(&self) -> Option<End> {
-        match &self.machine {
-            Machine::Originator(it) => it.end(),
-            Machine::Responder(it) => it.end(),
-        }
+        self.machine.end()
     }
 
     /// Whether a responder has heard no promise yet.
     fn is_idle(&self) -> bool {
-        matches!(&self.machine, Machine::Responder(it) if it.state == responder::State::Idle)
+        matches!(&self.machine, Driven::Responder(it) if it.state == responder::State::Idle)
     }
 
     fn owes(&self) -> bool {
-        match &self.machine {
-            Machine::Originator(it) => it.kept.owed.is_some(),
-            Machine::Responder(it) => it.kept.owed.is_some(),
-        }
+        self.machine.kept().owed.is_some()
     }
 
     fn happens(&mut self, event: Event<Standard>) {
         let now = Timestamp::now();
-        let (next, effects) = match self.machine.clone() {
-            Machine::Originator(it) => {
-                let (next, effects) = it.step(event, now, &self.keys).unwrap();
-                (Machine::Originator(next), effects)
-            }
-            Machine::Responder(it) => {
-                let (next, effects) = it.step(event, now, &self.keys).unwrap();
-                (Machine::Responder(next), effects)
-            }
-        };
+        let (next, effects) = self.machine.clone().step(event, now, &self.keys).unwrap();
         let before = std::mem::replace(&mut self.machine, next);
         let persists = effects.contains(&Effect::Persist);
         if persists {
@@ -185,10 +161,7 @@ fn main() {
     }
     let machine = match fs::read(&setup.state) {
         Ok(bytes) => cbor::decode(&bytes, MOST).unwrap(),
-        Err(_) => match setup.role {
-            Role::Originator => Machine::Originator(Originator::new(agreement.clone(), secrets)),
-            Role::Responder => Machine::Responder(Responder::new(agreement.clone(), secrets)),
-        },
+        Err(_) => Driven::new(agreement.clone(), setup.role, secrets),
     };
     let patience = Duration::from_millis(setup.patience_ms);
     let remote = Remote::new(setup.places.clone());
@@ -221,10 +194,7 @@ fn main() {
         std::thread::sleep(Duration::from_millis(10));
     }
     let end = trader.end().unwrap();
-    let kept = match &trader.machine {
-        Machine::Originator(it) => &it.kept,
-        Machine::Responder(it) => &it.kept,
-    };
+    let kept = trader.machine.kept();
     let evidence = semper_exchange::judge::Evidence::of(trader.agreement.clone()).with(kept);
     write(&trader.setup.state.with_extension("evidence"), &cbor::encode(&evidence));
     println!("{end:?}");

@@ -14,7 +14,7 @@ use semper_exchange::message::Accept;
 use semper_exchange::party::Kept;
 use semper_exchange::standard::{Keys, NoGoods, Standard};
 use semper_exchange::verdict::{Abort, Decision, Request, Resolve, Verdict, Wish};
-use semper_exchange::{Effect, End, Event, Message, Originator, Responder, Role, party};
+use semper_exchange::{Driven, Effect, End, Event, Message, Role, party};
 use semper_exchange_tests::Services as _;
 use semper_exchange_tests::goods::Goods;
 use semper_exchange_tests::remote::Remote;
@@ -25,16 +25,11 @@ use crate::tricks::Trick;
 const MOST: usize = 4 << 20;
 const PATIENCE: Duration = Duration::from_millis(900);
 
-enum Machine {
-    Originator(Originator<Standard>),
-    Responder(Responder<Standard>),
-}
-
 pub(crate) struct Peer<'a> {
     setup: &'a Setup,
     role: Role,
     trick: Option<Trick>,
-    machine: Machine,
+    machine: Driven<Standard>,
     remote: Remote,
     inbox: PathBuf,
     outbox: PathBuf,
@@ -54,14 +49,11 @@ impl<'a> Peer<'a> {
     /// This side of an exchange, with this trick; `None`: it doesn't cheat.
     pub(crate) fn new(town: &Town, setup: &'a Setup, role: Role, trick: Option<Trick>) -> Self {
         let agreed = setup.agreed.clone();
-        let machine = match role {
-            Role::Originator => {
-                Machine::Originator(Originator::new(agreed, setup.originator.secrets.clone()))
-            }
-            Role::Responder => {
-                Machine::Responder(Responder::new(agreed, setup.responder.secrets.clone()))
-            }
+        let trader = match role {
+            Role::Originator => &setup.originator,
+            Role::Responder => &setup.responder,
         };
+        let machine = Driven::new(agreed, role, trader.secrets.clone());
         Self {
             setup,
             role,
@@ -89,17 +81,11 @@ impl<'a> Peer<'a> {
     }
 
     fn kept(&self) -> &Kept<Standard> {
-        match &self.machine {
-            Machine::Originator(it) => &it.kept,
-            Machine::Responder(it) => &it.kept,
-        }
+        self.machine.kept()
     }
 
     fn end(&self) -> Option<End> {
-        match &self.machine {
-            Machine::Originator(it) => it.end(),
-            Machine::Responder(it) => it.end(),
-        }
+        self.machine.end()
     }
 
     /// Begins.
@@ -131,18 +117,8 @@ impl<'a> Peer<'a> {
 
     fn happens(&mut self, event: Event<Standard>) {
         let (now, keys) = (Timestamp::now(), self.keys());
-        let effects = match &mut self.machine {
-            Machine::Originator(it) => {
-                let (next, effects) = it.clone().step(event, now, keys).unwrap();
-                *it = next;
-                effects
-            }
-            Machine::Responder(it) => {
-                let (next, effects) = it.clone().step(event, now, keys).unwrap();
-                *it = next;
-                effects
-            }
-        };
+        let (next, effects) = self.machine.clone().step(event, now, keys).unwrap();
+        self.machine = next;
         for effect in effects {
             self.perform(effect);
         }

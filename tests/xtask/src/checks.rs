@@ -65,6 +65,7 @@ pub fn nightly() -> Result<(), String> {
         ("SEMPER_POINTS", "1", "semper-market-tests", "faults"),
         ("SEMPER_SMITH", "10000", "semper-hostile-tests", "smith"),
         ("SEMPER_SESSIONS", "2", "semper-model", "two"),
+        ("SEMPER_TROUBLE", "2", "semper-model", "whole"),
     ];
     for (variable, count, package, test) in more {
         step(&format!("{package}: {test}, {variable}={count}"));

@@ -41,6 +41,10 @@ cargo xtask catalogue ARTICLES FILE         write a catalogue of so many article
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    if words.iter().any(|word| matches!(*word, "--help" | "-h" | "help")) {
+        println!("usage:\n{HELP}");
+        return ExitCode::SUCCESS;
+    }
     let done = match words.as_slice() {
         ["demo", options @ ..] => demo::run(options),
         ["test", filter @ ..] => checks::run(filter),

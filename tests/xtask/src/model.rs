@@ -12,6 +12,7 @@ const END: &str = "<!-- end of what cargo xtask model writes -->";
 pub fn run(two: bool) -> Result<(), String> {
     let sessions = lines(&["--test", "sessions"], false)?;
     let pairs = lines(&["--test", "two"], two)?;
+    let whole = lines(&["--test", "whole"], false)?;
     let mutations = lines(&["--features", "mutations", "--test", "mutations"], false)?;
     let states = |from: &[String]| -> Vec<(String, u64)> {
         let parse = |line: &String| {
@@ -30,6 +31,9 @@ pub fn run(two: bool) -> Result<(), String> {
     }
     for (name, count) in states(&pairs) {
         text += &format!("| {name} | {count} |\n");
+    }
+    for (name, count) in states(&whole) {
+        text += &format!("| whole parties: {name} | {count} |\n");
     }
     text += "\nWith one rule left out, the model must find what the rule is for:\n\n";
     for line in mutations.iter().filter(|line| line.starts_with('|')) {

@@ -184,7 +184,8 @@ const LEAVE: &str = "do not deal with this host; it does not keep to the protoco
 fn after(refusal: &Refusal) -> String {
     match refusal {
         Refusal::NoPayment { .. } => {
-            "semper account open --help: open an account at a bank; the home pays from it".into()
+            "open an account where the merchant has one: semper account open; the home pays from it then"
+                .into()
         }
         Refusal::Clock { .. } => "set the clock".into(),
         Refusal::Certificate(_) => {

@@ -200,8 +200,9 @@ fn remove(home: &Path, name: &str) -> Result<(), Report> {
         found |= remove_third_party(document, name);
         found |= remove_authority(home, document, name)?;
         if !found {
-            let what =
-                format!("there is no authority, no evaluator, no log and no third party “{name}”");
+            let what = format!(
+                "there is no evaluator and no log, no authority and no third party “{name}”"
+            );
             return Err(Report::input(what, "semper trust list shows whom you believe"));
         }
         if let Some(all) = document.get_mut("require").and_then(Item::as_array_of_tables_mut) {

@@ -211,7 +211,7 @@ fn only_roots_are_believed_each_once_and_whoever_is_believed_can_be_taken_out() 
     assert!(!desk.path("bea").exists());
     let remove = |name: &'static str| ["trust", "remove", "--home", "anna", name];
     desk.fails(&remove("Market CA"), 2, &["the only authority"]);
-    desk.fails(&remove("nobody"), 2, &["no authority, no evaluator", "semper trust list"]);
+    desk.fails(&remove("nobody"), 2, &["no authority and no third party", "semper trust list"]);
     assert_eq!(std::fs::read(desk.path("anna/trust.toml")).unwrap(), before);
 
     desk.done(&evaluator("konsument/root.pem"));

@@ -18,6 +18,7 @@ use semper_net::Client;
 use semper_roles::party::{Party, PartyError};
 use semper_trust::{VerifiedTerms, verify};
 use serde::Serialize;
+use serde_json::json;
 
 use crate::address;
 use crate::arguments::{BuyArguments, CancelArguments, DealsArguments};
@@ -303,21 +304,22 @@ pub fn cancel(arguments: &CancelArguments) -> Result<(), Report> {
     let (id, reason) = (row.id, arguments.reason.clone());
     party.archive.commit(vec![Write::Cancel(id, reason)])?;
     if row.side != Side::Buyer {
-        print::line("noted; the merchant's host goes on with it, at once or when it is started");
-        for wait in waits(&party, &row)? {
-            print::line(&format!("exchange {wait}"));
+        let mut words =
+            "noted; the merchant's host goes on with it, at once or when it is started".to_owned();
+        let waits = waits(&party, &row)?;
+        for wait in &waits {
+            words += &format!("\nexchange {wait}");
         }
-        return Ok(());
+        return print::said(&words, &json!({ "deal": id, "told": true, "exchanges": waits }));
     }
     match party.host(None, WORKERS, say) {
         Ok(host) => {
             let row = host.link(id, None).map_err(link_report)?;
-            print::line(&format!("{} is {}: {}", row.id, row.state.name(), row.note));
-            Ok(())
+            ended(&row)
         }
         Err(PartyError::Host(HostError::Running(home))) => {
-            print::line(&format!("the host that runs {} has been told", home.display()));
-            Ok(())
+            let words = format!("the host that runs {} has been told", home.display());
+            print::said(&words, &json!({ "deal": id, "told": true }))
         }
         Err(other) => Err(other.into()),
     }
@@ -355,19 +357,28 @@ fn cancel_opening(
             // Nobody wants to know any more.
             semper_tinguin_protocol::Client::new(home).withdraw(*question);
         }
-        print::line(&format!("left: no deal with {} is opened", pending.peer));
-        return Ok(());
+        return left(pending);
     }
     let host = party.host(None, WORKERS, say)?;
     match host.resume_opening(pending.nonce)? {
         Some(id) => {
             party.archive.commit(vec![Write::Cancel(id, arguments.reason.clone())])?;
             let row = host.link(id, None).map_err(link_report)?;
-            print::line(&format!("{} is {}: {}", row.id, row.state.name(), row.note));
+            ended(&row)
         }
-        None => print::line(&format!("left: no deal with {} is opened", pending.peer)),
+        None => left(pending),
     }
-    Ok(())
+}
+
+fn left(pending: &Pending) -> Result<(), Report> {
+    let words = format!("left: no deal with {} is opened", pending.peer);
+    print::said(&words, &json!({ "peer": pending.peer, "left": true }))
+}
+
+fn ended(row: &DealRow) -> Result<(), Report> {
+    let (state, note) = (row.state.name(), &row.note);
+    let value = json!({ "deal": row.id, "state": state, "note": note });
+    print::said(&format!("{} is {state}: {note}", row.id), &value)
 }
 
 fn explain(terms: &VerifiedTerms) {

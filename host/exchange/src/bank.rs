@@ -233,7 +233,8 @@ fn by_verdict<C: Crypto>(
         .body()
         .is_founded(verdict, order.exchange, &order.third_party, &parties)
         .map_err(|why| ClaimError::Verdict(why.to_string()))?;
-    dates::check(verdict.body(), &Bounds::of_order(order), Some(now)).map_err(|why| match why {
+    let bounds = Bounds::of_hold(order.until, order.kind == Kind::Lock, order.kind == Kind::Final);
+    dates::check(verdict.body().dates(), &bounds, Some(now)).map_err(|why| match why {
         Misdated::Future(date) => ClaimError::NotYet(date),
         why => ClaimError::Verdict(why.to_string()),
     })?;

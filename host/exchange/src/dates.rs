@@ -15,14 +15,37 @@ use semper_base::Timestamp;
 use semper_items::Mode;
 
 use crate::agreement::{Agreed, LOCK_MARGIN_MS, Protocol};
-use crate::bank::{Kind, Order};
 use crate::crypto::Crypto;
 use crate::item::Role;
-use crate::third::DECIDE_MS;
-use crate::verdict::{Decision, Submitted, Verdict};
 
 /// By how much the clocks of two honest computers differ at most.
 pub const TOLERANCE: Duration = Duration::from_secs(5 * 60);
+
+/// For how long the third party may consider a request, in ms: by then it has decided, or can
+/// show who kept it from deciding.
+pub const DECIDE_MS: u64 = 10 * 60 * 1000;
+
+/// The dates that a verdict names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dated {
+    /// When it was given.
+    pub at: Timestamp,
+    /// What it says.
+    pub says: Says,
+}
+
+/// What a verdict says, as far as dates go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Says {
+    /// It is completed, and its money moves from then on.
+    Complete(Timestamp),
+    /// A side has cheated, after a completion.
+    FaultAfter,
+    /// It will never be completed.
+    Never,
+    /// It was asked too late: after this close.
+    Expired(Timestamp),
+}
 
 /// What is wrong with a date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
@@ -77,14 +100,14 @@ impl Bounds {
 
     /// As a bank sees them. A lock outlasts the close, the dispute window and a day more; the close
     /// itself is not in its order.
-    pub fn of_order<C: Crypto>(order: &Order<C>) -> Self {
-        let end = order.until.before(Duration::from_millis(LOCK_MARGIN_MS));
+    pub fn of_hold(until: Timestamp, is_lock: bool, is_final: bool) -> Self {
+        let end = until.before(Duration::from_millis(LOCK_MARGIN_MS));
         Self {
             close_by: None,
             last: None,
             dispute: None,
-            moved_by: (order.kind == Kind::Lock).then_some(end),
-            gives_back_from: (order.kind != Kind::Final).then_some(end),
+            moved_by: is_lock.then_some(end),
+            gives_back_from: (!is_final).then_some(end),
         }
     }
 }
@@ -107,45 +130,41 @@ pub fn last_decision<C: Crypto>(agreement: &Agreed<C>) -> Option<Timestamp> {
 ///
 /// # Errors
 /// Names the date and what it is held against.
-pub fn check<C: Crypto>(
-    verdict: &Verdict<C>,
-    bounds: &Bounds,
-    now: Option<Timestamp>,
-) -> Result<(), Misdated> {
+pub fn check(verdict: Dated, bounds: &Bounds, now: Option<Timestamp>) -> Result<(), Misdated> {
     let at = verdict.at;
     let no_later = |date: Timestamp, last: Option<Timestamp>| match last {
         Some(last) if date > last => Err(Misdated::Late(date, last)),
         _ => Ok(()),
     };
-    match &verdict.decision {
-        Decision::Complete { from, .. } => {
+    match verdict.says {
+        Says::Complete(from) => {
             let due = at.after(bounds.dispute.unwrap_or_default());
-            if *from < due {
-                return Err(Misdated::Early(*from, due));
+            if from < due {
+                return Err(Misdated::Early(from, due));
             }
             let dispute = bounds.dispute.unwrap_or_default();
             let latest = bounds.last.map_or(due, |last| last.after(dispute));
-            no_later(*from, bounds.dispute.map(|_| latest))?;
-            no_later(*from, bounds.moved_by)?;
+            no_later(from, bounds.dispute.map(|_| latest))?;
+            no_later(from, bounds.moved_by)?;
             no_later(at, bounds.last)?;
         }
         // The money of a completion can be stopped until its dispute window ends.
-        Decision::Fault { after: Some(_), .. } => {
+        Says::FaultAfter => {
             let dispute = bounds.dispute.unwrap_or_default();
             no_later(at, bounds.last.map(|last| last.after(dispute)))?;
             no_later(at, bounds.moved_by)?;
         }
-        Decision::Abort { .. } | Decision::Fault { .. } => {
+        Says::Never => {
             no_later(at, bounds.last)?;
             no_later(at, bounds.moved_by)?;
         }
-        Decision::Expired { close_by } => {
-            let close = bounds.close_by.unwrap_or(*close_by);
-            no_later(*close_by, Some(close))?;
-            if *close_by < close || at <= close {
-                return Err(Misdated::Early(*close_by.min(&at), close));
+        Says::Expired(close_by) => {
+            let close = bounds.close_by.unwrap_or(close_by);
+            no_later(close_by, Some(close))?;
+            if close_by < close || at <= close {
+                return Err(Misdated::Early(close_by.min(at), close));
             }
-            no_later(*close_by, bounds.moved_by)?;
+            no_later(close_by, bounds.moved_by)?;
             has_come(bounds.gives_back_from, now)?;
         }
     }
@@ -157,12 +176,16 @@ pub fn check<C: Crypto>(
 ///
 /// # Errors
 /// Names the date and what it is held against.
-pub fn check_note(note: &Submitted, now: Option<Timestamp>) -> Result<(), Misdated> {
-    let most = note.at.after(Duration::from_millis(DECIDE_MS)).after(TOLERANCE);
-    if note.decide_by > most {
-        return Err(Misdated::Late(note.decide_by, most));
+pub fn check_note(
+    at: Timestamp,
+    decide_by: Timestamp,
+    now: Option<Timestamp>,
+) -> Result<(), Misdated> {
+    let most = at.after(Duration::from_millis(DECIDE_MS)).after(TOLERANCE);
+    if decide_by > most {
+        return Err(Misdated::Late(decide_by, most));
     }
-    has_come(Some(note.at), now)
+    has_come(Some(at), now)
 }
 
 /// Whether a date has come, by a clock that may be wrong by the tolerance.

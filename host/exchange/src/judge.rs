@@ -226,7 +226,7 @@ impl<C: Crypto> Judged<'_, C> {
 
     /// Whether a payment system says that the money went back, or was never paid.
     fn is_undone(&self, place: Place<'_, C>, money: &Money<C>) -> bool {
-        self.evidence.facts.iter().any(|fact| {
+        self.evidence.facts().any(|fact| {
             money.is_about(place, fact)
                 && matches!(fact.body().hold, Hold::Refunded(_) | Hold::Never)
         })
@@ -235,7 +235,7 @@ impl<C: Crypto> Judged<'_, C> {
     /// Money counts when its payment system says so, not when somebody has signed for it.
     fn is_paid(&self, place: Place<'_, C>, item: &Item<C>) -> bool {
         let Item::Money(money) = item else { return false };
-        self.evidence.facts.iter().any(|fact| {
+        self.evidence.facts().any(|fact| {
             money.is_about(place, fact) && fact.body().hold == Hold::Released(money.amount)
         })
     }
@@ -248,7 +248,7 @@ impl<C: Crypto> Judged<'_, C> {
             let bounds = Bounds::of(agreement);
             let counts = matches!(verdict.body().decision, Decision::Complete { .. })
                 && verdict.body().check(verdict, agreement).is_ok()
-                && dates::check(verdict.body(), &bounds, Some(self.at)).is_ok();
+                && dates::check(verdict.body().dates(), &bounds, Some(self.at)).is_ok();
             let deposit = |given: &Delivery<C>| self.is_item(place, item, given);
             counts
                 && decided.replacements.iter().any(|it| match (it, item) {

@@ -211,7 +211,7 @@ impl<C: Crypto, S: Standing> Machine<C, S> {
         let believed = unnamed && matches!(verdict.body().decision, Decision::Abort { .. });
         let founded = believed || verdict.body().check(verdict, &self.agreement).is_ok();
         let bounds = Bounds::of(&self.agreement);
-        if founded && dates::check(verdict.body(), &bounds, Some(now)).is_err() {
+        if founded && dates::check(verdict.body().dates(), &bounds, Some(now)).is_err() {
             self.kept.note(&Answer::Decided(Box::new(decided.clone())));
             return Heard::Early;
         }
@@ -222,7 +222,7 @@ impl<C: Crypto, S: Standing> Machine<C, S> {
     /// Whether a note of receipt is the third party's, and not of the future. One that gives the
     /// third party more time than it may have is kept as well: it convicts it.
     pub(crate) fn is_note(&self, note: &Signed<C, Submitted>, now: Timestamp) -> bool {
-        let dated = dates::check_note(note.body(), Some(now));
+        let dated = dates::check_note(note.body().at, note.body().decide_by, Some(now));
         note.is_by(&self.agreement.third_party.sign, self.agreement.subject())
             && dated.err().is_none_or(dates::Misdated::convicts)
     }

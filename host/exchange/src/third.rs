@@ -31,9 +31,7 @@ use crate::verdict::{Asked, Complaint, Decision, Rejection, Request, Told, Verdi
 
 pub use answers::{answer, bare, is_bare, rejected, submitted};
 
-/// For how long the third party may consider a request, in ms: by then it has decided, or can
-/// show who kept it from deciding.
-pub const DECIDE_MS: u64 = 10 * 60 * 1000;
+pub use crate::dates::DECIDE_MS;
 
 /// The third party's record of an exchange.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

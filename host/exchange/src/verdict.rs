@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::agreement::{Agreed, Protocol};
 use crate::bank::{Fact, Order, order_for};
 use crate::crypto::{Body, Crypto, Detached, Half, Signed};
-use crate::dates::{self, Bounds, Misdated};
+use crate::dates::{self, Bounds, Dated, Misdated, Says};
 use crate::information::Proof;
 use crate::item::{Fraud, Information, Item, Role};
 use crate::message::{Accept, Delivery, Promise};
@@ -242,6 +242,17 @@ pub enum Unfounded {
 }
 
 impl<C: Crypto> Verdict<C> {
+    /// The dates that it names.
+    pub fn dates(&self) -> Dated {
+        let says = match &self.decision {
+            Decision::Complete { from, .. } => Says::Complete(*from),
+            Decision::Fault { after: Some(_), .. } => Says::FaultAfter,
+            Decision::Abort { .. } | Decision::Fault { .. } => Says::Never,
+            Decision::Expired { close_by } => Says::Expired(*close_by),
+        };
+        Dated { at: self.at, says }
+    }
+
     /// Whether a signed verdict rests on its basis, as far as can be told from the keys alone:
     /// the third party's and the two parties', originator first. Banks look no further.
     ///
@@ -289,7 +300,7 @@ impl<C: Crypto> Verdict<C> {
     pub fn check(&self, signed: &Signed<C, Self>, agreement: &Agreed<C>) -> Result<(), Unfounded> {
         let keys = [agreement.originator.sign, agreement.responder.sign];
         self.is_founded(signed, agreement.subject(), &agreement.third_party.sign, &keys)?;
-        dates::check(self, &Bounds::of(agreement), None)?;
+        dates::check(self.dates(), &Bounds::of(agreement), None)?;
         let allowed = match (&self.decision, agreement.protocol) {
             (_, Protocol::Hl) => false,
             (Decision::Expired { .. }, _) => true,

@@ -103,6 +103,18 @@ impl<C: Crypto> Evidence<C> {
         }
     }
 
+    /// All facts of payment systems, also those inside of promises and acceptances: where a payment
+    /// is made before the acceptance, its payee has the fact there alone.
+    pub(super) fn facts(&self) -> impl Iterator<Item = &Signed<C, Fact<C>>> {
+        let roles = [Role::Originator, Role::Responder].into_iter();
+        let told = roles.flat_map(|role| self.tokens(role)).flatten();
+        let told = told.filter_map(|token| match token {
+            Token::Fact(fact) => Some(&**fact),
+            _ => None,
+        });
+        self.facts.iter().chain(told)
+    }
+
     /// Adds other evidence of the same exchange.
     pub(super) fn merge(&mut self, other: Self) {
         self.promises.extend(other.promises);

@@ -92,7 +92,9 @@ impl<'a, C: Crypto> Judged<'a, C> {
             return None;
         }
         let bounds = Bounds::of(agreement);
-        if let Err(Misdated::Future(date)) = dates::check(verdict.body(), &bounds, Some(self.at)) {
+        if let Err(Misdated::Future(date)) =
+            dates::check(verdict.body().dates(), &bounds, Some(self.at))
+        {
             self.reasons.push(format!("a verdict is dated {date}, which has not come yet"));
             return None;
         }
@@ -213,7 +215,8 @@ impl<'a, C: Crypto> Judged<'a, C> {
     fn contradicts_its_dates(&self, verdicts: &[&Signed<C, Verdict<C>>]) -> bool {
         let complains = |request| self.complaints().any(|it| it.digest() == request);
         let known = |request| self.evidence.requests.iter().any(|it| it.wish.digest() == request);
-        let too_long = self.notes().any(|note| dates::check_note(note, None).is_err());
+        let too_long =
+            self.notes().any(|note| dates::check_note(note.at, note.decide_by, None).is_err());
         // Whoever has decided answers a request with the verdict, and not with a note that it is
         // still to be decided. A complaint alone is something new after a completion.
         let noted_after = self.notes().any(|note| {

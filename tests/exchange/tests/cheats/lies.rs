@@ -66,15 +66,12 @@ pub(crate) const ALL: [Lie; 11] = [
 ];
 
 impl Lie {
-    /// Whether the buyer can leave it aside: what it has asked for still comes.
+    /// Whether the buyer can leave it aside: what it has asked for still comes. A verdict without
+    /// what it has to bring is among them: whoever has it could have taken that off, so nobody is
+    /// convicted by it, and the buyer asks again.
     pub(crate) const fn is_idle(self) -> bool {
-        matches!(self, Self::OtherKey | Self::OtherExchange | Self::Nothing)
-    }
-
-    /// Whether the verdict is genuine and what it has to bring is missing or false: the buyer's own
-    /// machine holds that against the third party, whether or not the judge does by this evidence.
-    pub(crate) const fn withholds(self) -> bool {
-        matches!(self, Self::Bare | Self::OtherStatement)
+        let withholds = matches!(self, Self::Bare | Self::OtherStatement);
+        withholds || matches!(self, Self::OtherKey | Self::OtherExchange | Self::Nothing)
     }
 }
 
@@ -215,8 +212,7 @@ fn told(town: &mut Town, proxy: &Proxy, lie: Lie) -> Result<bool, String> {
     if finding.blame.iter().any(|it| it.culprit().is_some()) {
         return Err(format!("somebody honest is blamed: {finding:?}"));
     }
-    let found_out = lie.withholds() && ended.end == "ThirdPartyFault";
-    let convicted = !finding.blame.is_empty() || found_out;
+    let convicted = !finding.blame.is_empty();
     let whole = ended.is_good()
         || (ended.end == "Aborted" && cents(&town.balance(Role::Responder)) == cents(&before));
     if convicted || (lie.is_idle() && whole) {

@@ -46,7 +46,8 @@ fn one(connection: &Connection, write: &Write) -> rusqlite::Result<usize> {
         Write::Deal { id, state, note, at } => connection
             .prepare_cached(
                 "UPDATE deals SET state = ?2, note = ?3, changed = ?4, asleep = 0,
-                     wake_at = NULL, question = NULL, wake_message = NULL
+                     wake_at = NULL, question = NULL, wake_message = NULL,
+                     cancel = CASE ?2 WHEN 'running' THEN cancel END
                  WHERE id = ?1 AND (?2 <> 'running' OR state = 'running')",
             )?
             .execute(params![id.digest().as_bytes(), state.name(), note, at.millis() as i64]),
@@ -103,7 +104,8 @@ pub(super) fn told(id: DealId) -> String {
     format!("told/{}", id.hex())
 }
 
-/// Whatever a deal waits for may have come between its last look and this commit.
+/// Whatever a deal waits for may have come between its last look and this commit. A service that knows
+/// of the wish to leave hears of its reason at its next wait; at a question it sleeps.
 fn sleep(connection: &Connection, write: &Write) -> rusqlite::Result<usize> {
     let Write::Sleep { id, note, at, message, wants_message, until, question, exchange } = write
     else {
@@ -113,7 +115,9 @@ fn sleep(connection: &Connection, write: &Write) -> rusqlite::Result<usize> {
         .prepare_cached(
             "UPDATE deals SET note = ?2, changed = ?3, wake_at = ?5, question = ?6,
                  wake_message = ?7,
-                 asleep = cancel IS NULL AND NOT EXISTS (
+                 asleep = (cancel IS NULL OR ?6 IS NOT NULL AND ?7 IS NULL
+                     AND EXISTS (SELECT 1 FROM highest WHERE key = ?9))
+                 AND NOT EXISTS (
                      SELECT 1 FROM messages WHERE deal = ?1 AND sent = 0 AND seq = ?4)
                  AND NOT EXISTS (SELECT 1 FROM exchanges WHERE id = ?8 AND ended IS NOT NULL)
              WHERE id = ?1 AND state = 'running'",
@@ -127,6 +131,7 @@ fn sleep(connection: &Connection, write: &Write) -> rusqlite::Result<usize> {
             question.as_ref().map(|id| id.as_bytes().as_slice()),
             message.filter(|_| *wants_message).map(|seq| seq as i64),
             exchange.as_ref().map(|id| id.digest().as_bytes().as_slice()),
+            told(*id),
         ])
 }
 

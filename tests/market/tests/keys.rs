@@ -65,7 +65,9 @@ fn a_bank_that_renews_its_key_amid_an_exchange_goes_on_signing_about_it_by_the_o
     assert_eq!((books(&market).payments, books(&market).sum), (1, 0));
     let former = std::fs::read_dir(market.folder.join("bank/former")).unwrap().count();
     assert_eq!(former, 1);
-    // What is agreed on now names the new key.
+    // What is agreed on now names the new key: a merchant's host learns it within minutes, or when it
+    // is started.
+    market.restart_merchant().unwrap();
     let bought = buy(&market);
     assert_eq!(bought.code, 0, "{}", bought.err);
     assert_eq!(books(&market).payments, 2);

@@ -158,9 +158,6 @@ impl FileCases {
     }
 
     fn reader(&self) -> Result<MutexGuard<'_, Connection>> {
-        if fault::fails("cases.read") {
-            return Err(failed().into());
-        }
         Ok(self.reader.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -255,6 +252,9 @@ impl Cases for FileCases {
     }
 
     fn load(&self, exchange: &Digest) -> Result<Option<Row>> {
+        if fault::fails("cases.read") {
+            return Err(failed().into());
+        }
         let reader = self.reader()?;
         let mut statement =
             reader.prepare_cached("SELECT version, bytes FROM cases WHERE exchange = ?1")?;

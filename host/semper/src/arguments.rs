@@ -116,9 +116,6 @@ pub enum Command {
         /// Where it will be served.
         #[arg(long)]
         address: String,
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
     },
     /// Give a third party another key, signed into succession by the one that it has. Exchanges
     /// that pin the old key go on being decided by it.
@@ -133,9 +130,6 @@ pub enum Command {
         /// Where it is served.
         #[arg(long)]
         address: String,
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
     },
     /// Judge the evidence of fair exchanges: the same finding for everybody, from the files alone.
     #[command(

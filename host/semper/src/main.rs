@@ -91,13 +91,11 @@ fn run(command: Command) -> Result<(), Report> {
         Command::Ca(command) => ca::run(&command),
         Command::Log { home, origin } => serve::log_init(&home, &origin),
         Command::Witness { home, name } => serve::witness_init(&home, &name),
-        Command::ThirdParty { home, origin, address, json } => {
-            third::init(&home, &origin, &address, json)
-        }
+        Command::ThirdParty { home, origin, address } => third::init(&home, &origin, &address),
         Command::Judge { files, log_key, witness, at, json } => {
             judge::judge(&files, &judge::Believed::parse(&log_key, &witness)?, at.as_deref(), json)
         }
-        Command::ThirdPartyRenew { home, address, json } => third::renew(&home, &address, json),
+        Command::ThirdPartyRenew { home, address } => third::renew(&home, &address),
         Command::Bank(BankCommand::Init { home, key, certificate, authority }) => {
             serve::bank_init(&home, &key, &certificate, &authority)
         }

@@ -10,14 +10,14 @@ use serde_json::json;
 
 use crate::print;
 
-pub fn init(home: &Path, origin: &str, address: &str, json: bool) -> Result<(), Report> {
+pub fn init(home: &Path, origin: &str, address: &str) -> Result<(), Report> {
     let address = reached(address)?;
-    show(&ThirdParty::introduce(home, origin)?, address, json)
+    show(home, &ThirdParty::introduce(home, origin)?, address)
 }
 
-pub fn renew(home: &Path, address: &str, json: bool) -> Result<(), Report> {
+pub fn renew(home: &Path, address: &str) -> Result<(), Report> {
     let address = reached(address)?;
-    show(&ThirdParty::renew(home, Timestamp::now())?, address, json)?;
+    show(home, &ThirdParty::renew(home, Timestamp::now())?, address)?;
     print::note(
         "start its server again; the old key stays in the home, for the exchanges that pin it",
     );
@@ -33,36 +33,36 @@ fn reached(address: &str) -> Result<&str, Report> {
 }
 
 /// Its entry for trust files; and for monitors, where its log is and by which key it signs.
-fn show(introduced: &Introduced, address: &str, json: bool) -> Result<(), Report> {
+fn show(home: &Path, introduced: &Introduced, address: &str) -> Result<(), Report> {
     let Introduced { named, statements, log } = introduced;
-    let (sign, seal) = (hex(named.sign.as_bytes()), hex(named.seal.as_bytes()));
+    let (origin, sign, seal) =
+        (&named.origin, hex(named.sign.as_bytes()), hex(named.seal.as_bytes()));
     let succession: Vec<String> = statements.iter().map(|it| hex(&cbor::encode(it))).collect();
-    if json {
-        let log = json!({ "url": format!("{address}{VERDICTS}"), "key": log.to_string() });
-        return print::json(&json!({
-            "origin": named.origin,
-            "address": address,
-            "sign": sign,
-            "seal": seal,
-            "succession": succession,
-            "log": log,
-        }));
-    }
-    print::line("# For the trust files of those who believe it.");
-    print::line("[[third-party]]");
-    print::line(&format!("origin  = \"{}\"", named.origin));
-    print::line(&format!("address = \"{address}\""));
-    print::line(&format!("sign    = \"{sign}\""));
-    print::line(&format!("seal    = \"{seal}\""));
+    let mut entry = format!(
+        "# For the trust files of those who believe it.\n[[third-party]]\norigin  = \"{origin}\"\n\
+         address = \"{address}\"\nsign    = \"{sign}\"\nseal    = \"{seal}\""
+    );
     if !succession.is_empty() {
-        print::line("# By this the key before has signed that this one follows it.");
-        print::line("succession = [");
+        entry += "\n# By this the key before has signed that this one follows it.\nsuccession = [";
         for statement in &succession {
-            print::line(&format!("    \"{statement}\","));
+            entry += &format!("\n    \"{statement}\",");
         }
-        print::line("]");
+        entry += "\n]";
     }
-    print::line("# For those who watch its public log of verdicts (semper-sign log monitor):");
-    print::line(&format!("#   --url {address}{VERDICTS} --log-key {log}"));
-    Ok(())
+    let url = format!("{address}{VERDICTS}");
+    let words = format!(
+        "{entry}\n# For those who watch its public log of verdicts (semper-sign log monitor):\n\
+         #   --url {url} --log-key {log}"
+    );
+    let value = json!({
+        "home": home,
+        "origin": origin,
+        "address": address,
+        "sign": sign,
+        "seal": seal,
+        "succession": succession,
+        "log": { "url": url, "key": log.to_string() },
+        "entry": entry,
+    });
+    print::said(&words, &value)
 }

@@ -67,7 +67,7 @@ fn what_is_not_offered_cannot_even_be_signed() {
     let (mut market, _folder) = market(&small());
     let module = wat::parse_str("(module)").unwrap();
     let error = serve(&mut market, "module", &module).unwrap_err();
-    assert!(error.contains("a core module, not a component"), "{error}");
+    assert!(error.contains("is a core module, and no WebAssembly component"), "{error}");
 
     let sockets = r#"(component (import "wasi:sockets/tcp@0.2.6" (instance)))"#;
     let error = serve(&mut market, "sockets", &wat::parse_str(sockets).unwrap()).unwrap_err();
@@ -76,5 +76,5 @@ fn what_is_not_offered_cannot_even_be_signed() {
         "{error}"
     );
     let error = serve(&mut market, "noise", b"noise").unwrap_err();
-    assert!(error.contains("not a WebAssembly component"), "{error}");
+    assert!(error.contains("is no WebAssembly component"), "{error}");
 }

@@ -79,7 +79,7 @@ pub fn account(trust: &TrustFile, knowledge: &Knowledge, policies: &[String]) ->
     }
     for it in &trust.third_parties {
         let (origin, key) = (&it.named.origin, it.named.sign.id());
-        line(format!("third party {origin} at {}, key {key}", it.address));
+        line(format!("third party {origin} at {}, {key}", it.address));
     }
     line(format!("policies    {} ({} rules)", policies.join(", "), trust.policies.len()));
     text.trim_end().to_owned()

@@ -79,8 +79,8 @@ pub(super) fn add(home: &Path, file: &Path) -> Result<(String, String), Report> 
     })?;
     let key = newest.sign.id();
     let words = match followed {
-        true => format!("{} is followed to its key {key}", newest.origin),
-        false => format!("{} is believed, by the key {key}", newest.origin),
+        true => format!("{} is followed to {key}", newest.origin),
+        false => format!("{} is believed, by {key}", newest.origin),
     };
     Ok((newest.origin.clone(), words))
 }

@@ -97,7 +97,7 @@ fn a_check_finds_what_is_wrong_with_every_role() {
     let place = server.end_of().0;
     std::fs::write(place.file("ca/ca.sqlite"), [7; 8_192]).unwrap();
     std::fs::write(place.file("bank/bank.pem"), "no certificate").unwrap();
-    std::fs::remove_file(place.file("bank/bank.key")).unwrap();
+    std::fs::write(place.file("bank/bank.key"), "no key").unwrap();
     std::fs::write(place.file("bank/ledger.sqlite"), [7; 8_192]).unwrap();
     std::fs::remove_file(place.file("witness/name")).unwrap();
     std::fs::remove_dir_all(place.file("first")).unwrap();

@@ -26,6 +26,8 @@ const SHORT: Duration = Duration::from_secs(4);
 /// How long parties without a third party are left to themselves, and how long it then takes until
 /// every last date is over.
 const STUCK: Duration = Duration::from_secs(60);
+/// How long it then takes at most until a bank has looked at its dates.
+const BANKS: Duration = Duration::from_secs(30);
 const DAYS: Duration = Duration::from_secs(12 * 24 * 3_600);
 /// How far time goes at once.
 const TICK: Duration = Duration::from_millis(20);
@@ -90,9 +92,6 @@ fn run_with(
     let faults = Arc::new(faults);
     let turns = Turns::new(&faults);
     let mut operators = computers(folder.path(), trade, &faults);
-    if abandoned {
-        operators.retain(|it| !it.is_third_party());
-    }
     let mut sim = turmoil::Builder::new()
         .rng_seed(seed)
         .min_message_latency(Duration::from_millis(1))
@@ -116,7 +115,9 @@ fn run_with(
         if abandoned && sim.elapsed() > STUCK {
             operators[0].computer.skip(DAYS);
         }
-        for operator in &mut operators {
+        // Nobody switches it on.
+        let absent = |it: &&mut Operator| abandoned && it.is_third_party();
+        for operator in operators.iter_mut().filter(|it| !absent(it)) {
             if operator.look(&turns) {
                 sim.crash(operator.computer.name());
                 sim.bounce(operator.computer.name());
@@ -126,7 +127,9 @@ fn run_with(
         if let Some(panic) = turns.panics().first() {
             return Err(format!("a panic: {panic}; {}", standing(&operators, &archives)));
         }
-        if ticks % LOOK == 0 && is_over(&operators, &archives)? {
+        // The bank looks at its dates by itself, a little later.
+        let settled = !abandoned || sim.elapsed() > STUCK + BANKS;
+        if ticks % LOOK == 0 && settled && is_over(&operators, &archives)? {
             break;
         }
         if sim.elapsed() > PATIENCE {

@@ -230,9 +230,11 @@ pub(crate) fn shows_a_corrupt_third_party(world: &World, config: &Config) -> boo
         && SIDES.into_iter().filter(|role| config.corrupt.is_honest(*role)).all(|role| {
             let world = world.closed(role, config);
             let shown = |evidence: &Evidence<Symbolic>| {
-                // What it is asked to show and cannot show makes it liable.
+                // What it is asked to show and cannot show makes it liable; one that has decided both
+                // ways is convicted by that.
                 let finding = judge(evidence, world.date.time());
-                finding.missing.iter().any(|it| it.is_third_partys())
+                let liable = finding.missing.iter().any(|it| it.is_third_partys());
+                liable && !decides_both_ways(evidence)
                     || finding
                         .blame
                         .iter()
@@ -243,6 +245,18 @@ pub(crate) fn shows_a_corrupt_third_party(world: &World, config: &Config) -> boo
                 || shown(&evidence(&world, config))
                 || shown(&own_evidence(&world, config, role))
         })
+}
+
+/// Whether a third party has both completed the exchange and ended it.
+fn decides_both_ways(evidence: &Evidence<Symbolic>) -> bool {
+    let decisions = || {
+        evidence.answers.iter().filter_map(|it| match it {
+            Answer::Decided(decided) => Some(&decided.verdict.body().decision),
+            _ => None,
+        })
+    };
+    decisions().any(|it| matches!(it, Decision::Complete { .. }))
+        && decisions().any(|it| matches!(it, Decision::Abort { .. } | Decision::Expired { .. }))
 }
 
 /// Whoever has a note of receipt and hears no more can show that.

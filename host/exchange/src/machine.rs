@@ -1,13 +1,15 @@
 //! The part of a side's machine that both sides have: what it holds, how it moves on, how it asks
 //! the third party, and what it makes of a verdict before looking at what is decided.
 
+use std::ops::ControlFlow;
+
 use semper_base::{Digest, Timestamp};
 use semper_items::Hold;
 use serde::{Deserialize, Serialize};
 
 use crate::agreement::Agreed;
 use crate::bank::{Claim, Fact, order_for};
-use crate::crypto::{Crypto, Holder, HolderError, Signed};
+use crate::crypto::{Body as _, Crypto, Holder, HolderError, Signed};
 use crate::dates::{self, Bounds};
 use crate::item::Role;
 use crate::judge::{self, Evidence};
@@ -63,7 +65,7 @@ pub(crate) type Stepped<C, S> = Result<(Machine<C, S>, Vec<Effect<C>>), HolderEr
 
 /// The standing of a verdict, before looking at its decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Heard {
+enum Heard {
     /// Not for us, not now, or not the third party's.
     Nothing,
     /// Of the future, by our clock: no verdict yet. It is kept beside the others, since it and
@@ -118,7 +120,7 @@ impl<C: Crypto, S: Standing> Machine<C, S> {
 
     /// The keys do not even sign that the third party is asked: nothing is left but to hear the
     /// others, until the last date.
-    pub(crate) fn mute(mut self) -> Stepped<C, S> {
+    fn mute(mut self) -> Stepped<C, S> {
         if self.state == S::RESOLVING {
             return self.stay();
         }
@@ -200,7 +202,7 @@ impl<C: Crypto, S: Standing> Machine<C, S> {
     }
 
     /// Whether a verdict is for us and counts; if it is the third party's, it is kept.
-    pub(crate) fn hear(&mut self, decided: &Decided<C>, now: Timestamp) -> Heard {
+    fn hear(&mut self, decided: &Decided<C>, now: Timestamp) -> Heard {
         let verdict = &decided.verdict;
         let unnamed = leaves_out(Rule::VerdictNamesExchange);
         let subject = if unnamed { verdict.subject() } else { self.agreement.subject() };
@@ -239,7 +241,7 @@ impl<C: Crypto, S: Standing> Machine<C, S> {
 
     /// We are called a cheat. If it is shown to be false the third party is at fault; otherwise it
     /// stands, for an arbiter, and ends the exchange as an abort does.
-    pub(crate) fn accused(self, decided: &Decided<C>, now: Timestamp) -> Stepped<C, S> {
+    fn accused(self, decided: &Decided<C>, now: Timestamp) -> Stepped<C, S> {
         self.undone(End::Disputed, decided, now)
     }
 
@@ -248,6 +250,47 @@ impl<C: Crypto, S: Standing> Machine<C, S> {
         let mut evidence = Evidence::of(self.agreement.clone()).with(&self.kept);
         evidence.rebut(S::US, &self.secrets);
         evidence
+    }
+
+    /// What both sides make of a verdict alike; the machine goes on if it is a completion.
+    pub(crate) fn weigh(
+        mut self,
+        decided: &Decided<C>,
+        now: Timestamp,
+    ) -> ControlFlow<Stepped<C, S>, Self> {
+        match self.hear(decided, now) {
+            Heard::Nothing => return ControlFlow::Break(self.stay()),
+            Heard::Early => return ControlFlow::Break(Ok((self, vec![Effect::Persist]))),
+            Heard::Baseless => return ControlFlow::Break(self.accuse(now)),
+            Heard::Founded => {}
+        }
+        let end = match &decided.verdict.body().decision {
+            Decision::Complete { .. } => return ControlFlow::Continue(self),
+            Decision::Fault { culprit, .. } if *culprit == S::US => {
+                return ControlFlow::Break(self.accused(decided, now));
+            }
+            // An originator has given what does not come back.
+            Decision::Fault { .. } if S::US == Role::Originator => End::Wronged,
+            Decision::Abort { .. } | Decision::Fault { .. } => End::Aborted,
+            Decision::Expired { .. } => End::Expired,
+        };
+        ControlFlow::Break(self.undone(end, decided, now))
+    }
+
+    /// What both sides make alike of keys that do not sign a body of this kind; the machine goes on
+    /// if it is for its own state to say.
+    pub(crate) fn deny(self, kind: &str) -> ControlFlow<Stepped<C, S>, Self> {
+        if leaves_out(Rule::DenialMoves) {
+            return ControlFlow::Break(self.stay());
+        }
+        if kind == Resolve::KIND {
+            return ControlFlow::Break(self.mute());
+        }
+        // Nothing is promised, and nothing is locked.
+        if self.state == S::IDLE {
+            return ControlFlow::Break(self.ended(End::Aborted));
+        }
+        ControlFlow::Continue(self)
     }
 
     /// It will never be completed: own money comes back.

@@ -18,19 +18,20 @@
 
 mod answers;
 
+use std::ops::ControlFlow;
+
 use semper_base::Timestamp;
 use semper_items::Hold;
 use serde::{Deserialize, Serialize};
 
 use crate::agreement::Protocol;
 use crate::bank::{Claim, Fact, order_for};
-use crate::crypto::{Body as _, Crypto, Holder, HolderError, Signed};
+use crate::crypto::{Crypto, Holder, HolderError, Signed};
 use crate::item::Role;
 use crate::machine::{self, Machine, Standing};
 use crate::message::{Accept, Deliver, Delivery, Message, Promise, Settle};
 use crate::mutation::{Rule, leaves_out};
 use crate::party::{Effect, End, Event, Taken, are_good, is_committed, items, take, tokens};
-use crate::verdict::Resolve;
 
 /// The states of an originator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -141,25 +142,22 @@ impl<C: Crypto> Originator<C> {
 
     /// The keys do not sign what the state wants, so it wants something else.
     fn denied(self, kind: &str, holder: &impl Holder<C>) -> Stepped<C> {
-        if leaves_out(Rule::DenialMoves) {
-            return self.stay();
-        }
-        match self.state {
-            _ if kind == Resolve::KIND => self.mute(),
-            // Nothing is promised, and nothing is locked.
-            State::Idle => self.ended(End::Aborted),
+        let this = match self.deny(kind) {
+            ControlFlow::Continue(this) => this,
+            ControlFlow::Break(stepped) => return stepped,
+        };
+        match this.state {
             // Nothing is promised; the lock ends by itself.
             State::Locking | State::Leaving => {
-                self.claim(US, Claim::Look, State::Over(End::Aborted))
+                this.claim(US, Claim::Look, State::Over(End::Aborted))
             }
             // The payment is here, and the key was shown with it.
-            State::Delivering if self.agreement.protocol == Protocol::Hl => self.ended(End::Done),
+            State::Delivering if this.agreement.protocol == Protocol::Hl => this.ended(End::Done),
             // Given up before, by a host that has lost its store.
-            State::Delivering => self.to(State::GivingUp, [Effect::Sign]),
-            // Delivered before: the third party knows what became of it.
-            State::GivingUp => self.resolve(holder),
-            State::Over(_) => self.stay(),
-            _ => self.resolve(holder),
+            State::Delivering => this.to(State::GivingUp, [Effect::Sign]),
+            State::Over(_) => this.stay(),
+            // Delivered before, perhaps: the third party knows what became of it.
+            _ => this.resolve(holder),
         }
     }
 

@@ -13,6 +13,8 @@
 
 mod answers;
 
+use std::ops::ControlFlow;
+
 use semper_base::Timestamp;
 use semper_items::Hold;
 use serde::{Deserialize, Serialize};
@@ -28,7 +30,7 @@ use crate::mutation::{Rule, leaves_out};
 use crate::party::{
     Claimed, Effect, End, Event, Taken, are_good, is_committed, items, take, tokens,
 };
-use crate::verdict::{Complaint, Replacement, Request, Resolve, Wish};
+use crate::verdict::{Complaint, Replacement, Request, Wish};
 
 /// The states of a responder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -126,24 +128,18 @@ impl<C: Crypto> Responder<C> {
 
     /// The keys do not sign what the state wants, so it wants something else.
     fn denied(self, kind: &str, holder: &impl Holder<C>) -> Stepped<C> {
-        if leaves_out(Rule::DenialMoves) {
-            return self.stay();
-        }
-        match self.state {
-            _ if kind == Resolve::KIND => self.mute(),
-            // Nothing is promised, and nothing is locked.
-            State::Idle => self.ended(End::Aborted),
+        let this = match self.deny(kind) {
+            ControlFlow::Continue(this) => this,
+            ControlFlow::Break(stepped) => return stepped,
+        };
+        match this.state {
             // What came is false, and nobody can be told so.
             State::Accepted | State::Resolving if kind == Complaint::<C>::KIND => {
-                self.ended(End::Disputed)
+                this.ended(End::Disputed)
             }
             // The third party knows how it ends, or that it was never promised.
-            State::Committing | State::Accepted | State::Redeeming => self.resolve(holder),
-            State::Resolving
-            | State::Complaining
-            | State::Depositing
-            | State::Aborting
-            | State::Over(_) => self.stay(),
+            State::Committing | State::Accepted | State::Redeeming => this.resolve(holder),
+            _ => this.stay(),
         }
     }
 

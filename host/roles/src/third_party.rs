@@ -345,11 +345,7 @@ impl ThirdParty {
             return self.rejected(request, Rejection::Pending);
         };
         let agreement = &request.promise.body().agreement;
-        let kept = Kept::Decided(stored);
-        self.made_public(agreement.subject(), &kept)?;
-        let Kept::Decided(stored) = kept else {
-            return self.rejected(request, Rejection::Pending);
-        };
+        self.made_public(agreement.subject(), (&stored.verdict, stored.after.as_ref()))?;
         let role = request.wish.role();
         third::answer(&stored, role, self.keys(agreement)).map_err(|it| away(&it))
     }
@@ -361,7 +357,7 @@ impl ThirdParty {
     ) -> Result<Answer<Standard>, CasesError> {
         let agreement = &request.promise.body().agreement;
         let exchange = agreement.subject();
-        self.made_public(exchange, &Kept::Bare(Box::new(verdict.clone())))?;
+        self.made_public(exchange, (&verdict, None))?;
         let signed = Signed::new(self.keys(agreement), exchange, verdict);
         signed.map(third::bare).map_err(|it| away(&it))
     }

@@ -17,9 +17,9 @@ use semper_tinguin::Service;
 use semper_tinguin::keystore::{self, Keystore, KeystoreError};
 use semper_tinguin::memory::{self, Memory};
 use semper_tinguin_protocol::{Face, SOCKET};
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::arguments::TinguinArguments;
+use crate::signals::Signals;
 use crate::{logging, print};
 
 /// How long threads have to end before the process does.
@@ -60,24 +60,9 @@ pub fn run(arguments: &TinguinArguments) -> Result<(), Report> {
 
 /// SIGTERM and SIGINT end the keeper, and with it everything that it keeps.
 fn end_by_signal(keeper: &Keeper) -> Result<(), Report> {
-    let wrong = |error: std::io::Error| {
-        Report::refusal(format!("signals cannot be heard of: {error}"), "start it again")
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(wrong)?;
-    let entered = runtime.enter();
-    let mut terminate = signal(SignalKind::terminate()).map_err(wrong)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(wrong)?;
-    drop(entered);
-    let own = keeper.clone();
+    let (signals, own) = (Signals::new()?, keeper.clone());
     drop(keeper.job("signals", move |post| {
-        runtime.block_on(async {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-                () = post.ending().over() => {}
-            }
-        });
+        signals.wait(post.ending().over());
         own.end();
     }));
     Ok(())

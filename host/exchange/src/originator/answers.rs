@@ -1,12 +1,12 @@
 //! The originator's handling of the third party's answers.
 
+use std::ops::ControlFlow;
+
 use semper_base::Timestamp;
 
 use super::{Originator, PEER, State, Stepped};
 use crate::crypto::{Crypto, Holder};
-use crate::item::Role;
-use crate::machine::Heard;
-use crate::party::{Effect, End, Taken, are_evidently_bad, take_replacements};
+use crate::party::{End, Taken, are_evidently_bad, take_replacements};
 use crate::verdict::{Answer, Decided, Decision, Rejection};
 
 impl<C: Crypto> Originator<C> {
@@ -31,46 +31,32 @@ impl<C: Crypto> Originator<C> {
         }
     }
 
-    fn decided(
-        mut self,
-        decided: &Decided<C>,
-        now: Timestamp,
-        holder: &impl Holder<C>,
-    ) -> Stepped<C> {
-        match self.hear(decided, now) {
-            Heard::Nothing => return self.stay(),
-            Heard::Early => return Ok((self, vec![Effect::Persist])),
-            Heard::Baseless => return self.accuse(now),
-            Heard::Founded => {}
+    fn decided(self, decided: &Decided<C>, now: Timestamp, holder: &impl Holder<C>) -> Stepped<C> {
+        let mut this = match self.weigh(decided, now) {
+            ControlFlow::Continue(this) => this,
+            ControlFlow::Break(stepped) => return stepped,
+        };
+        let Decision::Complete { promise, accept, .. } = &decided.verdict.body().decision else {
+            return this.stay();
+        };
+        let ours = this.promised_as();
+        let accept = accept.as_ref().map(|it| it.digest);
+        let given = [&decided.accept, &this.kept.accept];
+        let given = given.into_iter().flatten().find(|it| Some(it.digest()) == accept);
+        if ours != Some(promise.digest) || (accept.is_some() && given.is_none()) {
+            return this.stay();
         }
-        match &decided.verdict.body().decision {
-            Decision::Complete { promise, accept, .. } => {
-                let ours = self.promised_as();
-                let accept = accept.as_ref().map(|it| it.digest);
-                let given = [&decided.accept, &self.kept.accept];
-                let given = given.into_iter().flatten().find(|it| Some(it.digest()) == accept);
-                if ours != Some(promise.digest) || (accept.is_some() && given.is_none()) {
-                    return self.stay();
-                }
-                if let Some(given) = given.cloned() {
-                    let answers = given.body().promise == promise.digest;
-                    let tokens = &given.body().tokens;
-                    let bad = !answers || are_evidently_bad(&self.agreement, PEER, tokens);
-                    self.kept.accept = Some(given);
-                    if bad {
-                        // What it completes by is worth nothing, as anybody can see.
-                        return self.accuse(now);
-                    }
-                }
-                self.completed(decided, now, holder)
+        if let Some(given) = given.cloned() {
+            let answers = given.body().promise == promise.digest;
+            let tokens = &given.body().tokens;
+            let bad = !answers || are_evidently_bad(&this.agreement, PEER, tokens);
+            this.kept.accept = Some(given);
+            if bad {
+                // What it completes by is worth nothing, as anybody can see.
+                return this.accuse(now);
             }
-            Decision::Abort { .. } => self.undone(End::Aborted, decided, now),
-            Decision::Fault { culprit: Role::Responder, .. } => {
-                self.undone(End::Wronged, decided, now)
-            }
-            Decision::Fault { .. } => self.accused(decided, now),
-            Decision::Expired { .. } => self.undone(End::Expired, decided, now),
         }
+        this.completed(decided, now, holder)
     }
 
     fn completed(

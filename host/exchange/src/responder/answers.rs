@@ -1,12 +1,12 @@
 //! The responder's handling of the third party's answers.
 
+use std::ops::ControlFlow;
+
 use semper_base::Timestamp;
 
 use super::{PEER, Responder, State, Stepped};
 use crate::crypto::{Crypto, Holder};
-use crate::item::Role;
-use crate::machine::Heard;
-use crate::party::{Effect, End, Taken, take, take_replacements};
+use crate::party::{End, Taken, take, take_replacements};
 use crate::verdict::{Answer, Decided, Decision, Rejection};
 
 impl<C: Crypto> Responder<C> {
@@ -36,38 +36,24 @@ impl<C: Crypto> Responder<C> {
         }
     }
 
-    fn decided(
-        mut self,
-        decided: &Decided<C>,
-        now: Timestamp,
-        holder: &impl Holder<C>,
-    ) -> Stepped<C> {
-        match self.hear(decided, now) {
-            Heard::Nothing => return self.stay(),
-            Heard::Early => return Ok((self, vec![Effect::Persist])),
-            Heard::Baseless => return self.accuse(now),
-            Heard::Founded => {}
+    fn decided(self, decided: &Decided<C>, now: Timestamp, holder: &impl Holder<C>) -> Stepped<C> {
+        let this = match self.weigh(decided, now) {
+            ControlFlow::Continue(this) => this,
+            ControlFlow::Break(stepped) => return stepped,
+        };
+        let Decision::Complete { promise, accept, .. } = &decided.verdict.body().decision else {
+            return this.stay();
+        };
+        let other = this.promised_as() != Some(promise.digest);
+        if other && accept.is_some() {
+            // Completed by another promise than the one that we have accepted.
+            return this.accuse(now);
         }
-        match &decided.verdict.body().decision {
-            Decision::Complete { promise, accept, .. } => {
-                let other = self.promised_as() != Some(promise.digest);
-                if other && accept.is_some() {
-                    // Completed by another promise than the one that we have accepted.
-                    return self.accuse(now);
-                }
-                let ours = self.accepted_as();
-                if accept.is_some() && accept.as_ref().map(|it| it.digest) != ours {
-                    return self.stay();
-                }
-                self.completed(decided, now, holder)
-            }
-            Decision::Abort { .. } => self.undone(End::Aborted, decided, now),
-            Decision::Fault { culprit: Role::Originator, .. } => {
-                self.undone(End::Aborted, decided, now)
-            }
-            Decision::Fault { .. } => self.accused(decided, now),
-            Decision::Expired { .. } => self.undone(End::Expired, decided, now),
+        let ours = this.accepted_as();
+        if accept.is_some() && accept.as_ref().map(|it| it.digest) != ours {
+            return this.stay();
         }
+        this.completed(decided, now, holder)
     }
 
     fn completed(

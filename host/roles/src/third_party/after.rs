@@ -26,7 +26,7 @@ use semper_exchange::{Agreed, Role};
 use semper_keeper::{Bell, Post, Spawn, Turn};
 
 use super::cases::CasesError;
-use super::kept::Kept;
+use super::kept::{Kept, Verdicts};
 use super::{ThirdParty, agree, away};
 use crate::log::Log;
 
@@ -120,9 +120,13 @@ impl ThirdParty {
         spawn.keep("room", &Bell::new(), Box::new(turn));
     }
 
-    /// Has the verdict of a case logged, if it is not; before that nobody may see it.
-    pub(super) fn made_public(&self, exchange: Digest, kept: &Kept) -> Result<(), CasesError> {
-        let lines = agree::lines(exchange, kept).concat();
+    /// Has verdicts logged, if they are not; before that nobody may see them.
+    pub(super) fn made_public(
+        &self,
+        exchange: Digest,
+        verdicts: Verdicts<'_>,
+    ) -> Result<(), CasesError> {
+        let lines = agree::lines(exchange, verdicts).concat();
         if !self.cases.waits(&lines)? {
             return Ok(());
         }
@@ -201,7 +205,7 @@ impl ThirdParty {
                     !matches!(answer, Answer::Submitted(_))
                 }
                 Case::Decided(stored) => {
-                    self.made_public(exchange, &Kept::Decided(stored.clone()))?;
+                    self.made_public(exchange, (&stored.verdict, stored.after.as_ref()))?;
                     self.show(exchange, stored)?
                 }
             };

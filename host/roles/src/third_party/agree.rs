@@ -17,13 +17,13 @@ use std::fmt;
 use semper_base::{Digest, Mend, cbor};
 use semper_exchange::published::{Line, Logged};
 use semper_exchange::standard::Standard;
-use semper_exchange::third::{Case, Stored as Decided};
+use semper_exchange::third::Case;
 use semper_exchange::verdict::Verdict;
 use semper_exchange::{Body as _, Crypto as _};
 
 use super::cases::{Cases, Row};
 use super::config::ThirdPartyError;
-use super::kept::Kept;
+use super::kept::{Kept, Verdicts};
 use crate::log::{LogConfig, LogError, Stored};
 
 /// Cases that are read at once.
@@ -131,37 +131,27 @@ impl fmt::Display for Missing {
 
 type Result<T> = std::result::Result<T, ThirdPartyError>;
 
-/// The lines that a decided case has in the log, in their order; of the second also the form that
-/// it had before it named the first.
-pub(super) fn lines(exchange: Digest, kept: &Kept) -> Vec<Vec<Vec<u8>>> {
+/// The lines that verdicts have in the log, in their order; of the second also the form that it had
+/// before it named the first.
+pub(super) fn lines(exchange: Digest, (verdict, after): Verdicts<'_>) -> Vec<Vec<Vec<u8>>> {
     let digest = |verdict: &Verdict<Standard>| Standard::digest(Verdict::<Standard>::KIND, verdict);
     let line = |verdict, after| cbor::encode(&Logged { exchange, verdict, after });
-    match kept {
-        Kept::Pending(_) => Vec::new(),
-        Kept::Bare(verdict) => vec![vec![line(digest(verdict), None)]],
-        Kept::Decided(stored) => {
-            let first = digest(&stored.verdict);
-            let mut all = vec![vec![line(first, None)]];
-            if let Some(after) = &stored.after {
-                let after = digest(after);
-                all.push(vec![line(after, Some(first)), line(after, None)]);
-            }
-            all
-        }
-    }
+    let first = digest(verdict);
+    let follows = after.map(digest);
+    let follows = follows.map(|after| vec![line(after, Some(first)), line(after, None)]);
+    [vec![line(first, None)]].into_iter().chain(follows).collect()
+}
+
+/// The lines of a stored case; none if it is not decided.
+fn lines_of(exchange: Digest, kept: &Kept) -> Vec<Vec<Vec<u8>>> {
+    kept.verdicts().map(|it| lines(exchange, it)).unwrap_or_default()
 }
 
 /// The line that a case has just got.
 pub(super) fn newest(exchange: Digest, case: &Case<Standard>) -> Option<Vec<u8>> {
     let Case::Decided(stored) = case else { return None };
-    let Decided { verdict, after, .. } = &**stored;
-    let digest = |verdict: &Verdict<Standard>| Standard::digest(Verdict::<Standard>::KIND, verdict);
-    let first = digest(verdict);
-    let logged = match after {
-        None => Logged { exchange, verdict: first, after: None },
-        Some(after) => Logged { exchange, verdict: digest(after), after: Some(first) },
-    };
-    Some(cbor::encode(&logged))
+    let forms = lines(exchange, (&stored.verdict, stored.after.as_ref())).pop();
+    forms.and_then(|forms| forms.into_iter().next())
 }
 
 /// Holds cases against the log on the disk; `own` are the third party's statements about its own
@@ -236,7 +226,7 @@ impl Agree<'_> {
         let Some(row) = self.cases.load(&line.exchange)? else {
             return Ok(Behind::Nothing(line.exchange));
         };
-        let lines = lines(line.exchange, &Kept::decode(&row)?);
+        let lines = lines_of(line.exchange, &Kept::decode(&row)?);
         if lines.iter().flatten().any(|it| it == entry) {
             return Ok(Behind::This);
         }
@@ -254,7 +244,7 @@ impl Agree<'_> {
         let mut known: u64 = 0;
         let mut missing = Exchanges::default();
         self.each(&mut |exchange, row| {
-            for forms in lines(exchange, &Kept::decode(&row)?) {
+            for forms in lines_of(exchange, &Kept::decode(&row)?) {
                 let mut found = false;
                 for form in &forms {
                     found |= self.log.has(form)?;
@@ -283,7 +273,7 @@ impl Agree<'_> {
     fn older_log(&self, seen: u64) -> Result<()> {
         let mut missing = Exchanges::default();
         self.each(&mut |exchange, row| {
-            for forms in lines(exchange, &Kept::decode(&row)?) {
+            for forms in lines_of(exchange, &Kept::decode(&row)?) {
                 let mut found = forms.iter().any(|it| self.waiting.contains(it));
                 for form in &forms {
                     found = found || self.log.has(form)?;

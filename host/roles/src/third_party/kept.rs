@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::MAX_CASE;
 use super::cases::{CasesError, Row};
 
+/// A verdict, and the one that may follow it.
+pub(super) type Verdicts<'a> = (&'a Verdict<Standard>, Option<&'a Verdict<Standard>>);
+
 /// A stored case. What is whole has the form of [`Case`], as it always had.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -41,6 +44,15 @@ impl Kept {
     /// When it is damaged.
     pub fn decode(row: &Row) -> Result<Self, CasesError> {
         cbor::decode(&row.bytes, MAX_CASE).map_err(|error| CasesError(error.to_string()))
+    }
+
+    /// Its verdict, and the one that may follow it; none if it is not decided.
+    pub fn verdicts(&self) -> Option<Verdicts<'_>> {
+        match self {
+            Self::Pending(_) => None,
+            Self::Decided(stored) => Some((&stored.verdict, stored.after.as_ref())),
+            Self::Bare(verdict) => Some((verdict, None)),
+        }
     }
 
     /// The case, if it is whole.

@@ -1,6 +1,10 @@
 //! What hits processes and wires: kills, stops, and what a network does.
 
+use std::fmt::Debug;
+use std::time::{Duration, Instant};
+
 use semper_exchange_tests::dice::Dice;
+use semper_testkit::Running;
 use semper_testkit::proxy::{Deed, Rule};
 
 /// Variables of a process's environment.
@@ -41,6 +45,59 @@ impl<W> Blow<W> {
             _ => What::Kill { back: Some(50 + dice.below(1_500)) },
         };
         Self { who, what }
+    }
+}
+
+/// Something that a schedule has put off.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Act<W> {
+    /// The blow with this number.
+    Blow(usize),
+    /// A process starts.
+    Start(W),
+    /// A process that was stopped goes on.
+    Continue(W),
+}
+
+/// A world whose processes are struck.
+pub(crate) trait Struck<W: Copy + Debug> {
+    /// A process, if there is one.
+    fn process(&mut self, who: W) -> Option<&mut Running>;
+
+    /// Notes what happens, for whoever reads of a schedule that failed.
+    fn say(&mut self, what: &str);
+
+    /// What is put off, and until when.
+    fn due(&mut self) -> &mut Vec<(Instant, Act<W>)>;
+
+    /// Sends a signal to a process that runs.
+    fn signal(&mut self, who: W, name: &str) {
+        if let Some(process) = self.process(who).filter(|it| it.id() > 0)
+            && !process.has_ended()
+        {
+            process.signal(name);
+            self.say(&format!("{who:?} {name}"));
+        }
+    }
+
+    /// Something happens to a process.
+    fn strike(&mut self, blow: Blow<W>) {
+        let after = |ms: u64| Instant::now() + Duration::from_millis(ms);
+        match blow.what {
+            What::Kill { back } => {
+                if let Some(process) = self.process(blow.who) {
+                    process.kill();
+                    self.say(&format!("{:?} killed", blow.who));
+                    if let Some(ms) = back {
+                        self.due().push((after(ms), Act::Start(blow.who)));
+                    }
+                }
+            }
+            What::Stop { ms } => {
+                self.signal(blow.who, "STOP");
+                self.due().push((after(ms), Act::Continue(blow.who)));
+            }
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use semper_exchange_tests::dice::Dice;
 use semper_testkit::proxy::{Deed, Proxy, Rule};
 use semper_testkit::{Market, Part, Running};
 
-use crate::blows::{Blow, Env, What, borrowed, spell, strike, wire};
+use crate::blows::{Act, Blow, Env, Struck, borrowed, spell, strike, wire};
 use crate::books::{ask, rows};
 use crate::figures::{End, Outcome};
 
@@ -229,16 +229,9 @@ struct World {
     market: Market,
     anna: Option<Running>,
     shop: u16,
-    due: Vec<(Instant, Act)>,
+    due: Vec<(Instant, Act<Who>)>,
     said: Vec<String>,
     begun: Instant,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Act {
-    Blow(usize),
-    Start(Who),
-    Continue(Who),
 }
 
 /// A marketplace in which schedules run one after the other.
@@ -317,7 +310,8 @@ impl Place {
             std::thread::sleep(Duration::from_millis(30));
             let mut world = locked(&self.world);
             let now = Instant::now();
-            let due: Vec<Act> = world.due.extract_if(.., |it| it.0 <= now).map(|it| it.1).collect();
+            let due: Vec<Act<Who>> =
+                world.due.extract_if(.., |it| it.0 <= now).map(|it| it.1).collect();
             for act in due {
                 world.act(act, schedule);
             }
@@ -346,12 +340,25 @@ impl Place {
     }
 }
 
-impl World {
+impl Struck<Who> for World {
+    fn process(&mut self, who: Who) -> Option<&mut Running> {
+        match who {
+            Who::Anna => self.anna.as_mut(),
+            Who::Part(part) => Some(self.market.part(part)),
+        }
+    }
+
     fn say(&mut self, what: &str) {
         let since = self.begun.elapsed().as_secs_f32();
         self.said.push(format!("{since:6.2} {what}"));
     }
 
+    fn due(&mut self) -> &mut Vec<(Instant, Act<Who>)> {
+        &mut self.due
+    }
+}
+
+impl World {
     fn file(&self, name: &str) -> PathBuf {
         self.market.folder.join(name)
     }
@@ -412,42 +419,7 @@ impl World {
         self.start_anna(&["buy", "--home", "anna", &url], env);
     }
 
-    fn process(&mut self, who: Who) -> Option<&mut Running> {
-        match who {
-            Who::Anna => self.anna.as_mut(),
-            Who::Part(part) => Some(self.market.part(part)),
-        }
-    }
-
-    fn signal(&mut self, who: Who, name: &str) {
-        if let Some(process) = self.process(who)
-            && !process.has_ended()
-        {
-            process.signal(name);
-            self.say(&format!("{who:?} {name}"));
-        }
-    }
-
-    fn strike(&mut self, blow: Blow<Who>) {
-        let after = |ms: u64| Instant::now() + Duration::from_millis(ms);
-        match blow.what {
-            What::Kill { back } => {
-                if let Some(process) = self.process(blow.who) {
-                    process.kill();
-                    self.say(&format!("{:?} killed", blow.who));
-                    if let Some(ms) = back {
-                        self.due.push((after(ms), Act::Start(blow.who)));
-                    }
-                }
-            }
-            What::Stop { ms } => {
-                self.signal(blow.who, "STOP");
-                self.due.push((after(ms), Act::Continue(blow.who)));
-            }
-        }
-    }
-
-    fn act(&mut self, act: Act, schedule: &Schedule) {
+    fn act(&mut self, act: Act<Who>, schedule: &Schedule) {
         match act {
             Act::Blow(index) => self.strike(schedule.blows[index].1),
             Act::Continue(who) => self.signal(who, "CONT"),

@@ -15,7 +15,7 @@ use semper_testkit::Running;
 use semper_testkit::postgres::Postgres;
 use semper_testkit::proxy::{Proxy, Rule};
 
-use crate::blows::{Blow, Env, What, borrowed, spell, wire};
+use crate::blows::{Act, Blow, Env, Struck, borrowed, spell, wire};
 use crate::figures::{End, Outcome};
 use crate::post::{self, Post};
 
@@ -196,16 +196,9 @@ struct World {
     /// What is on its way to each, until a date, from earlier exchanges.
     due_later: [i64; 2],
     running: [Option<Running>; 2],
-    due: Vec<(Instant, Act)>,
+    due: Vec<(Instant, Act<Who>)>,
     said: Vec<String>,
     begun: Instant,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Act {
-    Blow(usize),
-    Start(Who),
-    Continue(Who),
 }
 
 /// A world in which schedules run one after the other.
@@ -325,7 +318,8 @@ impl Place {
             std::thread::sleep(Duration::from_millis(20));
             let mut world = locked(&self.world);
             let now = Instant::now();
-            let due: Vec<Act> = world.due.extract_if(.., |it| it.0 <= now).map(|it| it.1).collect();
+            let due: Vec<Act<Who>> =
+                world.due.extract_if(.., |it| it.0 <= now).map(|it| it.1).collect();
             for act in due {
                 world.act(act, schedule);
             }
@@ -357,16 +351,30 @@ impl Place {
     }
 }
 
-impl World {
-    /// An agreement on what the schedule exchanges.
-    fn agree(&mut self, schedule: &Schedule) {
-        self.before = ROLES.map(|role| cents(&self.town.balance(role)));
-        self.setup = Some(self.town.setup(&schedule.gives, &schedule.wants));
+impl Struck<Who> for World {
+    fn process(&mut self, who: Who) -> Option<&mut Running> {
+        match who {
+            Who::Side(role) => self.running[usize::from(role == Role::Responder)].as_mut(),
+            Who::Bank => Some(&mut self.town.trusted.bank),
+            Who::Third(index) => Some(&mut self.town.trusted.third[index]),
+        }
     }
 
     fn say(&mut self, what: &str) {
         let since = self.begun.elapsed().as_secs_f32();
         self.said.push(format!("{since:6.2} {what}"));
+    }
+
+    fn due(&mut self) -> &mut Vec<(Instant, Act<Who>)> {
+        &mut self.due
+    }
+}
+
+impl World {
+    /// An agreement on what the schedule exchanges.
+    fn agree(&mut self, schedule: &Schedule) {
+        self.before = ROLES.map(|role| cents(&self.town.balance(role)));
+        self.setup = Some(self.town.setup(&schedule.gives, &schedule.wants));
     }
 
     fn begin(&mut self, schedule: &Schedule) {
@@ -386,15 +394,7 @@ impl World {
         }
     }
 
-    fn process(&mut self, who: Who) -> Option<&mut Running> {
-        match who {
-            Who::Side(role) => self.running[usize::from(role == Role::Responder)].as_mut(),
-            Who::Bank => Some(&mut self.town.trusted.bank),
-            Who::Third(index) => Some(&mut self.town.trusted.third[index]),
-        }
-    }
-
-    fn act(&mut self, act: Act, schedule: &Schedule) {
+    fn act(&mut self, act: Act<Who>, schedule: &Schedule) {
         match act {
             Act::Blow(index) => self.strike(schedule.blows[index].1),
             Act::Start(Who::Side(role))
@@ -409,34 +409,6 @@ impl World {
                 }
             }
             Act::Continue(who) => self.signal(who, "CONT"),
-        }
-    }
-
-    fn signal(&mut self, who: Who, name: &str) {
-        if let Some(process) = self.process(who).filter(|it| it.id() > 0)
-            && !process.has_ended()
-        {
-            process.signal(name);
-            self.say(&format!("{who:?} {name}"));
-        }
-    }
-
-    fn strike(&mut self, blow: Blow<Who>) {
-        let after = |ms: u64| Instant::now() + Duration::from_millis(ms);
-        match blow.what {
-            What::Kill { back } => {
-                if let Some(process) = self.process(blow.who) {
-                    process.kill();
-                    self.say(&format!("{:?} killed", blow.who));
-                    if let Some(ms) = back {
-                        self.due.push((after(ms), Act::Start(blow.who)));
-                    }
-                }
-            }
-            What::Stop { ms } => {
-                self.signal(blow.who, "STOP");
-                self.due.push((after(ms), Act::Continue(blow.who)));
-            }
         }
     }
 

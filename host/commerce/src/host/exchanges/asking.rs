@@ -62,7 +62,9 @@ impl Host {
         live: &mut Live,
         what: AtTheBank<Standard>,
     ) {
-        let Ok(module) = live.means.payments.module(&live.deal.agreement.payment).cloned() else {
+        let key = live.stored.machine.agreement().money(payer(&what)).map(|(_, money)| money.bank);
+        let module = live.means.payments.module(&live.deal.agreement.payment).cloned();
+        let (Ok(module), Some(key)) = (module, key) else {
             let text = "the payment module of this deal is not set up any more".to_owned();
             self.progress(live.deal.id, text);
             while live.underway.back(Errand::Bank).is_some() {}
@@ -72,8 +74,6 @@ impl Host {
             AtTheBank::Claim(claimed) => claim_request(live, claimed),
             AtTheBank::Hold(_) => None,
         };
-        let (payer, agreement) = (payer(&what), live.stored.machine.agreement());
-        let Some(key) = agreement.money(payer).map(|(_, money)| money.bank) else { return };
         let (host, asker, module) = (Arc::clone(self), Arc::clone(desk), Arc::clone(&module));
         let system = module.system().to_owned();
         let ask = move || match (&what, claim) {

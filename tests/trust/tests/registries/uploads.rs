@@ -17,7 +17,7 @@ use semper_trust_tests::{HOUR, World, ago, other_component};
 use crate::says;
 
 /// Bytes of the large component.
-const LARGE: usize = 10 << 20;
+const LARGE: usize = 20 << 20;
 
 /// A bundle with a component of so many bytes, and their digest.
 fn large(world: &World, size: usize) -> (Layout, String) {

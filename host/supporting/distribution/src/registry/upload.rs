@@ -13,8 +13,11 @@ use crate::address::{whither, with};
 use crate::fetch::{Answer, Wish};
 use crate::{MoveError, Progress};
 
-/// Bytes of a piece, at first.
+/// Bytes of a piece, at first, and after a break.
 const PIECE: usize = 4 * 1024 * 1024;
+/// Bytes of the largest pieces. Each is twice as large as the one before: many registries read all that
+/// they have again for each piece, and a break costs no more than half of what was sent.
+const LARGEST: usize = 64 * 1024 * 1024;
 /// The smallest pieces that are tried where larger ones are refused.
 const SMALLEST: usize = 64 * 1024;
 /// How often an upload is taken up again while nothing gets through.
@@ -31,8 +34,11 @@ pub(super) struct Upload<'a> {
     progress: &'a dyn Progress,
     name: String,
     scope: String,
-    /// Bytes of a piece.
+    /// Bytes of the next piece; of the largest that is let through; of the smallest that the registry
+    /// takes.
     piece: usize,
+    most: usize,
+    least: usize,
     /// Whether the registry has been sent pieces, and has not taken them together.
     torn: bool,
 }
@@ -67,7 +73,19 @@ impl<'a> Upload<'a> {
     ) -> Self {
         let name = format!("blob {}", digest.short());
         let scope = registry.scope("pull,push");
-        Self { registry, host, digest, bytes, progress, name, scope, piece: PIECE, torn: false }
+        Self {
+            registry,
+            host,
+            digest,
+            bytes,
+            progress,
+            name,
+            scope,
+            piece: PIECE,
+            most: LARGEST,
+            least: 0,
+            torn: false,
+        }
     }
 
     /// Uploads, unless the registry has the blob already.
@@ -99,11 +117,17 @@ impl<'a> Upload<'a> {
                 Outcome::Done => return Ok(()),
                 Outcome::On => {
                     cuts = 0;
+                    if self.piece < self.most {
+                        self.piece = (self.piece * 2).min(self.most);
+                    }
                     self.progress.at(&self.name, now.offset as u64, self.bytes.len() as u64);
                     session = Some(now);
                     continue;
                 }
                 Outcome::Unsure(error) => {
+                    if !self.torn {
+                        self.piece = self.piece.min(PIECE).max(self.least);
+                    }
                     session = self.resume(now);
                     // What a break has got through counts.
                     if session.as_ref().is_some_and(|it| it.offset > before) {
@@ -145,7 +169,8 @@ impl<'a> Upload<'a> {
             return Err(begun.unexpected(url));
         };
         let least = begun.headers.get("oci-chunk-min-length").and_then(|it| it.parse().ok());
-        self.piece = self.piece.max(least.unwrap_or(0));
+        self.least = least.unwrap_or(0);
+        self.piece = self.piece.max(self.least);
         Ok(Session { location: self.whither(&url, location)?, offset: 0 })
     }
 
@@ -224,6 +249,7 @@ impl<'a> Upload<'a> {
             return Err(error);
         }
         self.piece = (sent / 4).max(SMALLEST);
+        self.most = self.piece;
         Ok(Outcome::Anew(error))
     }
 

@@ -42,6 +42,11 @@ pub fn run(binaries: &Binaries) -> Result<(), Box<dyn Error>> {
             Attack::Cases => (&market.third, "third"),
             _ => (&market.merchant, "otto"),
         };
+        // Everybody buys the same article; there is enough of it again.
+        let stock = market.semper(&["catalogue", "import", "--home", "otto", "articles.csv"])?;
+        if stock.code != 0 {
+            return Err(stock.err.into());
+        }
         let (memory, disk) = (server.memory(), size(&market.folder.join(home)));
         let begun = Instant::now();
         let held = attack.hold(&target);

@@ -2,7 +2,8 @@
 //! they announce, do not read what they ask for, and have as much stored as they are let.
 //!
 //! Connections come from several addresses of the loopback network, as those of a botnet do. The
-//! honest buyer's come from 127.0.0.1.
+//! honest buyer's come from 127.0.0.1. A botnet works on processors of its own; here it has what
+//! the marketplace leaves over, by the lowest priority.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
@@ -188,7 +189,11 @@ impl Attack {
             .map(|number| {
                 let (stop, done) = (Arc::clone(&stop), Arc::clone(&done));
                 let stranger = Stranger { target: target.clone(), number, stop, done };
-                std::thread::spawn(move || stranger.attack(self))
+                std::thread::spawn(move || {
+                    let own = rustix::thread::gettid();
+                    let _ = rustix::process::setpriority_process(Some(own), 19);
+                    stranger.attack(self);
+                })
             })
             .collect();
         Held { stop, done, threads }
@@ -398,6 +403,7 @@ fn case(third: &ThirdParty<Standard>) -> Option<Vec<u8>> {
         lock_until: now.after(day * 3),
         clauses: digest(),
         transcript: digest(),
+        fee: None,
     });
     let agreement = agreed.ok()?;
     let subject = agreement.subject();

@@ -18,6 +18,9 @@ use crate::refusals::{Refusals, Refused};
 
 /// How much longer than a body may take its connection may stay: whoever is late is told so.
 const SLACK: Duration = Duration::from_secs(5);
+/// Addresses whose connecting is remembered; beyond them, those who have connected little are
+/// forgotten.
+const REMEMBERED: usize = 50_000;
 /// Bytes of a body that do not count against what is held of all.
 const FREE: usize = 16 * 1024;
 
@@ -61,6 +64,22 @@ struct Table {
     addresses: HashMap<IpAddr, usize>,
     shaking: usize,
     downloads: HashMap<IpAddr, usize>,
+    connects: HashMap<IpAddr, Connects>,
+}
+
+/// How often an address has connected lately: a bucket that leaks.
+#[derive(Clone, Copy, Debug)]
+struct Connects {
+    /// What is in it, as of then.
+    level: f64,
+    then: Instant,
+}
+
+impl Connects {
+    fn level(&self, now: Instant, limits: &Limits) -> f64 {
+        let leaked = now.saturating_duration_since(self.then).as_secs_f64();
+        (self.level - leaked * f64::from(limits.connects_per_address)).max(0.0)
+    }
 }
 
 /// One connection.
@@ -139,6 +158,11 @@ impl Guests {
     pub fn enter(&self, peer: IpAddr) -> Result<Seat, Refused> {
         let (address, now) = (network(peer), Instant::now());
         let mut table = self.table();
+        if !table.connects(&self.0.limits, address, now) {
+            drop(table);
+            self.count(Refused::Connects);
+            return Err(Refused::Connects);
+        }
         while let Some(why) = table.is_full(&self.0.limits, address) {
             let Some(id) = table.longest_waiting(why, address, now) else {
                 drop(table);
@@ -168,6 +192,23 @@ impl Guests {
 }
 
 impl Table {
+    /// Whether an address may connect once more now.
+    fn connects(&mut self, limits: &Limits, address: IpAddr, now: Instant) -> bool {
+        if self.connects.len() >= REMEMBERED && !self.connects.contains_key(&address) {
+            // Those who have little in their bucket are forgotten; if nobody has, everybody is.
+            self.connects.retain(|_, it| it.level(now, limits) > 1.0);
+            if self.connects.len() >= REMEMBERED {
+                self.connects.clear();
+            }
+        }
+        let before = self.connects.get(&address).map_or(0.0, |it| it.level(now, limits));
+        let at_once = u32::try_from(limits.connections_per_address).unwrap_or(u32::MAX);
+        let taken = before + 1.0 <= f64::from(at_once.max(limits.connects_per_address));
+        let level = if taken { before + 1.0 } else { before };
+        self.connects.insert(address, Connects { level, then: now });
+        taken
+    }
+
     /// What is taken by so many that nobody more can have it.
     fn is_full(&self, limits: &Limits, address: IpAddr) -> Option<Refused> {
         if self.of(address) >= limits.connections_per_address {
@@ -408,6 +449,22 @@ mod tests {
         drop((anna, fourth, second, eves));
         assert_eq!((guests.len(), guests.table().shaking), (0, 0));
         assert!(guests.table().addresses.is_empty());
+    }
+
+    #[test]
+    fn whoever_connects_again_and_again_has_to_wait_and_nobody_else_does() {
+        let limits =
+            Limits { connections_per_address: 10, connects_per_address: 5, ..Limits::default() };
+        let guests = guests(limits.clone());
+        let now = Instant::now();
+        let connects = |address, after: Duration| {
+            let mut table = guests.table();
+            (0..20).filter(|_| table.connects(&limits, address, now + after)).count()
+        };
+
+        assert_eq!((connects(EVE, Duration::ZERO), connects(ANNA, Duration::ZERO)), (10, 10));
+        assert_eq!(connects(EVE, Duration::from_secs(1)), 5);
+        assert_eq!(connects(EVE, Duration::from_secs(60)), 10);
     }
 
     #[test]

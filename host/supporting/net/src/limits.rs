@@ -15,6 +15,9 @@ pub struct Limits {
     pub connections: usize,
     /// Connections at once from one address (of IPv6, from one network of 64 bits).
     pub connections_per_address: usize,
+    /// New connections from one address in a second, over time; as many as an address may have are
+    /// taken at once. Each costs a TLS handshake, which is what a server's processor is spent on.
+    pub connects_per_address: u32,
     /// TLS handshakes at once.
     pub handshakes: usize,
     /// Seconds for a TLS handshake.
@@ -51,6 +54,7 @@ impl Default for Limits {
         Self {
             connections: 1_000,
             connections_per_address: 250,
+            connects_per_address: 25,
             handshakes: 100,
             handshake_seconds: 10,
             header_bytes: 16 * 1024,
@@ -91,6 +95,7 @@ impl Limits {
         let most = [
             ("connections", size(self.connections), 1, 1_000_000),
             ("connections-per-address", size(self.connections_per_address), 1, 1_000_000),
+            ("connects-per-address", self.connects_per_address.into(), 1, 1_000_000),
             ("handshakes", size(self.handshakes), 1, 1_000_000),
             ("handshake-seconds", self.handshake_seconds, 1, longest),
             ("header-bytes", size(self.header_bytes), 8 * 1024, 1024 * 1024),

@@ -14,6 +14,8 @@ pub enum Refused {
     Connections,
     /// The address has all its connections.
     Address,
+    /// The address connects too often.
+    Connects,
     /// Too many handshakes are under way.
     Handshakes,
     /// A connection that kept us waiting gave its place to another.
@@ -46,6 +48,7 @@ impl Refused {
         match self {
             Self::Connections => "connections",
             Self::Address => "connections-per-address",
+            Self::Connects => "connects-per-address",
             Self::Handshakes => "handshakes",
             Self::SentAway => "sent-away",
             Self::HandshakeTime => "handshake-time",

@@ -104,6 +104,15 @@ pub fn is_hidden(c: char) -> bool {
 /// The text on one line: every run of blanks, tabs and line ends is one blank, none at the ends.
 /// Hidden characters are refused, not taken out: whoever put one there meant something by it.
 pub fn one_line(text: &str) -> Result<String, Hidden> {
+    // Most texts are of these letters, with nothing to put in order.
+    let plain = |pair: &[u8]| pair[1].is_ascii_graphic() || (pair[1] == b' ' && pair[0] != b' ');
+    let (bytes, blank) = (text.as_bytes(), |byte: Option<&u8>| byte.is_some_and(|it| *it == b' '));
+    if bytes.first().is_none_or(u8::is_ascii_graphic)
+        && bytes.windows(2).all(plain)
+        && !blank(bytes.last())
+    {
+        return Ok(text.to_owned());
+    }
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     match line.chars().find(|c| is_hidden(*c)) {
         Some(hidden) => Err(Hidden(hidden)),

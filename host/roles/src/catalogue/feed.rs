@@ -3,7 +3,6 @@
 //! cannot is an error that names line, column and value.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::fmt;
 
 use encoding_rs::{UTF_16BE, UTF_16LE, WINDOWS_1252};
@@ -66,7 +65,8 @@ const COLUMNS: [(Column, bool, &[&str]); 8] = [
 pub struct Feed<'a> {
     text: Cow<'a, str>,
     delimiter: u8,
-    columns: HashMap<usize, (Column, String)>,
+    /// For each known column, in the order of [`COLUMNS`], its place and heading in this file.
+    columns: [Option<(usize, String)>; COLUMNS.len()],
     marks: Marks,
     /// Headings of columns that no article has a place for.
     pub ignored: Vec<String>,
@@ -85,7 +85,7 @@ impl<'a> Feed<'a> {
         let delimiter = delimiter(first);
         let mut feed = Self {
             delimiter,
-            columns: HashMap::new(),
+            columns: Default::default(),
             marks: Marks { decimal: None, currency },
             ignored: Vec::new(),
             text,
@@ -120,14 +120,14 @@ impl<'a> Feed<'a> {
                 self.ignored.push(heading.to_owned());
                 continue;
             };
-            let twice = self.columns.values().any(|(other, _)| other == column);
-            if twice {
+            let place = &mut self.columns[*column as usize];
+            if place.is_some() {
                 wrong.push(about(heading, format!("the column {} is there twice", names[0])));
             }
-            self.columns.insert(at, (*column, heading.to_owned()));
+            *place = Some((at, heading.to_owned()));
         }
         for (column, needed, names) in COLUMNS {
-            if needed && !self.columns.values().any(|(known, _)| *known == column) {
+            if needed && self.columns[column as usize].is_none() {
                 let why = format!(
                     "there is no column “{}”; the headings are {}",
                     if column == Column::Days { "delivery_days" } else { names[0] },
@@ -141,17 +141,22 @@ impl<'a> Feed<'a> {
 
     /// The mark that prices of this file have before their decimals, if they say so with one voice.
     fn decimal(&self) -> Option<char> {
-        let at = self.columns.iter().find(|(_, (column, _))| *column == Column::Price);
-        let at = at.map(|(at, _)| *at)?;
-        let mut found = None;
-        for record in self.reader().records().flatten() {
+        let at = self.columns[Column::Price as usize].as_ref()?.0;
+        let (mut found, mut reader) = (None, self.reader());
+        let mut record = csv::StringRecord::new();
+        loop {
+            match reader.read_record(&mut record) {
+                Ok(true) => {}
+                Ok(false) => return found,
+                // What is no line of the file says nothing about prices; it is named later.
+                Err(_) => continue,
+            }
             match (record.get(at).and_then(price::decimal), found) {
                 (Some(mark), None) => found = Some(mark),
                 (Some(mark), Some(before)) if mark != before => return None,
                 _ => {}
             }
         }
-        found
     }
 
     /// Every article, or what is wrong with its line, and how many bytes have been read.
@@ -183,9 +188,10 @@ impl<'a> Feed<'a> {
 
     fn entry(&self, line: u64, record: &csv::StringRecord) -> Result<Article, Trouble> {
         let field = |wanted: Column| -> (&str, &str) {
-            let found = self.columns.iter().find(|(_, (column, _))| *column == wanted);
-            let Some((at, (_, heading))) = found else { return ("", "") };
-            (heading, record.get(*at).unwrap_or_default())
+            match &self.columns[wanted as usize] {
+                Some((at, heading)) => (heading, record.get(*at).unwrap_or_default()),
+                None => ("", ""),
+            }
         };
         let refuse = |wanted: Column, why: String| {
             let (column, value) = field(wanted);

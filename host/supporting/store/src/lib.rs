@@ -67,8 +67,11 @@ pub fn look(path: &Path, schema: &str) -> Result<Connection> {
         store.execute_batch(schema)?;
         return Ok(store);
     }
-    let waits = |end: &&str| beside(path, end).metadata().is_ok_and(|it| it.len() > 0);
-    if !["-wal", "-journal"].iter().any(waits) {
+    // A log that is there is somebody's who has it open, also while it is empty: what is in the store
+    // may change under whoever takes it for unchanging.
+    let is_open = beside(path, "-wal").exists();
+    let is_left = beside(path, "-journal").metadata().is_ok_and(|it| it.len() > 0);
+    if !is_open && !is_left {
         // Nobody has it open, and no crash has left anything to it: it stays as it is.
         return reading(path, "immutable=1");
     }

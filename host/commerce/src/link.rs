@@ -107,6 +107,14 @@ impl Host {
             match step {
                 // Exchanges go on to their end, whatever the deal has come to.
                 Ok(_) if row.state.is_final() && exchanges => {
+                    let since = *ended.get_or_insert_with(|| self.instant());
+                    if self.instant().saturating_duration_since(since) > FAREWELL
+                        && self.only_says(id)?
+                    {
+                        let what = "what was said last in an exchange is still to be taken";
+                        self.notice(id, &format!("{what}: semper deals --resume"));
+                        return Ok(row);
+                    }
                     if !std::mem::replace(&mut told, true) {
                         self.notice(id, &self.awaited(id)?);
                     }

@@ -28,6 +28,10 @@ pub(crate) struct Stored {
     pub enclosed: (Vec<Enclosed>, Vec<Enclosed>),
     /// The other side's information, once it is open.
     pub opened: Opened,
+    /// Whether the other side has not taken yet what we said last. The archive keeps it: an exchange
+    /// that is over, with nothing owed, is open for nothing else.
+    #[serde(skip)]
+    pub unsaid: bool,
     /// What somebody has said who did not do his part, in words for the person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
@@ -47,7 +51,8 @@ impl Stored {
     ) -> Result<Self, HolderError> {
         let secrets = secrets(&agreement, role, holder)?;
         let machine = Driven::new(agreement, role, secrets);
-        Ok(Self { machine, enclosed, opened: Vec::new(), why: None, accepted: None })
+        let (opened, unsaid) = (Vec::new(), false);
+        Ok(Self { machine, enclosed, opened, unsaid, why: None, accepted: None })
     }
 
     /// What lies in the archive.
@@ -61,6 +66,7 @@ impl Stored {
             it.kept.accept = Some(accept);
             it.state = Originating::Delivering;
         }
+        stored.unsaid = row.open && stored.machine.is_closed();
         Ok(stored)
     }
 
@@ -71,7 +77,7 @@ impl Stored {
             id: self.id(),
             deal,
             state: cbor::encode(self),
-            open: end.is_none() || self.machine.kept().owed.is_some(),
+            open: !self.machine.is_closed() || self.unsaid,
             ended: end.map(|end| match &self.why {
                 Some(why) => format!("{end}; {why}"),
                 None => end.to_string(),

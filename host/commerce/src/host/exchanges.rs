@@ -149,6 +149,15 @@ impl Host {
         Ok(self.archive().exchanges_of(deal)?.iter().any(|row| row.open))
     }
 
+    /// Whether nothing is left to do for a deal's exchanges but to have the other side take what was
+    /// said last.
+    pub(crate) fn only_says(&self, deal: DealId) -> Result<bool, Stop> {
+        let open = self.archive().exchanges_of(deal)?.into_iter().filter(|row| row.open);
+        let unsaid: Vec<bool> =
+            open.map(|row| Ok(Stored::read(&row)?.unsaid)).collect::<Result<_, Stop>>()?;
+        Ok(unsaid.into_iter().all(|it| it))
+    }
+
     /// One look after an exchange.
     fn look_after(self: &Arc<Self>, id: ExchangeId) {
         match self.desk(id) {

@@ -297,6 +297,8 @@ pub enum Write {
     Message(MessageRow),
     /// Stores where an exchange stands. One that has ended wakes its deal.
     Exchange(Box<ExchangeRow>),
+    /// Nothing is left to do for an exchange that is over.
+    ExchangeClosed(ExchangeId),
     /// Stores evidence; what is there stays as it is.
     Evidence(EvidenceRow),
     /// Sets a preference: its name and its value.

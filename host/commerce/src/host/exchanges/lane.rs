@@ -91,6 +91,9 @@ impl Host {
     ) -> Result<(), Stop> {
         live.is_answered();
         live.underway.said(&said.messages);
+        if live.underway.unsent().is_empty() {
+            self.is_said(live)?;
+        }
         let Some(answer) = answer else {
             return self.goes_on_saying(desk, live, false);
         };

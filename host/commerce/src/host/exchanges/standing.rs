@@ -63,7 +63,10 @@ impl Standing {
         let pause = (passed + SHORTEST * 2).min(LONGEST);
         Ok(Some(Self {
             exchange: row.id,
-            waits_for: stored.machine.waits_for(),
+            waits_for: match stored.unsaid {
+                true => Whom::OtherSide,
+                false => stored.machine.waits_for(),
+            },
             third_party: stored.machine.agreement().third_party.origin.clone(),
             since: row.changed,
             next: now.after(pause),

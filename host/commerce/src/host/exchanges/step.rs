@@ -84,7 +84,8 @@ impl Live {
 
     /// Whether there is nothing more to do, and nobody is being asked any more.
     pub(super) fn is_closed(&self) -> bool {
-        self.stored.machine.is_closed() && !self.conversing && self.underway.is_idle()
+        let over = self.stored.machine.is_closed() && !self.stored.unsaid;
+        over && !self.conversing && self.underway.is_idle()
     }
 
     /// Whether the other side is waited for, and no payment system and no third party.
@@ -216,6 +217,9 @@ impl Host {
             self.happens(desk, live, Event::Cancel)?;
         }
         live.pause = (live.pause * 2).min(LONGEST);
+        if self.now() >= live.stored.machine.agreement().closed_at() {
+            self.is_said(live)?;
+        }
         self.what_is_due(desk, live)?;
         if live.stands_since(begun) {
             self.happens(desk, live, Event::Resend)?;
@@ -223,6 +227,17 @@ impl Host {
         live.turns = 0;
         if live.deal.side == Side::Buyer && live.speaks() {
             self.converse(desk, live);
+        }
+        Ok(())
+    }
+
+    /// What was said last has been taken, or nobody will take it any more.
+    pub(super) fn is_said(&self, live: &mut Live) -> Result<(), Stop> {
+        if live.stored.unsaid {
+            if live.stored.machine.is_closed() {
+                self.archive().commit(vec![Write::ExchangeClosed(live.stored.id())])?;
+            }
+            live.stored.unsaid = false;
         }
         Ok(())
     }
@@ -260,6 +275,9 @@ impl Host {
         let mut next = Stored { machine, ..live.stored.clone() };
         next.opened.extend(holder.into_opened());
         let ended = effects.iter().any(|it| matches!(it, Effect::Ended(_)));
+        // A merchant says it to whoever asks; a buyer has to say it by itself, also after a crash.
+        let speaks = effects.iter().any(|it| matches!(it, Effect::Send(_)));
+        next.unsaid |= ended && speaks && live.deal.side == Side::Buyer;
         if effects.contains(&Effect::Persist) {
             self.store_exchange(&live.deal, &next, ended)?;
             live.progressed();

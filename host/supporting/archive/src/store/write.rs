@@ -82,6 +82,9 @@ fn one(connection: &Connection, write: &Write) -> rusqlite::Result<usize> {
         Write::Journal(row) => journal(connection, row),
         Write::Message(row) => message(connection, row),
         Write::Exchange(row) => exchange(connection, row),
+        Write::ExchangeClosed(id) => connection
+            .prepare_cached("UPDATE exchanges SET open = 0 WHERE id = ?1 AND ended IS NOT NULL")?
+            .execute([id.digest().as_bytes()]),
         Write::Evidence(row) => evidence(connection, row),
         Write::Preference(key, value) => connection
             .prepare_cached("INSERT OR REPLACE INTO preferences VALUES (?1, ?2)")?

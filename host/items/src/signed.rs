@@ -85,6 +85,12 @@ impl SignedStatement {
         Ok(Self { bytes: bytes.to_vec(), statement, signer, digest: Digest::of(&payload) })
     }
 
+    /// The statement and its digest, by nobody's word: enough to look whether it is known already.
+    pub fn peek(bytes: &[u8]) -> Result<(Statement, Digest), StatementError> {
+        let parsed = cose::parse(bytes, DOMAIN, limits::SIGNED_STATEMENT)?;
+        Ok((Statement::decode(parsed.peek())?, Digest::of(parsed.peek())))
+    }
+
     /// The same statement, if it belongs to `deal`.
     pub fn of_deal(self, deal: DealId) -> Result<Self, StatementError> {
         if self.statement.deal == deal {

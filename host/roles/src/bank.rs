@@ -22,7 +22,7 @@ use semper_base::{Certificate, Clock, Digest, Identity, Mend, Role, SigningKey, 
 use semper_exchange::bank::ClaimError;
 use semper_exchange::standard::{Keys, NoGoods};
 use semper_items::SignedStatement;
-use semper_items::statement::{Content, PaymentConfirmation, Statement};
+use semper_items::statement::{Content, PaymentConfirmation, PaymentOrder, Statement};
 use semper_keeper::{Bell, Health, Post, Turn};
 use semper_ledger::{AccountId, Ledger, LedgerError, Movement, NotAnAccount};
 use semper_net::Peer;
@@ -231,6 +231,13 @@ impl Bank {
     /// Carries a signed payment order out, once; the signed confirmation.
     fn pay(&self, body: &[u8]) -> Result<Vec<u8>, BankRefusal> {
         self.may_book()?;
+        match self.pay_now(body) {
+            Err(refusal) => self.paid_before(body)?.ok_or(refusal),
+            paid => paid,
+        }
+    }
+
+    fn pay_now(&self, body: &[u8]) -> Result<Vec<u8>, BankRefusal> {
         let now = self.clock.now();
         let signed = self.signed_by_holder(body, now)?;
         let statement = signed.statement();
@@ -243,7 +250,7 @@ impl Bank {
         let credit = number(&order.to)?;
         let debit = self.own(&order.from, signed.signer())?;
         let movement = Movement {
-            reference: Digest::of_parts(&[order.from.as_bytes(), order.reference.as_bytes()]),
+            reference: reference(order),
             request: signed.digest(),
             ordered: statement.made,
             debit,
@@ -270,9 +277,36 @@ impl Bank {
         Ok(bytes)
     }
 
+    /// The confirmation of an order that was carried out before. Whoever has it in hand hears it
+    /// again, whatever has become of the payer's certificate or account since: the money has moved.
+    fn paid_before(&self, body: &[u8]) -> Result<Option<Vec<u8>>, BankRefusal> {
+        match SignedStatement::peek(body) {
+            Ok((Statement { content: Content::PaymentOrder(order), .. }, digest)) => self
+                .ledger
+                .answered(reference(&order), digest)
+                .map_err(|error| ledger_refusal(&error)),
+            _ => Ok(None),
+        }
+    }
+
+    /// The fact about money that the same order has held before, likewise.
+    fn held_before(&self, body: &[u8], by: &By) -> Option<Vec<u8>> {
+        let (statement, _) = SignedStatement::peek(body).ok()?;
+        let Content::HoldOrder(order) = &statement.content else { return None };
+        let fact = self.holds_by(by).taken(order, self.clock.now())?;
+        Some(cbor::encode(&fact))
+    }
+
     /// Holds money under the conditions of an exchange, once; the signed fact.
     fn hold(&self, body: &[u8], by: &By) -> Result<Vec<u8>, BankRefusal> {
         self.may_book()?;
+        match self.hold_now(body, by) {
+            Err(refusal) => self.held_before(body, by).ok_or(refusal),
+            held => held,
+        }
+    }
+
+    fn hold_now(&self, body: &[u8], by: &By) -> Result<Vec<u8>, BankRefusal> {
         let now = self.clock.now();
         let signed = self.signed_by_holder(body, now)?;
         let Content::HoldOrder(order) = &signed.statement().content else {
@@ -319,6 +353,11 @@ impl Bank {
         SignedStatement::verify_as(body, &self.verifier, &HOLDERS, now)
             .map_err(|error| not_believed(error.is_passing(), &error))
     }
+}
+
+/// The name under which an order is booked, once: the payer's own, in its account.
+fn reference(order: &PaymentOrder) -> Digest {
+    Digest::of_parts(&[order.from.as_bytes(), order.reference.as_bytes()])
 }
 
 /// The account that a customer names: one of a customer, and never one of the bank's own.

@@ -73,6 +73,16 @@ impl Holds<'_> {
         self.fact(terms.leaf, terms.exchange, &row)
     }
 
+    /// Where a hold stands that this very order has made; `None` if it has made none.
+    pub fn taken(&self, order: &HoldOrder, now: Timestamp) -> Option<HoldFact> {
+        let terms = Order::of(order);
+        let Order { exchange, leaf, third_party, .. } = terms;
+        let look = ClaimRequest { exchange, leaf, third_party, claim: Claim::Look };
+        let fact = self.claim(&look, now).ok()?;
+        let ordered = Standard::digest(<Order<Standard> as semper_exchange::Body>::KIND, &terms);
+        (fact.body().order == Some(ordered)).then_some(fact)
+    }
+
     /// Follows a claim; what is so afterwards, whether or not it could be followed.
     ///
     /// # Errors

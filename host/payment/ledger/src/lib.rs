@@ -356,6 +356,18 @@ impl Ledger {
         self.book_named(&movement.clone().into(), now, answer)
     }
 
+    /// The answer to a request that was booked under this reference.
+    ///
+    /// # Errors
+    /// When the books cannot be read.
+    pub fn answered(&self, reference: Digest, request: Digest) -> Result<Option<Vec<u8>>> {
+        let sql = "SELECT bytes FROM entries JOIN answers ON entry = number
+                   WHERE reference = ?1 AND request = ?2";
+        let connection = self.lock()?;
+        let asked = params![reference.as_bytes(), request.as_bytes()];
+        Ok(connection.query_row(sql, asked, |row| row.get(0)).optional()?)
+    }
+
     fn book_named(
         &self,
         movement: &Movement<AccountName>,

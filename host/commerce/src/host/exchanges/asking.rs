@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use semper_base::{Mend as _, PublicKey, cbor, fault};
 use semper_exchange::Role;
-use semper_exchange::bank::{ClaimRequest, Fact, Order};
+use semper_exchange::bank::{Claim, ClaimRequest, Fact, Order};
 use semper_exchange::crypto::{Body, Signed};
 use semper_exchange::driven::{AtTheBank, Errand};
 use semper_exchange::party::{self, Claimed, Event};
@@ -134,13 +134,34 @@ impl Host {
             if is_final(&error) { NotHeld::Denied(words) } else { NotHeld::Later(words) }
         })?;
         fault::point("exchange.hold");
-        let fact = module.hold(&signed, key).map_err(|error| match error {
-            PaymentError::Away(_) => NotHeld::Later(error.to_string()),
-            other => NotHeld::Refused(format!("{other}; {}", other.mend())),
-        })?;
+        let fact = match module.hold(&signed, key) {
+            Ok(fact) => fact,
+            Err(away @ PaymentError::Away(_)) => return Err(NotHeld::Later(away.to_string())),
+            Err(refused) => looked_up(module, order, key, &refused)?,
+        };
         fault::point("exchange.held");
         cbor::decode(&fact, MAX_FACT).map_err(|error| NotHeld::Later(error.to_string()))
     }
+}
+
+/// A payment system has refused. It may have followed the same order before, with its answer lost;
+/// so it is asked where the money stands, and a refusal counts if nothing is held.
+fn looked_up(
+    module: &dyn Module,
+    order: &Order<Standard>,
+    key: &PublicKey,
+    refused: &PaymentError,
+) -> Result<Vec<u8>, NotHeld> {
+    let look = cbor::encode(&ClaimRequest::<Standard> {
+        exchange: order.exchange,
+        leaf: order.leaf,
+        third_party: order.third_party,
+        claim: Claim::Look,
+    });
+    module.claim(&look, key).map_err(|error| match error {
+        PaymentError::Away(_) => NotHeld::Later(error.to_string()),
+        _ => NotHeld::Refused(format!("{refused}; {}", refused.mend())),
+    })
 }
 
 /// Why money was not held.

@@ -284,9 +284,7 @@ impl World for Running {
 
     fn draw_up(&self, to_draw: &ToDraw<'_>) -> Result<Result<Talk, Refusal>, Stop> {
         let trust = &self.means.trust;
-        let third_parties = trust.third_parties.iter().map(|it| it.named.clone()).collect();
-        let rules = trust.exchange;
-        draw_up(&self.deal, to_draw, third_parties, rules, &self.holder())
+        draw_up(&self.deal, to_draw, &trust.third_parties, &trust.exchange, &self.holder())
     }
 
     fn agree(

@@ -10,6 +10,7 @@ use semper_items::{Generates, Mode, Properties};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::crypto::Crypto;
+use crate::fee::Fee;
 use crate::item::{Item, Leaf, MAX_LEAVES, MAX_TEXT, Role};
 
 /// The version of everything here.
@@ -79,6 +80,11 @@ impl Protocol {
             Self::Rr => true,
             _ => false,
         }
+    }
+
+    /// Whether the third party has to ask banks before it decides: money is paid, not held.
+    pub const fn asks_banks(self) -> bool {
+        self.pays(Role::Originator) || self.pays(Role::Responder)
     }
 
     /// Whether an item can be exchanged from a side; information, with or without the third
@@ -173,6 +179,9 @@ pub struct Exchange<C: Crypto> {
     pub clauses: Digest,
     /// The digest of the whole negotiation, so that nobody can have left an option out of it.
     pub transcript: Digest,
+    /// What the third party takes if it decides; nothing if it takes nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fee: Option<Fee>,
 }
 
 /// Why an exchange agreement cannot be one.
@@ -215,6 +224,9 @@ pub enum AgreementError {
     /// The same key on several sides.
     #[error("the parties must have keys of their own")]
     Keys,
+    /// A fee of nothing, or less.
+    #[error("the third party's fee is not more than nothing")]
+    Fee,
 }
 
 impl<C: Crypto> Exchange<C> {
@@ -251,6 +263,9 @@ impl<C: Crypto> Exchange<C> {
         let keys = [self.originator.sign, self.responder.sign, self.third_party.sign];
         if keys[0] == keys[1] || keys[1] == keys[2] || keys[0] == keys[2] {
             return Err(AgreementError::Keys);
+        }
+        if self.fee.is_some_and(|it| it.amount.minor() <= 0) {
+            return Err(AgreementError::Fee);
         }
         let lock = self.close_by.millis().checked_add(self.dispute_ms);
         let lock = lock.and_then(|it| it.checked_add(LOCK_MARGIN_MS));

@@ -50,7 +50,8 @@ fn judge_by<C: Crypto>(
     case.parties();
     elsewhere.iter().for_each(|it| case.blame(*it));
     let from_originator = case.got(Role::Originator);
-    let from_responder = case.got(Role::Responder);
+    let mut from_responder = case.got(Role::Responder);
+    case.provisional(&from_originator, &mut from_responder);
     case.replacements(verdict, &[&from_originator, &from_responder]);
     let ruling = case.rule(agreement, promised, verdict, &from_originator, &from_responder);
     case.missing(verdict, ruling, promised, &[&from_originator, &from_responder]);
@@ -60,7 +61,20 @@ fn judge_by<C: Crypto>(
     case.missing.dedup();
     let Judged { blame, missing, mut reasons, .. } = case;
     reasons.dedup();
-    Finding { promised, from_originator, from_responder, verdict, blame, missing, ruling, reasons }
+    let liable = blame.iter().any(|it| it.culprit().is_none());
+    let fee = agreement.fee.filter(|_| verdict.is_some() && !liable);
+    let fee = fee.map(|it| (it.of(Role::Originator), it.of(Role::Responder)));
+    Finding {
+        promised,
+        from_originator,
+        from_responder,
+        verdict,
+        blame,
+        missing,
+        ruling,
+        fee,
+        reasons,
+    }
 }
 
 struct Judged<'a, C: Crypto> {
@@ -156,10 +170,11 @@ impl<C: Crypto> Judged<'_, C> {
                 self.blame(Blame::OtherHold(role));
             }
         }
-        let frauds: Vec<Fraud> =
-            self.complaints().filter_map(|it| it.body().shows(&self.evidence.agreement)).collect();
-        for fraud in frauds {
-            self.blame(Blame::Fraud(Role::Originator, fraud));
+        let shown = |it: &Complaint<C>| Some((it.of, it.shows(&self.evidence.agreement)?));
+        let frauds: Vec<(Role, Fraud)> =
+            self.complaints().filter_map(|it| shown(it.body())).collect();
+        for (of, fraud) in frauds {
+            self.blame(Blame::Fraud(of, fraud));
         }
     }
 
@@ -238,6 +253,40 @@ impl<C: Crypto> Judged<'_, C> {
         self.evidence.facts().any(|fact| {
             money.is_about(place, fact) && fact.body().hold == Hold::Released(money.amount)
         })
+    }
+
+    /// A payment that can be taken back counts as made once it is delivered for: only a verdict takes it
+    /// back, and there is none.
+    fn provisional(&mut self, delivered: &[Got], paid: &mut [Got]) {
+        let agreement = &self.evidence.agreement;
+        let undone = self
+            .verdicts()
+            .into_iter()
+            .any(|it| !matches!(it.body().decision, Decision::Complete { .. }));
+        let all = delivered.iter().all(|it| *it != Got::Unproven);
+        if agreement.protocol != Protocol::Ger || undone || !all {
+            return;
+        }
+        let Some((index, money)) = agreement.money(Role::Responder) else { return };
+        let place = Place { agreement, from: Role::Responder, index };
+        let until = self.evidence.facts().find_map(|fact| match fact.body().hold {
+            Hold::Provisional { terms, frozen: false }
+                if money.is_about(place, fact) && terms.amount == money.amount =>
+            {
+                Some(terms.until)
+            }
+            _ => None,
+        });
+        let undone = self.is_undone(place, money);
+        if let (Some(until), Some(got @ Got::Unproven), false) =
+            (until, paid.get_mut(index), undone)
+        {
+            *got = Got::Delivered;
+            let reason = format!(
+                "the payment is made; until {until} a verdict of the third party could still take it back"
+            );
+            self.reasons.push(reason);
+        }
     }
 
     fn is_replaced(&self, place: Place<'_, C>, item: &Item<C>) -> bool {

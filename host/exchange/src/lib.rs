@@ -12,6 +12,7 @@
 //! |---|---|
 //! | [`item`] | what is exchanged: signatures, information, money; packages |
 //! | [`agreement`] | what both agree on before anything is promised; the protocols |
+//! | [`fee`] | what a third party takes for deciding, and which side owes it |
 //! | [`negotiation`] | finding that: options of both, and a public deterministic choice |
 //! | [`message`] | the four messages and what they carry |
 //! | [`originator`], [`responder`] | the two parties' machines |
@@ -38,6 +39,7 @@ pub mod bank;
 pub mod crypto;
 pub mod dates;
 pub mod driven;
+pub mod fee;
 pub mod fence;
 pub mod information;
 pub mod item;
@@ -60,6 +62,7 @@ pub mod verdict;
 pub use agreement::{Agreed, AgreementError, Exchange, Fairness, Party, Protocol, ThirdParty};
 pub use crypto::{Body, Crypto, Detached, Half, Holder, HolderError, Named, Signed};
 pub use driven::Driven;
+pub use fee::{Debtor, Fee, Fees, Share};
 pub use item::{Fraud, Information, Item, Leaf, Money, Role};
 pub use message::Message;
 pub use originator::Originator;

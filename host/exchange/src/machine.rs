@@ -9,16 +9,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::agreement::Agreed;
 use crate::bank::{Claim, Fact, order_for};
-use crate::crypto::{Body as _, Crypto, Holder, HolderError, Signed};
+use crate::crypto::{Body as _, Crypto, Half, Holder, HolderError, Signed};
 use crate::dates::{self, Bounds};
+use crate::information::Proof;
 use crate::item::Role;
 use crate::judge::{self, Evidence};
 use crate::manager::Secret;
+use crate::message::{Delivery, Token};
 use crate::mutation::{Rule, leaves_out};
 use crate::party::{Claimed, Effect, End, Kept, items, said};
 use crate::verdict::{
-    Abort, Answer, Decided, Decision, Deposit, Request, Resolve, Submitted, Wish,
+    Abort, Answer, Complaint, Decided, Decision, Deposit, Replacement, Request, Resolve, Submitted,
+    Wish,
 };
+
+/// Both shares of a key, if both are known: the escrowed one and the peer's.
+type Shares<C> = Option<(<C as Crypto>::Share, <C as Crypto>::Share)>;
 
 /// A side's machine, in states `S`: [`crate::Originator`] or [`crate::Responder`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -183,6 +189,80 @@ impl<C: Crypto, S: Standing> Machine<C, S> {
         let request = Request { wish, promise, accept: self.kept.accept.clone() };
         self.kept.request = Some(request.clone());
         self.to(state, [Effect::Ask(request)])
+    }
+
+    /// Ends with a complaint about the peer's information that is for a judge alone: nobody can undo
+    /// what was given.
+    pub(crate) fn dispute(
+        mut self,
+        index: usize,
+        proof: Proof,
+        holder: &impl Holder<C>,
+    ) -> Stepped<C, S> {
+        let wish = self.complaint(index, proof, holder)?;
+        let (promise, accept) = (self.kept.promise.clone(), self.kept.accept.clone());
+        if let (Some(wish), Some(promise)) = (wish, promise) {
+            self.kept.request = Some(Request { wish, promise, accept });
+        }
+        self.ended(End::Disputed)
+    }
+
+    /// The complaint that a leaf of the peer's is false, shown with both shares of its key.
+    pub(crate) fn complaint(
+        &self,
+        index: usize,
+        proof: Proof,
+        holder: &impl Holder<C>,
+    ) -> Result<Option<Wish<C>>, HolderError> {
+        let shares = self.shares(index, holder)?;
+        let (Some(shares), Some(promise), Ok(leaf)) =
+            (shares, self.promised_as(), u32::try_from(index))
+        else {
+            return Ok(None);
+        };
+        let complaint = Complaint { promise, of: S::US.other(), leaf, shares, proof };
+        let signed = Signed::new(holder, self.agreement.subject(), complaint)?;
+        Ok(Some(Wish::Complain(Box::new(signed))))
+    }
+
+    /// What the peer has promised its leaves with.
+    pub(crate) fn tokens_of_peer(&self) -> Vec<Token<C>> {
+        let tokens = match S::US {
+            Role::Responder => self.kept.promise.as_ref().map(|it| &it.body().tokens),
+            Role::Originator => self.kept.accept.as_ref().map(|it| &it.body().tokens),
+        };
+        tokens.cloned().unwrap_or_default()
+    }
+
+    /// Both shares of the key of one of the peer's leaves, from what came.
+    fn shares(&self, index: usize, holder: &impl Holder<C>) -> Result<Shares<C>, HolderError> {
+        let leaf = self.agreement.leaf(S::US.other(), index);
+        let given = self.tokens_of_peer();
+        let (Some(Token::Escrow { share, .. }) | Some(Token::Certified { share, .. })) =
+            given.get(index)
+        else {
+            return Ok(None);
+        };
+        let Some(peers) = holder.open(Half::Peers, &leaf, share)? else { return Ok(None) };
+        let items = match S::US {
+            Role::Responder => self.kept.deliver.as_ref().map(|it| &it.body().items),
+            Role::Originator => self.kept.settle.as_ref().map(|it| &it.body().items),
+        };
+        if let Some(Delivery::Key(key)) = items.and_then(|items| items.get(index)) {
+            return Ok(Some((key.clone(), peers)));
+        }
+        if let Some(key) = self.kept.facts.iter().find_map(|it| it.body().opened.clone()) {
+            return Ok(Some((key, peers)));
+        }
+        let opened = self.kept.decided().and_then(|it| it.replacements.get(index));
+        match opened {
+            Some(Replacement::Opening(opening)) => {
+                let key = holder.open(Half::Escrowed, &leaf, &opening.body().share)?;
+                Ok(key.map(|key| (key, peers)))
+            }
+            Some(Replacement::Deposited(Delivery::Key(key))) => Ok(Some((key.clone(), peers))),
+            _ => Ok(None),
+        }
     }
 
     /// The promise's name, once there is one.

@@ -5,11 +5,16 @@
 //! N2 SELECT  { the same of mine, my nonce }            or COUNTER, or REJECT with a reason
 //! ```
 //!
+//! A proposal names at once whatever cannot be bargained about: items, third parties, protocols,
+//! dates. What can is who owes the third party's fee. So a proposal begins with what its side
+//! likes best, a COUNTER shows what the other side is ready for, and the next proposal, which names
+//! the counter that it answers, goes as far as its own side's rules permit.
+//!
 //! Both make the agreement out of N1 and N2 by themselves ([`agree`]); it carries the digest of
 //! both, so whoever leaves an option out on the way changes the exchange's identity, and nothing
 //! is ever promised. See `docs/exchange.md`, “Agreeing on an exchange”.
 
-use semper_base::{Digest, Timestamp};
+use semper_base::{Amount, Digest, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::agreement::{
@@ -17,6 +22,7 @@ use crate::agreement::{
     VERSION,
 };
 use crate::crypto::{Body, Crypto, Signed};
+use crate::fee::{self, Fee, Fees};
 use crate::item::{Item, Leaf, MAX_LEAVES, Role};
 
 /// Ways of giving one leaf, and third parties, at most.
@@ -64,6 +70,19 @@ pub struct Wishes<C: Crypto> {
     pub clauses: Digest,
     /// A fresh random value, so that no two exchanges are alike.
     pub nonce: Digest,
+    /// What the third parties take and who may owe it; nothing if all of them take nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fees: Option<Fees>,
+}
+
+impl<C: Crypto> Wishes<C> {
+    /// What a third party takes by what this side knows, and how it is ready to share that.
+    fn fee(&self, third: &ThirdParty<C>) -> (Option<Amount>, &[fee::Share]) {
+        let Some(fees) = &self.fees else { return (None, &[]) };
+        let place = self.third_parties.iter().position(|it| it == third);
+        let takes = place.and_then(|place| fees.takes.get(place).copied().flatten());
+        (takes, &fees.shares)
+    }
 }
 
 /// N1, the proposal: the proposer's wishes.
@@ -150,6 +169,14 @@ pub enum Refusal {
     /// The agreement that came out cannot be one.
     #[error("what came out cannot be agreed on: {0}")]
     Agreement(String),
+    /// The two sides know different fees of the third party.
+    #[error(
+        "the two sides know different fees of the third party: see what it says in its entry for trust files"
+    )]
+    Fee,
+    /// Neither is ready to owe the fee as the other wants.
+    #[error("the two sides do not agree who owes the third party's fee")]
+    Share,
     /// Too many counters.
     #[error("no agreement after {MAX_COUNTERS} attempts")]
     Rounds,
@@ -188,6 +215,7 @@ pub fn select<C: Crypto>(
     }
     let third = proposer.third_parties.iter().find(|it| answerer.third_parties.contains(it));
     let third = third.ok_or(Refusal::ThirdParty)?;
+    let fee = fee::agreed(proposer.fee(third), answerer.fee(third))?;
     let least = proposer.fairness.max(answerer.fairness);
     let mut why = Refusal::NoProtocol;
     for protocol in Protocol::ALL {
@@ -200,7 +228,8 @@ pub fn select<C: Crypto>(
                 Role::Originator => [proposer, answerer],
                 Role::Responder => [answerer, proposer],
             };
-            match fit(protocol, sides, third, transcript) {
+            let fee = fee.map(|(amount, share)| Fee { amount, owed_by: share.debtor(*role) });
+            match fit(protocol, sides, (third, fee), transcript) {
                 Some(Ok(agreed)) => return Ok(agreed),
                 Some(Err(error)) => why = error.into(),
                 None => {}
@@ -221,6 +250,9 @@ fn bounded<C: Crypto>(wishes: &Wishes<C>) -> Result<(), Refusal> {
     if wishes.gives.iter().any(|it| it.ways.len() > MAX_OPTIONS) {
         return too("ways of giving an item");
     }
+    if wishes.fees.as_ref().is_some_and(|it| it.takes.len().max(it.shares.len()) > MAX_OPTIONS) {
+        return too("fees");
+    }
     Ok(())
 }
 
@@ -228,7 +260,7 @@ fn bounded<C: Crypto>(wishes: &Wishes<C>) -> Result<(), Refusal> {
 fn fit<C: Crypto>(
     protocol: Protocol,
     [originator, responder]: [&Wishes<C>; 2],
-    third: &ThirdParty<C>,
+    (third, fee): (&ThirdParty<C>, Option<Fee>),
     transcript: Digest,
 ) -> Option<Result<Agreed<C>, AgreementError>> {
     let from_originator = leg(protocol, Role::Originator, &originator.gives)?;
@@ -253,6 +285,7 @@ fn fit<C: Crypto>(
         lock_until: close_by.after(lasts),
         clauses: originator.clauses,
         transcript,
+        fee,
     };
     Some(Agreed::new(exchange))
 }
@@ -291,6 +324,44 @@ pub fn agree<C: Crypto>(
         return Err(Refusal::Form);
     }
     Ok(agreed)
+}
+
+/// The counter to a proposal from which nothing follows, if another proposal might help: at most
+/// [`MAX_COUNTERS`] in one negotiation, of which this proposal answers the last, if it answers one.
+pub fn counter<C: Crypto>(
+    propose: &Signed<C, Propose<C>>,
+    wishes: Wishes<C>,
+    why: &Refusal,
+    answered: Option<&Counter<C>>,
+) -> Option<Counter<C>> {
+    let round = answered.map_or(0, |it| it.round.saturating_add(1));
+    let helps = *why == Refusal::Share && round < MAX_COUNTERS;
+    helps.then(|| Counter { propose: propose.digest(), wishes, why: why.clone(), round })
+}
+
+/// Whether another proposal with these wishes could be answered by whoever has countered, by what is
+/// bargained about.
+///
+/// # Errors
+/// Why not.
+pub fn meets<C: Crypto>(wishes: &Wishes<C>, counters: &Wishes<C>) -> Result<(), Refusal> {
+    let third = wishes.third_parties.iter().find(|it| counters.third_parties.contains(it));
+    let third = third.ok_or(Refusal::ThirdParty)?;
+    fee::agreed(wishes.fee(third), counters.fee(third)).map(drop)
+}
+
+/// Whether a proposal answers this counter to an earlier one: it is about the same items in the same
+/// deal, by the same side.
+pub fn answers<C: Crypto>(
+    again: &Propose<C>,
+    counter: &Signed<C, Counter<C>>,
+    before: &Propose<C>,
+) -> bool {
+    let same = |one: &Wishes<C>, other: &Wishes<C>| {
+        (one.deal, &one.party, &one.clauses) == (other.deal, &other.party, &other.clauses)
+            && one.gives.len() == other.gives.len()
+    };
+    again.answers == Some(counter.digest()) && same(&again.wishes, &before.wishes)
 }
 
 /// The answer to a proposal: a selection, if something follows from it.

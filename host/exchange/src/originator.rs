@@ -26,12 +26,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::agreement::Protocol;
 use crate::bank::{Claim, Fact, order_for};
-use crate::crypto::{Crypto, Holder, HolderError, Signed};
+use crate::crypto::{Body as _, Crypto, Holder, HolderError, Signed};
 use crate::item::Role;
 use crate::machine::{self, Machine, Standing};
 use crate::message::{Accept, Deliver, Delivery, Message, Promise, Settle};
 use crate::mutation::{Rule, leaves_out};
 use crate::party::{Effect, End, Event, Taken, are_good, is_committed, items, take, tokens};
+use crate::verdict::Complaint;
 
 /// The states of an originator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -156,6 +157,8 @@ impl<C: Crypto> Originator<C> {
             // Given up before, by a host that has lost its store.
             State::Delivering => this.to(State::GivingUp, [Effect::Sign]),
             State::Over(_) => this.stay(),
+            // What came is false, and nobody can be told so.
+            _ if kind == Complaint::<C>::KIND => this.ended(End::Disputed),
             // Delivered before, perhaps: the third party knows what became of it.
             _ => this.resolve(holder),
         }
@@ -296,10 +299,10 @@ impl<C: Crypto> Originator<C> {
                 };
                 self.claim(PEER, claim, state)
             }
-            Taken::False(_, fraud, proof) => {
+            Taken::False(index, fraud, proof) => {
                 self.kept.settle = Some(settle);
-                self.kept.fraud = Some((fraud, proof));
-                self.ended(End::Disputed)
+                self.kept.fraud = Some((fraud, proof.clone()));
+                self.dispute(index, proof, holder)
             }
             Taken::Bad if self.state == State::Delivered => self.resolve(holder),
             Taken::Bad => self.stay(),

@@ -16,7 +16,7 @@ use serde_bytes::ByteBuf;
 use crate::crypto::Signed;
 use crate::information;
 use crate::item::{Information, Item, Money};
-use crate::negotiation::{Offered, Propose, Reject, Select};
+use crate::negotiation::{Counter, Offered, Propose, Reject, Select};
 use crate::standard::Standard;
 
 /// The words that both agree to beside the items: the effect of an affidavit, the receipt.
@@ -98,6 +98,11 @@ pub enum Talk {
         /// The enclosures for its leaves, in order.
         enclosed: Vec<Enclosed>,
     },
+    /// "Not so, but perhaps like this": the answerer's wishes, for another proposal of the same items.
+    Counter {
+        /// The signed counter.
+        counter: Signed<Standard, Counter<Standard>>,
+    },
     /// "So be it", by the proposer: both persons have decided, and both hosts begin.
     Conclude {
         /// The digest of the exchange that begins.
@@ -121,6 +126,9 @@ impl Talk {
                 format!("proposes to exchange {} for {}", all(enclosed), wants.join(" and "))
             }
             Self::Select { enclosed, .. } => format!("agrees, and gives {}", all(enclosed)),
+            Self::Counter { counter } => {
+                format!("would exchange otherwise, since {}", counter.body().why)
+            }
             Self::Conclude { .. } => "concludes: the exchange begins".into(),
             Self::Reject { words, .. } => format!("does not exchange: {words}"),
         }
@@ -302,6 +310,19 @@ pub fn satisfies(parts: &[Part], wants: &[Wanted]) -> bool {
         _ => false,
     };
     parts.len() == wants.len() && parts.iter().zip(wants).all(one)
+}
+
+/// Whether two proposals give the same, one by one: statements and money to the letter, information
+/// by kind and length, since it is encrypted anew each time.
+pub fn gives_the_same(one: &[Part], other: &[Part]) -> bool {
+    let same = |(one, other): (&Part, &Part)| match (one, other) {
+        (
+            Part::Information { kind, information },
+            Part::Information { kind: k, information: i },
+        ) => kind == k && information.length == i.length,
+        (one, other) => one == other,
+    };
+    one.len() == other.len() && one.iter().zip(other).all(same)
 }
 
 /// When a proposal made now has to be answered, and when its exchange is closed.

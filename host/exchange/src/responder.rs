@@ -21,16 +21,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::agreement::Protocol;
 use crate::bank::{Claim, Fact, order_for};
-use crate::crypto::{Body as _, Crypto, Half, Holder, HolderError, Signed};
+use crate::crypto::{Body as _, Crypto, Holder, Signed};
 use crate::information::Proof;
 use crate::item::{Fraud, Role};
 use crate::machine::{self, Machine, Standing};
-use crate::message::{Accept, Deliver, Delivery, Message, Promise, Settle, Token};
+use crate::message::{Accept, Deliver, Delivery, Message, Promise, Settle};
 use crate::mutation::{Rule, leaves_out};
 use crate::party::{
     Claimed, Effect, End, Event, Taken, are_good, is_committed, items, take, tokens,
 };
-use crate::verdict::{Complaint, Replacement, Request, Wish};
+use crate::verdict::Complaint;
 
 /// The states of a responder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -58,9 +58,6 @@ pub enum State {
 
 /// The machine of a responder.
 pub type Responder<C> = Machine<C, State>;
-
-/// The escrowed share of an information's key, and the peer's.
-type Shares<C> = (<C as Crypto>::Share, <C as Crypto>::Share);
 
 /// The outcome of a step of the responder.
 type Stepped<C> = machine::Stepped<C, State>;
@@ -199,10 +196,6 @@ impl<C: Crypto> Responder<C> {
         self.to(State::Accepted, [send])
     }
 
-    fn tokens_of_peer(&self) -> Vec<Token<C>> {
-        self.kept.promise.as_ref().map(|it| it.body().tokens.clone()).unwrap_or_default()
-    }
-
     /// X3: checked, and its money claimed, before we give anything.
     fn delivered(mut self, deliver: Signed<C, Deliver<C>>, holder: &impl Holder<C>) -> Stepped<C> {
         let subject = match leaves_out(Rule::MessageNamesExchange) {
@@ -234,6 +227,10 @@ impl<C: Crypto> Responder<C> {
             self.kept.deliver = Some(deliver);
         }
         match taken {
+            // The bank's word is the payer's only proof that it has paid: it is had before the end.
+            Taken::Here if self.agreement.protocol == Protocol::Hl => {
+                self.claim(US, Claim::Look, State::Redeeming)
+            }
             Taken::Here => self.settle(holder),
             Taken::Claim(claim) => {
                 if leaves_out(Rule::RedeemFirst) {
@@ -271,53 +268,13 @@ impl<C: Crypto> Responder<C> {
         holder: &impl Holder<C>,
     ) -> Stepped<C> {
         self.kept.fraud = Some((fraud, proof.clone()));
-        let shares = self.shares(index, holder)?;
-        let promise = self.promised_as();
-        let (Some(shares), Some(promise), Ok(leaf)) = (shares, promise, u32::try_from(index))
-        else {
-            return self.ended(End::Disputed);
-        };
-        let complaint = Complaint { promise, leaf, shares, proof };
-        let signed = Signed::new(holder, self.agreement.subject(), complaint)?;
-        let wish = Wish::Complain(Box::new(signed));
+        // Nobody can be asked to stop what a hash lock has paid.
         if self.agreement.protocol == Protocol::Hl {
-            // Nobody can be asked to stop the money; the complaint is for the judge.
-            let (promise, accept) = (self.kept.promise.clone(), self.kept.accept.clone());
-            self.kept.request = promise.map(|promise| Request { wish, promise, accept });
-            return self.ended(End::Disputed);
+            return self.dispute(index, proof, holder);
         }
-        self.ask(wish, State::Complaining)
-    }
-
-    /// Both shares of an information's key, from what came.
-    fn shares(
-        &self,
-        index: usize,
-        holder: &impl Holder<C>,
-    ) -> Result<Option<Shares<C>>, HolderError> {
-        let leaf = self.agreement.leaf(PEER, index);
-        let given = self.tokens_of_peer();
-        let (Some(Token::Escrow { share, .. }) | Some(Token::Certified { share, .. })) =
-            given.get(index)
-        else {
-            return Ok(None);
-        };
-        let Some(peers) = holder.open(Half::Peers, &leaf, share)? else { return Ok(None) };
-        let items = self.kept.deliver.as_ref().map(|it| &it.body().items);
-        if let Some(Delivery::Key(key)) = items.and_then(|items| items.get(index)) {
-            return Ok(Some((key.clone(), peers)));
-        }
-        if let Some(key) = self.kept.facts.iter().find_map(|it| it.body().opened.clone()) {
-            return Ok(Some((key, peers)));
-        }
-        let opened = self.kept.decided().and_then(|it| it.replacements.get(index));
-        match opened {
-            Some(Replacement::Opening(opening)) => {
-                let key = holder.open(Half::Escrowed, &leaf, &opening.body().share)?;
-                Ok(key.map(|key| (key, peers)))
-            }
-            Some(Replacement::Deposited(Delivery::Key(key))) => Ok(Some((key.clone(), peers))),
-            _ => Ok(None),
+        match self.complaint(index, proof, holder)? {
+            Some(wish) => self.ask(wish, State::Complaining),
+            None => self.ended(End::Disputed),
         }
     }
 
@@ -339,7 +296,9 @@ impl<C: Crypto> Responder<C> {
             {
                 self.hash_lock(fact, holder)
             }
-            (State::Redeeming, _, Some(Hold::Released(_))) => {
+            // Opened, or gone back although the key is here: either way we have what we paid for.
+            (State::Redeeming, Some(Hold::Released(_) | Hold::Refunded(_)), _)
+            | (State::Redeeming, _, Some(Hold::Released(_))) => {
                 self.kept.keep(fact);
                 self.kept.owed = None;
                 self.settle(holder)
@@ -374,11 +333,16 @@ impl<C: Crypto> Responder<C> {
         }
     }
 
-    fn time_up(self, holder: &impl Holder<C>) -> Stepped<C> {
+    fn time_up(mut self, holder: &impl Holder<C>) -> Stepped<C> {
         match (self.state, self.agreement.protocol) {
-            (State::Accepted | State::Redeeming, Protocol::Hl) => {
+            (State::Accepted, Protocol::Hl) => {
                 let look = Claimed { payer: US, claim: Claim::Look };
                 Ok((self, vec![Effect::Claim(look)]))
+            }
+            // A bank that does not answer keeps nobody from the goods.
+            (State::Redeeming, Protocol::Hl) => {
+                self.kept.owed = None;
+                self.settle(holder)
             }
             (State::Accepted, _) if leaves_out(Rule::ResolveAlways) => self.ended(End::Aborted),
             (State::Accepted | State::Redeeming, _) => self.resolve(holder),

@@ -179,7 +179,9 @@ pub fn check<C: Crypto>(request: &Request<C>, own: &C::Key) -> Result<(), Reject
                 && signed.body().accept == accept
         }
         Wish::Complain(signed) => {
-            signed.is_by(key, subject) && signed.body().promise == promise.digest()
+            signed.is_by(key, subject)
+                && signed.body().promise == promise.digest()
+                && signed.body().of == Role::Originator
         }
         Wish::Deposit(signed) => signed.is_by(key, subject) && Some(signed.body().accept) == accept,
     };

@@ -50,12 +50,25 @@ pub struct Resolve {
 pub struct Complaint<C: Crypto> {
     /// The digest of the promise (X1).
     pub promise: Digest,
-    /// Which of the originator's leaves.
+    /// Whose information it is: the originator's, unless it is said. The third party stops money for
+    /// that alone; a complaint about the responder's is for a judge.
+    #[serde(default = "originators", skip_serializing_if = "is_originators")]
+    pub of: Role,
+    /// Which of that side's leaves.
     pub leaf: u32,
     /// Both shares of the key.
     pub shares: (C::Share, C::Share),
     /// One chunk, and the fault in it.
     pub proof: Proof,
+}
+
+const fn originators() -> Role {
+    Role::Originator
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
+const fn is_originators(of: &Role) -> bool {
+    matches!(of, Role::Originator)
 }
 
 /// "Here is my package": the items themselves, for a third party that hands both over.
@@ -81,7 +94,7 @@ impl Body for Resolve {
 impl<C: Crypto> Complaint<C> {
     /// The information that it is about.
     pub fn information<'a>(&self, agreement: &'a Agreed<C>) -> Option<&'a Information> {
-        let leaf = agreement.from_originator.get(usize::try_from(self.leaf).ok()?)?;
+        let leaf = agreement.gives(self.of).get(usize::try_from(self.leaf).ok()?)?;
         match &leaf.item {
             Item::Information(info) => Some(info),
             _ => None,
@@ -138,7 +151,7 @@ impl<C: Crypto> Wish<C> {
         match self {
             Self::Abort(it) => it.body().role,
             Self::Resolve(it) => it.body().role,
-            Self::Complain(_) => Role::Responder,
+            Self::Complain(it) => it.body().of.other(),
             Self::Deposit(it) => it.body().role,
         }
     }

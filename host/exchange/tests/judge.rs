@@ -13,7 +13,7 @@ use semper_exchange::judge::{
 use semper_exchange::message::{Accept, Promise, Token};
 use semper_exchange::standard::Standard;
 use semper_exchange::verdict::{Abort, Answer, Asked, Decided, Decision, Request, Verdict, Wish};
-use semper_exchange::{Agreed, Event, Mode, Role};
+use semper_exchange::{Agreed, End, Event, Mode, Role};
 use semper_exchange_tests::{Kind, Local, Run, Services as _, Trader, agree};
 
 const PRICE: i64 = 2_500;
@@ -333,7 +333,7 @@ fn an_originator_who_is_called_a_cheat_shows_its_seed_by_itself() {
     let (after, _) = asking.step(event, now, keys).unwrap();
 
     // What the screen says is what any judge finds from the same evidence.
-    assert_eq!(after.end(), Some(semper_exchange::End::ThirdPartyFault));
+    assert_eq!(after.end(), Some(End::ThirdPartyFault));
     assert_eq!(judge(&after.evidence(), now).blame, [Blame::FalseFault]);
 }
 
@@ -360,10 +360,48 @@ fn false_information_under_a_hash_lock_is_found_by_the_judge_too() {
 
     run.to_the_end();
 
-    assert_eq!(run.end(Role::Responder), Some(semper_exchange::End::Disputed));
+    assert_eq!(run.end(Role::Responder), Some(End::Disputed));
     let finding = judge(&run.responder.evidence(), scene.now());
     let content = semper_exchange::Fraud::Content;
     assert_eq!(finding.blame, [Blame::Fraud(Role::Originator, content)]);
+}
+
+#[test]
+fn false_information_under_weak_fairness_convicts_its_giver_whichever_side_it_is() {
+    let local = Local::new();
+    let (anna, otto) = (local.account("Anna"), local.account("Otto"));
+    let bank = local.bank.public();
+    let none = |_: &semper_exchange_tests::goods::Prepared| unreachable!("nothing is certified");
+    let promised = b"what was promised".to_vec();
+    for liar in [Role::Originator, Role::Responder] {
+        let gives = |role: Role| match role == liar {
+            true => Kind::False(b"what has come now".to_vec(), promised.clone()),
+            false => Kind::Information(b"an honest page".to_vec()),
+        };
+        let traders = [
+            Trader::new(&otto, &anna, bank, &[gives(Role::Originator)], &none),
+            Trader::new(&anna, &otto, bank, &[gives(Role::Responder)], &none),
+        ];
+        traders.iter().for_each(|it| it.keys.goods().knows(&promised));
+        let agreed = agree(&traders[0], &traders[1], &local.named(), |wishes| {
+            wishes.protocols.retain(|it| *it == semper_exchange::Protocol::Wg);
+        });
+        let scene = Scene { local: &local, traders: &traders, agreed: agreed.unwrap() };
+        let mut run = scene.run();
+
+        run.to_the_end();
+
+        let wronged = liar.other();
+        let ended = run.end(wronged).unwrap();
+        assert!(matches!(ended, End::Disputed | End::Wronged | End::Aborted), "{ended:?}");
+        let evidence = match wronged {
+            Role::Originator => run.originator.evidence(),
+            Role::Responder => run.responder.evidence(),
+        };
+        let finding = judge(&evidence, scene.now());
+        let fraud = Blame::Fraud(liar, semper_exchange::Fraud::Content);
+        assert_eq!(finding.blame, [fraud], "{liar:?}: {ended:?}");
+    }
 }
 
 #[test]

@@ -13,7 +13,7 @@ mod obtained;
 
 use semper_base::{Amount, Digest, PublicKey, Timestamp};
 use semper_exchange::crypto::Signed;
-use semper_exchange::negotiation::Propose;
+use semper_exchange::negotiation::{Counter, Propose};
 use semper_exchange::package::{Enclosed, MAX_TALK, Part, Wanted};
 use semper_exchange::standard::Standard;
 use semper_exchange::{Agreed, Mode, Role};
@@ -67,6 +67,9 @@ pub struct Till {
 /// A signed proposal: the first message of a negotiation.
 pub type Proposal = Signed<Standard, Propose<Standard>>;
 
+/// A signed counter: what an answerer would exchange instead.
+pub type Countered = Signed<Standard, Counter<Standard>>;
+
 /// A proposal that is to be drawn up, or the answer to one.
 #[derive(Debug)]
 pub struct ToDraw<'a> {
@@ -76,6 +79,8 @@ pub struct ToDraw<'a> {
     pub wants: &'a [Wanted],
     /// The proposal that is answered, and what it gives.
     pub answers: Option<(&'a Proposal, &'a [Part])>,
+    /// The last counter of this negotiation: the other side's, if we propose; ours, if we answer.
+    pub counter: Option<&'a Countered>,
     /// How we pay.
     pub till: Option<Till>,
     /// The account that is paid.

@@ -113,9 +113,8 @@ pub enum Command {
         /// Its name in agreements, such as third.example; it never changes.
         #[arg(long)]
         origin: String,
-        /// Where it will be served.
-        #[arg(long)]
-        address: String,
+        #[command(flatten)]
+        served: ServedArguments,
     },
     /// Give a third party another key, signed into succession by the one that it has. Exchanges
     /// that pin the old key go on being decided by it.
@@ -127,9 +126,8 @@ pub enum Command {
         /// Its home.
         #[arg(long)]
         home: PathBuf,
-        /// Where it is served.
-        #[arg(long)]
-        address: String,
+        #[command(flatten)]
+        served: ServedArguments,
     },
     /// Judge the evidence of fair exchanges: the same finding for everybody, from the files alone.
     #[command(
@@ -715,4 +713,21 @@ pub enum CatalogueCommand {
         #[arg(long)]
         json: bool,
     },
+}
+
+/// How a third party is served, as others have to know it.
+#[derive(Debug, Args)]
+pub struct ServedArguments {
+    /// Where it is served.
+    #[arg(long)]
+    pub address: String,
+    /// The certified name of a bank that it asks whether a payment was made, once for each: those of
+    /// the sections “third-party.bank” of its server. Without it nobody pays by other ways than a
+    /// hold in an exchange that it is to decide.
+    #[arg(long = "bank", value_name = "NAME")]
+    pub banks: Vec<String>,
+    /// What it takes for deciding an exchange, such as "0.50 EUR"; who owes it stands in each
+    /// agreement.
+    #[arg(long)]
+    pub fee: Option<String>,
 }

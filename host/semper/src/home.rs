@@ -357,8 +357,10 @@ pub fn open_account(arguments: &AccountArguments) -> Result<(), Report> {
     let currency: Currency = arguments.currency.parse()?;
     let bank = address::https(&arguments.bank, "bank")?;
     let view = ask_bank(&party, &bank, &arguments.name, AccountAction::Open(currency))?;
+    // Another account pays in the ways that the one before was set to.
+    let modes = party.config.payment.purse.take().map(|it| it.modes).unwrap_or_default();
     party.config.payment.purse =
-        Some(PurseConfig { bank, name: view.bank.clone(), account: view.account.clone() });
+        Some(PurseConfig { bank, name: view.bank.clone(), account: view.account.clone(), modes });
     party::write_config(&party.home, &party.config)?;
     show(&view, arguments.json)
 }

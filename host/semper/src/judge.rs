@@ -76,6 +76,12 @@ fn show(evidence: &Evidence<Standard>, finding: &Finding) {
     for reason in &finding.reasons {
         print::line(&format!("- {reason}"));
     }
+    if let Some((originator, responder)) = finding.fee {
+        let third = &agreement.third_party.origin;
+        print::line(&format!(
+            "fee of {third}: the originator owes {originator}, the responder {responder}"
+        ));
+    }
     for missing in &finding.missing {
         print::line(&format!("what would decide: {}", Missing::words(*missing)));
     }

@@ -91,11 +91,11 @@ fn run(command: Command) -> Result<(), Report> {
         Command::Ca(command) => ca::run(&command),
         Command::Log { home, origin } => serve::log_init(&home, &origin),
         Command::Witness { home, name } => serve::witness_init(&home, &name),
-        Command::ThirdParty { home, origin, address } => third::init(&home, &origin, &address),
+        Command::ThirdParty { home, origin, served } => third::init(&home, &origin, &served),
         Command::Judge { files, log_key, witness, at, json } => {
             judge::judge(&files, &judge::Believed::parse(&log_key, &witness)?, at.as_deref(), json)
         }
-        Command::ThirdPartyRenew { home, address } => third::renew(&home, &address),
+        Command::ThirdPartyRenew { home, served } => third::renew(&home, &served),
         Command::Bank(BankCommand::Init { home, key, certificate, authority }) => {
             serve::bank_init(&home, &key, &certificate, &authority)
         }

@@ -4,36 +4,53 @@
 use std::path::Path;
 
 use semper_base::digest::hex;
-use semper_base::{Report, Timestamp, cbor};
+use semper_base::{Amount, Report, Timestamp, cbor};
 use semper_roles::third_party::{Introduced, ThirdParty, VERDICTS};
 use serde_json::json;
 
+use crate::arguments::ServedArguments;
 use crate::print;
 
-pub fn init(home: &Path, origin: &str, address: &str) -> Result<(), Report> {
-    let address = reached(address)?;
-    show(home, &ThirdParty::introduce(home, origin)?, address)
+pub fn init(home: &Path, origin: &str, served: &ServedArguments) -> Result<(), Report> {
+    let served = Served::parse(served)?;
+    show(home, &ThirdParty::introduce(home, origin)?, &served)
 }
 
-pub fn renew(home: &Path, address: &str) -> Result<(), Report> {
-    let address = reached(address)?;
-    show(home, &ThirdParty::renew(home, Timestamp::now())?, address)?;
+pub fn renew(home: &Path, served: &ServedArguments) -> Result<(), Report> {
+    let served = Served::parse(served)?;
+    show(home, &ThirdParty::renew(home, Timestamp::now())?, &served)?;
     print::note(
         "start its server again; the old key stays in the home, for the exchanges that pin it",
     );
     Ok(())
 }
 
-fn reached(address: &str) -> Result<&str, Report> {
-    if !address.starts_with("https://") {
-        let what = format!("“{address}” is not where a third party can be reached");
-        return Err(Report::input(what, "an address begins with https://"));
+/// How a third party is served, as others have to know it.
+struct Served<'a> {
+    address: &'a str,
+    banks: &'a [String],
+    fee: Option<Amount>,
+}
+
+impl<'a> Served<'a> {
+    fn parse(served: &'a ServedArguments) -> Result<Self, Report> {
+        let ServedArguments { address, banks, fee } = served;
+        if !address.starts_with("https://") {
+            let what = format!("“{address}” is not where a third party can be reached");
+            return Err(Report::input(what, "an address begins with https://"));
+        }
+        let fee: Option<Amount> = fee.as_deref().map(str::parse).transpose()?;
+        if fee.is_some_and(|it| it.minor() <= 0) {
+            let mend = "leave --fee out, if it takes nothing";
+            return Err(Report::input("a fee is more than nothing", mend));
+        }
+        Ok(Self { address: address.trim_end_matches('/'), banks, fee })
     }
-    Ok(address.trim_end_matches('/'))
 }
 
 /// Its entry for trust files; and for monitors, where its log is and by which key it signs.
-fn show(home: &Path, introduced: &Introduced, address: &str) -> Result<(), Report> {
+fn show(home: &Path, introduced: &Introduced, served: &Served<'_>) -> Result<(), Report> {
+    let Served { address, banks, fee } = *served;
     let Introduced { named, statements, log } = introduced;
     let (origin, sign, seal) =
         (&named.origin, hex(named.sign.as_bytes()), hex(named.seal.as_bytes()));
@@ -42,6 +59,13 @@ fn show(home: &Path, introduced: &Introduced, address: &str) -> Result<(), Repor
         "# For the trust files of those who believe it.\n[[third-party]]\norigin  = \"{origin}\"\n\
          address = \"{address}\"\nsign    = \"{sign}\"\nseal    = \"{seal}\""
     );
+    if !banks.is_empty() {
+        let names = toml::Value::from(banks.to_vec());
+        entry += &format!("\n# It asks them whether a payment was made.\nbanks   = {names}");
+    }
+    if let Some(fee) = fee {
+        entry += &format!("\n# It takes this if it has to decide.\nfee     = \"{fee}\"");
+    }
     if !succession.is_empty() {
         entry += "\n# By this the key before has signed that this one follows it.\nsuccession = [";
         for statement in &succession {
@@ -60,6 +84,8 @@ fn show(home: &Path, introduced: &Introduced, address: &str) -> Result<(), Repor
         "address": address,
         "sign": sign,
         "seal": seal,
+        "banks": banks,
+        "fee": fee.map(|it| it.to_string()),
         "succession": succession,
         "log": { "url": url, "key": log.to_string() },
         "entry": entry,

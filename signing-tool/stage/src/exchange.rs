@@ -15,6 +15,7 @@ use serde_bytes::ByteBuf;
 use semper_runtime::World as _;
 use semper_runtime::exchange::{Begun, Give, Got, Outcome, Till, receipt_names};
 use semper_runtime::stop::{Stop, Waiting};
+use semper_trust::trustfile::BelievedThirdParty;
 
 use super::{BANK, Seen, Stage};
 
@@ -37,9 +38,15 @@ impl Stage {
     }
 
     /// The third party of every exchange on a stage; nobody asks it.
-    pub(super) fn third_party(&self) -> ThirdParty<Standard> {
-        let sign = self.cast.bank.deal.public();
-        ThirdParty { origin: "stage.example".into(), sign, seal: self.cast.bank.seal.public() }
+    pub(super) fn third_party(&self) -> BelievedThirdParty {
+        let (sign, seal) = (self.cast.bank.deal.public(), self.cast.bank.seal.public());
+        let named = ThirdParty { origin: "stage.example".into(), sign, seal };
+        BelievedThirdParty {
+            named,
+            address: "https://stage.example".into(),
+            banks: vec![BANK.into()],
+            fee: None,
+        }
     }
 
     /// Information that we give: the other side gets it when both have decided.

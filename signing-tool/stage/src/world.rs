@@ -231,8 +231,8 @@ impl World for Stage {
 
     fn draw_up(&self, to_draw: &ToDraw<'_>) -> Result<Result<Talk, Refusal>, Stop> {
         self.keep_plain(to_draw.gives);
-        let (third_parties, rules) = (vec![self.third_party()], ExchangeRules::default());
-        draw_up(&self.deal, to_draw, third_parties, rules, &self.holder())
+        let rules = ExchangeRules::default();
+        draw_up(&self.deal, to_draw, &[self.third_party()], &rules, &self.holder())
     }
 
     fn agree(

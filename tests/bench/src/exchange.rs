@@ -4,6 +4,7 @@
 use std::cell::Cell;
 use std::error::Error;
 use std::hint::black_box;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -212,7 +213,8 @@ fn twin(home: &Path, name: &str) -> std::io::Result<PathBuf> {
     let twin = home.with_file_name(name);
     for folder in ["", "verdicts"] {
         let (from, to) = (home.join(folder), twin.join(folder));
-        std::fs::create_dir(&to)?;
+        // A home is for its owner alone.
+        std::fs::DirBuilder::new().mode(0o700).create(&to)?;
         for entry in std::fs::read_dir(from)? {
             let entry = entry?;
             if entry.file_type()?.is_file() {

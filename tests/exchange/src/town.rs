@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use semper_base::digest::hex;
 use semper_base::{SigningKey, cbor};
 use semper_exchange::standard::{Keys, NoGoods, Standard};
-use semper_exchange::{Agreed, Role};
+use semper_exchange::{Agreed, Protocol, Role};
 use semper_testkit::exchange::Trusted;
 use semper_testkit::{Binaries, Output, Running};
 
@@ -96,6 +96,11 @@ impl Town {
 
     /// Two traders who agree on this.
     pub fn setup(&mut self, gives: &[Kind], wants: &[Kind]) -> Setup {
+        self.setup_by(gives, wants, &Protocol::ALL)
+    }
+
+    /// As [`Town::setup`], of two who follow these protocols alone.
+    pub fn setup_by(&mut self, gives: &[Kind], wants: &[Kind], follow: &[Protocol]) -> Setup {
         let bank = Remote::bank_key(self.folder.path());
         let named = self.remote("anna", 0).named();
         let certify = |prepared: &Prepared| {
@@ -107,7 +112,10 @@ impl Town {
         let [otto, anna] = &self.accounts;
         let originator = Trader::new(otto, anna, bank, gives, &certify);
         let responder = Trader::new(anna, otto, bank, wants, &certify);
-        let agreed = agree(&originator, &responder, &named, |_| {}).unwrap();
+        let agreed = agree(&originator, &responder, &named, |wishes| {
+            wishes.protocols.retain(|it| follow.contains(it));
+        });
+        let agreed = agreed.unwrap();
         self.exchanges += 1;
         let folder = self.folder.path().join(format!("exchange-{}", self.exchanges));
         let setup = Setup { agreed, originator, responder, folder };

@@ -152,6 +152,7 @@ impl Trader {
             dispute_ms: 0,
             clauses: Digest::of(b"clauses"),
             nonce: Digest::from_bytes(keys::random()),
+            fees: None,
         }
     }
 

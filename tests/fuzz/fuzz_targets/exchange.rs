@@ -83,7 +83,7 @@ fn talked(talk: &Talk) {
     let (wishes, enclosed) = match talk {
         Talk::Propose { propose, enclosed, .. } => (&propose.body().wishes, enclosed),
         Talk::Select { select, enclosed } => (&select.body().wishes, enclosed),
-        Talk::Conclude { .. } | Talk::Reject { .. } => return,
+        Talk::Counter { .. } | Talk::Conclude { .. } | Talk::Reject { .. } => return,
     };
     let deal = DealId::new(Digest::ZERO);
     let signer = &wishes.party.sign;

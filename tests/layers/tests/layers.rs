@@ -87,7 +87,8 @@ fn guests_know_nothing_of_the_host() {
         .iter()
         .filter(|(name, package)| {
             package.is_in("guest-services")
-                || ["probe", "unfair-buyer", "unfair-seller"].contains(&name.as_str())
+                || ["probe", "barter-buyer", "barter-seller", "unfair-buyer", "unfair-seller"]
+                    .contains(&name.as_str())
         })
         .map(|(name, _)| name.as_str())
         .collect();

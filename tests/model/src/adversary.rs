@@ -286,7 +286,8 @@ impl Cheater<'_> {
             let leaf = u32::try_from(index).unwrap_or(0);
             for proof in [proof(), no_proof()] {
                 let shares = (*escrowed, *peers);
-                let body = Complaint { promise: promise.digest(), leaf, shares, proof };
+                let of = Role::Originator;
+                let body = Complaint { promise: promise.digest(), of, leaf, shares, proof };
                 let wish = Wish::Complain(Box::new(sign(&self.hand, subject, body)));
                 self.ask(wish, promise, Some(accept));
             }

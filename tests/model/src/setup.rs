@@ -120,6 +120,7 @@ impl Setup {
             lock_until: at(CLOSE_BY + DISPUTE + LOCK_MARGIN_MS),
             clauses: Digest::ZERO,
             transcript: digest("transcript", &session),
+            fee: None,
         };
         let agreement = Agreed::new(exchange).unwrap_or_else(|error| unreachable!("{error}"));
         Self { agreement, originator, responder }

@@ -125,6 +125,8 @@ impl Builder<'_> {
             "third.example",
             "--address",
             address,
+            "--bank",
+            "Test Bank",
         ];
         let made = process::run(self.folder, &self.binaries.semper, &arguments)?;
         let printed = expect(made, &arguments)?.out;

@@ -9,7 +9,9 @@ use semper_testkit::Binaries;
 /// What the guests are built for.
 const TARGET: &str = "wasm32-wasip2";
 /// The guests.
-pub const GUESTS: [&str; 7] = [
+pub const GUESTS: [&str; 9] = [
+    "barter-buyer",
+    "barter-seller",
     "mail-order-buyer",
     "mail-order-seller",
     "market-report-buyer",

@@ -1,6 +1,7 @@
 //! The judge's finding: for each leaf whether it has reached its receiver, who is to blame for
 //! what, and the consequence.
 
+use semper_base::Amount;
 use serde::{Deserialize, Serialize};
 
 use super::Missing;
@@ -25,6 +26,10 @@ pub struct Finding {
     pub missing: Vec<Missing>,
     /// The consequence for both sides.
     pub ruling: Ruling,
+    /// What each side owes the third party: the originator, the responder. Nothing if it takes
+    /// nothing, has not decided, or is to blame.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fee: Option<(Amount, Amount)>,
     /// Why, sentence by sentence, in the order of the rules.
     pub reasons: Vec<String>,
 }

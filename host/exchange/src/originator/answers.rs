@@ -70,9 +70,9 @@ impl<C: Crypto> Originator<C> {
         match take_replacements(&self.agreement, PEER, &given, decided, holder)? {
             Taken::Here => self.ended(End::Completed),
             Taken::Claim(claim) => self.claim(PEER, claim, State::Over(End::Completed)),
-            Taken::False(_, fraud, proof) => {
-                self.kept.fraud = Some((fraud, proof));
-                self.ended(End::Disputed)
+            Taken::False(index, fraud, proof) => {
+                self.kept.fraud = Some((fraud, proof.clone()));
+                self.dispute(index, proof, holder)
             }
             Taken::Bad => self.accuse(now),
         }

@@ -4,8 +4,10 @@
 //! The bank books a payment order once, whatever it is asked, and signs a confirmation; the
 //! confirmation is the money item that travels to the payee. In a fair exchange the bank holds
 //! the money instead, and says so in signed facts: locked money promises everything that the
-//! exchange layer can make use of.
+//! exchange layer can make use of. A home may say that its purse pays in other ways, too.
 #![forbid(unsafe_code)]
+
+mod modes;
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -20,6 +22,8 @@ use semper_net::Client;
 use semper_payment::{Confirmed, Intent, Mode, Module, PaymentError};
 use serde::{Deserialize, Serialize};
 
+pub use modes::{Modes, ModesError};
+
 /// The purse's part of a home's configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -30,6 +34,9 @@ pub struct PurseConfig {
     pub name: String,
     /// The number of our account there.
     pub account: String,
+    /// Ways in which it pays in a fair exchange.
+    #[serde(default, skip_serializing_if = "Modes::is_usual")]
+    pub modes: Modes,
 }
 
 /// The purse: one account at one bank.
@@ -141,7 +148,7 @@ impl Module for Purse {
     }
 
     fn modes(&self) -> &[Mode] {
-        &[Mode::Hold, Mode::Plain]
+        self.config.modes.all()
     }
 
     fn account(&self) -> &str {

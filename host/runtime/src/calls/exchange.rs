@@ -1,14 +1,16 @@
 //! `semper:exchange`, version 1.0: proposing, accepting, and carrying exchanges out.
 
 mod carry;
+mod negotiating;
 mod words;
 
 use std::sync::Arc;
 
 use semper_archive::Write;
 use semper_base::{Digest, Timestamp, cbor};
+use semper_exchange::crypto::Signed;
 use semper_exchange::negotiation::{Refusal, Reject};
-use semper_exchange::package::{self, Enclosed, MAX_TALK, Part, Talk, Wanted, deal_name};
+use semper_exchange::package::{self, Enclosed, MAX_TALK, Part, Talk, Wanted};
 use semper_exchange::standard::Standard;
 use semper_exchange::{Agreed, Fairness};
 use semper_items::Item;
@@ -16,16 +18,16 @@ use wasmtime::component::Resource;
 
 use super::v1_2::semper::deal::waiting;
 use super::v1_2::semper::exchange::exchange as wit;
-use super::waiting::{Ended, Heard};
+use super::waiting::Heard;
 use crate::context::Context;
 use crate::exchange::{
-    Begun, Declared, Give, Package, Proposal, Till, ToDraw, answered, moved, proposed,
+    Begun, Countered, Declared, Give, Package, Proposal, Till, ToDraw, moved, proposed,
     receipts_match, wanted,
 };
 use crate::flow::Moving;
 use crate::handles::Received;
 use crate::stop::Stop;
-use crate::world::Wanted as Waited;
+use negotiating::{Answered, Awaited, Open};
 use words::{paid_for, parts_out, purposes, wants_in, wants_out};
 
 /// A proposal of the other side.
@@ -44,24 +46,6 @@ pub struct AnswerHandle {
     propose: Digest,
     ours: Package,
     theirs: Package,
-}
-
-/// A negotiation that is open: its proposal, and the exchange whose conclusion is waited for once
-/// the proposal has been answered.
-struct Open {
-    propose: Digest,
-    exchange: Option<Digest>,
-}
-
-impl Open {
-    /// Whether a word is the answer, or the conclusion, that is waited for.
-    fn is_about(&self, talk: &Talk) -> bool {
-        match (talk, self.exchange) {
-            (Talk::Select { select, .. }, None) => select.body().propose == self.propose,
-            (Talk::Conclude { exchange }, Some(ours)) => *exchange == ours,
-            _ => false,
-        }
-    }
 }
 
 type Failed = wit::Failure;
@@ -117,15 +101,21 @@ impl Context {
         &mut self,
         gives: &[Give],
         wants: &[Wanted],
-        answers: Option<&ProposalHandle>,
+        (answers, counter): (Option<&ProposalHandle>, Option<&Countered>),
         at: Timestamp,
     ) -> Result<Result<Talk, Refusal>, Stop> {
         let world = Arc::clone(&self.world);
         let (payee, till) = (self.payee(), self.till()?);
         let asked = (gives, wants, answers.map(|it| it.propose.digest()));
         let answers = answers.map(|it| (&it.propose, it.parts.as_slice()));
-        let to_draw = ToDraw { gives, wants, answers, till, payee, at };
-        self.journal.read("exchange/draw-up", &asked, || world.draw_up(&to_draw))
+        let to_draw = ToDraw { gives, wants, answers, counter, till, payee, at };
+        match counter.map(Signed::digest) {
+            None => self.journal.read("exchange/draw-up", &asked, || world.draw_up(&to_draw)),
+            Some(counter) => {
+                let asked = (asked, counter);
+                self.journal.read("exchange/draw-again", &asked, || world.draw_up(&to_draw))
+            }
+        }
     }
 }
 
@@ -143,81 +133,6 @@ impl Context {
             .check(peer, Moving::Exchange(&moving.0, &moving.1), true, self.clock)
             .map_err(Stop::peer_outside_flow)?;
         Ok(ProposalHandle { propose, enclosed, parts, wants })
-    }
-
-    /// Waits for the next word about a negotiation; or why there is none. What the other side does
-    /// instead is for the component's next wait. A word about another negotiation comes late, from
-    /// one that we have left meanwhile: nobody is to blame for it.
-    fn told(&mut self, about: &Open, until: Timestamp) -> Result<Result<Talk, String>, Stop> {
-        loop {
-            let word = self.next_word(until)?;
-            match word {
-                Ok(Talk::Reject { reject, words }) => {
-                    let peers = self.deal.agreement.keys(self.deal.side.other());
-                    if !reject.is_by(&peers.sign, deal_name(self.deal.id)) {
-                        return Err(Stop::peer("a refusal is not signed with its deal's key"));
-                    }
-                    if reject.body().propose == about.propose {
-                        return Ok(Err(words));
-                    }
-                    self.late.another()?;
-                }
-                Ok(talk) if about.is_about(&talk) => return Ok(Ok(talk)),
-                Ok(_) => self.late.another()?,
-                Err(why) => return Ok(Err(why)),
-            }
-        }
-    }
-
-    /// The next word about any negotiation, or why there is none.
-    fn next_word(&mut self, until: Timestamp) -> Result<Result<Talk, String>, Stop> {
-        let wanted = Waited { message: true, until: Some(until), ..Waited::default() };
-        let taken = match self.first_of(&wanted)? {
-            Ended::Message(taken) => taken,
-            Ended::Time(at) => {
-                self.clock = self.clock.max(at);
-                return Ok(Err("there was no answer in time".into()));
-            }
-            Ended::Cancelled(reason) => return Ok(Err(reason)),
-            Ended::Answer(_) => return Err(Stop::broken("an answer to no question")),
-        };
-        match self.take(taken)? {
-            Received::Talk(talk) if !matches!(*talk, Talk::Propose { .. }) => Ok(Ok(*talk)),
-            other => {
-                self.held_back.push_back(other);
-                Ok(Err("the other side went on without an answer".into()))
-            }
-        }
-    }
-
-    /// Waits for the answer to a proposal; the handle, or why there is none.
-    fn answer_to(
-        &mut self,
-        propose: &Proposal,
-        ours: Package,
-        wants: &[Wanted],
-    ) -> Result<Result<AnswerHandle, Failed>, Stop> {
-        let about = Open { propose: propose.digest(), exchange: None };
-        let (select, enclosed) = match self.told(&about, propose.body().wishes.accept_by)? {
-            Ok(Talk::Select { select, enclosed }) => (select, enclosed),
-            Ok(_) => return Err(Stop::broken("another word than an answer was let through")),
-            Err(why) => return Ok(Err(declined(why))),
-        };
-        let (peer, till) = (self.deal.side.other(), self.till()?);
-        let keys = self.deal.agreement.keys(peer);
-        let found = answered(propose, &select, &enclosed, self.deal.id, keys, till.as_ref());
-        let (agreement, parts) = found.map_err(|why| why.stop("an answer"))?;
-        if !package::satisfies(&parts, wants) || !receipts_match(&parts, self.deal.id, &ours.parts)
-        {
-            return Err(Stop::peer("it does not give what was wanted"));
-        }
-        let moving = (moved(&ours.parts), moved(&parts));
-        let side = self.deal.side;
-        self.monitor
-            .check(side, Moving::Exchange(&moving.0, &moving.1), true, self.clock)
-            .map_err(Stop::peer_outside_flow)?;
-        let theirs = Package { parts, enclosed };
-        Ok(Ok(AnswerHandle { agreement, propose: propose.digest(), ours, theirs }))
     }
 }
 
@@ -248,24 +163,24 @@ impl wit::Host for Context {
             Err(why) => return Ok(Err(declined(why))),
         };
         let at = self.now()?;
-        let talk = match self.drawn_up(&gives, &wants, None, at)? {
-            Ok(talk) => talk,
-            Err(refusal) => return Ok(Err(declined(refusal))),
-        };
-        let Talk::Propose { propose, enclosed, .. } = &talk else {
-            return Err(Stop::broken("no proposal was drawn up").into());
-        };
-        let parts = self.own_parts(propose.body().wishes.gives.as_slice(), enclosed)?;
-        let moving = (moved(&parts), wanted(&wants));
-        let side = self.deal.side;
-        self.monitor
-            .check(side, Moving::Exchange(&moving.0, &moving.1), true, at)
-            .map_err(Stop::outside_flow)?;
-        self.talk("exchange/exchange.propose", &talk, at, || Ok(Vec::new()))?;
-        let ours = Package { parts, enclosed: enclosed.clone() };
-        match self.answer_to(propose, ours, &wants)? {
-            Ok(answer) => Ok(Ok(self.hold(answer)?)),
-            Err(failure) => Ok(Err(failure)),
+        let mut countered: Option<Countered> = None;
+        loop {
+            let talk = match self.drawn_up(&gives, &wants, (None, countered.as_ref()), at)? {
+                Ok(talk) => talk,
+                Err(refusal) => {
+                    // Whoever has countered waits.
+                    if let Some(counter) = &countered {
+                        let (name, words) = (counter.body().propose, refusal.to_string());
+                        self.refuse(name, refusal.clone(), &words)?;
+                    }
+                    return Ok(Err(declined(refusal)));
+                }
+            };
+            match self.proposed(&talk, &wants, countered.as_ref(), at)? {
+                Answered::With(answer) => return Ok(Ok(self.hold(*answer)?)),
+                Answered::Countered(counter) => countered = Some(*counter),
+                Answered::Not(failure) => return Ok(Err(failure)),
+            }
         }
     }
 
@@ -308,14 +223,11 @@ impl wit::Host for Context {
             }
         };
         let at = self.now()?;
-        let talk = match self.drawn_up(&gives, &[], Some(&proposal), at)? {
-            Ok(talk) => talk,
-            Err(refusal) => {
-                let words = refusal.to_string();
-                self.refuse(name, refusal, &words)?;
-                return Ok(Err(declined(words)));
-            }
+        let (proposal, talk) = match self.select(proposal, &gives, at)? {
+            Ok(selected) => selected,
+            Err(failure) => return Ok(Err(failure)),
         };
+        let name = proposal.propose.digest();
         let Talk::Select { select, enclosed } = &talk else {
             return Err(Stop::broken("no answer was drawn up").into());
         };
@@ -343,7 +255,7 @@ impl wit::Host for Context {
         let at = self.now()?;
         self.talk("exchange/exchange.accept", &talk, at, || Ok(Vec::new()))?;
         // Nothing begins before both persons have decided.
-        let about = Open { propose: name, exchange: Some(agreement.subject()) };
+        let about = Open { propose: name, waits: Awaited::Conclusion(agreement.subject()) };
         match self.told(&about, agreement.accept_by)? {
             Ok(_) => {}
             Err(why) => return Ok(Err(declined(why))),
@@ -403,43 +315,5 @@ impl wit::HostAnswer for Context {
     fn drop(&mut self, this: Resource<AnswerHandle>) -> wasmtime::Result<()> {
         self.release(this)?;
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use semper_base::{Digest, SigningKey};
-    use semper_exchange::Signed;
-    use semper_exchange::negotiation::{Refusal, Reject};
-    use semper_exchange::package::Talk;
-    use semper_exchange::standard::{Keys, NoGoods};
-
-    use super::Open;
-    use crate::handles::Received;
-
-    #[test]
-    fn a_word_about_a_negotiation_that_was_left_is_no_answer_to_the_one_that_is_open() {
-        let (old, new) = (Digest::of(b"the earlier exchange"), Digest::of(b"the exchange"));
-        let propose = Digest::of(b"the proposal");
-        let concluding = Open { propose, exchange: Some(new) };
-        let answering = Open { propose, exchange: None };
-
-        assert!(concluding.is_about(&Talk::Conclude { exchange: new }));
-        assert!(!concluding.is_about(&Talk::Conclude { exchange: old }));
-        assert!(!answering.is_about(&Talk::Conclude { exchange: new }));
-    }
-
-    #[test]
-    fn a_refusal_or_conclusion_that_nobody_waits_for_comes_late() {
-        let keys = Keys::new(SigningKey::generate(), NoGoods);
-        let reject = Reject { propose: Digest::of(b"an earlier proposal"), why: Refusal::Person };
-        let reject = Signed::new(&keys, Digest::of(b"the deal"), reject).unwrap();
-        let refusal = Talk::Reject { reject, words: "no longer".into() };
-        let conclusion = Talk::Conclude { exchange: Digest::of(b"an earlier exchange") };
-
-        for talk in [refusal, conclusion] {
-            assert!(Received::Talk(Box::new(talk)).comes_late());
-        }
-        assert!(!Received::Information("page".into(), Vec::new()).comes_late());
     }
 }

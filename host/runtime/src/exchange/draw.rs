@@ -8,13 +8,13 @@ use semper_exchange::manager::Secret;
 use semper_exchange::negotiation::{self, Offered, Propose, Refusal, Select, Wishes};
 use semper_exchange::package::{self, Enclosed, Part, Talk, Wanted, clauses, deal_name};
 use semper_exchange::standard::{Share, Standard};
-use semper_exchange::{Agreed, Party, Protocol, Role, ThirdParty};
+use semper_exchange::{Agreed, Fees, Party, Protocol, Role};
 use semper_items::DealKeys;
 use semper_items::statement::{Content, Statement};
-use semper_trust::trustfile::ExchangeRules;
+use semper_trust::trustfile::{BelievedThirdParty, ExchangeRules};
 use serde_bytes::ByteBuf;
 
-use super::{Give, Till, ToDraw};
+use super::{Countered, Give, Till, ToDraw};
 use crate::flow::Moved;
 use crate::handles::Deal;
 use crate::stop::{Cause, Needed, Stop, Verdict};
@@ -26,8 +26,8 @@ use crate::stop::{Cause, Needed, Stop, Verdict};
 pub fn draw_up(
     deal: &Deal,
     to_draw: &ToDraw<'_>,
-    third_parties: Vec<ThirdParty<Standard>>,
-    rules: ExchangeRules,
+    third_parties: &[BelievedThirdParty],
+    rules: &ExchangeRules,
     holder: &impl Holder<Standard>,
 ) -> Result<Result<Talk, Refusal>, Stop> {
     let terms = Terms {
@@ -35,22 +35,25 @@ pub fn draw_up(
         keys: deal.agreement.keys(deal.side),
         third_parties,
         rules,
-        till: to_draw.till.clone(),
+        till: to_draw.till.as_ref(),
         payee: to_draw.payee.clone(),
     };
     let is_information = |it: &Part| matches!(it, Part::Information { .. });
     let informs = to_draw.wants.iter().any(|it| matches!(it, Wanted::Information(_)))
         || to_draw.answers.is_some_and(|(_, parts)| parts.iter().any(is_information));
-    let drawing = Drawing::new(&terms, to_draw.gives, informs, to_draw.at, holder);
+    // A proposal begins with what we like best; whoever answers says all that we are ready for.
+    let first = to_draw.answers.is_none() && to_draw.counter.is_none();
+    let drawing = Drawing::new(&terms, to_draw.gives, (informs, first), to_draw.at, holder);
     let drawing = drawing.map_err(|error| match error {
         NotDrawn::Service(what) => Stop::service(what),
         // The agreement names a payment module that this home had when the deal was opened.
         NotDrawn::CannotPay => Stop::broken("this home has no account to pay from any more"),
         NotDrawn::Away(error) => away(&error),
     })?;
+    let counter = to_draw.counter;
     let talk = match to_draw.answers {
-        None => drawing.propose(to_draw.wants.to_vec(), holder).map(Ok),
-        Some((propose, _)) => drawing.answer(propose, holder),
+        None => drawing.propose(to_draw.wants.to_vec(), counter, holder),
+        Some((propose, _)) => drawing.answer(propose, counter, holder),
     };
     talk.map_err(|error| away(&error))
 }
@@ -67,13 +70,41 @@ struct Terms<'a> {
     /// Our keys in it.
     keys: &'a DealKeys,
     /// Third parties that we believe, most liked first.
-    third_parties: Vec<ThirdParty<Standard>>,
+    third_parties: &'a [BelievedThirdParty],
     /// What exchanges must be like.
-    rules: ExchangeRules,
+    rules: &'a ExchangeRules,
     /// How we pay; needed when we do.
-    till: Option<Till>,
+    till: Option<&'a Till>,
     /// The account that is paid.
     payee: Option<String>,
+}
+
+impl Terms<'_> {
+    /// Whether every third party that we would name asks our bank about payments. What is paid
+    /// rather than held depends on that: who decides must hear whether it was paid.
+    fn bank_is_asked(&self) -> bool {
+        let asks = |it: &BelievedThirdParty, bank: &String| it.banks.contains(bank);
+        self.till.is_some_and(|till| self.third_parties.iter().all(|it| asks(it, &till.system)))
+    }
+
+    /// What the third parties take, and how we share it; `first` as in [`Drawing::new`].
+    fn fees(&self, first: bool) -> Option<Fees> {
+        let takes: Vec<_> = self.third_parties.iter().map(|it| it.fee).collect();
+        let most = if first { 1 } else { usize::MAX };
+        let shares = || self.rules.fees.iter().take(most).copied().collect();
+        takes.iter().any(Option::is_some).then(|| Fees { takes, shares: shares() })
+    }
+
+    /// The protocols that we follow.
+    fn protocols(&self) -> Vec<Protocol> {
+        let asked = self.bank_is_asked();
+        let fits = |it: &Protocol| {
+            self.rules.protocols.contains(it)
+                && it.fairness() >= self.rules.fairness
+                && (asked || !it.asks_banks())
+        };
+        Protocol::ALL.into_iter().filter(fits).collect()
+    }
 }
 
 /// What is drawn up.
@@ -102,11 +133,12 @@ impl From<HolderError> for NotDrawn {
 
 impl Drawing {
     /// What we give, as wishes. `peers_information` says whether the other side gives any: then
-    /// money that we give stays open to dispute for a while.
+    /// money that we give stays open to dispute for a while. `first` says that nobody has said
+    /// anything yet.
     fn new(
         terms: &Terms<'_>,
         gives: &[Give],
-        peers_information: bool,
+        (peers_information, first): (bool, bool),
         at: Timestamp,
         holder: &impl Holder<Standard>,
     ) -> Result<Self, NotDrawn> {
@@ -130,20 +162,21 @@ impl Drawing {
             false => vec![Role::Originator, Role::Responder],
         };
         let (accept_by, close_by) = package::dates(at);
-        let fair = |it: &Protocol| it.fairness() >= terms.rules.fairness;
+        let named = |it: &BelievedThirdParty| it.named.clone();
         let wishes = Wishes {
             deal: deal_name(terms.deal),
             party: Party { sign: terms.keys.sign, seal: terms.keys.seal },
             gives: offered,
             roles,
-            third_parties: terms.third_parties.clone(),
+            third_parties: terms.third_parties.iter().map(named).collect(),
             fairness: terms.rules.fairness,
-            protocols: Protocol::ALL.into_iter().filter(fair).collect(),
+            protocols: terms.protocols(),
             accept_by,
             close_by,
             dispute_ms,
             clauses: clauses(),
             nonce,
+            fees: terms.fees(first),
         };
         Ok(Self { wishes, enclosed })
     }
@@ -152,26 +185,42 @@ impl Drawing {
     fn propose(
         self,
         wants: Vec<Wanted>,
-        holder: &impl Holder<Standard>,
-    ) -> Result<Talk, HolderError> {
-        let deal = self.wishes.deal;
-        let propose = Signed::new(holder, deal, Propose { wishes: self.wishes, answers: None })?;
-        Ok(Talk::Propose { propose, enclosed: self.enclosed, wants })
-    }
-
-    /// N2, and what follows from both; or why nothing does.
-    fn answer(
-        self,
-        propose: &Signed<Standard, Propose<Standard>>,
+        counter: Option<&Countered>,
         holder: &impl Holder<Standard>,
     ) -> Result<Result<Talk, Refusal>, HolderError> {
         let deal = self.wishes.deal;
-        Ok(match negotiation::answer(propose, self.wishes) {
+        if let Some(counter) = counter {
+            // As far as we go, and still nothing would follow.
+            let meets = negotiation::meets(&self.wishes, &counter.body().wishes);
+            if let Err(refusal) = meets {
+                return Ok(Err(refusal));
+            }
+        }
+        let answers = counter.map(Signed::digest);
+        let propose = Signed::new(holder, deal, Propose { wishes: self.wishes, answers })?;
+        Ok(Ok(Talk::Propose { propose, enclosed: self.enclosed, wants }))
+    }
+
+    /// N2, and what follows from both; or a counter, or why nothing does.
+    fn answer(
+        self,
+        propose: &Signed<Standard, Propose<Standard>>,
+        before: Option<&Countered>,
+        holder: &impl Holder<Standard>,
+    ) -> Result<Result<Talk, Refusal>, HolderError> {
+        let deal = self.wishes.deal;
+        let refusal = match negotiation::answer(propose, self.wishes.clone()) {
             Ok((select, _)) => {
                 let select: Signed<Standard, Select<Standard>> = Signed::new(holder, deal, select)?;
-                Ok(Talk::Select { select, enclosed: self.enclosed })
+                return Ok(Ok(Talk::Select { select, enclosed: self.enclosed }));
             }
-            Err(refusal) => Err(refusal),
+            Err(refusal) => refusal,
+        };
+        let before = before.map(Signed::body);
+        let counter = negotiation::counter(propose, self.wishes, &refusal, before);
+        Ok(match counter {
+            Some(counter) => Ok(Talk::Counter { counter: Signed::new(holder, deal, counter)? }),
+            None => Err(refusal),
         })
     }
 }
@@ -194,7 +243,7 @@ fn leaf(
             Ok((vec![item], Enclosed::Statement(bytes.into())))
         }
         Give::Money(amount, purpose) => {
-            let till = terms.till.as_ref().ok_or(NotDrawn::CannotPay)?;
+            let till = terms.till.ok_or(NotDrawn::CannotPay)?;
             let no_offer = || NotDrawn::Service("there is no offer to pay for".into());
             let payee = terms.payee.as_ref().ok_or_else(no_offer)?;
             let way = |mode: &semper_exchange::Mode| {

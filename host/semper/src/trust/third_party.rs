@@ -19,6 +19,8 @@ pub(super) fn json(it: &BelievedThirdParty) -> Value {
         "origin": it.named.origin,
         "address": it.address,
         "sign": hex(it.named.sign.as_bytes()),
+        "banks": it.banks,
+        "fee": it.fee.map(|it| it.to_string()),
     })
 }
 

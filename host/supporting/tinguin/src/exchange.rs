@@ -11,7 +11,7 @@ use semper_exchange::crypto::{Body, Named};
 use semper_exchange::fence::Phase;
 use semper_exchange::item::ItemSignature;
 use semper_exchange::message::{Accept, Deliver, Promise, Settle};
-use semper_exchange::negotiation::{Propose, Reject, Select, Wishes};
+use semper_exchange::negotiation::{Counter, Propose, Reject, Select, Wishes};
 use semper_exchange::package::{self, Enclosed, Part, deal_name};
 use semper_exchange::standard::{self, Standard};
 use semper_exchange::verdict::{Abort, Complaint, Deposit, Resolve};
@@ -64,6 +64,7 @@ impl Service {
         };
         let consent = shown::consent(&shown::Exchanged {
             agreement: &agreement,
+            us: role,
             peer: &known.peer,
             gives: &gives,
             gets: &gets,
@@ -141,6 +142,10 @@ impl Service {
             }
             <Select<Standard> as Body>::KIND => {
                 let (digest, it) = parse::<Select<Standard>>(body)?;
+                (digest, Some(it.wishes))
+            }
+            <Counter<Standard> as Body>::KIND => {
+                let (digest, it) = parse::<Counter<Standard>>(body)?;
                 (digest, Some(it.wishes))
             }
             Reject::KIND => (parse::<Reject>(body)?.0, None),

@@ -105,6 +105,7 @@ impl Scene {
             lock_until: later(48).after(Duration::from_millis(LOCK_MARGIN_MS)),
             clauses: clauses(),
             transcript: Digest::of(b"negotiated"),
+            fee: None,
         }
     }
 

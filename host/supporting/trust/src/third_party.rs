@@ -7,7 +7,7 @@ use semper_base::digest::unhex;
 use semper_base::{Amount, PublicKey, SealPublic, cbor};
 use semper_exchange::published::{MAX_LINE, Succession, succeeded};
 use semper_exchange::standard::Standard;
-use semper_exchange::{Fairness, ThirdParty};
+use semper_exchange::{Fairness, Protocol, Share, ThirdParty};
 use serde::Deserialize;
 
 use crate::trustfile::TrustFileError;
@@ -28,10 +28,14 @@ pub struct BelievedThirdParty {
     pub named: ThirdParty<Standard>,
     /// The address at which it takes requests.
     pub address: String,
+    /// Certified names of the banks that it asks whether a payment was made.
+    pub banks: Vec<String>,
+    /// What it takes for deciding an exchange; nothing if it takes nothing.
+    pub fee: Option<Amount>,
 }
 
 /// Demands on exchanges.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExchangeRules {
     /// The least that is accepted.
     pub fairness: Fairness,
@@ -41,13 +45,25 @@ pub struct ExchangeRules {
     pub patience: Duration,
     /// From which price on; without a currency's own sum, 50 of its units.
     pub dispute_above: Option<Amount>,
+    /// Protocols that may be followed.
+    pub protocols: Vec<Protocol>,
+    /// Ways of sharing a third party's fee, most liked first.
+    pub fees: Vec<Share>,
 }
 
 impl Default for ExchangeRules {
     fn default() -> Self {
         let dispute = Duration::from_secs(u64::from(DISPUTE_HOURS) * 3_600);
         let patience = Duration::from_secs(PATIENCE);
-        Self { fairness: Fairness::Strong, dispute, patience, dispute_above: None }
+        Self {
+            fairness: Fairness::Strong,
+            dispute,
+            patience,
+            dispute_above: None,
+            protocols: Protocol::ALL.to_vec(),
+            // To owe all of it is for whoever says so.
+            fees: vec![Share::Halves, Share::Theirs],
+        }
     }
 }
 
@@ -74,6 +90,9 @@ pub(crate) struct FileThirdParty {
     /// The statements by which its keys follow each other, the first one first.
     #[serde(default)]
     succession: Vec<String>,
+    #[serde(default)]
+    banks: Vec<String>,
+    fee: Option<String>,
 }
 
 /// As the file writes it.
@@ -84,6 +103,8 @@ pub(crate) struct FileExchange {
     dispute_hours: Option<u32>,
     dispute_above: Option<String>,
     patience_ms: Option<u64>,
+    protocols: Option<Vec<Protocol>>,
+    fees: Option<Vec<Share>>,
 }
 
 impl FileExchange {
@@ -97,6 +118,25 @@ impl FileExchange {
         }
         if let Some(ms) = self.patience_ms {
             rules.patience = Duration::from_millis(ms.max(200));
+        }
+        if let Some(protocols) = self.protocols {
+            let fair = |it: &Protocol| it.fairness() >= rules.fairness;
+            if !protocols.iter().any(fair) {
+                let what = "[exchange] protocols".into();
+                let why = "names none that is as fair as this file demands: leave it out, or name \
+                           some of gg, ge, ger, rr, hl, inline (and wg, with fairness = \"weak\")";
+                return Err(TrustFileError::Value { what, why: why.into() });
+            }
+            rules.protocols = protocols;
+        }
+        if let Some(fees) = self.fees {
+            if fees.is_empty() || fees.len() > Share::ALL.len() {
+                let what = "[exchange] fees".into();
+                let why = "names who may owe a third party's fee, most liked first: some of \
+                           halves, theirs, ours";
+                return Err(TrustFileError::Value { what, why: why.into() });
+            }
+            rules.fees = fees;
         }
         rules.dispute_above = match self.dispute_above.map(|text| text.parse()) {
             None => None,
@@ -122,7 +162,7 @@ pub(crate) fn believed(
         return Err(wrong("", &format!("more than {MOST} third parties")));
     }
     let mut all: Vec<BelievedThirdParty> = Vec::new();
-    for FileThirdParty { origin, address, sign, seal, succession } in file {
+    for FileThirdParty { origin, address, sign, seal, succession, banks, fee } in file {
         let bytes = |text: &str| unhex(text).and_then(|it| <[u8; 32]>::try_from(it).ok());
         let key = "is no key: 64 hexadecimal digits, as semper third-party-init prints them";
         let sign = bytes(&sign).and_then(|it| PublicKey::from_bytes(it).ok());
@@ -132,6 +172,14 @@ pub(crate) fn believed(
         if !address.starts_with("https://") {
             return Err(wrong(&origin, "its address begins with https://"));
         }
+        let fee: Option<Amount> = match fee.map(|it| it.parse::<Amount>()) {
+            None => None,
+            Some(Ok(fee)) if fee.minor() > 0 => Some(fee),
+            Some(Ok(_)) => {
+                return Err(wrong(&origin, "fee is not more than nothing: leave it out"));
+            }
+            Some(Err(error)) => return Err(wrong(&origin, &format!("fee: {error}"))),
+        };
         if all.iter().any(|it| it.named.sign == sign || it.named.origin == origin) {
             return Err(wrong(&origin, "is there twice"));
         }
@@ -151,9 +199,10 @@ pub(crate) fn believed(
         })?;
         // The newest is liked most. Those before it are believed as long as the entry stands:
         // who has not heard of the newest yet can still agree on one with us.
-        all.extend(
-            keys.into_iter().map(|named| BelievedThirdParty { named, address: address.clone() }),
-        );
+        all.extend(keys.into_iter().map(|named| {
+            let (address, banks) = (address.clone(), banks.clone());
+            BelievedThirdParty { named, address, banks, fee }
+        }));
     }
     if all.len() > MOST {
         return Err(wrong("", &format!("more than {MOST} keys of third parties")));

@@ -213,7 +213,8 @@ fn a_complaint_that_shows_nothing_stops_nothing() {
         ((escrowed.clone(), peers.clone()), claimed),
         ((Share::random(), peers.clone()), honest),
     ] {
-        let body = Complaint { promise: promise.digest(), leaf: 0, shares, proof };
+        let of = Role::Originator;
+        let body = Complaint { promise: promise.digest(), of, leaf: 0, shares, proof };
         let wish = Wish::Complain(Box::new(scene.sign(Role::Responder, body)));
         let request = Request { wish, promise: promise.clone(), accept: Some(accept.clone()) };
         assert_eq!(rejection(&scene.local, &request), Rejection::FalseComplaint);

@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 use semper_base::{Timestamp, cbor};
 use semper_exchange::judge::{Evidence, Got, judge};
 use semper_exchange::standard::Standard;
-use semper_exchange::{Mode, Protocol, Role};
+use semper_exchange::{Mode, Role};
 use semper_exchange_tests::Kind;
 use semper_exchange_tests::town::{Setup, Town, name};
 use semper_testkit::Running;
@@ -107,10 +107,8 @@ fn cheat(town: &mut Town, cell: usize, role: Role, trick: Trick) -> Result<bool,
     if blamed(&alone) || blamed(&both) {
         return Err(format!("somebody honest is blamed: {alone:?} {both:?}"));
     }
-    // Under GE the bank's word is in the acceptance, and the judge takes it from who has it beside.
-    let shown = if setup.agreed.protocol == Protocol::Ge { &both } else { &alone };
     let (has, gave) = match honest {
-        Role::Originator => (&shown.from_responder, &both.from_originator),
+        Role::Originator => (&alone.from_responder, &both.from_originator),
         Role::Responder => (&alone.from_originator, &both.from_responder),
     };
     let mut wrong = Vec::new();
@@ -124,9 +122,7 @@ fn cheat(town: &mut Town, cell: usize, role: Role, trick: Trick) -> Result<bool,
     }
     let after = town.balance(honest);
     if ended.is_good() {
-        // Money that can be taken back until a date is proven paid when the date has passed.
-        let dated = setup.agreed.protocol == Protocol::Ger;
-        if has.contains(&Got::Unproven) && !dated {
+        if has.contains(&Got::Unproven) {
             wrong.push("it cannot show what it has");
         }
     } else if ["Aborted", "Expired"].contains(&ended.end.as_str()) {

@@ -39,7 +39,12 @@ pub(crate) struct Schedule {
     strikes: Vec<Blow<Who>>,
     /// Whether hosts are back before their TINGUINs.
     hosts_first: bool,
+    /// How Anna's purse pays in it.
+    pays: &'static str,
 }
+
+/// How a purse may pay: the protocol follows from it.
+const WAYS: [&str; 4] = ["hold", "hold", "fenced", "reversible"];
 
 /// Where the exchange is, and what comes before it.
 const NEAR: [&str; 5] = [
@@ -125,6 +130,7 @@ impl Schedule {
             blows: Vec::new(),
             strikes: Vec::new(),
             hosts_first: dice.percent(50),
+            pays: WAYS[0],
         };
         if dice.percent(40) {
             // No word between the two from some moment on: so the third party is asked.
@@ -152,6 +158,8 @@ impl Schedule {
                 it.env.push((who, env));
             }
         }
+        // Last, so that what a seed says of the rest is what it has always said.
+        it.pays = *dice.of(&WAYS);
         it
     }
 
@@ -270,7 +278,7 @@ impl Place {
         self.proxy.rules(Vec::new());
         let back = locked(&self.world).heal(schedule.hosts_first);
         let closed = self.wait(&before, back);
-        let checked = locked(&self.world).check(&before, closed);
+        let checked = locked(&self.world).check(&before, closed, schedule.pays);
         checked.map_err(|faults| {
             let world = locked(&self.world);
             let logs = [
@@ -298,6 +306,7 @@ impl Place {
         }));
         self.proxy.rules(schedule.rules.clone());
         let mut world = locked(&self.world);
+        world.pays_by(schedule.pays);
         world.buy(&schedule.env(Who::Anna));
         for (index, (ms, _)) in schedule.blows.iter().enumerate() {
             world.due.push((Instant::now() + Duration::from_millis(*ms), Act::Blow(index)));
@@ -414,6 +423,19 @@ impl World {
         self.anna = Some(started.unwrap());
     }
 
+    /// Sets how Anna's purse pays from now on.
+    fn pays_by(&mut self, mode: &str) {
+        let file = self.file("anna/semper.toml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        let lines = text.lines().filter(|it| !it.starts_with("modes"));
+        let text: Vec<&str> = lines.collect();
+        let section = format!("[payment.purse]\nmodes = [\"{mode}\"]");
+        let text = text.join("\n").replace("[payment.purse]", &section) + "\n";
+        assert!(text.contains(mode), "{text}");
+        std::fs::write(&file, text).unwrap();
+        self.say(&format!("anna pays by {mode}"));
+    }
+
     fn buy(&mut self, env: &Env) {
         let url = format!("https://localhost:{}", self.shop);
         self.start_anna(&["buy", "--home", "anna", &url], env);
@@ -502,7 +524,12 @@ impl World {
         judged.collect()
     }
 
-    fn check(&self, before: &Books, closed: Option<Duration>) -> Result<Outcome, Vec<String>> {
+    fn check(
+        &self,
+        before: &Books,
+        closed: Option<Duration>,
+        pays: &'static str,
+    ) -> Result<Outcome, Vec<String>> {
         let mut faults = Vec::new();
         let now = self.look();
         let [anna, otto] = [0, 1].map(|it| now.homes[it].since(&before.homes[it]));
@@ -510,7 +537,7 @@ impl World {
             let open = |home: &Home| format!("{:?} {:?}", home.deals, home.exchanges);
             faults.push(format!("not closed: anna {} otto {}", open(&anna), open(&otto)));
         }
-        let paid = self.check_money(before, &now, &mut faults);
+        let paid = self.check_money(before, &now, pays, &mut faults);
         let mut has_receipt = false;
         let mut asked = false;
         for (home, has) in [("anna", &anna), ("otto", &otto)] {
@@ -543,16 +570,28 @@ impl World {
             (false, true) => End::NotBegun,
         };
         match (closed, faults.is_empty()) {
-            (Some(closed), true) => Ok(Outcome { what: "purchase".into(), end, asked, closed }),
+            (Some(closed), true) => {
+                let what = format!("purchase, {pays}");
+                Ok(Outcome { what, end, asked, closed })
+            }
             _ => Err(faults),
         }
     }
 
-    /// Whether the merchant was paid. What one has lost, the other has; nothing is held.
-    fn check_money(&self, before: &Books, now: &Books, faults: &mut Vec<String>) -> bool {
-        let (spent, paid) = (before.anna - now.anna, now.otto - before.otto);
-        if spent != paid || paid < 0 || now.held != before.held {
-            faults.push(format!("spent {spent}, paid {paid}, held {}", now.held - before.held));
+    /// Whether the merchant was paid. What one has lost, the other has; nothing is held but what is
+    /// paid and could still be taken back.
+    fn check_money(
+        &self,
+        before: &Books,
+        now: &Books,
+        pays: &str,
+        faults: &mut Vec<String>,
+    ) -> bool {
+        let spent = before.anna - now.anna;
+        let (got, held) = (now.otto - before.otto, now.held - before.held);
+        let paid = if pays == "reversible" { got + held } else { got };
+        if spent != paid || got < 0 || held < 0 || (pays != "reversible" && held != 0) {
+            faults.push(format!("{pays}: spent {spent}, paid {got}, held {held}"));
         }
         if now.sum != 0 {
             faults.push(format!("the bank's books sum to {}", now.sum));

@@ -193,6 +193,7 @@ impl Asking {
             lock_until: now.after(DAY * 3),
             clauses: digest(),
             transcript: digest(),
+            fee: None,
         });
         Self { agreed: agreed.unwrap(), one }
     }

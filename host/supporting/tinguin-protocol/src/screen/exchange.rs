@@ -4,7 +4,7 @@ use semper_base::text::Text;
 use semper_base::{Amount, Digest};
 use semper_exchange::package::Part;
 use semper_exchange::standard::Standard;
-use semper_exchange::{Agreed, Fairness, Protocol};
+use semper_exchange::{Agreed, Debtor, Fairness, Fee, Mode, Protocol, Role};
 use semper_items::Statement;
 use semper_items::statement::referred;
 
@@ -14,6 +14,8 @@ use super::{Consent, statement, summary};
 pub struct Exchanged<'a> {
     /// What both would sign.
     pub agreement: &'a Agreed<Standard>,
+    /// Our role in it.
+    pub us: Role,
     /// The other side's name.
     pub peer: &'a str,
     /// What we give.
@@ -46,7 +48,7 @@ const fn way(protocol: Protocol) -> &'static str {
             "one promises, the other pays; on a fault the third party completes or undoes it"
         }
         Protocol::Rr => "both pay provisionally; on a fault the third party takes both back",
-        Protocol::Hl => "the money opens with the key of the information; no third party",
+        Protocol::Hl => "the money opens with the key of the information; no third party decides",
         Protocol::Inline => "both deposit with the third party, which hands both over",
         Protocol::Wg => "both promise, and neither promise can be verified beforehand",
     }
@@ -69,17 +71,12 @@ pub fn consent(it: &Exchanged<'_>) -> Consent {
         let third = &agreement.third_party;
         rows.push(("third party".into(), format!("{} ({})", third.origin, third.sign.id()).into()));
     }
+    rows.extend(agreement.fee.map(|fee| ("third party's fee".into(), owed(&fee, it.us))));
     rows.push(("to be accepted by".into(), agreement.accept_by.to_string().into()));
     rows.push(("decided by".into(), agreement.close_by.to_string().into()));
     let names = |parts: &[Part]| parts.iter().map(name).collect::<Vec<_>>().join(" and ");
     let (ours, theirs) = (names(it.gives), names(it.gets));
-    let money = match amount {
-        Some(_) => {
-            " Your money is locked at your bank at once; it comes back to you if the exchange \
-             comes to nothing."
-        }
-        None => "",
-    };
+    let money = it.gives.iter().find_map(mode_of).map_or("", becomes);
     let caution = match agreement.fairness {
         Fairness::Strong => "",
         Fairness::Weak => " CAUTION: what you give may be lost; you would have proof of it.",
@@ -92,6 +89,51 @@ pub fn consent(it: &Exchanged<'_>) -> Consent {
             .into(),
         amount,
         digest: agreement.subject(),
+    }
+}
+
+/// What this side owes the third party, if it is asked.
+fn owed(fee: &Fee, us: Role) -> Text {
+    let (all, own) = (fee.amount, fee.of(us));
+    match (fee.owed_by, own.minor()) {
+        (Debtor::Both, _) => format!("{all} if it decides; you owe {own} of it").into(),
+        (_, 0) => format!("{all} if it decides; the other side owes it").into(),
+        _ => format!("{all} if it decides; you owe it").into(),
+    }
+}
+
+fn mode_of(part: &Part) -> Option<Mode> {
+    match part {
+        Part::Money { money, .. } => Some(money.mode),
+        Part::Statement { .. } | Part::Information { .. } => None,
+    }
+}
+
+/// What becomes of the payer's money, for the payer.
+const fn becomes(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Hold | Mode::HashLock => {
+            " Your money is locked at your bank at once; it comes back to you if the exchange \
+             comes to nothing."
+        }
+        Mode::Reversible => {
+            " Your money is paid at once, and your bank can still take it back; it comes back to \
+             you if the exchange comes to nothing."
+        }
+        Mode::Fenced | Mode::Plain => {
+            " Your money is paid for good as soon as the other side has promised; what you get \
+             for it the third party can make good."
+        }
+    }
+}
+
+/// Until when the payer's money can still go either way.
+fn until(it: &Exchanged<'_>, mode: Mode) -> Option<(Text, Text)> {
+    let last = it.agreement.lock_until.to_string();
+    match mode {
+        Mode::Hold | Mode::HashLock => Some(("locked until at most".into(), last.into())),
+        Mode::Reversible => Some(("can be taken back until".into(), last.into())),
+        Mode::Fenced | Mode::Plain => None,
     }
 }
 
@@ -122,13 +164,14 @@ fn gives(it: &Exchanged<'_>, part: &Part, amount: &mut Option<Amount>) -> Vec<(T
         }
         Part::Money { money, purpose } => {
             *amount = Some(money.amount);
-            vec![
+            let mut rows: Vec<(Text, Text)> = vec![
                 ("you pay".into(), money.amount.to_string().into()),
                 ("from account".into(), it.account.into()),
                 ("to account".into(), money.payee.as_str().into()),
                 ("for".into(), referred(purpose, it.refers).into()),
-                ("locked until at most".into(), it.agreement.lock_until.to_string().into()),
-            ]
+            ];
+            rows.extend(until(it, money.mode));
+            rows
         }
         Part::Information { .. } => vec![("you give".into(), name(part).into())],
     }
@@ -143,11 +186,16 @@ fn gets(it: &Exchanged<'_>, part: &Part) -> Vec<(Text, Text)> {
             rows.extend(consent.rows);
             rows
         }
-        Part::Money { money, purpose } => vec![
-            ("you get".into(), money.amount.to_string().into()),
-            ("into account".into(), money.payee.as_str().into()),
-            ("for".into(), referred(purpose, it.refers).into()),
-        ],
+        Part::Money { money, purpose } => {
+            let mut rows: Vec<(Text, Text)> = vec![
+                ("you get".into(), money.amount.to_string().into()),
+                ("into account".into(), money.payee.as_str().into()),
+                ("for".into(), referred(purpose, it.refers).into()),
+            ];
+            // Locked money is the payee's when it is released; what is paid can still go back.
+            rows.extend(until(it, money.mode).filter(|_| money.mode == Mode::Reversible));
+            rows
+        }
         Part::Information { .. } => vec![("you get".into(), name(part).into())],
     }
 }

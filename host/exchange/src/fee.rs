@@ -1,0 +1,107 @@
+//! What a third party takes for deciding, and which side owes it.
+//!
+//! A third party that is never asked is owed nothing. Each side knows by its trust file what a
+//! third party takes, and says how it is ready to share it; both must know the same amount. What
+//! they agree on stands in the agreement, so that whoever is shown it knows who owes what.
+
+use semper_base::Amount;
+use serde::{Deserialize, Serialize};
+
+use crate::item::Role;
+use crate::negotiation::Refusal;
+
+/// The fee that two sides have agreed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fee {
+    /// What the third party takes, if it decides.
+    pub amount: Amount,
+    /// Who owes it then.
+    pub owed_by: Debtor,
+}
+
+/// Who owes the third party's fee.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Debtor {
+    /// The originator, all of it.
+    Originator,
+    /// The responder, all of it.
+    Responder,
+    /// Each side, half of it.
+    Both,
+}
+
+impl Fee {
+    /// What this side owes once the third party has decided. An odd unit is the originator's.
+    pub const fn of(&self, role: Role) -> Amount {
+        let all = self.amount.minor();
+        let minor = match (self.owed_by, role) {
+            (Debtor::Originator, Role::Originator) | (Debtor::Responder, Role::Responder) => all,
+            (Debtor::Originator, Role::Responder) | (Debtor::Responder, Role::Originator) => 0,
+            (Debtor::Both, Role::Originator) => all - all / 2,
+            (Debtor::Both, Role::Responder) => all / 2,
+        };
+        Amount::new(minor, self.amount.currency())
+    }
+}
+
+/// How a side is ready to share the fee.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Share {
+    /// Each side owes half of it.
+    Halves,
+    /// The other side owes all of it.
+    Theirs,
+    /// This side owes all of it.
+    Ours,
+}
+
+impl Share {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Halves, Self::Theirs, Self::Ours];
+
+    /// The same, as the other side says it.
+    pub const fn mirrored(self) -> Self {
+        match self {
+            Self::Halves => Self::Halves,
+            Self::Theirs => Self::Ours,
+            Self::Ours => Self::Theirs,
+        }
+    }
+
+    /// Who owes the fee, if the side of this role says so.
+    pub const fn debtor(self, role: Role) -> Debtor {
+        match (self, role) {
+            (Self::Halves, _) => Debtor::Both,
+            (Self::Ours, Role::Originator) | (Self::Theirs, Role::Responder) => Debtor::Originator,
+            (Self::Ours, Role::Responder) | (Self::Theirs, Role::Originator) => Debtor::Responder,
+        }
+    }
+}
+
+/// What a side knows and wishes about the fees of its third parties.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fees {
+    /// What each of them takes, in their order; nothing for one that takes nothing.
+    pub takes: Vec<Option<Amount>>,
+    /// Ways of sharing it, most liked first.
+    pub shares: Vec<Share>,
+}
+
+/// The amount and the share that follow from what both sides know and wish of one third party.
+pub(crate) fn agreed(
+    proposer: (Option<Amount>, &[Share]),
+    answerer: (Option<Amount>, &[Share]),
+) -> Result<Option<(Amount, Share)>, Refusal> {
+    let Some(amount) = proposer.0 else {
+        return if answerer.0.is_none() { Ok(None) } else { Err(Refusal::Fee) };
+    };
+    if answerer.0 != Some(amount) {
+        return Err(Refusal::Fee);
+    }
+    let share = proposer.1.iter().find(|it| answerer.1.contains(&it.mirrored()));
+    share.map(|it| Some((amount, *it))).ok_or(Refusal::Share)
+}

@@ -140,6 +140,19 @@ impl Unverified {
         Ok((self.inner.payload.unwrap_or_default(), identity))
     }
 
+    /// The payload, the key of the certificate that stands first, and the name in it, if that key
+    /// signed it. Whether anybody believes the certificate, or ever did, is not asked: enough for
+    /// looking up what the same key was told before.
+    pub fn verify_own(self) -> Result<(Vec<u8>, PublicKey, String), CoseError> {
+        let Signatory::Chain(chain) = &self.signatory else {
+            return Err(CoseError::Form("signed by a deal's key where a certificate is due"));
+        };
+        let first = chain.first().ok_or(CoseError::Form("there is no certificate"))?;
+        let (key, name) = (first.key()?, first.subject());
+        self.check(&key)?;
+        Ok((self.inner.payload.unwrap_or_default(), key, name))
+    }
+
     fn check(&self, key: &PublicKey) -> Result<(), CoseError> {
         let tbs = self.inner.tbs_data(&aad(&self.domain));
         Ok(key.verify(&tbs, &self.inner.signature)?)

@@ -105,3 +105,49 @@ pub(crate) fn agreed(
     let share = proposer.1.iter().find(|it| answerer.1.contains(&it.mirrored()));
     share.map(|it| Some((amount, *it))).ok_or(Refusal::Share)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cents(minor: i64) -> Amount {
+        Amount::new(minor, "EUR".parse().unwrap())
+    }
+
+    #[test]
+    fn what_both_owe_is_the_whole_fee_whoever_owes_it() {
+        for owed_by in [Debtor::Originator, Debtor::Responder, Debtor::Both] {
+            for minor in [1, 2, 51, 100] {
+                let fee = Fee { amount: cents(minor), owed_by };
+                let (one, other) = (fee.of(Role::Originator), fee.of(Role::Responder));
+                assert_eq!(one.minor() + other.minor(), minor, "{fee:?}");
+            }
+        }
+        let odd = Fee { amount: cents(51), owed_by: Debtor::Both };
+        assert_eq!((odd.of(Role::Originator), odd.of(Role::Responder)), (cents(26), cents(25)));
+    }
+
+    #[test]
+    fn a_share_names_the_same_debtor_from_either_side() {
+        for share in Share::ALL {
+            let seen = share.debtor(Role::Originator);
+            assert_eq!(share.mirrored().debtor(Role::Responder), seen, "{share:?}");
+            assert_eq!(share.mirrored().mirrored(), share);
+        }
+    }
+
+    #[test]
+    fn the_proposers_liking_decides_among_what_both_accept() {
+        let (halves, theirs, ours) = (Share::Halves, Share::Theirs, Share::Ours);
+        let fee = Some(cents(50));
+        let found = agreed((fee, &[theirs, halves]), (fee, &[halves, ours])).unwrap();
+        assert_eq!(found, Some((cents(50), theirs)));
+        let found = agreed((fee, &[theirs, halves]), (fee, &[halves])).unwrap();
+        assert_eq!(found, Some((cents(50), halves)));
+        assert_eq!(agreed((fee, &[theirs]), (fee, &[theirs])), Err(Refusal::Share));
+        assert_eq!(agreed((fee, &[halves]), (Some(cents(60)), &[halves])), Err(Refusal::Fee));
+        assert_eq!(agreed((fee, &[halves]), (None, &[])), Err(Refusal::Fee));
+        assert_eq!(agreed((None, &[halves]), (fee, &[halves])), Err(Refusal::Fee));
+        assert_eq!(agreed((None, &[]), (None, &[])), Ok(None));
+    }
+}

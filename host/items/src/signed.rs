@@ -2,7 +2,9 @@
 
 use semper_base::cert::Verifier;
 use semper_base::cose::{self, CoseError};
-use semper_base::{Certificate, DealId, Digest, Identity, Mend, Role, SigningKey, Timestamp};
+use semper_base::{
+    Certificate, DealId, Digest, Identity, KeyId, Mend, Role, SigningKey, Timestamp,
+};
 
 use crate::limits;
 use crate::statement::{ContentError, Statement};
@@ -85,10 +87,12 @@ impl SignedStatement {
         Ok(Self { bytes: bytes.to_vec(), statement, signer, digest: Digest::of(&payload) })
     }
 
-    /// The statement and its digest, by nobody's word: enough to look whether it is known already.
-    pub fn peek(bytes: &[u8]) -> Result<(Statement, Digest), StatementError> {
+    /// The statement, its digest, and the key and name by which it is signed, whether or not anybody
+    /// believes them now: enough to look what the same key was told about it before.
+    pub fn peek(bytes: &[u8]) -> Result<(Statement, Digest, (KeyId, String)), StatementError> {
         let parsed = cose::parse(bytes, DOMAIN, limits::SIGNED_STATEMENT)?;
-        Ok((Statement::decode(parsed.peek())?, Digest::of(parsed.peek())))
+        let (payload, key, name) = parsed.verify_own()?;
+        Ok((Statement::decode(&payload)?, Digest::of(&payload), (key.id(), name)))
     }
 
     /// The same statement, if it belongs to `deal`.

@@ -232,7 +232,7 @@ impl Bank {
     fn pay(&self, body: &[u8]) -> Result<Vec<u8>, BankRefusal> {
         self.may_book()?;
         match self.pay_now(body) {
-            Err(refusal) => self.paid_before(body)?.ok_or(refusal),
+            Err(refusal) => self.paid_before(body).ok_or(refusal),
             paid => paid,
         }
     }
@@ -277,22 +277,23 @@ impl Bank {
         Ok(bytes)
     }
 
-    /// The confirmation of an order that was carried out before. Whoever has it in hand hears it
-    /// again, whatever has become of the payer's certificate or account since: the money has moved.
-    fn paid_before(&self, body: &[u8]) -> Result<Option<Vec<u8>>, BankRefusal> {
-        match SignedStatement::peek(body) {
-            Ok((Statement { content: Content::PaymentOrder(order), .. }, digest)) => self
-                .ledger
-                .answered(reference(&order), digest)
-                .map_err(|error| ledger_refusal(&error)),
-            _ => Ok(None),
-        }
+    /// The confirmation of an order that was carried out before. The account's owner hears it again,
+    /// whatever has become of her certificate since: the money has moved.
+    fn paid_before(&self, body: &[u8]) -> Option<Vec<u8>> {
+        let (statement, digest, (key, name)) = SignedStatement::peek(body).ok()?;
+        let Content::PaymentOrder(order) = &statement.content else { return None };
+        let owns = self.ledger.is_owner(&order.from.parse().ok()?, key, &name).ok()?;
+        let answer = self.ledger.answered(reference(order), digest);
+        answer.ok().flatten().filter(|_| owns)
     }
 
     /// The fact about money that the same order has held before, likewise.
     fn held_before(&self, body: &[u8], by: &By) -> Option<Vec<u8>> {
-        let (statement, _) = SignedStatement::peek(body).ok()?;
+        let (statement, _, (key, name)) = SignedStatement::peek(body).ok()?;
         let Content::HoldOrder(order) = &statement.content else { return None };
+        if !self.ledger.is_owner(&order.from.parse().ok()?, key, &name).ok()? {
+            return None;
+        }
         let fact = self.holds_by(by).taken(order, self.clock.now())?;
         Some(cbor::encode(&fact))
     }

@@ -108,6 +108,41 @@ struct World {
     last: [Option<Hold>; 3],
 }
 
+#[test]
+fn what_was_carried_out_is_confirmed_again_when_its_payers_certificate_is_over() {
+    let mut world = World::new();
+    let order = |world: &World, reference: u8| {
+        Content::PaymentOrder(PaymentOrder {
+            bank: "Test Bank".into(),
+            from: world.accounts[0].clone(),
+            to: world.accounts[1].clone(),
+            amount: amount(100, false),
+            purpose: Digest::of(b"a purpose"),
+            reference: Digest::of(&[reference]),
+        })
+    };
+    let paid = world.signed(0, order(&world, 1), Age::Now).unwrap();
+    let by_a_stranger = world.signed(2, order(&world, 1), Age::Now).unwrap();
+    let held = world.hold_order(0, 1, 100, HoldKind::Lock, 0);
+    let held = world.signed(0, Content::HoldOrder(held), Age::Now).unwrap();
+    let (status, confirmation) = world.post(Request::Payment, paid.clone());
+    assert_eq!(status, 200);
+    assert_eq!(world.post(Request::Hold, held.clone()).0, 200);
+
+    // Her certificate is over: nothing new is carried out, and what was is told as before.
+    world.watch.sleep(Duration::from_millis(400 * DAY));
+    let balances = world.balances();
+    assert_eq!(world.post(Request::Payment, paid), (200, confirmation));
+    let (status, fact) = world.post(Request::Hold, held);
+    let fact: HoldFact = cbor::decode(&fact, MAX_ANSWER).unwrap();
+    assert_eq!((status, fact.body().hold), (200, Hold::Refunded(amount(100, false))));
+    assert_ne!(world.post(Request::Payment, by_a_stranger).0, 200, "it is her answer");
+    let late = world.signed(0, order(&world, 2), Age::Now).unwrap();
+    assert_ne!(world.post(Request::Payment, late).0, 200);
+    let after = world.balances();
+    assert_eq!(after[1], balances[1], "{after:?}");
+}
+
 /// What somebody asks, or what happens.
 #[derive(Clone, Debug)]
 enum Step {

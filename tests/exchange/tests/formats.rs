@@ -6,12 +6,12 @@ use cddl_cat::validate_cbor_bytes;
 use semper_base::{Digest, SigningKey, cbor};
 use semper_exchange::bank::{Claim, ClaimRequest};
 use semper_exchange::crypto::Signed;
-use semper_exchange::negotiation::{self, Propose, Refusal, Reject, Select};
+use semper_exchange::negotiation::{self, Counter, MAX_COUNTERS, Propose, Refusal, Reject, Select};
 use semper_exchange::obtained::{By, Obtained, Stated, obtained};
 use semper_exchange::package::{Enclosed, Talk, Wanted};
 use semper_exchange::standard::{Keys, NoGoods, Standard};
 use semper_exchange::verdict::Abort;
-use semper_exchange::{Body, Crypto as _, Mode, Role, party};
+use semper_exchange::{Body, Crypto as _, Debtor, Fee, Fees, Mode, Role, Share, party};
 use semper_exchange_tests::goods::Prepared;
 use semper_exchange_tests::{Kind, Local, Run, Services as _, Silence, Trader, agree};
 
@@ -145,6 +145,34 @@ fn what_is_said_before_an_exchange_is_what_the_cddl_says() {
         let reject = Signed::new(&responder.keys, deal, Reject { propose: name, why }).unwrap();
         check("talk", &cbor::encode(&Talk::Reject { reject, words: "no".into() }));
     }
+
+    // A fee, and a counter about who owes it.
+    let sharing = |trader: &Trader, role: Role, shares: &[Share]| {
+        let mut wishes = trader.wishes(role, &named, now);
+        wishes.fees = Some(Fees { takes: vec![Some(amount)], shares: shares.to_vec() });
+        wishes
+    };
+    let proposing = |shares: &[Share], answers| {
+        let wishes = sharing(&originator, Role::Originator, shares);
+        let propose = Propose { wishes, answers };
+        let propose: Signed<_, Propose<Standard>> =
+            Signed::new(&originator.keys, deal, propose).unwrap();
+        propose
+    };
+    let first = proposing(&[Share::Theirs], None);
+    let answer = || sharing(&responder, Role::Responder, &[Share::Halves]);
+    let refused = negotiation::answer(&first, answer()).unwrap_err();
+    let counter = negotiation::counter(&first, answer(), &refused, None).unwrap();
+    let counter: Signed<Standard, _> = Signed::new(&responder.keys, deal, counter).unwrap();
+    check("talk", &cbor::encode(&Talk::Counter { counter: counter.clone() }));
+    let again = proposing(&[Share::Theirs, Share::Halves], Some(counter.digest()));
+    assert!(negotiation::answers(again.body(), &counter, first.body()));
+    let (_, agreed) = negotiation::answer(&again, answer()).unwrap();
+    assert_eq!(agreed.fee, Some(Fee { amount, owed_by: Debtor::Both }));
+    check("exchange", &cbor::encode(&agreed));
+    // There is an end of it.
+    let last = Counter { round: MAX_COUNTERS - 1, ..counter.body().clone() };
+    assert!(negotiation::counter(&first, answer(), &refused, Some(&last)).is_none());
 
     // A signature by hand, and an affidavit in its place, stand by themselves.
     for vanished in [None, Some(Silence { role: Role::Originator, before: 1 })] {

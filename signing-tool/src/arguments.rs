@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, Parser, Subcommand};
 
 use crate::language::Language;
 
@@ -53,18 +53,8 @@ pub enum Command {
         #[arg(long)]
         out: PathBuf,
     },
-    /// Set up a consumer organisation: its own root, and the key that it certifies with.
-    #[command(
-        after_help = "Example: semper-sign organisation --name Verbraucherbund --out verbraucherbund"
-    )]
-    Organisation {
-        /// The organisation's name.
-        #[arg(long)]
-        name: String,
-        /// The folder to make: root.pem, root.key, evaluator.pem, evaluator.key.
-        #[arg(long)]
-        out: PathBuf,
-    },
+    /// Set up a consumer organisation: its own root, and the key that it certifies with; or renew that key.
+    Organisation(OrganisationArguments),
     /// Begin a service: a folder with both halves, terms and tests, which builds, plays and sells at
     /// once.
     #[command(
@@ -307,6 +297,23 @@ pub struct MonitorArguments {
     pub state: PathBuf,
     #[command(flatten)]
     pub net: NetArguments,
+}
+
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  semper-sign organisation --name Verbraucherbund --out verbraucherbund\n  semper-sign organisation --renew --out verbraucherbund\nThe second has the root in the folder certify another key under the same name, for three years; root.key must lie there while it works. Buyers go on by the root that they have. The old key and certificate are kept as evaluator-DATE.key and evaluator-DATE.pem.\nWhatever was interrupted is done by the same command again."
+)]
+#[command(group(ArgGroup::new("which").required(true).args(["name", "renew"])))]
+pub struct OrganisationArguments {
+    /// The organisation's name.
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Renew the key that certifies, by the root in the folder.
+    #[arg(long)]
+    pub renew: bool,
+    /// The folder to make, or to renew the key in: root.pem, root.key, evaluator.pem, evaluator.key.
+    #[arg(long)]
+    pub out: PathBuf,
 }
 
 #[derive(Args)]

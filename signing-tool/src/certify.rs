@@ -85,7 +85,8 @@ pub fn certify(arguments: &CertifyArguments) -> Result<Said, Report> {
     let digest = bundle::certify(&mut layout, about, certificate, &signer)?;
     files::write_bundle(&arguments.bundle, &layout)?;
     let text = format!("certified by {}\n  certificate {digest}", signer.name());
-    Ok(Said::new(text, json!({ "certificate": digest, "organisation": signer.name() })))
+    let said = Said::new(text, json!({ "certificate": digest, "organisation": signer.name() }));
+    Ok(said.warned(keys.warning(now)))
 }
 
 pub fn delegate(arguments: &DelegateArguments) -> Result<Said, Report> {
@@ -107,7 +108,8 @@ pub fn delegate(arguments: &DelegateArguments) -> Result<Said, Report> {
     let digest = bundle::delegate(&mut layout, &delegation, &signer)?;
     files::write_bundle(&arguments.bundle, &layout)?;
     let text = format!("{} speaks for {}\n  {digest}", delegation.to, signer.name());
-    Ok(Said::new(text, json!({ "delegation": digest, "to": delegation.to })))
+    let said = Said::new(text, json!({ "delegation": digest, "to": delegation.to }));
+    Ok(said.warned(keys.warning(now)))
 }
 
 /// Adds to the signer's list, or begins it; its number rises, its next update moves on.
@@ -171,5 +173,5 @@ pub fn revoke(arguments: &RevokeArguments) -> Result<Said, Report> {
         "revoked": list.revoked.len(),
         "next_update": list.next_update,
     });
-    Ok(Said::new(text, value))
+    Ok(Said::new(text, value).warned(keys.warning(now)))
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use layout::backends::svg::SVGWriter;
 use layout::gv::{DotParser, GraphBuilder};
 use semper_base::Report;
+use semper_base::text::counted;
 use semper_items::statement::Says;
 use semper_trust::describe::ServiceDescription;
 use semper_trust::flow::{Action, End, Flow, ItemKind};
@@ -51,7 +52,8 @@ pub fn draw(bundle: &Path, out: &Path, property: Option<&str>, dot: bool) -> Res
     }
     let drawn = if dot { dot_of(&service.flow, &marked) } else { svg(&service.flow, &marked)? };
     files::replace(out, drawn.as_bytes())?;
-    let text = format!("{}: {} states", out.display(), service.flow.states.len());
+    let states = counted(service.flow.states.len(), "state", "states");
+    let text = format!("{}: {states}", out.display());
     Ok(Said::new(text, json!({ "file": out, "states": service.flow.states.len() })))
 }
 

@@ -18,6 +18,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use semper_base::Report;
+use semper_base::text::counted;
 use semper_trust::flow::Flow;
 use serde::Serialize;
 use serde_json::json;
@@ -92,7 +93,8 @@ pub fn compile_worker() -> Option<ExitCode> {
 
 pub fn exercise(arguments: &ExerciseArguments) -> Result<Said, Report> {
     let exercised = exercised(arguments)?;
-    let mut text = format!("{} deals, seeds from {}\n", exercised.runs, exercised.seed);
+    let deals = counted(exercised.runs, "deal", "deals");
+    let mut text = format!("{deals}, seeds from {}\n", exercised.seed);
     for (end, count) in &exercised.ends {
         text += &format!("{count:8}  {end}\n");
     }
@@ -112,7 +114,8 @@ pub fn exercise(arguments: &ExerciseArguments) -> Result<Said, Report> {
     text += &format!("states    {}\n", cover(&exercised.visited, &exercised.unvisited));
     text += &format!("items     {}\n", cover(&exercised.sent, &exercised.unsent));
     for (name, unfair) in &exercised.unfair {
-        text += &format!("UNFAIR    {name}: {} ({} deals)\n", unfair.says, unfair.count);
+        let deals = counted(unfair.count, "deal", "deals");
+        text += &format!("UNFAIR    {name}: {} ({deals})\n", unfair.says);
         for example in &unfair.examples {
             text += &format!("            seed {}: {}\n", example.seed, example.seen);
         }

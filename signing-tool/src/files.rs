@@ -6,8 +6,9 @@ use std::io::Write as _;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
+use semper_archive::Pair;
 use semper_base::cert::ServerRoot;
-use semper_base::{Certificate, Report, Role, SigningKey};
+use semper_base::{Certificate, Report, Role, SigningKey, Timestamp, renewal};
 use semper_distribution::{Fetcher, Options, Place};
 use semper_net::Believed;
 use semper_trust::bundle::Signer;
@@ -21,6 +22,7 @@ use crate::arguments::SignerArguments;
 
 /// A signer's key and chain, out of files.
 pub struct Keys {
+    files: Pair,
     key: SigningKey,
     chain: Vec<Certificate>,
 }
@@ -29,9 +31,18 @@ impl Keys {
     /// Reads both and checks that they belong together, and that whoever signs may do so: what is
     /// signed in another role would be refused later, by everybody else.
     pub fn read(arguments: &SignerArguments, roles: &[Role]) -> Result<Self, Report> {
-        let key = key(&arguments.key)?;
-        let chain = chain(&arguments.certificate)?;
-        if chain.first().and_then(|it| it.key().ok()) != Some(key.public()) {
+        let (key_file, certificate) = (arguments.key.clone(), arguments.certificate.clone());
+        let files = Pair { key: key_file, certificate };
+        let key = key(&files.key)?;
+        let is_of = |chain: &[Certificate]| {
+            chain.first().and_then(|it| it.key().ok()) == Some(key.public())
+        };
+        let mut chain = chain(&files.certificate)?;
+        if !is_of(&chain) && files.waiting().exists() {
+            // A renewal was interrupted after the new key was put in its place.
+            chain = self::chain(&files.waiting())?;
+        }
+        if !is_of(&chain) {
             let (certificate, key) = (arguments.certificate.display(), arguments.key.display());
             let what = format!("{certificate} does not belong to {key}");
             return Err(Report::input(what, "give the certificate that was issued for this key"));
@@ -40,7 +51,32 @@ impl Keys {
         if !named.iter().any(|it| roles.contains(it)) {
             return Err(other_role(&arguments.certificate, &named, roles));
         }
-        Ok(Self { key, chain })
+        Ok(Self { files, key, chain })
+    }
+
+    /// What a signer hears weeks before its certificate ends: what it signs ends with it.
+    pub fn warning(&self, now: Timestamp) -> Option<String> {
+        let until = self.leaf().validity().1;
+        if !renewal::is_due(until, now) {
+            return None;
+        }
+        let mend = if self.leaf().roles().contains(&Role::Evaluator) {
+            let folder = self.files.certificate.parent().filter(|it| !it.as_os_str().is_empty());
+            let folder = shown(folder.unwrap_or(Path::new(".")));
+            format!("semper-sign organisation --renew --out {folder}")
+        } else {
+            let (key, certificate) = (shown(&self.files.key), shown(&self.files.certificate));
+            format!("semper renew --key {key} --certificate {certificate} --ca … --authority …")
+        };
+        let (name, date) = (self.leaf().subject(), until.date());
+        Some(match until > now {
+            true => format!(
+                "the certificate of “{name}” ends on {date}, and so does what is signed by it: {mend}"
+            ),
+            false => format!(
+                "the certificate of “{name}” ended on {date}, and nobody believes what is signed by it: {mend}"
+            ),
+        })
     }
 
     pub fn signer(&self) -> Signer<'_> {

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use semper_base::cert::Crl;
+use semper_base::text::counted;
 use semper_base::{Mend as _, Report, Timestamp};
 use semper_trust::capability::{Capability, World};
 use semper_trust::revocation::Listed;
@@ -45,14 +46,14 @@ pub fn inspect(bundle: &Path) -> Result<Said, Report> {
     let terms = files::terms(&layout)?;
     let faults = service.flow.faults();
     let mut text = format!(
-        "service  {}\n         {} {} by {}: {}\n         world {}, flow of {} states from “{}”\n",
+        "service  {}\n         {} {} by {}: {}\n         world {}, flow of {} from “{}”\n",
         descriptor.digest,
         service.name,
         service.version,
         service.author,
         service.summary,
         service.world,
-        service.flow.states.len(),
+        counted(service.flow.states.len(), "state", "states"),
         service.flow.start,
     );
     if let Err(world) = service.world.parse::<World>() {

@@ -6,7 +6,8 @@
 //! | `arguments` | the commands and their help |
 //! | `say` | what commands print: for people, for machines, progress |
 //! | `files` | reading and writing keys, certificates, bundles, descriptions |
-//! | `keys` | keys, requests, organisations |
+//! | `keys` | keys, requests |
+//! | `organisation` | an organisation's root, and the key below it: made, renewed |
 //! | `scaffold` | new services that build, play and sell at once; building them |
 //! | `draft` | a service in its author's folder, which nobody has signed yet |
 //! | `trial` | both halves at once, in a world from a file |
@@ -35,6 +36,7 @@ mod language;
 mod look;
 mod mend;
 mod moving;
+mod organisation;
 mod reference;
 mod report;
 mod say;
@@ -53,7 +55,7 @@ use clap::{CommandFactory as _, Parser as _};
 use semper_base::{Report, text};
 use serde_json::json;
 
-use arguments::{Arguments, Command, LogCommand, NewArguments};
+use arguments::{Arguments, Command, LogCommand, NewArguments, OrganisationArguments};
 use say::Said;
 
 fn main() -> ExitCode {
@@ -91,7 +93,12 @@ fn run(command: Command, json: bool) -> Result<Said, Report> {
     match command {
         Command::Key { out } => keys::key(&out),
         Command::Csr { key, name, out } => keys::request(&key, &name, &out),
-        Command::Organisation { name, out } => keys::organisation(&name, &out),
+        Command::Organisation(OrganisationArguments { renew: true, out, .. }) => {
+            organisation::renew(&out)
+        }
+        Command::Organisation(OrganisationArguments { name, out, .. }) => {
+            organisation::make(&name.unwrap_or_default(), &out)
+        }
         Command::New(NewArguments { name, language, out, named }) => {
             let name = name.or(named).unwrap_or_default();
             scaffold::new(language, &name, &out.unwrap_or_else(|| PathBuf::from(&name)))

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use semper_base::text::counted;
 use semper_base::{Digest, Report, Timestamp};
 use semper_distribution::logs::{LogClient, Watched};
 use semper_distribution::{Fetcher, Login, Logins, Options, Place};
@@ -133,7 +134,8 @@ fn moved(from: &Place, to: &Place, net: &NetArguments) -> Result<Said, Report> {
     semper_distribution::push(&layout, to, &fetcher, &say::transfer(&bar))?;
     bar.finish_and_clear();
     let bytes: usize = layout.files().iter().map(|it| it.1.len()).sum();
-    let text = format!("{} manifests, {bytes} bytes: {from} → {to}", layout.manifests().len());
+    let manifests = counted(layout.manifests().len(), "manifest", "manifests");
+    let text = format!("{manifests}, {bytes} bytes: {from} → {to}");
     let digests: Vec<Digest> = layout.manifests().iter().map(|it| it.digest).collect();
     Ok(Said::new(
         text,
@@ -155,14 +157,16 @@ pub fn publish(arguments: &PublishArguments) -> Result<Said, Report> {
     let bar = say::bar("");
     semper_distribution::push(&layout, &to, &fetcher, &say::transfer(&bar))?;
     bar.finish_and_clear();
-    let text = format!("published at {to}; {logged} statements newly logged");
+    let newly = counted(logged, "statement", "statements");
+    let text = format!("published at {to}; {newly} newly logged");
     Ok(Said::new(text, json!({ "place": to.to_string(), "logged": logged })))
 }
 
 pub fn log_add(bundle: &Path, at: &LogAt, net: &NetArguments) -> Result<Said, Report> {
     let mut layout = files::bundle(bundle)?;
     let logged = log_all(bundle, &mut layout, &log_fetcher(net, Some(at))?, at)?;
-    let text = format!("{logged} statements logged; their proofs are in the bundle");
+    let statements = counted(logged, "statement", "statements");
+    let text = format!("{statements} logged; proofs are in the bundle");
     Ok(Said::new(text, json!({ "logged": logged })))
 }
 
@@ -188,8 +192,8 @@ fn log_all(
             Err(error) => {
                 files::write_bundle(bundle, layout)?;
                 let mut report = Report::from(error);
-                report.what +=
-                    &format!("; {logged} statements were logged before, with proofs in the bundle");
+                let were = counted(logged, "statement was", "statements were");
+                report.what += &format!("; {were} logged before, with proofs in the bundle");
                 return Err(report);
             }
         }
@@ -246,7 +250,8 @@ pub fn monitor(arguments: &MonitorArguments) -> Result<Said, Report> {
         return Ok(said);
     }
     bar.finish_and_clear();
-    let mut text = format!("{} entries, {} of them new\n", watched.size(), new.len());
+    let entries = counted(watched.size(), "entry", "entries");
+    let mut text = format!("{entries}, {} of them new\n", new.len());
     let mut listed = Vec::new();
     for (number, entry) in &new {
         let Ok(claim) = envelope::claim(entry) else { continue };

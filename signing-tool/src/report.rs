@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use semper_base::text::counted;
 use semper_base::{Digest, Report, Timestamp};
 use semper_trust::properties::{self, Property};
 use semper_trust::{ServiceDescription, TermsDescription, verify};
@@ -133,9 +134,10 @@ fn promises(properties: &[Property], service: &ServiceDescription) -> Result<Str
 
 fn deals(exercised: &Exercised) -> String {
     let mut text = format!(
-        "<p>{} deals were played, with seeds from {}; a deal's seed plays it again. {} payments \
-         were made.</p>",
-        exercised.runs, exercised.seed, exercised.payments
+        "<p>{} played, with seeds from {}; a deal's seed plays it again. {} made.</p>",
+        counted(exercised.runs, "deal was", "deals were"),
+        exercised.seed,
+        counted(exercised.payments, "payment was", "payments were"),
     );
     let mut rows = String::new();
     for (name, unfair) in &exercised.unfair {

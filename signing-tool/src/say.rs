@@ -26,6 +26,16 @@ impl Said {
         Self { text: text.into(), value, refused: false }
     }
 
+    /// The same, with what its reader has to mind, if there is anything.
+    #[must_use]
+    pub fn warned(mut self, warning: Option<String>) -> Self {
+        if let Some(warning) = warning {
+            self.text = format!("{}\nCAUTION: {warning}", self.text);
+            self.value["warning"] = warning.into();
+        }
+        self
+    }
+
     /// Prints it.
     pub fn print(&self, json: bool) -> Result<(), Report> {
         let mut out = io::stdout().lock();

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use semper_base::Report;
+use semper_base::text::counted;
 use semper_trust::capability::{Capability, World};
 use serde_json::json;
 
@@ -249,7 +250,8 @@ pub fn build(folder: &Path) -> Result<Said, Report> {
         let file = folder.join(format!("{half}.wasm"));
         let bytes = files::bytes(&file)?;
         let imports = semper_trust::verify::imports(&bytes)?;
-        text += &format!("{}, {} bytes, {} imports\n", file.display(), bytes.len(), imports.len());
+        let count = counted(imports.len(), "import", "imports");
+        text += &format!("{}, {} bytes, {count}\n", file.display(), bytes.len());
         sizes.push(json!({ "file": file, "bytes": bytes.len(), "imports": imports }));
     }
     // What hinders this hinders try, too, which says so; a build is a build without it.

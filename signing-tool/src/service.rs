@@ -90,7 +90,8 @@ pub fn sign(bundle: &Path, signer: &SignerArguments) -> Result<Said, Report> {
     signed(&mut layout, &service, &keys)?;
     files::write_bundle(bundle, &layout)?;
     let text = format!("service {}\n  signed by {}", descriptor.digest, service.author);
-    Ok(Said::new(text, json!({ "service": descriptor.digest, "signed": true })))
+    let said = Said::new(text, json!({ "service": descriptor.digest, "signed": true }));
+    Ok(said.warned(keys.warning(Timestamp::now())))
 }
 
 /// Packs and signs in one step.
@@ -103,7 +104,8 @@ pub fn service(arguments: &PackArguments, signer: &SignerArguments) -> Result<Sa
         "service {digest}\n  {} {}, signed by {}",
         description.name, description.version, description.author
     );
-    Ok(Said::new(text, json!({ "service": digest, "signed": true })))
+    let said = Said::new(text, json!({ "service": digest, "signed": true }));
+    Ok(said.warned(keys.warning(Timestamp::now())))
 }
 
 /// Whether a half imports nothing but what its half of the world has.

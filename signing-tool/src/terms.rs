@@ -74,7 +74,7 @@ pub fn terms(arguments: &TermsArguments) -> Result<Said, Report> {
     let value = json!({
         "terms": digest, "merchant": signer.name(), "serial": serial, "unknown_payment": unknown,
     });
-    Ok(Said::new(text, value))
+    Ok(Said::new(text, value).warned(keys.warning(now)))
 }
 
 impl TermsFile {

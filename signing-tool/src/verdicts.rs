@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use semper_base::digest::hex;
+use semper_base::text::counted;
 use semper_base::{Digest, ExchangeId, Report, cbor};
 use semper_distribution::Progress;
 use semper_distribution::logs::{LogClient, Watched};
@@ -323,7 +324,8 @@ fn about_own(own: &Own, read: &Read) -> Vec<Finding> {
 
 fn said(size: u64, new: usize, fresh: &Read, findings: &[Finding]) -> Said {
     let verdicts: usize = fresh.verdicts.values().map(Vec::len).sum();
-    let mut text = format!("{size} entries, {new} of them new: {verdicts} about verdicts\n");
+    let entries = counted(size, "entry", "entries");
+    let mut text = format!("{entries}, {new} of them new: {verdicts} about verdicts\n");
     for (number, before, after, from) in &fresh.changes {
         text += &format!("{number:8}  the key {before} is followed by {after} from {from}\n");
     }

@@ -127,6 +127,12 @@ pub fn readable(text: &str) -> String {
     text.chars().map(seen).collect()
 }
 
+/// So many of something, as a person says it: `1 day`, `2 days`.
+pub fn counted<N: fmt::Display + PartialEq + From<u8>>(number: N, one: &str, more: &str) -> String {
+    let noun = if number == N::from(1) { one } else { more };
+    format!("{number} {noun}")
+}
+
 /// At most `most` characters of a text that nobody has looked at, for an error or a log: hidden
 /// characters are written as their numbers.
 pub fn shown(text: &str, most: usize) -> String {

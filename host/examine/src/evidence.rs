@@ -12,6 +12,7 @@ use semper_archive::{Archive, ArchiveError, DealRow, EvidenceRow};
 use semper_base::cbor;
 use semper_base::cert::Verifier;
 use semper_base::cose::{self, Signatory};
+use semper_base::text::counted;
 use semper_base::{Digest, Role, Timestamp};
 use semper_exchange::crypto::{Body as _, Crypto as _, Named};
 use semper_exchange::item::ItemSignature;
@@ -107,7 +108,8 @@ pub fn verify(
     let sent = archive.last_message(row.id, true)?.map_or(0, |it| it.0);
     let heads = match journal::verify_chain(&archive.journal(row.id)?) {
         Ok(heads) => {
-            found.right.push(format!("journal: {} records, one chain", heads.len()));
+            let records = counted(heads.len(), "record", "records");
+            found.right.push(format!("journal: {records}, one chain"));
             heads
         }
         Err(stop) => {

@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use semper_archive::JournalRow;
 use semper_base::cert::Revocation;
+use semper_base::text::counted;
 use semper_base::{DealId, Digest, Mend, Timestamp};
 use semper_exchange::judge::{Evidence, judge};
 use semper_exchange::package::deal_name;
@@ -129,7 +130,10 @@ pub fn examine(
     let Some(case) = read(&file, opened, trust, &mut found)? else { return Ok((found, None)) };
     let Some(terms) = terms(&case, opened, trust, &mut found) else { return Ok((found, None)) };
     match journal::verify_chain(&case.rows) {
-        Ok(heads) => found.right.push(format!("journal: {} records, one chain", heads.len())),
+        Ok(heads) => {
+            let records = counted(heads.len(), "record", "records");
+            found.right.push(format!("journal: {records}, one chain"));
+        }
         Err(stop) => {
             found.wrong.push(stop.to_string());
             return Ok((found, None));
@@ -158,8 +162,8 @@ fn read(
     let (id, at) = (file.deal.id, file.deal.opened);
     if opened.calls.len() != file.journal.len() {
         found.wrong.push(format!(
-            "the journal has {} records, but {} were opened",
-            file.journal.len(),
+            "the journal has {}, and {} can be read",
+            counted(file.journal.len(), "record", "records"),
             opened.calls.len()
         ));
         return Ok(None);
@@ -355,10 +359,8 @@ fn follows(case: &Case, replayed: &Replayed, found: &mut Findings) {
             found.wrong.push(format!("message {seq} was sent, but the component did not make it"));
         }
     }
-    found.right.push(format!(
-        "{} messages sent, every one made by the component from its journal",
-        replayed.sent
-    ));
+    let messages = counted(replayed.sent, "message", "messages");
+    found.right.push(format!("{messages} sent, every one made by the component from its journal"));
     for bytes in &case.exchanges {
         exchanged(case, bytes, replayed, found);
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use semper_archive::chain::MAX_PART;
 use semper_archive::{DealState, JournalRow};
+use semper_base::text::counted;
 use semper_base::{Digest, ExchangeId, Timestamp, cbor};
 use semper_exchange::package::{MAX_TALK, Talk};
 use semper_items::message::MAX_MESSAGE;
@@ -243,7 +244,9 @@ fn describe(item: &Item) -> String {
         Item::Information { kind, body } if kind == END => {
             format!("the end: {}", String::from_utf8_lossy(body))
         }
-        Item::Information { kind, body } => format!("information “{kind}”, {} bytes", body.len()),
+        Item::Information { kind, body } => {
+            format!("information “{kind}”, {}", counted(body.len(), "byte", "bytes"))
+        }
         Item::Statement(bytes) => {
             let payload = semper_base::cose::parse(bytes, "statement", bytes.len())
                 .ok()

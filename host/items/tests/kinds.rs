@@ -6,10 +6,10 @@
 
 use std::collections::BTreeSet;
 
-use semper_base::{DealId, Digest, Mend as _, Timestamp, cbor};
+use semper_base::{Amount, Currency, DealId, Digest, Mend as _, Timestamp, cbor};
 use semper_items::Statement;
 use semper_items::statement::{
-    Binds, By, Content, HoldKind, HoldOrder, Kind, Order, Says, Sum, Value,
+    Binds, By, Content, HoldKind, HoldOrder, Kind, Order, Row, Says, Sum, Value,
 };
 
 fn statement(content: Content) -> Statement {
@@ -176,6 +176,15 @@ fn an_order_shows_the_offer_that_it_accepts_and_no_other_statement_for_it() {
     assert_eq!(labels(order(received)), ["offer", "to pay", "deliver to"]);
     let unknown = order(Digest::of(b"never seen")).drawn(&known);
     assert!(unknown[0].1.ends_with("— UNKNOWN TO YOUR HOST"), "{unknown:?}");
+}
+
+#[test]
+fn a_delivery_within_one_day_is_said_as_a_person_says_it() {
+    for (days, words) in [(1, "4.90 EUR, within 1 day"), (2, "4.90 EUR, within 2 days")] {
+        let cost = Amount::new(490, Currency::EUR);
+        let row = Row::new("delivery", Value::Delivery { cost, days });
+        assert_eq!(row.drawn(&[]), [("delivery".to_owned(), words.to_owned())]);
+    }
 }
 
 #[test]

@@ -5,6 +5,8 @@
 //! checkpoint; then witnesses are asked; then the checkpoint is published. A crash in between
 //! is finished at the next start: what a witness may have seen is never taken back.
 
+mod config;
+mod served;
 mod stored;
 mod writer;
 
@@ -14,29 +16,25 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::Bytes;
-use axum::extract::{Path as UrlPath, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
 use rusqlite::{Connection, OptionalExtension as _};
 use semper_archive::{Home, HomeError};
-use semper_base::cert::{CertError, Revocation, Roots, ServerRoot, Verifier};
-use semper_base::{Certificate, Digest, Mend, Role, SigningKey, Timestamp, fault, keys};
+use semper_base::cert::{Revocation, Roots, ServerRoot, Verifier};
+use semper_base::{Certificate, Digest, Role, SigningKey, Timestamp, fault};
 use semper_keeper::{Health, Spawn};
 use semper_net::{Believed, Client};
-use semper_tlog::note::NoteError;
-use semper_tlog::tree::{self, Tree, TreeError};
+use semper_tlog::tree::{self, Tree};
 use semper_tlog::{Checkpoint, Kind, Note, Proof, VerifierKey};
 use semper_trust::envelope::{self, Opened};
-use serde::Deserialize;
 
 use crate::health;
 use crate::queue::{Queue, queue};
 use crate::role::{Role as ServerRole, RoleKind, Wrong};
-use crate::surroundings::{Desk, Surroundings};
+use crate::surroundings::Surroundings;
 use crate::web;
+pub use config::{LogConfig, LogError, WitnessAddress};
+pub(crate) use served::public_routes;
 pub use stored::Head;
 pub(crate) use stored::Stored;
 use writer::Writer;
@@ -51,8 +49,6 @@ const KEY: &str = "log.key";
 const PUBLIC: &str = "public";
 const NEXT: &str = "checkpoint.next";
 const FILE: &str = "log.sqlite";
-/// Where its key is, as others verify it by.
-const OWN_KEY: &str = "/log.vkey";
 /// How long a witness may take to answer: whoever waits for a batch waits for it.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// The same in a log that its keeper alone writes into, who has others waiting.
@@ -66,125 +62,6 @@ const SCHEMA: &str = "
         number INTEGER NOT NULL UNIQUE
     ) STRICT, WITHOUT ROWID;
 ";
-
-/// A log's configuration.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LogConfig {
-    /// The home.
-    pub home: PathBuf,
-    /// Roots of those whose statements are accepted.
-    pub authorities: Vec<PathBuf>,
-    /// Witnesses that are asked to cosign.
-    #[serde(default)]
-    pub witness: Vec<WitnessAddress>,
-    /// How many of them must have cosigned before a checkpoint is published.
-    #[serde(default)]
-    pub quorum: usize,
-}
-
-/// A witness.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WitnessAddress {
-    /// Its key, as it publishes it.
-    pub key: String,
-    /// Its address.
-    pub url: String,
-    /// The root behind its TLS certificate.
-    pub root: PathBuf,
-}
-
-/// Why a log does not start, or does not take a statement.
-#[derive(Debug, thiserror::Error, Mend)]
-pub enum LogError {
-    /// The home.
-    #[error(transparent)]
-    #[mend(from)]
-    Home(#[from] HomeError),
-    /// A certificate.
-    #[error("{file}: {source}")]
-    #[mend(input, "give PEM certificates under [tlog] authorities")]
-    Certificate {
-        /// Which file.
-        file: String,
-        /// What is wrong.
-        source: CertError,
-    },
-    /// The private key file.
-    #[error("{KEY} is not usable: {0}")]
-    #[mend("{RESTORE}")]
-    Key(#[from] keys::KeyError),
-    /// A note or a key of one.
-    #[error(transparent)]
-    #[mend(input, "{RESTORE}")]
-    Note(#[from] NoteError),
-    /// The stored tree.
-    #[error("the stored log is damaged: {0}")]
-    #[mend("{RESTORE}")]
-    Tree(#[from] TreeError),
-    /// The store.
-    #[error("the log's store cannot be used: {0}")]
-    #[mend("{RESTORE}")]
-    Sqlite(#[from] rusqlite::Error),
-    /// A file.
-    #[error("{name}: {source}")]
-    #[mend("{RESTORE}")]
-    Io {
-        /// Which.
-        name: String,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// Not a statement that is accepted here.
-    #[error("the statement is not accepted: {0}")]
-    #[mend(
-        "statements must be signed by a merchant, author or evaluator whom the log's \
-         authorities vouch for"
-    )]
-    Refused(String),
-    /// It cannot be said now whether a statement is accepted.
-    #[error("the statement cannot be taken now: {0}")]
-    #[mend("try again later; the log's operator looks after the authority's list")]
-    Unsure(String),
-    /// It cannot be logged now, for a reason that the log's operator finds in the server's log.
-    #[error("the log cannot take statements now")]
-    #[mend("try again later")]
-    Later,
-    /// Not enough witnesses.
-    #[error("only {got} of the {want} witnesses wanted have cosigned")]
-    #[mend("try again later")]
-    Quorum {
-        /// How many have.
-        got: usize,
-        /// How many must.
-        want: usize,
-    },
-    /// A witness knows more of the log than the log itself.
-    #[error(
-        "the witness {witness} has cosigned {seen} entries of this log, which has {has}: it was put \
-         back from a copy"
-    )]
-    #[mend(
-        "put back the newest log, with everything that belongs to it; what it has signed since the \
-         copy was made cannot be signed again. For a third party: “After a restore” in \
-         docs/fair-exchange-for-operators.md"
-    )]
-    Older {
-        /// Which.
-        witness: String,
-        /// How many entries it has seen.
-        seen: u64,
-        /// How many there are.
-        has: u64,
-    },
-    /// The log's writer has ended.
-    #[error("the log does not take statements now")]
-    #[mend("try again later")]
-    Closed,
-}
-
-const RESTORE: &str = "restore the log's home from a backup";
 
 /// A running log.
 #[derive(Debug)]
@@ -247,20 +124,23 @@ impl Log {
     /// # Errors
     /// When something is missing or damaged, or too few witnesses cosign what a crash has left.
     pub fn open(config: &LogConfig, spawn: &dyn Spawn) -> Result<Self, LogError> {
-        let alone = |_: &Roots| Ok(Revocation::Unasked("only its keeper writes into it"));
-        Self::asking(config, spawn, alone)
+        Self::asking(config, spawn, unasked)
     }
 
     /// As [`Log::open`], for whoever keeps it and alone writes into it, by [`Log::append_all`].
     /// Witnesses are asked, and none of them keeps an entry out: see there.
-    pub(crate) fn kept(config: &LogConfig, spawn: &dyn Spawn) -> Result<Self, LogError> {
-        let (mut writer, _) = Self::parts(config, semper_store::open)?;
+    pub(crate) fn kept(
+        config: &LogConfig,
+        spawn: &dyn Spawn,
+        revocation: Revocation,
+    ) -> Result<Self, LogError> {
+        let asking = |_: &Roots| Ok(revocation);
+        let (mut writer, verifier) = Self::parts(config, semper_store::open, asking)?;
         writer.kept = true;
         for (_, _, net) in &mut writer.witnesses {
             *net = net.within(SHORT);
         }
-        let nobody = Roots::new(Vec::new()).asking(Revocation::Unasked("its keeper writes alone"));
-        Self::started(config, spawn, writer, nobody)
+        Self::started(config, spawn, writer, verifier)
     }
 
     /// As [`Log::open`], asking there what the authorities have withdrawn.
@@ -269,9 +149,7 @@ impl Log {
         spawn: &dyn Spawn,
         revocation: impl FnOnce(&Roots) -> Result<Revocation, HomeError>,
     ) -> Result<Self, LogError> {
-        let (writer, roots) = Self::parts(config, semper_store::open)?;
-        let roots = Roots::new(roots);
-        let verifier = roots.asking(revocation(&roots)?);
+        let (writer, verifier) = Self::parts(config, semper_store::open, revocation)?;
         Self::started(config, spawn, writer, verifier)
     }
 
@@ -304,7 +182,7 @@ impl Log {
         let Some(_) = wrong.take(Self::own(&home)) else { return };
         // The rest needs nothing of what others have given.
         let alone = LogConfig { authorities: Vec::new(), witness: Vec::new(), ..config.clone() };
-        let parts = wrong.take(Self::parts(&alone, semper_store::look));
+        let parts = wrong.take(Self::parts(&alone, semper_store::look, unasked));
         if let Some((mut writer, _)) = parts {
             wrong.take(writer.load());
         }
@@ -321,11 +199,22 @@ impl Log {
     fn parts(
         config: &LogConfig,
         open: fn(&Path, &str) -> rusqlite::Result<Connection>,
-    ) -> Result<(Writer, Vec<Certificate>), LogError> {
+        revocation: impl FnOnce(&Roots) -> Result<Revocation, HomeError>,
+    ) -> Result<(Writer, Verifier), LogError> {
         let home = Home::open(&config.home)?;
         let (key, vkey) = Self::own(&home)?;
-        let roots =
-            config.authorities.iter().map(|it| certificate(it)).collect::<Result<_, _>>()?;
+        let authorities =
+            config.authorities.iter().map(|it| certificate(it)).collect::<Result<Vec<_>, _>>()?;
+        let asked = config.witness.iter().map(witness).collect::<Result<Vec<_>, _>>()?;
+        let mut behind = authorities.clone();
+        let roots = asked.iter().flat_map(|(_, _, roots)| roots);
+        behind.extend(roots.filter_map(|it| Certificate::from_der(it.der()).ok()));
+        let revocation = revocation(&Roots::new(behind))?;
+        let verifier = Roots::new(authorities).asking(revocation.clone());
+        let witnesses = asked.into_iter().map(|(key, url, roots)| {
+            let believed = Believed::nobody().and(roots).asking(revocation.clone());
+            (key, url, Client::new(believed).within(PATIENCE))
+        });
         let store = open(&home.path().join(FILE), SCHEMA)?;
         let writer = Writer {
             next: home.path().join(NEXT),
@@ -333,7 +222,7 @@ impl Log {
             store: Arc::new(Mutex::new(store)),
             key,
             vkey,
-            witnesses: config.witness.iter().map(witness).collect::<Result<_, _>>()?,
+            witnesses: witnesses.collect(),
             quorum: config.quorum,
             tree: Tree::new(),
             unfinished: Vec::new(),
@@ -344,7 +233,7 @@ impl Log {
             behind: None,
             resting: HashMap::new(),
         };
-        Ok((writer, roots))
+        Ok((writer, verifier))
     }
 
     /// How its store is, by this name.
@@ -462,13 +351,17 @@ impl Log {
     }
 }
 
-/// A witness that is asked: its key, its address, the way there.
-fn witness(it: &WitnessAddress) -> Result<(VerifierKey, String, Client), LogError> {
+/// For whoever opens a log without a server's file, in which the lists would be named.
+fn unasked(_: &Roots) -> Result<Revocation, HomeError> {
+    Ok(Revocation::Unasked("no server's file names lists"))
+}
+
+/// A witness that is asked: its key, its address, the roots behind its server.
+fn witness(it: &WitnessAddress) -> Result<(VerifierKey, String, Vec<ServerRoot>), LogError> {
     let text = text(&it.root)?;
     let wrong = |source| LogError::Certificate { file: it.root.display().to_string(), source };
     let roots = ServerRoot::all_from_pem(&text).map_err(wrong)?;
-    let net = Client::new(Believed::nobody().and(roots)).within(PATIENCE);
-    Ok((it.key.parse()?, it.url.clone(), net))
+    Ok((it.key.parse()?, it.url.clone(), roots))
 }
 
 fn certificate(file: &Path) -> Result<Certificate, LogError> {
@@ -530,73 +423,5 @@ impl RoleKind for Log {
     fn open(config: &LogConfig, around: &Surroundings) -> Result<Arc<dyn ServerRole>, LogError> {
         let revocation = |roots: &Roots| around.revocation(&config.home, roots);
         Ok(Arc::new(Self::asking(config, &around.keeper, revocation)?))
-    }
-}
-
-impl ServerRole for Log {
-    fn routes(self: Arc<Self>, around: &Surroundings) -> Router {
-        let desk = around.desk(self);
-        let added = post(add).layer(web::most(2 * MAX_ENTRY));
-        Router::new().route(ADD, added).with_state(desk.clone()).merge(public_routes(desk))
-    }
-
-    fn health(&self) -> Vec<Health> {
-        vec![self.health_of_store("tlog/store")]
-    }
-}
-
-/// What anybody may read of a log.
-pub(crate) fn public_routes(desk: Desk<Log>) -> Router {
-    Router::new()
-        .route(&format!("{PROOF}{{digest}}"), get(proof))
-        .route(OWN_KEY, get(key))
-        .route("/checkpoint", get(head))
-        .route("/tile/{*name}", get(tile))
-        .with_state(desk)
-}
-
-async fn add(State(desk): State<Desk<Log>>, body: Bytes) -> Response {
-    desk.answer("add", move |log| answer(log.add(&body))).await
-}
-
-async fn proof(State(desk): State<Desk<Log>>, UrlPath(hex): UrlPath<String>) -> Response {
-    let found = move |log: &Log| match Digest::from_hex(&hex).map(|it| log.number(&it)) {
-        Ok(Ok(Some(number))) => answer(log.proof(number)),
-        Ok(Err(error)) => answer(Err(error)),
-        _ => StatusCode::NOT_FOUND.into_response(),
-    };
-    desk.answer("proof", found).await
-}
-
-async fn key(State(desk): State<Desk<Log>>) -> Response {
-    web::bytes("text/plain; charset=utf-8", format!("{}\n", desk.key()).into_bytes())
-}
-
-async fn head(State(desk): State<Desk<Log>>) -> Response {
-    file(desk, "checkpoint".into()).await
-}
-
-async fn tile(State(desk): State<Desk<Log>>, UrlPath(name): UrlPath<String>) -> Response {
-    file(desk, format!("tile/{name}")).await
-}
-
-async fn file(desk: Desk<Log>, name: String) -> Response {
-    desk.answer("file", move |log| log.file(&name)).await
-}
-
-fn answer(outcome: Result<Proof, LogError>) -> Response {
-    match outcome {
-        Ok(proof) => web::bytes("text/plain; charset=utf-8", proof.to_string().into_bytes()),
-        Err(error @ LogError::Refused(_)) => {
-            web::refuse(StatusCode::FORBIDDEN, &error, error.mend())
-        }
-        Err(error @ (LogError::Later | LogError::Quorum { .. } | LogError::Closed)) => {
-            web::refuse(StatusCode::SERVICE_UNAVAILABLE, &error, error.mend())
-        }
-        Err(error) => {
-            tracing::error!(%error, "the log fails");
-            let error = LogError::Later;
-            web::refuse(StatusCode::SERVICE_UNAVAILABLE, &error, error.mend())
-        }
     }
 }

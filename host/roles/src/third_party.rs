@@ -22,9 +22,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use semper_archive::Home;
+use semper_archive::{Home, HomeError};
 use semper_bank_protocol::{Claim as ClaimRequest, HoldFact};
-use semper_base::cert::{CertError, ServerRoot};
+use semper_base::cert::{CertError, Revocation, Roots, ServerRoot};
 use semper_base::{Certificate, Clock, Digest, PublicKey, Timestamp};
 use semper_exchange::bank::Claim;
 use semper_exchange::crypto::Signed;
@@ -98,6 +98,14 @@ pub struct ThirdParty {
     full: AtomicBool,
 }
 
+/// Where these authorities say what they have withdrawn.
+type Asking<'a> = &'a dyn Fn(&Roots) -> Result<Revocation, HomeError>;
+
+/// For whoever opens a home without a server's file, in which the lists would be named.
+fn unasked(_: &Roots) -> Result<Revocation, HomeError> {
+    Ok(Revocation::Unasked("no server's file names lists"))
+}
+
 /// Whether so many bytes more may be stored for whoever asks.
 type Spend<'a> = &'a dyn Fn(usize) -> bool;
 
@@ -133,10 +141,11 @@ impl ThirdParty {
     /// # Errors
     /// Names what is missing.
     pub fn open(config: &ThirdPartyConfig, keeper: &Keeper) -> Result<Arc<Self>, ThirdPartyError> {
-        Self::open_with(config, keeper, &System)
+        Self::open_with(config, keeper, &System, &unasked)
     }
 
-    /// As [`ThirdParty::open`], with another outside than this machine; its loops run there.
+    /// As [`ThirdParty::open`], with another outside than this machine; its loops run there. It asks there
+    /// what the authorities behind the servers of its banks and witnesses have withdrawn.
     ///
     /// # Errors
     /// Names what is missing.
@@ -144,6 +153,7 @@ impl ThirdParty {
         config: &ThirdPartyConfig,
         spawn: &dyn Spawn,
         outside: &dyn Outside,
+        asking: Asking<'_>,
     ) -> Result<Arc<Self>, ThirdPartyError> {
         let home = Home::open(&config.home)?;
         let cases: Box<dyn Cases> = match &config.store {
@@ -153,7 +163,7 @@ impl ThirdParty {
             }
             None => Box::new(FileCases::open(&home.path().join(FILE), spawn)?),
         };
-        Self::with(config, cases, spawn, outside)
+        Self::with(config, cases, spawn, outside, asking)
     }
 
     /// As [`ThirdParty::open_with`], with another store.
@@ -165,16 +175,17 @@ impl ThirdParty {
         cases: Box<dyn Cases>,
         spawn: &dyn Spawn,
         outside: &dyn Outside,
+        asking: Asking<'_>,
     ) -> Result<Arc<Self>, ThirdPartyError> {
         let home = Home::open(&config.home)?;
-        let (ring, banks) = Self::parts(config, &home, outside)?;
+        let (ring, banks, revocation) = Self::parts(config, &home, outside, asking)?;
         let clock = outside.clock();
         let log = match config.publish {
             true => {
                 let config = Self::log_config(config, &home);
                 // Before anything is published or signed.
                 let was_all = agree::agree(&*cases, &config, &ring.lines())?;
-                let log = Log::kept(&config, spawn)?;
+                let log = Log::kept(&config, spawn, revocation)?;
                 if was_all {
                     cases.logged(&[], log.head()?)?;
                 }
@@ -204,7 +215,7 @@ impl ThirdParty {
     /// bank is asked, and nothing on the disk changes.
     fn check(config: &ThirdPartyConfig, wrong: &mut Wrong<ThirdPartyError>) {
         let Some(home) = wrong.take(Home::open(&config.home)) else { return };
-        let parts = wrong.take(Self::parts(config, &home, &System));
+        let parts = wrong.take(Self::parts(config, &home, &System, &unasked));
         let cases: Option<Box<dyn Cases>> = match &config.store {
             Some(url) => {
                 let root = config.store_root.as_deref();
@@ -224,7 +235,7 @@ impl ThirdParty {
         Log::check(&log, &mut of_log);
         let is_whole = of_log.is_empty();
         wrong.of(of_log);
-        if let (true, Some((ring, _)), Some(cases)) = (is_whole, parts, cases) {
+        if let (true, Some((ring, ..)), Some(cases)) = (is_whole, parts, cases) {
             wrong.take(agree::agree(&*cases, &log, &ring.lines()));
         }
     }
@@ -233,16 +244,26 @@ impl ThirdParty {
         config: &ThirdPartyConfig,
         home: &Home,
         outside: &dyn Outside,
-    ) -> Result<(Ring, Banks), ThirdPartyError> {
+        asking: Asking<'_>,
+    ) -> Result<(Ring, Banks, Revocation), ThirdPartyError> {
         let ring = Ring::open(home)?;
-        let mut banks = Banks::new();
+        let (mut known, mut behind) = (Vec::new(), Vec::new());
         for bank in &config.bank {
             let key = certificate(&bank.certificate)?.key();
             let key = key.map_err(|error| wrong(&bank.certificate, &error))?;
-            let net = outside.net(&Believed::nobody().and(server_roots(&bank.root)?));
-            banks.insert(key, BankLink::new(bank.url.clone(), &net));
+            let roots = server_roots(&bank.root)?;
+            behind.extend(roots.iter().filter_map(|it| Certificate::from_der(it.der()).ok()));
+            known.push((key, bank.url.clone(), Believed::nobody().and(roots)));
         }
-        Ok((ring, banks))
+        // What is wrong with a witness's root is said by the log, which asks it.
+        let witnesses = config.witness.iter().filter_map(|it| server_roots(&it.root).ok());
+        behind.extend(witnesses.flatten().filter_map(|it| Certificate::from_der(it.der()).ok()));
+        let revocation = asking(&Roots::new(behind))?;
+        let banks = known.into_iter().map(|(key, url, believed)| {
+            let net = outside.net(&believed.asking(revocation.clone()));
+            (key, BankLink::new(url, &net))
+        });
+        Ok((ring, banks.collect(), revocation))
     }
 
     fn log_config(config: &ThirdPartyConfig, home: &Home) -> LogConfig {
@@ -516,6 +537,7 @@ impl RoleKind for ThirdParty {
         config: &ThirdPartyConfig,
         around: &Surroundings,
     ) -> Result<Arc<dyn ServerRole>, ThirdPartyError> {
-        Ok(Self::open_with(config, &*around.spawn(), &*around.outside)?)
+        let asking = |roots: &Roots| around.revocation(&config.home, roots);
+        Ok(Self::open_with(config, &*around.spawn(), &*around.outside, &asking)?)
     }
 }

@@ -170,7 +170,7 @@ fn a_log_whose_witness_is_away_says_so_and_recovers() {
     let keeper = Keeper::new("log");
     let log = Log::open(&config(1), &keeper).unwrap();
     assert!(log.append_all(vec![b"a statement".to_vec()]).is_err());
-    assert_eq!(ill(&keeper), ["log/writer: only 0 of the 1 witnesses wanted have cosigned"]);
+    assert_eq!(ill(&keeper), ["log/writer: the witness that is wanted has not cosigned"]);
     keeper.end();
     assert!(keeper.join(common::HANG).is_empty());
     drop(log);

@@ -2,18 +2,41 @@
 //! is no more than is needed.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod common;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use semper_base::{Digest, SigningKey, Timestamp, cbor, keys};
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use semper_bank_protocol::{CBOR, Request as BankRequest};
+use semper_base::cert::{Crl, Withdrawn};
+use semper_base::{
+    Amount, Certificate, Currency, Digest, PublicKey, SigningKey, Timestamp, cbor, keys,
+};
 use semper_exchange::agreement::VERSION;
 use semper_exchange::crypto::Signed;
-use semper_exchange::item::{Item, Leaf};
+use semper_exchange::item::{Item, Leaf, Money};
 use semper_exchange::message::{Accept, Promise, Token};
 use semper_exchange::standard::{Keys, NoGoods, Standard};
 use semper_exchange::verdict::{Abort, Answer, Decision, Rejection, Request, Resolve, Wish};
-use semper_exchange::{Agreed, Exchange, Fairness, Party, Protocol, Role, ThirdParty as Named};
+use semper_exchange::{
+    Agreed, Exchange, Fairness, Mode, Party, Protocol, Role, ThirdParty as Named,
+};
 use semper_keeper::Keeper;
-use semper_roles::third_party::{ThirdParty, ThirdPartyConfig};
+use semper_net::Client;
+use semper_roles::config::ServerConfig;
+use semper_roles::role::{Role as ServerRole, RoleKind, Section, Wrong};
+use semper_roles::surroundings::Surroundings;
+use semper_roles::third_party::{MAX_ANSWER, REQUESTS, ThirdParty, ThirdPartyConfig};
+use semper_tlog::{Kind, VerifierKey};
+use serde::Deserialize;
+
+use common::{ClerkError, Place, Running};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -32,24 +55,50 @@ struct Asking {
     agreed: Agreed<Standard>,
 }
 
+/// A receipt of somebody's.
+fn receipt(path: &str, keys: &Keys) -> Leaf<Standard> {
+    let item = Item::Statement { statement: digest(), signer: keys.public(), affidavit: true };
+    Leaf { path: path.to_owned(), item }
+}
+
 impl Asking {
     fn new(third: &Named<Standard>) -> Self {
-        let (one, other, now) = (someone(), someone(), Timestamp::now());
-        let side = |keys: &Keys| Party { sign: keys.public(), seal: keys.seal_public() };
-        let leaf = |path: &str, keys: &Keys| Leaf {
-            path: path.to_owned(),
-            item: Item::Statement { statement: digest(), signer: keys.public(), affidavit: true },
+        let other = someone();
+        let leaf = receipt("b", &other);
+        Self::about(third, Protocol::Gg, other, leaf)
+    }
+
+    /// About a receipt for money that is paid at this bank.
+    fn paid_at(third: &Named<Standard>, bank: PublicKey) -> Self {
+        let money = Money {
+            module: "purse".into(),
+            mode: Mode::Fenced,
+            amount: Amount::new(700, Currency::EUR),
+            payee: "acct:0000000000000000".into(),
+            bank,
         };
+        let leaf = Leaf { path: "b".into(), item: Item::Money(money) };
+        Self::about(third, Protocol::Ge, someone(), leaf)
+    }
+
+    fn about(
+        third: &Named<Standard>,
+        protocol: Protocol,
+        other: Keys,
+        leaf: Leaf<Standard>,
+    ) -> Self {
+        let (one, now) = (someone(), Timestamp::now());
+        let side = |keys: &Keys| Party { sign: keys.public(), seal: keys.seal_public() };
         let agreed = Agreed::new(Exchange {
             version: VERSION,
-            protocol: Protocol::Gg,
+            protocol,
             fairness: Fairness::Strong,
             deal: digest(),
             originator: side(&one),
             responder: side(&other),
             third_party: third.clone(),
-            from_originator: vec![leaf("a", &one)],
-            from_responder: vec![leaf("b", &other)],
+            from_originator: vec![receipt("a", &one)],
+            from_responder: vec![leaf],
             nonces: [digest(), digest()],
             accept_by: now.after(DAY / 24),
             close_by: now.after(DAY),
@@ -91,7 +140,7 @@ struct Office {
     keeper: Keeper,
     config: ThirdPartyConfig,
     named: Named<Standard>,
-    third: std::sync::Arc<ThirdParty>,
+    third: Arc<ThirdParty>,
 }
 
 fn office() -> Office {
@@ -207,4 +256,126 @@ fn a_completion_keeps_what_the_other_side_will_need() {
     assert!(decided.accept.is_some());
     assert_eq!(decided.replacements.len(), 1);
     office.keeper.end();
+}
+
+/// A bank, and a witness, that counts what it is asked, and answers nothing.
+#[derive(Default)]
+struct Teller {
+    claims: AtomicUsize,
+    checkpoints: AtomicUsize,
+}
+
+#[derive(Debug, Deserialize)]
+struct TellerConfig {}
+
+impl RoleKind for Teller {
+    const SECTION: &'static str = "teller";
+    type Config = TellerConfig;
+    type Error = ClerkError;
+
+    fn place(_: &mut TellerConfig, _: &Path) {}
+
+    fn check(_: &TellerConfig, _: &mut Wrong<ClerkError>) {}
+
+    fn open(_: &TellerConfig, _: &Surroundings) -> Result<Arc<dyn ServerRole>, ClerkError> {
+        Ok(Arc::new(Self::default()))
+    }
+}
+
+impl ServerRole for Teller {
+    fn routes(self: Arc<Self>, _: &Surroundings) -> Router {
+        Router::new()
+            .route(BankRequest::Claim.path(), post(claim))
+            .route("/add-checkpoint", post(cosign))
+            .route("/asked", get(asked))
+            .with_state(self)
+    }
+}
+
+async fn claim(State(teller): State<Arc<Teller>>) -> StatusCode {
+    teller.claims.fetch_add(1, Ordering::SeqCst);
+    StatusCode::SERVICE_UNAVAILABLE
+}
+
+async fn cosign(State(teller): State<Arc<Teller>>) -> StatusCode {
+    teller.checkpoints.fetch_add(1, Ordering::SeqCst);
+    StatusCode::SERVICE_UNAVAILABLE
+}
+
+/// Whether it was asked as a bank, and as a witness, since it was last asked whether it was.
+async fn asked(State(teller): State<Arc<Teller>>) -> String {
+    let was = |count: &AtomicUsize| count.swap(0, Ordering::SeqCst) > 0;
+    format!("{} {}", was(&teller.claims), was(&teller.checkpoints))
+}
+
+const TELLERS: &[Section] = &[Section::of::<Teller>()];
+const THIRD_PARTIES: &[Section] = &[Section::of::<ThirdParty>()];
+
+/// A server of these roles, in a place of its own.
+fn served(place: Place, roles: &'static [Section]) -> Running {
+    let config = ServerConfig::read_with(&place.file("server.toml"), roles).unwrap();
+    Running::of(place, config)
+}
+
+/// A third party's server that asks this bank, and this witness, and has this list of what their authority has
+/// withdrawn.
+fn asks(bank: &Running, list: Option<&Crl>) -> (Running, Named<Standard>) {
+    const LIST: &str = "https://localhost:1/crl";
+    let witness = SigningKey::generate().public();
+    let witness = VerifierKey::new("witness.example/one", Kind::Witness, witness).unwrap();
+    let url = format!("https://localhost:{}", bank.port());
+    let place = Place::new(&format!(
+        "[revocation]\nlists = [\"{LIST}\"]\n[third-party]\nhome = \"third\"\n\
+         [[third-party.bank]]\ncertificate = \"bank.pem\"\nroot = \"bank-root.pem\"\n\
+         url = \"{url}\"\n\
+         [[third-party.witness]]\nkey = \"{witness}\"\nurl = \"{url}\"\nroot = \"bank-root.pem\"\n"
+    ));
+    let named = ThirdParty::create(&place.file("third"), "third.example").unwrap();
+    std::fs::copy(bank.place.file("tls.pem"), place.file("bank.pem")).unwrap();
+    let root = bank.place.authority.certificate.to_pem();
+    std::fs::write(place.file("bank-root.pem"), root).unwrap();
+    if let Some(list) = list {
+        // As one that ran before has kept it: nobody is at its address now.
+        std::fs::create_dir(place.file("third/lists")).unwrap();
+        let name = format!("third/lists/{}.crl", Digest::of(LIST.as_bytes()).hex());
+        std::fs::write(place.file(&name), list.der()).unwrap();
+    }
+    (served(place, THIRD_PARTIES), named)
+}
+
+#[test]
+fn a_bank_and_a_witness_whose_server_s_certificate_was_withdrawn_are_asked_nothing() {
+    let bank = served(Place::new("[teller]\n"), TELLERS);
+    let pem = std::fs::read_to_string(bank.place.file("tls.pem")).unwrap();
+    let certificate = Certificate::from_pem(&pem).unwrap();
+    let now = Timestamp::now();
+    let list = |withdrawn: &[Withdrawn]| {
+        let authority = &bank.place.authority;
+        authority.crl(1, withdrawn, now.before(DAY / 24), now.after(DAY)).unwrap()
+    };
+    let since = now.before(DAY / 24);
+    let gone = Withdrawn { serial: certificate.serial(), since };
+
+    // What is not known is no reason not to ask.
+    for (list, is_asked) in [(None, true), (Some(list(&[])), true), (Some(list(&[gone])), false)] {
+        bank.get("/asked");
+        let (third, named) = asks(&bank, list.as_ref());
+        let net = Client::new(&third.place.roots);
+        let url = format!("https://localhost:{}{REQUESTS}", third.port());
+        let ask = |asking: &Asking| -> Answer<Standard> {
+            let request = cbor::encode(&asking.abort(1, &asking.one));
+            let answer = net.post(&url, CBOR, request, MAX_ANSWER).unwrap();
+            cbor::decode(&answer.body, MAX_ANSWER).unwrap()
+        };
+
+        // About the first a bank has to be asked; the verdict about the second goes into the log.
+        let paid = ask(&Asking::paid_at(&named, certificate.key().unwrap()));
+        assert!(!matches!(paid, Answer::Decided(_)), "{paid:?}");
+        let other = ask(&Asking::new(&named));
+        assert!(matches!(other, Answer::Decided(_)), "{other:?}");
+
+        assert_eq!(bank.get("/asked").1, format!("{is_asked} {is_asked}"), "{list:?}");
+        third.end();
+    }
+    bank.end();
 }

@@ -37,7 +37,11 @@ pub fn audit(home: &Path, recompute: bool, as_json: bool) -> Result<(), Report> 
         print::json(&json!({ "findings": found, "recomputed": recomputed }))?;
     } else {
         if recompute {
-            print::line(&format!("{recomputed} balances were set to the sum of their entries"));
+            let (one, more) = (
+                "balance was set to the sum of its entries",
+                "balances were set to the sum of their entries",
+            );
+            print::line(&text::counted(recomputed, one, more));
         }
         for finding in &found {
             print::line(&format!("{finding}"));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use semper_archive::{DealRow, EvidenceRow};
 use semper_base::cert::Revocation;
+use semper_base::text::counted;
 use semper_base::{Digest, Report, SystemClock};
 use semper_commerce::host::Standing;
 use semper_commerce::terms::Shelf;
@@ -82,7 +83,7 @@ fn show(home: &Path, deal: &str, as_json: bool) -> Result<(), Report> {
     print::line(&format!("terms     {}", row.terms));
     print::line(&format!("opened    {}", row.opened));
     print::line(&format!("messages  {sent} sent, {received} received"));
-    print::line(&format!("journal   {} records", journal.len()));
+    print::line(&format!("journal   {}", counted(journal.len(), "record", "records")));
     for Read { item, says } in items {
         let by =
             if item.signer.is_empty() { String::new() } else { format!(" by {}", item.signer) };
@@ -155,7 +156,8 @@ fn verify(home: &Path, deal: Option<&str>, as_json: bool) -> Result<(), Report> 
         return Ok(());
     }
     let mend = "keep the archive as it is; export the deal and have it examined";
-    Err(Report::refusal(format!("{wrong} things in the archive are wrong"), mend))
+    let what = counted(wrong, "thing in the archive is wrong", "things in the archive are wrong");
+    Err(Report::refusal(what, mend))
 }
 
 fn export(home: &Path, deal: &str, out: &Path, open: bool) -> Result<(), Report> {

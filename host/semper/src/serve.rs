@@ -5,6 +5,7 @@ use std::path::Path;
 use indicatif::{ProgressBar, ProgressStyle};
 use semper_archive::{Home, HomeKind};
 use semper_base::cert::{Revocation, Roots};
+use semper_base::text::counted;
 use semper_base::{Amount, Certificate, Currency, Report, Role, SigningKey, Timestamp};
 use semper_keeper::Keeper;
 use semper_ledger::{AccountId, Ledger, NotAnAccount};
@@ -167,11 +168,11 @@ pub fn catalogue_import(
     if !imported.ignored.is_empty() {
         print::line(&format!("columns without a place here: {}", imported.ignored.join(", ")));
     }
-    let count = imported.articles;
+    let count = counted(imported.articles, "article", "articles");
     print::line(&if dry {
-        format!("{count} articles could be imported; nothing was changed")
+        format!("{count} could be imported; nothing was changed")
     } else {
-        format!("{count} articles imported; the catalogue has {total}")
+        format!("{count} imported; the catalogue has {total}")
     });
     Ok(())
 }

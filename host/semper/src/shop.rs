@@ -4,6 +4,7 @@ use std::path::Path;
 
 use semper_archive::Home;
 use semper_base::Report;
+use semper_base::text::counted;
 use semper_roles::catalogue::{self, Catalogue};
 use serde_json::json;
 
@@ -35,7 +36,8 @@ pub fn list(home: &Path, words: &str, most: u32, as_json: bool) -> Result<(), Re
             it.number, it.stock, it.delivery_days, it.title
         ));
     }
-    print::line(&format!("{} of {total} articles", articles.len()));
+    let all = counted(total, "article", "articles");
+    print::line(&format!("{} of {all}", articles.len()));
     Ok(())
 }
 

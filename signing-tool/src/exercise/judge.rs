@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use semper_base::Amount;
+use semper_base::text::counted;
 use semper_items::statement::{Binds, Content, Kind, Offer, Says};
 use semper_items::{Item, Side, Statement};
 use semper_runtime::flow::Violation;
@@ -197,7 +198,8 @@ impl Court<'_> {
             let seen = format!("the {} is asked for after the person left", kind.name());
             self.find("ignores-leaving", seen);
         } else if count > FAREWELL {
-            let seen = format!("{count} more questions after the person left");
+            let more = counted(count, "more question", "more questions");
+            let seen = format!("{more} after the person left");
             self.find("ignores-leaving", seen);
         }
     }
@@ -268,7 +270,7 @@ impl Court<'_> {
         let paid = self.deal.payments().next().is_some();
         let held: u32 = shelf.reserved.values().sum();
         if ended && !paid && held > 0 && self.deal.forged.is_none() {
-            let seen = format!("{held} articles stay reserved");
+            let seen = counted(held, "article stays reserved", "articles stay reserved");
             self.find("hoards-goods", seen);
         }
     }
@@ -306,7 +308,8 @@ impl Court<'_> {
         let Some(Value::Number(days)) = parameters.get("offer-days") else { return };
         let promised = made + u64::try_from(*days).unwrap_or(0) * DAY;
         if offer.valid_until.millis() + 60_000 < promised {
-            let seen = format!("bound until {}, promised for {days} days", offer.valid_until);
+            let days = counted(*days, "day", "days");
+            let seen = format!("bound until {}, promised for {days}", offer.valid_until);
             self.find("short-offer", seen);
         }
     }
@@ -364,7 +367,8 @@ impl Court<'_> {
         if let (Some(days), Some((made, arrives))) = (days, note)
             && arrives.millis() > made.millis() + (u64::from(days) + 1) * DAY
         {
-            let seen = format!("offered within {days} days, announced for {arrives}");
+            let days = counted(days, "day", "days");
+            let seen = format!("offered within {days}, announced for {arrives}");
             self.find("late-delivery", seen);
         }
     }

@@ -153,7 +153,7 @@ fn every_wrong_line_is_named_and_a_dry_run_changes_nothing() {
     let one = format!("{HEADING}A-1,One,Tea,,,4.00 EUR,3,5\n");
     let dry = merchant.import(&one, &["--dry-run"]);
     assert_eq!((dry.code, merchant.articles().len()), (0, 0), "{}", dry.err);
-    assert!(dry.out.contains("1 articles could be imported"), "{}", dry.out);
+    assert!(dry.out.contains("1 article could be imported"), "{}", dry.out);
 }
 
 #[test]

@@ -164,7 +164,7 @@ fn a_log_survives_kills_and_cannot_change_its_past_unseen() {
     let description = texts.join("certificate.toml").display().to_string();
     certify(&market, "que-choisir", &description).unwrap();
     let refused = around.log_all(&market).unwrap_err();
-    assert!(refused.contains("witnesses wanted have cosigned"), "{refused}");
+    assert!(refused.contains("the witness that is wanted has not cosigned"), "{refused}");
     assert_eq!(monitor().json()["size"].as_u64(), Some(size));
     around.log.kill();
     around.witness = restart(&market, "witness", around.ports[2]);

@@ -287,3 +287,41 @@ fn several_deals_at_once_are_served_and_stock_is_never_oversold() {
     assert_eq!(second.code, 1);
     assert!(second.err.contains("another host of"), "{}", second.err);
 }
+
+#[test]
+fn a_purchase_beside_another_of_the_same_home_is_refused_in_one_message_and_nothing_is_lost() {
+    let asks =
+        format!("[[rule]]\ntopic = \"order\"\nanswer = \"yes\"\nafter_ms = 600000\n{BUYER_RULES}");
+    let (mut market, _folder) = market(&MarketOptions { buyer_rules: asks, ..small() });
+    let mut first = market.start_buying().unwrap();
+    waits_for(&market, "anna", "your decision");
+    let url = market.merchant_url();
+
+    let second = market.semper(&["buy", "--home", "anna", &url]).unwrap();
+    let for_programs = market.semper(&["buy", "--home", "anna", &url, "--json"]).unwrap();
+    let resumed = market.semper(&["deals", "--home", "anna", "--resume"]).unwrap();
+
+    for refused in [&second, &resumed] {
+        assert_eq!((refused.code, refused.out.as_str()), (1, ""), "{}", refused.err);
+        assert_eq!(refused.err.matches("error:").count(), 1, "{}", refused.err);
+        assert!(refused.err.contains("error: another host of "), "{}", refused.err);
+        assert!(refused.err.contains("anna is running"), "{}", refused.err);
+        assert!(refused.err.contains("anna --resume goes on with its deals"), "{}", refused.err);
+    }
+    let said: serde_json::Value = serde_json::from_str(&for_programs.err).unwrap();
+    assert_eq!((for_programs.code, &said["code"]), (1, &1.into()), "{said}");
+    assert!(said["mend"].as_str().unwrap().contains("nothing is lost"), "{said}");
+    // The first one goes on where it was; nothing of the others was begun.
+    let deals = market.semper(&["deals", "--home", "anna", "--json"]).unwrap().json();
+    assert_eq!(deals.as_array().unwrap().len(), 1);
+    assert_eq!(first.wait(Duration::ZERO), None, "{}", first.log_text());
+    market.restart_buyer_tinguin(BUYER_RULES).unwrap();
+    assert_eq!(first.wait(Duration::from_secs(60)), Some(0), "{}", first.log_text());
+    let after = books(&market);
+    assert_eq!((after.payments, after.parcels, after.sum), (1, 1, 0));
+    assert_eq!(asked(&market, "agreement"), 1);
+    // And then there is room for the next.
+    let third = market.semper(&["buy", "--home", "anna", &url]).unwrap();
+    assert_eq!(third.code, 0, "{}", third.err);
+    assert_eq!(books(&market).payments, 2);
+}

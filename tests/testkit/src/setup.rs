@@ -110,7 +110,8 @@ impl Builder<'_> {
         (self.tell)("third party of fair exchanges: key, log of verdicts");
         self.certified_key("third-tls", "Third Party server", "server", true)?;
         self.third_party_home(&format!("https://localhost:{port}"))?;
-        let section = format!("[third-party]\nhome = \"third\"\n{}", asks_bank(bank));
+        let banks = asks_bank(bank);
+        let section = format!("{}[third-party]\nhome = \"third\"\n{banks}", self.revocation());
         self.server("third", port, "third-tls", &section)?;
         serve(self.folder, self.binaries, "third", port, &[])
     }

@@ -1,5 +1,6 @@
 //! Rows: what a statement says, label by label, in types. Screens draw them, and nothing else.
 
+use semper_base::text::counted;
 use semper_base::{Amount, Digest, KeyId, Timestamp};
 
 use super::{Address, Content, Kind, Line, Statement};
@@ -70,7 +71,9 @@ impl<'a> Row<'a> {
             Value::Key(key) => key.to_string(),
             Value::Account { number, bank } => format!("{number} at {bank}"),
             Value::Address(to) => to.in_one_line(),
-            Value::Delivery { cost, days } => format!("{cost}, within {days} days"),
+            Value::Delivery { cost, days } => {
+                format!("{cost}, within {}", counted(days, "day", "days"))
+            }
             Value::Lines(lines) => return lines.iter().map(Line::drawn).collect(),
             Value::Statement(digest) | Value::Accepted(_, digest) => referred(&digest, known),
         };

@@ -174,7 +174,8 @@ impl<'a> Feed<'a> {
                 Err(error) => {
                     let why = match error.kind() {
                         csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-                            format!("has {len} columns where the heading has {expected_len}")
+                            let columns = text::counted(*len, "column", "columns");
+                            format!("has {columns} where the heading has {expected_len}")
                         }
                         _ => error.to_string(),
                     };

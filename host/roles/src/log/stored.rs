@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 use semper_base::Digest;
 use semper_tlog::tree::{self, Tree, TreeError, WIDTH};
 
-use super::{Log, LogConfig, LogError, lock, read};
+use super::{Log, LogConfig, LogError, lock, read, unasked};
 
 /// How many entries a log has, and the root that it has signed for them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ impl Stored {
     /// Looks at a log's home.
     pub fn look(config: &LogConfig) -> Result<Self, LogError> {
         let alone = LogConfig { authorities: Vec::new(), witness: Vec::new(), ..config.clone() };
-        let (mut writer, _) = Log::parts(&alone, semper_store::look)?;
+        let (mut writer, _) = Log::parts(&alone, semper_store::look, unasked)?;
         writer.load()?;
         let head = Head { size: writer.tree.size(), root: writer.tree.root() };
         Ok(Self { head, public: writer.public, store: writer.store })

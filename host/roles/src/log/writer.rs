@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, params};
+use semper_base::text::counted;
 use semper_base::{Digest, SigningKey};
 use semper_keeper::spawn::Loop;
 use semper_keeper::{Post, Turn};
@@ -342,7 +343,7 @@ enum NotCosigned {
 impl fmt::Display for NotCosigned {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Larger(size) => write!(f, "it knows {size} entries"),
+            Self::Larger(size) => write!(f, "it knows {}", counted(*size, "entry", "entries")),
             Self::Other(why) => f.write_str(why),
         }
     }

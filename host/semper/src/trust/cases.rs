@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use semper_base::text::counted;
 use semper_base::{Amount, Report};
 use semper_trust::capability::Capability;
 use semper_trust::policies::Facts;
@@ -104,7 +105,9 @@ pub fn test(trust: &Path, cases: &Path, json: bool) -> Result<(), Report> {
         print::json(&outcomes)?;
     }
     if failed > 0 {
-        let what = format!("{failed} of {} cases are granted something else", parsed.case.len());
+        let (all, are) =
+            (counted(parsed.case.len(), "case", "cases"), if failed == 1 { "is" } else { "are" });
+        let what = format!("{failed} of {all} {are} granted something else");
         return Err(Report::refusal(what, "mend the policies, or the cases"));
     }
     Ok(())

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use semper_base::Timestamp;
+use semper_base::text::counted;
 use semper_trust::TrustFile;
 use semper_trust::revocation::Knowledge;
 use semper_trust::trustfile::Evaluator;
@@ -75,13 +76,15 @@ pub fn account(trust: &TrustFile, knowledge: &Knowledge, policies: &[String]) ->
         ));
     }
     for (name, log) in &trust.logs {
-        line(format!("log         {name}, {} of {} witnesses", log.quorum, log.witnesses.len()));
+        let all = counted(log.witnesses.len(), "witness", "witnesses");
+        line(format!("log         {name}, {} of {all}", log.quorum));
     }
     for it in &trust.third_parties {
         let (origin, key) = (&it.named.origin, it.named.sign.id());
         line(format!("third party {origin} at {}, {key}", it.address));
     }
-    line(format!("policies    {} ({} rules)", policies.join(", "), trust.policies.len()));
+    let rules = counted(trust.policies.len(), "rule", "rules");
+    line(format!("policies    {} ({rules})", policies.join(", ")));
     text.trim_end().to_owned()
 }
 
@@ -114,7 +117,8 @@ fn of_evaluator(name: &str, it: &Evaluator, knowledge: &Knowledge, line: &mut dy
         line(format!("            an earlier root of it, {root}, counts until {until}"));
     }
     if it.delegates > 0 {
-        line(format!("            may delegate over {} steps", it.delegates));
+        let steps = counted(it.delegates, "step", "steps");
+        line(format!("            may delegate over {steps}"));
     }
     match (&it.revocations, knowledge.list_of(name)) {
         (None, _) => {}

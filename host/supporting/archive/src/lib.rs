@@ -3,6 +3,7 @@
 //! | module | what it is for |
 //! |---|---|
 //! | [`home`] | a party's directory: 0700, its files 0600, opened through `cap-std` |
+//! | [`pair`] | a key and its certificate in two files, replaced as one |
 //! | [`store`] | one SQLite file per home; typed writes, committed together in groups |
 //! | [`chain`] | the journal's format: records, their chain, checking it |
 //! | [`rows`] | what can be written and read: deals, journals, messages, evidence |
@@ -13,10 +14,12 @@
 
 pub mod chain;
 pub mod home;
+pub mod pair;
 pub mod rows;
 pub mod store;
 
 pub use home::{Home, HomeError, HomeKind};
+pub use pair::{Former, Pair, PairError};
 pub use rows::{
     DealRow, DealState, EvidenceRow, ExchangeRow, JournalRow, MessageRow, OpeningRow, Seen, Waits,
     Write,

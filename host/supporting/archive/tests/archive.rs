@@ -171,7 +171,7 @@ fn rows_before_and_behind_the_damage_can_be_saved() {
     let rows = damaged.strip_prefix("damaged: journal (").and_then(|it| it.split_once(" rows)"));
     let rows: usize = rows.unwrap().0.parse().unwrap();
     assert!((1..100).contains(&rows), "{said}");
-    assert!(whole.contains("deals (1 rows)"), "{said}");
+    assert!(whole.contains("deals (1 row)"), "{said}");
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn of_a_file_that_has_lost_its_end_the_tables_that_are_left_are_named() {
     let said = damage(&file);
 
     let (damaged, whole) = said.split_once("; whole: ").unwrap();
-    assert!(damaged.contains("journal (") && whole.contains("deals (1 rows)"), "{said}");
+    assert!(damaged.contains("journal (") && whole.contains("deals (1 row)"), "{said}");
 
     // Without its first page nobody knows what the others are.
     bytes[100..4096].fill(0xa5);

@@ -4,6 +4,7 @@
 //! what everybody else is shown, or the log has signed two different pasts, and both signatures
 //! are the evidence.
 
+use semper_base::text::counted;
 use semper_net::Method;
 use semper_tlog::tree::{self, Tree, WIDTH};
 use semper_tlog::{Checkpoint, Note, Proof, VerifierKey};
@@ -96,7 +97,8 @@ impl<'a> LogClient<'a> {
         };
         let begun = watched.tree.size();
         if head.size < begun {
-            return Err(split(format!("it had {begun} entries, and shows {}", head.size)));
+            let had = counted(begun, "entry", "entries");
+            return Err(split(format!("it had {had}, and shows {}", head.size)));
         }
         let mut tree = watched.tree.clone();
         let mut new = Vec::new();

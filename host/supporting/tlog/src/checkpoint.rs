@@ -1,5 +1,6 @@
 //! Checkpoints (c2sp.org/tlog-checkpoint): a log's tree heads.
 
+use semper_base::text::counted;
 use semper_base::{Digest, SigningKey, Timestamp};
 
 use crate::note::{Note, NoteError, VerifierKey};
@@ -18,7 +19,7 @@ pub struct Checkpoint {
 /// Two checkpoints of one log that contradict each other, both signed by it: proof that it
 /// shows different people different things.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the log {origin} has signed two different trees of {size} entries")]
+#[error("the log {origin} has signed two different trees of {}", counted(*size, "entry", "entries"))]
 pub struct Fork {
     /// Which log.
     pub origin: String,

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use semper_base::text::counted;
 use semper_base::{Digest, Timestamp};
 
 use crate::checkpoint::{self, Checkpoint};
@@ -33,7 +34,7 @@ pub enum ProofError {
     #[error(transparent)]
     Note(#[from] NoteError),
     /// The entry is not in that tree at that place.
-    #[error("the entry is not number {index} of the {size} entries of {log}")]
+    #[error("the entry is not number {index} in {log}, which has {}", counted(*size, "entry", "entries"))]
     NotIncluded {
         /// Which log.
         log: String,

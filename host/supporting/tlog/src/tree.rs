@@ -4,6 +4,7 @@
 //! only the tiles at its right edge in memory; the caller stores what [`Tree::append`] gives.
 
 use semper_base::Digest;
+use semper_base::text::counted;
 use serde::{Deserialize, Serialize};
 use tlog_tiles::{Error, Tile, TileHashReader, TileReader};
 
@@ -20,7 +21,7 @@ pub const HASH: usize = 32;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TreeError {
     /// A tile is missing, of the wrong size, or not of this tree.
-    #[error("the tiles do not belong to a tree of {size} entries with that root: {why}")]
+    #[error("the tiles do not belong to a tree of {} with that root: {why}", counted(*size, "entry", "entries"))]
     Tiles {
         /// How many entries.
         size: u64,
@@ -28,7 +29,7 @@ pub enum TreeError {
         why: String,
     },
     /// A proof does not hold.
-    #[error("the tree of {new} entries is not the one of {old} grown")]
+    #[error("the tree of {} is not the one of {old} grown", counted(*new, "entry", "entries"))]
     NotGrown {
         /// Entries before.
         old: u64,

@@ -2,6 +2,7 @@
 //! saw last, grown; nothing else. Pure: what it remembers is stored by the caller before the
 //! cosignature leaves.
 
+use semper_base::text::counted;
 use semper_base::{Digest, SigningKey, Timestamp};
 
 use crate::checkpoint::{Checkpoint, Fork};
@@ -38,7 +39,7 @@ pub enum WitnessError {
     #[error(transparent)]
     Note(#[from] NoteError),
     /// It has seen another size than the log says; the log may ask again from there.
-    #[error("the newest tree seen here has {0} entries")]
+    #[error("the newest tree seen here has {}", counted(*.0, "entry", "entries"))]
     Conflict(u64),
     /// The tree is not the one seen before, grown.
     #[error(transparent)]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use semper_base::text::counted;
 use semper_base::{Amount, Digest, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -113,7 +114,9 @@ impl std::fmt::Display for Bounds {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Number { least, most } => write!(f, "{least} to {most}"),
-            Self::Text { most } => write!(f, "texts of at most {most} characters"),
+            Self::Text { most } => {
+                write!(f, "texts of at most {}", counted(*most, "character", "characters"))
+            }
             Self::Money { most } => write!(f, "up to {most}"),
         }
     }

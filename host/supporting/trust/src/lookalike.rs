@@ -1,6 +1,7 @@
 //! Names that look like others: confusable characters (Unicode TS 39), mixed scripts, near
 //! misses of merchants that are known here. They are flagged, not refused: the person decides.
 
+use semper_base::text::counted;
 use unicode_security::{MixedScript as _, skeleton};
 
 /// The suspicion about a name, in words; `None` if there is none.
@@ -15,9 +16,8 @@ pub fn suspicion<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Op
         }
         let near = strsim::damerau_levenshtein(&a, &b);
         if near <= 1 + a.chars().count() / 12 && a.chars().count() > 3 {
-            return Some(format!(
-                "“{name}” differs from “{other}”, whom you know, by {near} letters"
-            ));
+            let letters = counted(near, "letter", "letters");
+            return Some(format!("“{name}” differs from “{other}”, whom you know, by {letters}"));
         }
     }
     if !name.is_single_script() {

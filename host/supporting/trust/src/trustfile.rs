@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use semper_base::cert::{CertError, Roots, ServerRoot};
+use semper_base::text::counted;
 use semper_base::{Certificate, Mend};
 use semper_tlog::{Kind, VerifierKey};
 use serde::{Deserialize, Serialize};
@@ -390,7 +391,8 @@ fn log((name, file): (String, FileLog)) -> Result<(String, BelievedLog), TrustFi
     let witnesses: Vec<VerifierKey> =
         file.witnesses.iter().map(|it| parse(it, Kind::Witness)).collect::<Result<_, _>>()?;
     if file.quorum > witnesses.len() {
-        let why = format!("{} of {} witnesses can never be met", file.quorum, witnesses.len());
+        let all = counted(witnesses.len(), "witness", "witnesses");
+        let why = format!("{} of {all} can never be met", file.quorum);
         return Err(wrong(why));
     }
     Ok((name, BelievedLog { key, url: file.url, witnesses, quorum: file.quorum }))

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub mod desk;
+
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
+use semper_base::text::counted;
 
 use super::{ArchiveError, translate};
 
@@ -202,10 +203,10 @@ fn damage(path: &Path) -> rusqlite::Result<String> {
         let word = connection.query_row(&check, [], |row| row.get::<_, String>(0));
         let (rows, to_the_end) = readable(&connection, name, "");
         if to_the_end && matches!(word, Ok(word) if word == "ok") {
-            whole.push(format!("{name} ({rows} rows)"));
+            whole.push(format!("{name} ({})", counted(rows, "row", "rows")));
         } else {
             let behind = if to_the_end { 0 } else { behind_damage(&connection, name) };
-            damaged.push(format!("{name} ({} rows)", rows + behind));
+            damaged.push(format!("{name} ({})", counted(rows + behind, "row", "rows")));
         }
     }
     let list = |names: &[String]| match names {

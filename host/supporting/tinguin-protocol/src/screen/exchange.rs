@@ -1,6 +1,6 @@
 //! The decision about a fair exchange: what both give, how fair it is, and who decides on a fault.
 
-use semper_base::text::Text;
+use semper_base::text::{Text, counted};
 use semper_base::{Amount, Digest};
 use semper_exchange::package::Part;
 use semper_exchange::standard::Standard;
@@ -149,7 +149,7 @@ pub fn name(part: &Part) -> String {
         }
         Part::Money { money, .. } => money.amount.to_string(),
         Part::Information { kind, information } => {
-            format!("information “{kind}” ({} bytes)", information.length)
+            format!("information “{kind}” ({})", counted(information.length, "byte", "bytes"))
         }
     }
 }

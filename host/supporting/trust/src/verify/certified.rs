@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use semper_base::cert::{Revocation, Roots, Verifier};
+use semper_base::text::counted;
 use semper_base::{Digest, Identity, Role, Timestamp};
 
 use super::described::Described;
@@ -109,7 +110,8 @@ impl Certified {
         let (have, wanted) = near.max_by_key(|(have, it)| *have * 100 / it.threshold.max(1))?;
         (have > 0).then(|| {
             let (of, want) = (wanted.of.len(), wanted.threshold);
-            format!("only {have} of the {want} organisations wanted (of {of}) have certified")
+            let have = counted(have, "organisation has", "organisations have");
+            format!("only {have} certified, and {want} are wanted (of {of})")
         })
     }
 

@@ -21,6 +21,8 @@ const SLACK: Duration = Duration::from_secs(5);
 /// Addresses whose connecting is remembered; beyond them, those who have connected little are
 /// forgotten.
 const REMEMBERED: usize = 50_000;
+/// One connection, as buckets count.
+const ONE: u64 = 1_000;
 /// Bytes of a body that do not count against what is held of all.
 const FREE: usize = 16 * 1024;
 
@@ -70,15 +72,17 @@ struct Table {
 /// How often an address has connected lately: a bucket that leaks.
 #[derive(Clone, Copy, Debug)]
 struct Connects {
-    /// What is in it, as of then.
-    level: f64,
+    /// What is in it, in thousandths of a connection, as of then.
+    level: u64,
     then: Instant,
 }
 
 impl Connects {
-    fn level(&self, now: Instant, limits: &Limits) -> f64 {
-        let leaked = now.saturating_duration_since(self.then).as_secs_f64();
-        (self.level - leaked * f64::from(limits.connects_per_address)).max(0.0)
+    fn level(&self, now: Instant, limits: &Limits) -> u64 {
+        let passed = now.saturating_duration_since(self.then).as_millis();
+        let passed = u64::try_from(passed).unwrap_or(u64::MAX);
+        // So many in a second are so many thousandths in a thousandth of it.
+        self.level.saturating_sub(passed.saturating_mul(limits.connects_per_address.into()))
     }
 }
 
@@ -196,15 +200,16 @@ impl Table {
     fn connects(&mut self, limits: &Limits, address: IpAddr, now: Instant) -> bool {
         if self.connects.len() >= REMEMBERED && !self.connects.contains_key(&address) {
             // Those who have little in their bucket are forgotten; if nobody has, everybody is.
-            self.connects.retain(|_, it| it.level(now, limits) > 1.0);
+            self.connects.retain(|_, it| it.level(now, limits) > ONE);
             if self.connects.len() >= REMEMBERED {
                 self.connects.clear();
             }
         }
-        let before = self.connects.get(&address).map_or(0.0, |it| it.level(now, limits));
-        let at_once = u32::try_from(limits.connections_per_address).unwrap_or(u32::MAX);
-        let taken = before + 1.0 <= f64::from(at_once.max(limits.connects_per_address));
-        let level = if taken { before + 1.0 } else { before };
+        let before = self.connects.get(&address).map_or(0, |it| it.level(now, limits));
+        let at_once = u64::try_from(limits.connections_per_address).unwrap_or(u64::MAX);
+        let most = at_once.max(limits.connects_per_address.into()).saturating_mul(ONE);
+        let taken = before + ONE <= most;
+        let level = if taken { before + ONE } else { before };
         self.connects.insert(address, Connects { level, then: now });
         taken
     }

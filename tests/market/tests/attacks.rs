@@ -118,7 +118,7 @@ fn whoever_keeps_a_server_waiting_is_cut_off() {
     let (mut market, _folder) = market(&small());
     // Places for all of them: nobody has to make room before the time is over.
     let short = "header-seconds = 2\nbody-seconds = 2\nhandshake-seconds = 2\nidle-seconds = 2\n\
-                 connections = 2000\nhandshakes = 2000";
+                 connections = 2000\nconnects-per-address = 1000\nhandshakes = 2000";
     market.limit_merchant(short).unwrap();
     let target = Target::of(&market, market.ports[2], "none").unwrap();
 

@@ -10,7 +10,7 @@ use semper_exchange::obtained::{Obtained, Stated, obtained};
 use semper_exchange::originator::State as Originating;
 use semper_exchange::package::{Enclosed, Part};
 use semper_exchange::standard::Standard;
-use semper_exchange::{Agreed, Driven, End, Role};
+use semper_exchange::{Agreed, Driven, End, Message, Role};
 use serde::{Deserialize, Serialize};
 
 use semper_runtime::Stop;
@@ -83,6 +83,16 @@ impl Stored {
                 None => end.to_string(),
             }),
             changed: at,
+        }
+    }
+
+    /// Our last message, once it is signed. A machine that is over does not say it by itself again; it
+    /// answers whoever repeats what comes before.
+    pub(crate) fn last_message(&self) -> Option<Message<Standard>> {
+        let kept = self.machine.kept();
+        match self.machine.role() {
+            Role::Originator => kept.deliver.clone().map(Message::Deliver),
+            Role::Responder => kept.settle.clone().map(Message::Settle),
         }
     }
 

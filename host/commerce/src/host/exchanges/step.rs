@@ -224,6 +224,9 @@ impl Host {
         if live.stands_since(begun) {
             self.happens(desk, live, Event::Resend)?;
         }
+        if let Some(last) = live.stored.last_message().filter(|_| live.stored.unsaid) {
+            live.underway.take(Effect::Send(last));
+        }
         live.turns = 0;
         if live.deal.side == Side::Buyer && live.speaks() {
             self.converse(desk, live);

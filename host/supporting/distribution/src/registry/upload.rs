@@ -15,8 +15,8 @@ use crate::{MoveError, Progress};
 
 /// Bytes of a piece, at first, and after a break.
 const PIECE: usize = 4 * 1024 * 1024;
-/// Bytes of the largest pieces. Each is twice as large as the one before: many registries read all that
-/// they have again for each piece, and a break costs no more than half of what was sent.
+/// Bytes of the largest pieces. Each is twice as large as the one before: there are few requests, and a
+/// break costs no more than half of what was sent.
 const LARGEST: usize = 64 * 1024 * 1024;
 /// The smallest pieces that are tried where larger ones are refused.
 const SMALLEST: usize = 64 * 1024;

@@ -351,8 +351,8 @@ impl Log {
     }
 }
 
-/// For whoever opens a log without a server's file, in which the lists would be named.
-fn unasked(_: &Roots) -> Result<Revocation, HomeError> {
+/// For whoever opens a log, or a home with one, without a server's file, in which the lists would be named.
+pub(crate) fn unasked(_: &Roots) -> Result<Revocation, HomeError> {
     Ok(Revocation::Unasked("no server's file names lists"))
 }
 

@@ -37,7 +37,7 @@ use semper_exchange::{Agreed, HolderError, Role, ThirdParty as Named, party};
 use semper_keeper::{Keeper, Spawn};
 use semper_net::Believed;
 
-use crate::log::{Log, LogConfig};
+use crate::log::{Log, LogConfig, unasked};
 use crate::outside::{Outside, System};
 use crate::role::{Role as ServerRole, RoleKind, Wrong};
 use crate::surroundings::Surroundings;
@@ -100,11 +100,6 @@ pub struct ThirdParty {
 
 /// Where these authorities say what they have withdrawn.
 type Asking<'a> = &'a dyn Fn(&Roots) -> Result<Revocation, HomeError>;
-
-/// For whoever opens a home without a server's file, in which the lists would be named.
-fn unasked(_: &Roots) -> Result<Revocation, HomeError> {
-    Ok(Revocation::Unasked("no server's file names lists"))
-}
 
 /// Whether so many bytes more may be stored for whoever asks.
 type Spend<'a> = &'a dyn Fn(usize) -> bool;

@@ -86,11 +86,12 @@ impl Stored {
         }
     }
 
-    /// Our last message, once it is signed. A machine that is over does not say it by itself again; it
-    /// answers whoever repeats what comes before.
-    pub(crate) fn last_message(&self) -> Option<Message<Standard>> {
+    /// Our last message, if the other side has not taken it yet. A machine that is over does not say it
+    /// by itself again; it answers whoever repeats what comes before.
+    pub(crate) fn unsaid(&self) -> Option<Message<Standard>> {
         let kept = self.machine.kept();
         match self.machine.role() {
+            _ if !self.unsaid => None,
             Role::Originator => kept.deliver.clone().map(Message::Deliver),
             Role::Responder => kept.settle.clone().map(Message::Settle),
         }

@@ -91,7 +91,7 @@ impl Host {
     ) -> Result<(), Stop> {
         live.is_answered();
         live.underway.said(&said.messages);
-        if live.stored.last_message().is_some_and(|last| said.messages.contains(&last)) {
+        if live.stored.unsaid().is_some_and(|last| said.messages.contains(&last)) {
             self.is_said(live)?;
         }
         let Some(answer) = answer else {

@@ -224,7 +224,7 @@ impl Host {
         if live.stands_since(begun) {
             self.happens(desk, live, Event::Resend)?;
         }
-        if let Some(last) = live.stored.last_message().filter(|_| live.stored.unsaid) {
+        if let Some(last) = live.stored.unsaid() {
             live.underway.take(Effect::Send(last));
         }
         live.turns = 0;

@@ -20,8 +20,9 @@ use semper_tinguin::keystore::{self, Keystore};
 use semper_trust::{Layout, VerifiedTerms};
 use tempfile::TempDir;
 
-/// Clocks may go back from here, and everything that was certified is valid all the same.
-const LATER: Duration = Duration::from_secs(86_400);
+/// Clocks may go back from the beginning of a run, and everything that was certified is valid all
+/// the same.
+const LATER: Duration = Duration::from_secs(3 * 3_600);
 const DAY_MS: u64 = 86_400_000;
 
 /// What the buyer starts with, in minor units.
@@ -112,9 +113,7 @@ impl Template {
             market.publish(trade.folder(), &service)?;
         }
         drop(market);
-        let now = Timestamp::now().after(LATER);
-        let began = Timestamp::from_millis(now.millis() / DAY_MS * DAY_MS + DAY_MS);
-        let began = began.map_err(|error| error.to_string())?;
+        let began = begins(Timestamp::now()).map_err(|error| error.to_string())?;
         let text = |error: &dyn std::fmt::Display| error.to_string();
         let (mut keys, mut accounts) = (Vec::new(), Vec::new());
         let keeper = Keeper::new("simulation");
@@ -182,6 +181,12 @@ impl Template {
         }
         Ok(())
     }
+}
+
+/// When runs begin whose marketplace was made just now: at the next midnight that is not too near.
+/// Lists of revocations hold for two days, and nobody renews them while a run lasts.
+pub fn begins(made: Timestamp) -> Result<Timestamp, semper_base::clock::ParseTimeError> {
+    Timestamp::from_millis((made.after(LATER).millis() / DAY_MS + 1) * DAY_MS)
 }
 
 fn layout(folder: &Path) -> Result<Layout, String> {

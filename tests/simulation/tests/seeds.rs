@@ -2,7 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+use std::time::Duration;
+
+use semper_base::Timestamp;
 use semper_simulation::faults::{Fault, KINDS};
+use semper_simulation::template::begins;
 use semper_simulation::{Outcome, Report, Trade, is_patient, run};
 
 /// Schedules of a run: SEMPER_SCHEDULES of them, beginning with SEMPER_SEED.
@@ -59,6 +63,20 @@ fn every_mail_order_by_fair_exchange_ends_with_one_purchase() {
 #[test]
 fn every_report_is_exchanged_for_its_money_once() {
     all_end(Trade::Report, 50);
+}
+
+#[test]
+fn whatever_the_time_of_day_certificates_and_lists_hold_while_a_run_lasts() {
+    let midnight = 1_790_000_000_000 / 86_400_000 * 86_400_000;
+    for minute in 0..24 * 60 {
+        let made = Timestamp::from_millis(midnight + minute * 60_000).unwrap();
+        let began = begins(made).unwrap();
+        assert_eq!(began.millis() % 86_400_000, 0);
+        // Clocks are wrong by up to two hours, and a run takes half an hour at most.
+        assert!(began.millis() > made.after(Duration::from_secs(2 * 3_600)).millis(), "{made}");
+        let longest = began.after(Duration::from_secs(2 * 3_600 + 1_800));
+        assert!(longest.millis() < made.after(Duration::from_secs(48 * 3_600)).millis(), "{made}");
+    }
 }
 
 #[test]

@@ -46,7 +46,10 @@ fn about(cause: &Cause, half: &str) -> String {
         Cause::TooLate(_) => "look at the clock (deal.now) before the order is sent".into(),
         Cause::Cancelled(_) => "wait by waiting.first-of: a plain receive cannot tell it to leave".into(),
         Cause::Expired(_) => "let one of the halves act before the deal's time is over".into(),
-        Cause::PeerEnded(_) | Cause::Unpayable(_) | Cause::Exchange(_) => String::new(),
+        Cause::PeerEnded(_)
+        | Cause::Unpayable(_)
+        | Cause::Exchange(_)
+        | Cause::OneSided(_) => String::new(),
     }
 }
 

@@ -102,8 +102,11 @@ pub(crate) fn agreed(
     if answerer.0 != Some(amount) {
         return Err(Refusal::Fee);
     }
-    let share = proposer.1.iter().find(|it| answerer.1.contains(&it.mirrored()));
-    share.map(|it| Some((amount, *it))).ok_or(Refusal::Share)
+    let share = proposer.1.iter().find(|it| answerer.1.contains(&it.mirrored())).copied();
+    // Whoever is ready to owe all of it is ready to owe half.
+    let both = proposer.1.contains(&Share::Ours) && answerer.1.contains(&Share::Ours);
+    let share = share.or_else(|| both.then_some(Share::Halves));
+    share.map(|it| Some((amount, it))).ok_or(Refusal::Share)
 }
 
 #[cfg(test)]
@@ -144,6 +147,7 @@ mod tests {
         assert_eq!(found, Some((cents(50), theirs)));
         let found = agreed((fee, &[theirs, halves]), (fee, &[halves])).unwrap();
         assert_eq!(found, Some((cents(50), halves)));
+        assert_eq!(agreed((fee, &[ours]), (fee, &[ours])), Ok(Some((cents(50), halves))));
         assert_eq!(agreed((fee, &[theirs]), (fee, &[theirs])), Err(Refusal::Share));
         assert_eq!(agreed((fee, &[halves]), (Some(cents(60)), &[halves])), Err(Refusal::Fee));
         assert_eq!(agreed((fee, &[halves]), (None, &[])), Err(Refusal::Fee));

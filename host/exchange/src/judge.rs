@@ -13,16 +13,17 @@ mod joined;
 mod missing;
 mod third_party;
 
-use semper_base::{Digest, Timestamp};
+use semper_base::{Amount, Digest, Timestamp};
 use semper_items::Hold;
 
 use crate::agreement::{Agreed, Protocol};
 use crate::crypto::{Crypto, Half, Named, Signed};
 use crate::dates::{self, Bounds};
+use crate::fee::{Debtor, Fee};
 use crate::item::{Fraud, Item, ItemSignature, Money, Role};
 use crate::manager::Place;
 use crate::message::{Accept, Delivery, Promise, Token};
-use crate::verdict::{Abort, Complaint, Decision, Replacement, Wish};
+use crate::verdict::{Abort, Complaint, Decision, Replacement, Verdict, Wish};
 
 pub use evidence::{Evidence, Rebuttal};
 pub use finding::{Blame, Finding, Got, Outcome, Ruling};
@@ -54,6 +55,7 @@ fn judge_by<C: Crypto>(
     case.provisional(&from_originator, &mut from_responder);
     case.replacements(verdict, &[&from_originator, &from_responder]);
     let ruling = case.rule(agreement, promised, verdict, &from_originator, &from_responder);
+    let fee = case.fee(verdict);
     case.missing(verdict, ruling, promised, &[&from_originator, &from_responder]);
     case.blame.sort_unstable();
     case.blame.dedup();
@@ -61,9 +63,6 @@ fn judge_by<C: Crypto>(
     case.missing.dedup();
     let Judged { blame, missing, mut reasons, .. } = case;
     reasons.dedup();
-    let liable = blame.iter().any(|it| it.culprit().is_none());
-    let fee = agreement.fee.filter(|_| verdict.is_some() && !liable);
-    let fee = fee.map(|it| (it.of(Role::Originator), it.of(Role::Responder)));
     Finding {
         promised,
         from_originator,
@@ -74,6 +73,16 @@ fn judge_by<C: Crypto>(
         ruling,
         fee,
         reasons,
+    }
+}
+
+impl Finding {
+    /// The side whose money has gone, and to which nothing has come for it.
+    pub fn unrequited<C: Crypto>(&self, agreement: &Agreed<C>) -> Option<Role> {
+        match self.ruling {
+            Ruling::Owed(role) if agreement.money(role).is_some() => Some(role),
+            _ => None,
+        }
     }
 }
 
@@ -104,6 +113,29 @@ impl<C: Crypto> Judged<'_, C> {
 
     fn is_accept(&self, accept: &Signed<C, Accept<C>>) -> bool {
         accept.is_by(&self.evidence.agreement.responder.sign, self.subject())
+    }
+
+    /// What each side owes the third party for its verdict, as they have agreed. Word that it was asked
+    /// too late costs nothing, one that is liable itself is owed nothing, and whoever it attests to
+    /// have cheated owes all of it.
+    fn fee(&self, verdict: Option<Outcome>) -> Option<(Amount, Amount)> {
+        let fee = self.evidence.agreement.fee?;
+        let culprit = |it: &&Signed<C, Verdict<C>>| match it.body().decision {
+            Decision::Fault { culprit, .. } => Some(culprit),
+            _ => None,
+        };
+        let owed_by = match verdict? {
+            Outcome::Expired => return None,
+            Outcome::Completed | Outcome::Aborted => fee.owed_by,
+            Outcome::Fault => match self.verdicts().iter().find_map(culprit) {
+                Some(Role::Originator) => Debtor::Originator,
+                Some(Role::Responder) => Debtor::Responder,
+                None => fee.owed_by,
+            },
+        };
+        let fee = Fee { owed_by, ..fee };
+        let liable = self.blame.iter().any(|it| it.culprit().is_none());
+        (!liable).then(|| (fee.of(Role::Originator), fee.of(Role::Responder)))
     }
 
     /// Whether each side has signed its promise; equivocation shows here.
@@ -255,16 +287,20 @@ impl<C: Crypto> Judged<'_, C> {
         })
     }
 
-    /// A payment that can be taken back counts as made once it is delivered for: only a verdict takes it
-    /// back, and there is none.
+    /// A payment that can be taken back counts as made once it is delivered for, or once it can be taken
+    /// back no more: only a verdict takes it back, in time, and there is none.
     fn provisional(&mut self, delivered: &[Got], paid: &mut [Got]) {
         let agreement = &self.evidence.agreement;
-        let undone = self
-            .verdicts()
-            .into_iter()
-            .any(|it| !matches!(it.body().decision, Decision::Complete { .. }));
+        let (mut undone, mut too_late) = (false, self.at >= agreement.lock_until);
+        for verdict in self.verdicts() {
+            match verdict.body().decision {
+                Decision::Abort { .. } | Decision::Fault { .. } => undone = true,
+                Decision::Expired { .. } => too_late = true,
+                Decision::Complete { .. } => {}
+            }
+        }
         let all = delivered.iter().all(|it| *it != Got::Unproven);
-        if agreement.protocol != Protocol::Ger || undone || !all {
+        if agreement.protocol != Protocol::Ger || undone || !(all || too_late) {
             return;
         }
         let Some((index, money)) = agreement.money(Role::Responder) else { return };
@@ -282,10 +318,13 @@ impl<C: Crypto> Judged<'_, C> {
             (until, paid.get_mut(index), undone)
         {
             *got = Got::Delivered;
-            let reason = format!(
-                "the payment is made; until {until} a verdict of the third party could still take it back"
-            );
-            self.reasons.push(reason);
+            self.reasons.push(match too_late {
+                true => "the payment was made, and can be taken back no more".to_owned(),
+                false => format!(
+                    "the payment is made; until {until} a verdict of the third party could still \
+                     take it back"
+                ),
+            });
         }
     }
 

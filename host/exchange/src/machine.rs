@@ -118,10 +118,19 @@ impl<C: Crypto, S: Standing> Machine<C, S> {
         }
         let owed = self.kept.owed.take().is_some();
         match self.end() {
+            // What could be taken back is where it is for good, by now: its bank says where.
+            None if self.is_out() => self.claim(S::US, Claim::Look, S::over(End::Lapsed)),
             None => self.ended(End::Lapsed),
             Some(_) if owed => Ok((self, vec![Effect::Persist])),
             Some(_) => self.stay(),
         }
+    }
+
+    /// Whether we have paid what can be taken back, as far as we know.
+    fn is_out(&self) -> bool {
+        self.kept.facts.iter().any(|fact| {
+            matches!(said(&self.agreement, S::US, fact), Some(Hold::Provisional { .. }))
+        })
     }
 
     /// The keys do not even sign that the third party is asked: nothing is left but to hear the

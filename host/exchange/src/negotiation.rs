@@ -22,7 +22,7 @@ use crate::agreement::{
     VERSION,
 };
 use crate::crypto::{Body, Crypto, Signed};
-use crate::fee::{self, Fee, Fees};
+use crate::fee::{self, Fee, Fees, Share};
 use crate::item::{Item, Leaf, MAX_LEAVES, Role};
 
 /// Ways of giving one leaf, and third parties, at most.
@@ -77,7 +77,7 @@ pub struct Wishes<C: Crypto> {
 
 impl<C: Crypto> Wishes<C> {
     /// What a third party takes by what this side knows, and how it is ready to share that.
-    fn fee(&self, third: &ThirdParty<C>) -> (Option<Amount>, &[fee::Share]) {
+    fn fee(&self, third: &ThirdParty<C>) -> (Option<Amount>, &[Share]) {
         let Some(fees) = &self.fees else { return (None, &[]) };
         let place = self.third_parties.iter().position(|it| it == third);
         let takes = place.and_then(|place| fees.takes.get(place).copied().flatten());
@@ -161,7 +161,11 @@ pub enum Refusal {
     #[error("the two sides name different clauses")]
     Clauses,
     /// No protocol gives what both want.
-    #[error("no protocol exchanges these items as fairly as both want")]
+    #[error(
+        "no protocol exchanges these items as both want: fairness and protocols in [exchange] and \
+         banks in [[third-party]] of both trust files, and modes in [payment.purse] of both \
+         semper.toml have to leave one"
+    )]
     NoProtocol,
     /// Too much of something.
     #[error("there is too much of: {0}")]
@@ -213,9 +217,7 @@ pub fn select<C: Crypto>(
     if proposer.clauses != answerer.clauses {
         return Err(Refusal::Clauses);
     }
-    let third = proposer.third_parties.iter().find(|it| answerer.third_parties.contains(it));
-    let third = third.ok_or(Refusal::ThirdParty)?;
-    let fee = fee::agreed(proposer.fee(third), answerer.fee(third))?;
+    let (third, agreed) = third_party(proposer, answerer)?;
     let least = proposer.fairness.max(answerer.fairness);
     let mut why = Refusal::NoProtocol;
     for protocol in Protocol::ALL {
@@ -228,7 +230,21 @@ pub fn select<C: Crypto>(
                 Role::Originator => [proposer, answerer],
                 Role::Responder => [answerer, proposer],
             };
-            let fee = fee.map(|(amount, share)| Fee { amount, owed_by: share.debtor(*role) });
+            let fee = match protocol {
+                // Nobody decides, and nobody is owed anything for it.
+                Protocol::Hl => Ok(None),
+                _ => agreed.clone(),
+            };
+            let fee = match fee {
+                Ok(fee) => fee.map(|(amount, it)| Fee { amount, owed_by: it.debtor(*role) }),
+                Err(refusal) => {
+                    // Said only if these items could be exchanged so.
+                    if fit(protocol, sides, (third, None), transcript).is_some() {
+                        why = refusal;
+                    }
+                    continue;
+                }
+            };
             match fit(protocol, sides, (third, fee), transcript) {
                 Some(Ok(agreed)) => return Ok(agreed),
                 Some(Err(error)) => why = error.into(),
@@ -345,9 +361,20 @@ pub fn counter<C: Crypto>(
 /// # Errors
 /// Why not.
 pub fn meets<C: Crypto>(wishes: &Wishes<C>, counters: &Wishes<C>) -> Result<(), Refusal> {
-    let third = wishes.third_parties.iter().find(|it| counters.third_parties.contains(it));
-    let third = third.ok_or(Refusal::ThirdParty)?;
-    fee::agreed(wishes.fee(third), counters.fee(third)).map(drop)
+    third_party(wishes, counters)?.1.map(drop)
+}
+
+/// The third party that both believe and whose fee they agree on, the proposer's liking first; without
+/// one the first that both believe, and why its fee stands in the way.
+#[expect(clippy::type_complexity, reason = "a third party and what is agreed about its fee")]
+fn third_party<'a, C: Crypto>(
+    proposer: &'a Wishes<C>,
+    answerer: &Wishes<C>,
+) -> Result<(&'a ThirdParty<C>, Result<Option<(Amount, Share)>, Refusal>), Refusal> {
+    let both = proposer.third_parties.iter().filter(|it| answerer.third_parties.contains(it));
+    let mut all = both.map(|it| (it, fee::agreed(proposer.fee(it), answerer.fee(it)))).peekable();
+    let first = all.peek().cloned().ok_or(Refusal::ThirdParty)?;
+    Ok(all.find(|it| it.1.is_ok()).unwrap_or(first))
 }
 
 /// Whether a proposal answers this counter to an earlier one: it is about the same items in the same

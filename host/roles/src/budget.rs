@@ -1,7 +1,8 @@
 //! How much strangers may have stored: so many things and bytes in a minute, of one address and in
 //! all. When all is spent there is as much again for those who have had little, so that a few
-//! addresses that want everything shut out nobody else. What is refused comes again, or was never
-//! meant.
+//! addresses that want everything shut out nobody else. What a minute has comes bit by bit, so that
+//! a flood is work for a while and not for all of the machine at once. What is refused comes again,
+//! or was never meant.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -16,7 +17,10 @@ use semper_net::{Limits, Peer, Refusals, Refused};
 
 use crate::web;
 
-const MINUTE: Duration = Duration::from_secs(60);
+/// Spans of time in each of which there is only so much: a minute, and a part of it.
+const SPANS: [(Duration, u32); 2] = [(Duration::from_secs(60), 1), (Duration::from_secs(10), 6)];
+/// Things that an address may have in the shortest span, if a minute has as many.
+const AT_ONCE: u32 = 24;
 /// Bytes that strangers may have stored in a minute in all, beyond what things take that are all
 /// of one size; of one address it is half of them.
 pub(crate) const BYTES_A_MINUTE: usize = 2 * 1024 * 1024;
@@ -29,7 +33,8 @@ pub(crate) struct Budget {
     limits: Limits,
     refusals: Refusals,
     clock: Arc<dyn Clock>,
-    spent: Mutex<Spent>,
+    /// In each of the spans.
+    spent: Mutex<[Spent; SPANS.len()]>,
 }
 
 #[derive(Debug, Default)]
@@ -75,29 +80,38 @@ impl Budget {
 
     /// Whether one more thing of so many bytes may be stored for this stranger now; counts it.
     pub fn spend(&self, peer: Option<Peer>, bytes: usize) -> bool {
-        let (now, limits) = (self.clock.instant(), &self.limits);
-        let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
-        if spent.since.is_none_or(|it| now.saturating_duration_since(it) >= MINUTE) {
-            *spent = Spent { since: Some(now), ..Spent::default() };
-        }
+        let now = self.clock.instant();
         let own = peer.map(|Peer(address)| address);
-        let of_own = own.and_then(|it| spent.addresses.get(&it)).copied().unwrap_or_default();
-        let all = limits.strangers_a_minute;
-        let left = spent.all.has_room(all, BYTES_A_MINUTE)
-            || (own.is_some()
-                && of_own.is_little()
-                && spent.all.has_room(all.saturating_mul(2), 2 * BYTES_A_MINUTE));
-        let good = left && of_own.has_room(limits.strangers_per_address, BYTES_A_MINUTE / 2);
-        if !good {
-            drop(spent);
+        let mut all = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
+        for (spent, (span, _)) in all.iter_mut().zip(SPANS) {
+            if spent.since.is_none_or(|it| now.saturating_duration_since(it) >= span) {
+                *spent = Spent { since: Some(now), ..Spent::default() };
+            }
+        }
+        if !all.iter().zip(SPANS).all(|(spent, (_, part))| self.has_room(spent, own, part)) {
+            drop(all);
             self.refusals.count(Refused::Strangers);
             return false;
         }
-        spent.all.add(bytes);
-        if let Some(address) = own {
-            spent.addresses.entry(address).or_default().add(bytes);
+        for spent in &mut *all {
+            spent.all.add(bytes);
+            if let Some(address) = own {
+                spent.addresses.entry(address).or_default().add(bytes);
+            }
         }
         true
+    }
+
+    /// Whether a span that is such a part of a minute has room for one more thing of this address.
+    fn has_room(&self, spent: &Spent, own: Option<IpAddr>, part: u32) -> bool {
+        let share = |limit: u32| limit.div_ceil(part).max(AT_ONCE.min(limit));
+        let most = share(self.limits.strangers_a_minute);
+        let of_own = own.and_then(|it| spent.addresses.get(&it)).copied().unwrap_or_default();
+        let left = spent.all.has_room(most, BYTES_A_MINUTE)
+            || (own.is_some()
+                && of_own.is_little()
+                && spent.all.has_room(most.saturating_mul(2), 2 * BYTES_A_MINUTE));
+        left && of_own.has_room(share(self.limits.strangers_per_address), BYTES_A_MINUTE / 2)
     }
 }
 
@@ -134,6 +148,15 @@ mod tests {
         assert_eq!(bobs, 5);
         assert!(!budget.spend(None, 100));
         assert_eq!(refusals.all(), [(Refused::Strangers, 91)]);
+    }
+
+    #[test]
+    fn what_a_minute_has_is_not_there_at_once() {
+        let limits = Limits { strangers_per_address: 300, ..Limits::default() };
+        let budget = Budget::new(&limits, &Refusals::default(), Arc::new(SystemClock));
+        let eve = Some(Peer(std::net::Ipv4Addr::LOCALHOST.into()));
+
+        assert_eq!((0..300).filter(|_| budget.spend(eve, 100)).count(), 50);
     }
 
     #[test]

@@ -8,6 +8,7 @@
 
 mod after;
 mod agree;
+mod announced;
 mod bank;
 pub mod cases;
 mod config;
@@ -42,6 +43,7 @@ use crate::outside::{Outside, System};
 use crate::role::{Role as ServerRole, RoleKind, Wrong};
 use crate::surroundings::Surroundings;
 pub use agree::Disagreement;
+pub use announced::Announced;
 use bank::BankLink;
 use cases::{Cases, CasesError, Change, FileCases, Row};
 pub use config::{BankAddress, ThirdPartyConfig, ThirdPartyError};
@@ -242,14 +244,17 @@ impl ThirdParty {
         asking: Asking<'_>,
     ) -> Result<(Ring, Banks, Revocation), ThirdPartyError> {
         let ring = Ring::open(home)?;
-        let (mut known, mut behind) = (Vec::new(), Vec::new());
+        let (mut known, mut behind, mut names) = (Vec::new(), Vec::new(), Vec::new());
         for bank in &config.bank {
-            let key = certificate(&bank.certificate)?.key();
+            let certificate = certificate(&bank.certificate)?;
+            names.push(certificate.subject().to_owned());
+            let key = certificate.key();
             let key = key.map_err(|error| wrong(&bank.certificate, &error))?;
             let roots = server_roots(&bank.root)?;
             behind.extend(roots.iter().filter_map(|it| Certificate::from_der(it.der()).ok()));
             known.push((key, bank.url.clone(), Believed::nobody().and(roots)));
         }
+        Announced::read(home)?.check(&names)?;
         // What is wrong with a witness's root is said by the log, which asks it.
         let witnesses = config.witness.iter().filter_map(|it| server_roots(&it.root).ok());
         behind.extend(witnesses.flatten().filter_map(|it| Certificate::from_der(it.der()).ok()));

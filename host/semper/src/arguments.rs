@@ -443,11 +443,13 @@ pub struct ServedArguments {
     pub address: String,
     /// The certified name of a bank that it asks whether a payment was made, once for each: those of
     /// the sections “third-party.bank” of its server. Without it nobody pays by other ways than a
-    /// hold in an exchange that it is to decide.
+    /// hold in an exchange that it is to decide. Of a third party that has another key now the banks
+    /// stay as they were, unless some are named; "none" for none.
     #[arg(long = "bank", value_name = "NAME")]
     pub banks: Vec<String>,
     /// What it takes for deciding an exchange, such as "0.50 EUR"; who owes it stands in each
-    /// agreement.
-    #[arg(long)]
+    /// agreement. Of a third party that has another key now it stays as it was, unless it is named;
+    /// "none" for nothing.
+    #[arg(long, allow_hyphen_values = true)]
     pub fee: Option<String>,
 }

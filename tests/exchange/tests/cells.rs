@@ -5,6 +5,7 @@
 
 use semper_base::Timestamp;
 use semper_exchange::judge::{Ruling, judge};
+use semper_exchange::negotiation::Refusal;
 use semper_exchange::{Agreed, End, Fairness, Item, Mode, Protocol, Role, standard::Standard};
 use semper_exchange_tests::services::FUNDS;
 use semper_exchange_tests::{Kind, Local, Run, Silence, Trader, agree};
@@ -236,7 +237,7 @@ fn what_nobody_can_promise_is_refused_and_nothing_is_offered_less_than_it_is() {
     let originator = Trader::new(&otto, &anna, bank, &bearer.gives, &none);
     let responder = Trader::new(&anna, &otto, bank, &bearer.wants, &none);
     let refused = agree(&originator, &responder, &local.named(), |_| {}).unwrap_err();
-    assert_eq!(refused.to_string(), "no protocol exchanges these items as fairly as both want");
+    assert_eq!(refused, Refusal::NoProtocol);
 
     // Weak fairness only for those who accept it.
     let barter = vec![Kind::Information(document())];

@@ -77,15 +77,20 @@ fn verdicts(market: &Market) -> i64 {
 
 /// What a judge finds in a home's evidence of its newest exchange.
 fn judged(market: &Market, home: &str) -> String {
+    let judged = finding(market, home);
+    assert_eq!(judged.code, 0, "{}{}", judged.out, judged.err);
+    judged.out
+}
+
+/// The same, where it may be that somebody owes something.
+fn finding(market: &Market, home: &str) -> semper_testkit::Output {
     let archive = market.folder.join(home).join("archive.sqlite");
     let newest = "SELECT max(number) FROM evidence WHERE kind = 'exchange'";
     let (number, file) = (ask(archive, newest).to_string(), format!("{home}.cbor"));
     let save = ["archive", "save", "--home", home, &number, "--out", &file];
     let saved = market.semper(&save).unwrap();
     assert_eq!(saved.code, 0, "{}", saved.err);
-    let judged = market.semper(&["judge", &file]).unwrap();
-    assert_eq!(judged.code, 0, "{}{}", judged.out, judged.err);
-    judged.out
+    market.semper(&["judge", &file]).unwrap()
 }
 
 /// How a judge names the protocol of a home's newest exchange.
@@ -268,7 +273,7 @@ fn a_payment_is_not_made_where_the_third_party_asks_that_bank_nothing() {
     let bought = buy(&market);
 
     assert_eq!(bought.code, 1, "{}", bought.err);
-    assert!(told(&market, "no protocol exchanges these items as fairly as both want"));
+    assert!(told(&market, "no protocol exchanges these items as both want"));
     assert_eq!((books(&market), ended(&market, "otto")), (before, "withdrawn".into()));
 }
 
@@ -308,7 +313,7 @@ fn a_fee_is_owed_as_both_have_agreed_and_only_if_the_third_party_has_decided() {
 
     bought(&market);
 
-    assert!(told(&market, "0.50 EUR if it decides; you owe 0.25 EUR of it"));
+    assert!(told(&market, "0.50 EUR if either side has it decide; you owe 0.25 EUR of it"));
     assert!(!judged(&market, "anna").contains("fee of"));
 
     market.restart(Part::Merchant, &[("SEMPER_CRASH", "exchange.after:2")]).unwrap();
@@ -326,7 +331,7 @@ fn a_side_that_would_not_owe_the_whole_fee_counters_and_the_other_goes_as_far_as
 
     bought(&market);
 
-    assert!(told(&market, "0.50 EUR if it decides; you owe 0.25 EUR of it"));
+    assert!(told(&market, "0.50 EUR if either side has it decide; you owe 0.25 EUR of it"));
     assert_eq!((ended(&market, "otto").as_str(), books(&market).payments), ("completed", 1));
 }
 
@@ -367,4 +372,130 @@ fn two_who_know_different_fees_are_told_to_look_at_the_third_partys_entry() {
 
     assert_eq!(bought.code, 1, "{}", bought.err);
     assert!(told(&market, "the two sides know different fees of the third party"));
+}
+
+/// The merchant vanishes once it has promised, the third party with it, and both stay away until every
+/// date of the exchange has passed.
+fn abandoned(modes: &str) -> (Market, TempDir) {
+    let (mut market, folder) = mail_order(modes);
+    market.restart(Part::Merchant, &[("SEMPER_CRASH", "exchange.after:2")]).unwrap();
+    market.third.kill();
+    let mut buying = market.start_buying().unwrap();
+    assert!(market.part(Part::Merchant).wait(Duration::from_secs(60)).is_some());
+    std::thread::sleep(Duration::from_secs(2));
+    buying.kill();
+    later(&mut market);
+    (market, folder)
+}
+
+#[test]
+fn whoever_has_paid_for_good_and_reaches_nobody_in_time_hears_that_it_is_owed_to_her() {
+    let (market, _folder) = abandoned("[\"fenced\"]");
+
+    resume_later(&market, TWELVE_DAYS);
+
+    let (state, note) = newest(&market, "anna");
+    assert!(balance(&market, "Otto Versand") > 0, "{note}");
+    assert_eq!(state, "failed", "{note}");
+    assert!(note.contains("you have paid") && note.contains("Otto Versand owes you"), "{note}");
+    assert!(!told(&market, "Nothing was paid"));
+    wait_until("the merchant's deal goes on", &market, || newest(&market, "otto").0 != "running");
+    let (state, note) = newest(&market, "otto");
+    assert_eq!(state, "failed", "{note}");
+    assert!(note.contains("Anna Berg has paid you") && note.contains("you owe"), "{note}");
+    let found = finding(&market, "anna");
+    assert_eq!(found.code, 1, "{}", found.out);
+    assert!(found.out.contains("the other side has what it was promised; the responder has not"));
+}
+
+#[test]
+fn a_payment_that_was_never_taken_back_is_shown_to_be_made_when_its_date_has_passed() {
+    let (market, _folder) = abandoned("[\"reversible\"]");
+
+    resume_later(&market, TWELVE_DAYS);
+
+    let (state, note) = newest(&market, "anna");
+    assert_eq!(state, "failed", "{note}");
+    assert!(note.contains("you have paid") && note.contains("Otto Versand owes you"), "{note}");
+    assert!(told(&market, "Otherwise it stays paid"));
+    wait_until("the merchant's deal goes on", &market, || newest(&market, "otto").0 != "running");
+    let (state, note) = newest(&market, "otto");
+    assert_eq!(state, "failed", "{note}");
+    assert!(note.contains("Anna Berg has paid you") && note.contains("you owe"), "{note}");
+    let found = finding(&market, "anna");
+    assert_eq!(found.code, 1, "{}", found.out);
+    assert!(found.out.contains("the other side has what it was promised; the responder has not"));
+}
+
+#[test]
+fn a_standing_consent_covers_price_and_fee_together() {
+    let (mut market, _folder) = with_fee("[\"halves\"]", "[\"halves\"]");
+    for home in ["anna", "otto"] {
+        trusting(&market, home, "0.50 EUR", "90000.00 EUR");
+    }
+    market.restart_merchant().unwrap();
+    let before = books(&market);
+
+    let bought = buy(&market);
+
+    assert_eq!(bought.code, 1, "{}", bought.err);
+    assert!(told(&market, "you owe 45000.00 EUR of it"));
+    assert_eq!(books(&market).payments, before.payments);
+}
+
+#[test]
+fn a_third_party_serves_the_banks_that_it_has_announced_or_does_not_start() {
+    let (market, _folder) = market(&small());
+    let file = market.folder.join("third.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    let bare = text.split("[[third-party.bank]]").next().unwrap();
+    fs::write(&file, bare).unwrap();
+
+    let checked = market.semper(&["serve", "third.toml", "--check"]).unwrap();
+
+    assert_eq!(checked.code, 2, "{}{}", checked.out, checked.err);
+    assert!(checked.err.contains("it asks the bank “Test Bank”"), "{}", checked.err);
+}
+
+#[test]
+fn a_third_party_with_another_key_says_its_banks_and_its_fee_again() {
+    let (market, _folder) = market(&small());
+    let renew = |more: &[&str]| {
+        let renew = ["third-party-renew", "--home", "third", "--address", "https://localhost:1"];
+        let renewed = market.semper(&[&renew[..], more].concat()).unwrap();
+        assert_eq!(renewed.code, 0, "{}", renewed.err);
+        fs::write(market.folder.join("entry.toml"), &renewed.out).unwrap();
+        let add = ["trust", "add", "--home", "anna", "third-party", "--file", "entry.toml"];
+        let added = market.semper(&add).unwrap();
+        assert_eq!(added.code, 0, "{}", added.err);
+        added.out + &added.err
+    };
+
+    let followed = renew(&["--fee", "0.75 EUR"]);
+    assert!(followed.contains("it takes 0.75 EUR if it decides, and asks Test Bank"), "{followed}");
+    assert!(followed.contains("where it was: it takes nothing"), "{followed}");
+    let again = renew(&[]);
+    assert!(again.contains("it takes 0.75 EUR if it decides, and asks Test Bank"), "{again}");
+    let free = renew(&["--fee", "none"]);
+    assert!(free.contains("it takes nothing, and asks Test Bank"), "{free}");
+    let listed = market.semper(&["trust", "list", "--home", "anna"]).unwrap();
+    assert!(listed.out.contains("it takes nothing, and asks Test Bank"), "{}", listed.out);
+}
+
+#[test]
+fn a_third_party_that_is_added_is_liked_least() {
+    let (market, _folder) = market(&small());
+    let init = ["third-party-init", "--home", "nine", "--origin", "nine.example"];
+    let made = market.semper(&[&init[..], &["--address", "https://localhost:1"]].concat()).unwrap();
+    assert_eq!(made.code, 0, "{}", made.err);
+    fs::write(market.folder.join("nine.toml"), &made.out).unwrap();
+
+    let add = ["trust", "add", "--home", "anna", "third-party", "--file", "nine.toml"];
+    let added = market.semper(&add).unwrap();
+
+    assert_eq!(added.code, 0, "{}", added.err);
+    let listed = market.semper(&["trust", "list", "--home", "anna"]).unwrap();
+    let place = |name: &str| listed.out.find(name).unwrap();
+    assert!(place("third.example") < place("nine.example"), "{}", listed.out);
+    bought(&market);
 }

@@ -4,7 +4,7 @@ use semper_archive::ExchangeRow;
 use semper_base::{DealId, ExchangeId, Timestamp, cbor};
 use semper_exchange::crypto::Signed;
 use semper_exchange::crypto::{Holder, HolderError};
-use semper_exchange::judge::Evidence;
+use semper_exchange::judge::{Evidence, judge};
 use semper_exchange::message::Accept;
 use semper_exchange::obtained::{Obtained, Stated, obtained};
 use semper_exchange::originator::State as Originating;
@@ -101,20 +101,41 @@ impl Stored {
         self.machine.agreement().id()
     }
 
+    /// Whether it has ended, and all is known of it. Of one that has lapsed the bank says where its
+    /// money is.
+    pub(crate) fn is_settled(&self) -> bool {
+        match self.machine.end() {
+            None => false,
+            Some(End::Lapsed) => self.machine.is_closed(),
+            Some(_) => true,
+        }
+    }
+
     /// Everything signed: what a judge takes.
     pub(crate) fn evidence(&self) -> Vec<u8> {
-        let evidence: Evidence<Standard> = match &self.machine {
+        cbor::encode(&self.signed())
+    }
+
+    fn signed(&self) -> Evidence<Standard> {
+        match &self.machine {
             Driven::Originator(it) => it.evidence(),
             Driven::Responder(it) => it.evidence(),
-        };
-        cbor::encode(&evidence)
+        }
+    }
+
+    /// The side whose money has gone in an exchange that has come to nothing, by what any judge finds.
+    pub(crate) fn unrequited(&self, at: Timestamp) -> Option<Role> {
+        judge(&self.signed(), at).unrequited(self.machine.agreement())
     }
 }
 
 /// What an exchange that has ended has come to.
-pub(crate) fn outcome(stored: &Stored, parts: &[Part], end: End) -> Outcome {
+pub(crate) fn outcome(stored: &Stored, parts: &[Part], end: End, at: Timestamp) -> Outcome {
     match end {
         End::Done | End::Completed => {}
+        End::Aborted | End::Expired | End::Lapsed if stored.unrequited(at).is_some() => {
+            return Outcome::OneSided(end);
+        }
         // Nothing has come, and locked money has gone back.
         End::Aborted | End::Expired | End::Lapsed => return Outcome::Undone(end),
         End::Disputed | End::Wronged | End::ThirdPartyFault => return Outcome::Broken(end),

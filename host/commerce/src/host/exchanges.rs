@@ -256,8 +256,8 @@ impl Host {
             let row = self.archive().exchange(id)?;
             let row = row.ok_or_else(|| Stop::broken(format!("{id} is not in the archive")))?;
             let stored = Stored::read(&row)?;
-            if let Some(end) = stored.machine.end() {
-                let outcome = outcome(&stored, theirs, end);
+            if let Some(end) = stored.machine.end().filter(|_| stored.is_settled()) {
+                let outcome = outcome(&stored, theirs, end, self.now());
                 let writes = received(deal, &outcome, self.now());
                 return Ok((outcome, writes));
             }

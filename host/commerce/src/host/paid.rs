@@ -17,11 +17,17 @@ impl Host {
             let (agreement, role) = (stored.machine.agreement(), stored.machine.role());
             let money = |of| agreement.money(of).map(|it| it.1.amount.to_string());
             match stored.machine.end() {
+                Some(End::Aborted | End::Expired | End::Lapsed | End::ThirdPartyFault) => {
+                    match stored.unrequited(self.now()) {
+                        Some(whose) if whose == role => gave.extend(money(role)),
+                        Some(whose) => got.extend(money(whose)),
+                        None => {}
+                    }
+                }
                 Some(End::Done | End::Completed | End::Disputed | End::Wronged) => {
                     gave.extend(money(role));
                     got.extend(money(role.other()));
                 }
-                Some(End::Aborted | End::Expired | End::Lapsed | End::ThirdPartyFault) => {}
                 None => open |= money(role).or_else(|| money(role.other())).is_some(),
             }
         }

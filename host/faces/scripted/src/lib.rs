@@ -136,17 +136,18 @@ impl Scripted {
 
     /// The answer, and how long it takes.
     fn decide(&self, frame: &Frame) -> (Answer, Duration) {
-        let (topic, amount) = match &frame.screen {
+        let (topic, amount, also) = match &frame.screen {
             Screen::Idle => return (Answer::Seen, Duration::ZERO),
-            Screen::Consent(consent) => (consent.topic.as_str(), consent.amount),
-            Screen::Question(question) => (question.topic(), None),
+            Screen::Consent(it) => (it.topic.as_str(), it.amount, it.also),
+            Screen::Question(question) => (question.topic(), None, None),
         };
         let mut rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
         for (rule, used) in rules.iter_mut() {
             let fits = (rule.topic == "*" || rule.topic == topic)
                 && rule.peer.as_deref().is_none_or(|peer| frame.peer == peer)
                 && rule.times.is_none_or(|times| *used < times)
-                && within(rule.limit, amount);
+                && within(rule.limit, amount)
+                && within(rule.limit, also);
             if !fits {
                 continue;
             }

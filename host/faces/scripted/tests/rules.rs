@@ -25,6 +25,7 @@ fn frame(amount: &str) -> Frame {
             rows: vec![],
             means: Text::default(),
             amount: Some(amount.parse().unwrap()),
+            also: None,
             digest: Digest::ZERO,
         }),
     }

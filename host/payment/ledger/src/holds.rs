@@ -67,9 +67,7 @@ impl Ledger {
         if let Some(amount) = movement.map(amount_of) {
             in_currency(&transaction, &order.credit.clone().into(), amount.currency())?;
         }
-        transaction.execute(
-            "INSERT INTO holds (name, debit, credit, record, state) VALUES (?1, ?2, ?3, ?4, '')",
-            params![
+        transaction.prepare_cached("INSERT INTO holds (name, debit, credit, record, state) VALUES (?1, ?2, ?3, ?4, '')")?.execute(params![
                 order.name.as_bytes(),
                 order.debit.as_str(),
                 order.credit.as_str(),
@@ -121,10 +119,9 @@ impl Ledger {
         });
         after.hold = hold;
         if before.is_none() {
-            transaction.execute(
-                "INSERT INTO holds (name, record, state) VALUES (?1, x'', '')",
-                params![name.as_bytes()],
-            )?;
+            transaction
+                .prepare_cached("INSERT INTO holds (name, record, state) VALUES (?1, x'', '')")?
+                .execute(params![name.as_bytes()])?;
         }
         if let Some(movement) = movement {
             if matches!(movement, Moves::ToPayee(_)) {
@@ -159,7 +156,7 @@ impl Ledger {
     /// When the books cannot be read.
     pub fn fences(&self) -> Result<u64> {
         let sql = "SELECT count(*) FROM holds WHERE record = x''";
-        let count: i64 = self.lock()?.query_row(sql, [], |row| row.get(0))?;
+        let count: i64 = self.lock()?.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
         Ok(count.cast_unsigned())
     }
 
@@ -258,10 +255,11 @@ fn store(transaction: &Transaction<'_>, name: Digest, row: &HoldRow) -> Result<(
     };
     let state = serde_json::to_string(&row.hold)
         .map_err(|error| LedgerError::Audit(format!("hold {name}: {error}")))?;
-    transaction.execute(
-        "UPDATE holds SET state = ?2, held = ?3, opened = ?4, until = ?5 WHERE name = ?1",
-        params![name.as_bytes(), state, held, row.opened, until],
-    )?;
+    transaction
+        .prepare_cached(
+            "UPDATE holds SET state = ?2, held = ?3, opened = ?4, until = ?5 WHERE name = ?1",
+        )?
+        .execute(params![name.as_bytes(), state, held, row.opened, until])?;
     Ok(())
 }
 
@@ -272,7 +270,7 @@ fn row(connection: &Connection, name: Digest) -> Result<Option<HoldRow>> {
         let accounts: [Option<String>; 2] = [row.get(3)?, row.get(4)?];
         Ok((state, (row.get(0)?, row.get(2)?), accounts))
     };
-    let found = connection.query_row(sql, [name.as_bytes()], read).optional()?;
+    let found = connection.prepare_cached(sql)?.query_row([name.as_bytes()], read).optional()?;
     let Some((state, (record, opened), [debit, credit])) = found else { return Ok(None) };
     let wrong = |error: &dyn std::fmt::Display| LedgerError::Audit(format!("hold {name}: {error}"));
     let hold = serde_json::from_str(&state).map_err(|error| wrong(&error))?;

@@ -238,20 +238,21 @@ impl Ledger {
                    WHERE key = ?1 AND currency = ?2 AND holder = ?3 ORDER BY account LIMIT 1";
         let key = params![owner.digest().as_bytes(), currency.code(), holder];
         let earlier: Option<String> =
-            connection.query_row(sql, key, |row| row.get(0)).optional()?;
+            connection.prepare_cached(sql)?.query_row(key, |row| row.get(0)).optional()?;
         if let Some(earlier) = earlier {
             let unknown = |_| LedgerError::UnknownAccount(id.clone().into());
             return account(&connection, earlier.parse().map_err(unknown)?);
         }
-        connection.execute(
-            "INSERT INTO accounts (id, owner, holder, currency) VALUES (?1, ?2, ?3, ?4)
+        connection
+            .prepare_cached(
+                "INSERT INTO accounts (id, owner, holder, currency) VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT (id) DO NOTHING",
-            params![id.as_str(), owner.digest().as_bytes(), holder, currency.code()],
-        )?;
+            )?
+            .execute(params![id.as_str(), owner.digest().as_bytes(), holder, currency.code()])?;
         let sql = "SELECT owner IS ?2 FROM accounts WHERE id = ?1";
         let own = params![id.as_str(), owner.digest().as_bytes()];
         // The bank has given it to another key.
-        match connection.query_row(sql, own, |row| row.get(0))? {
+        match connection.prepare_cached(sql)?.query_row(own, |row| row.get(0))? {
             true => account(&connection, id),
             false => Err(LedgerError::UnknownAccount(id.into())),
         }
@@ -278,7 +279,7 @@ impl Ledger {
                    FROM accounts WHERE id = ?1";
         let asked = params![id.as_str(), key.digest().as_bytes(), holder];
         let owner: Option<bool> =
-            self.lock()?.query_row(sql, asked, |row| row.get(0)).optional()?;
+            self.lock()?.prepare_cached(sql)?.query_row(asked, |row| row.get(0)).optional()?;
         owner.ok_or_else(|| LedgerError::UnknownAccount(id.clone().into()))
     }
 
@@ -292,10 +293,14 @@ impl Ledger {
         let sql = "INSERT INTO owners SELECT ?1, ?2
                    WHERE (SELECT count(*) FROM owners WHERE account = ?1) < ?3
                    ON CONFLICT DO NOTHING";
-        connection.execute(sql, params![id.as_str(), to.digest().as_bytes(), MOST_KEYS])?;
+        connection.prepare_cached(sql)?.execute(params![
+            id.as_str(),
+            to.digest().as_bytes(),
+            MOST_KEYS
+        ])?;
         let sql = "SELECT EXISTS (SELECT 1 FROM owners WHERE account = ?1 AND key = ?2)";
         let row = params![id.as_str(), to.digest().as_bytes()];
-        match connection.query_row(sql, row, |row| row.get(0))? {
+        match connection.prepare_cached(sql)?.query_row(row, |row| row.get(0))? {
             true => Ok(()),
             false => Err(LedgerError::Keys(id.clone())),
         }
@@ -309,10 +314,14 @@ impl Ledger {
         let mut connection = self.lock()?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         account(&transaction, id.clone())?;
-        transaction.execute("DELETE FROM owners WHERE account = ?1", [id.as_str()])?;
+        transaction
+            .prepare_cached("DELETE FROM owners WHERE account = ?1")?
+            .execute([id.as_str()])?;
         let owned = params![id.as_str(), by.digest().as_bytes()];
-        transaction.execute("INSERT INTO owners VALUES (?1, ?2)", owned)?;
-        transaction.execute("UPDATE accounts SET owner = ?2 WHERE id = ?1", owned)?;
+        transaction.prepare_cached("INSERT INTO owners VALUES (?1, ?2)")?.execute(owned)?;
+        transaction
+            .prepare_cached("UPDATE accounts SET owner = ?2 WHERE id = ?1")?
+            .execute(owned)?;
         Ok(transaction.commit()?)
     }
 
@@ -321,10 +330,11 @@ impl Ledger {
     pub fn is_first(&self, nonce: Digest, made: Timestamp, since: Timestamp) -> Result<bool> {
         let connection = self.lock()?;
         let since = since.millis().cast_signed();
-        connection.execute("DELETE FROM asked WHERE made < ?1", [since])?;
+        connection.prepare_cached("DELETE FROM asked WHERE made < ?1")?.execute([since])?;
         let sql = "INSERT INTO asked VALUES (?1, ?2) ON CONFLICT DO NOTHING";
-        let new =
-            connection.execute(sql, params![nonce.as_bytes(), made.millis().cast_signed()])?;
+        let new = connection
+            .prepare_cached(sql)?
+            .execute(params![nonce.as_bytes(), made.millis().cast_signed()])?;
         Ok(new == 1)
     }
 
@@ -365,7 +375,7 @@ impl Ledger {
                    WHERE reference = ?1 AND request = ?2";
         let connection = self.lock()?;
         let asked = params![reference.as_bytes(), request.as_bytes()];
-        Ok(connection.query_row(sql, asked, |row| row.get(0)).optional()?)
+        Ok(connection.prepare_cached(sql)?.query_row(asked, |row| row.get(0)).optional()?)
     }
 
     fn book_named(
@@ -384,7 +394,8 @@ impl Ledger {
         let number = insert(&transaction, movement, now)?;
         let bytes = answer(number);
         transaction
-            .execute("INSERT INTO answers VALUES (?1, ?2)", params![number.cast_signed(), bytes])?;
+            .prepare_cached("INSERT INTO answers VALUES (?1, ?2)")?
+            .execute(params![number.cast_signed(), bytes])?;
         fault::point("bank.before");
         transaction.commit()?;
         fault::point("bank.after");
@@ -434,7 +445,8 @@ fn account(connection: &Connection, id: AccountId) -> Result<Account> {
 fn balance(connection: &Connection, name: &AccountName) -> Result<(String, Amount)> {
     let sql = "SELECT holder, currency, balance FROM accounts WHERE id = ?1";
     let row: Option<(String, String, i64)> = connection
-        .query_row(sql, [name.to_string()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .prepare_cached(sql)?
+        .query_row([name.to_string()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .optional()?;
     let (holder, code, minor) = row.ok_or_else(|| LedgerError::UnknownAccount(name.clone()))?;
     let currency: Currency =
@@ -444,11 +456,12 @@ fn balance(connection: &Connection, name: &AccountName) -> Result<(String, Amoun
 
 /// Makes one of the bank's own accounts, if it is not there.
 fn keep_own(connection: &Connection, own: Own) -> Result<()> {
-    connection.execute(
-        "INSERT INTO accounts (id, owner, holder, currency) VALUES (?1, NULL, ?2, ?3)
+    connection
+        .prepare_cached(
+            "INSERT INTO accounts (id, owner, holder, currency) VALUES (?1, NULL, ?2, ?3)
          ON CONFLICT (id) DO NOTHING",
-        params![own.to_string(), own.holder(), own.currency().code()],
-    )?;
+        )?
+        .execute(params![own.to_string(), own.holder(), own.currency().code()])?;
     Ok(())
 }
 
@@ -457,12 +470,13 @@ fn booked(
     movement: &Movement<AccountName>,
 ) -> Result<Option<(u64, Vec<u8>)>> {
     let row: Option<(i64, [u8; 32], Vec<u8>)> = transaction
-        .query_row(
+        .prepare_cached(
             "SELECT number, request, bytes FROM entries JOIN answers ON entry = number
              WHERE reference = ?1",
-            [movement.reference.as_bytes()],
-            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
-        )
+        )?
+        .query_row([movement.reference.as_bytes()], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
         .optional()?;
     match row {
         Some((_, request, _)) if request != *movement.request.as_bytes() => {
@@ -479,10 +493,12 @@ fn insert(
     movement: &Movement<AccountName>,
     now: Timestamp,
 ) -> Result<u64> {
-    transaction.execute(
-        "INSERT INTO entries (reference, request, debit, credit, minor, text, booked)
+    transaction
+        .prepare_cached(
+            "INSERT INTO entries (reference, request, debit, credit, minor, text, booked)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        params![
+        )?
+        .execute(params![
             movement.reference.as_bytes(),
             movement.request.as_bytes(),
             movement.debit.to_string(),
@@ -490,8 +506,7 @@ fn insert(
             movement.amount.minor(),
             movement.text,
             now.millis() as i64,
-        ],
-    )?;
+        ])?;
     Ok(transaction.last_insert_rowid().cast_unsigned())
 }
 

@@ -224,9 +224,11 @@ impl Writer {
             let number = i64::try_from(self.tree.size()).unwrap_or(i64::MAX);
             let sql = "INSERT INTO entries (digest, number) VALUES (?1, ?2) \
                        ON CONFLICT (digest) DO NOTHING";
-            if transaction.execute(sql, params![digest.as_bytes(), number])? == 0 {
+            if transaction.prepare_cached(sql)?.execute(params![digest.as_bytes(), number])? == 0 {
                 let sql = "SELECT number FROM entries WHERE digest = ?1";
-                let known: i64 = transaction.query_row(sql, [digest.as_bytes()], |it| it.get(0))?;
+                let known: i64 = transaction
+                    .prepare_cached(sql)?
+                    .query_row([digest.as_bytes()], |it| it.get(0))?;
                 numbers.push(known.cast_unsigned());
                 continue;
             }

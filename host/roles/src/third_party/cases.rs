@@ -329,11 +329,12 @@ impl Cases for FileCases {
     fn logged(&self, numbers: &[i64], head: Head) -> Result<()> {
         let mut reader = self.reader()?;
         let transaction = reader.transaction()?;
-        transaction.execute(
-            "INSERT INTO published (one, size, root) VALUES (1, ?1, ?2)
+        transaction
+            .prepare_cached(
+                "INSERT INTO published (one, size, root) VALUES (1, ?1, ?2)
              ON CONFLICT (one) DO UPDATE SET size = excluded.size, root = excluded.root",
-            params![head.size.cast_signed(), head.root.as_bytes()],
-        )?;
+            )?
+            .execute(params![head.size.cast_signed(), head.root.as_bytes()])?;
         for number in numbers {
             let mut statement =
                 transaction.prepare_cached("DELETE FROM to_log WHERE number = ?1")?;

@@ -102,6 +102,21 @@ pub enum ThirdPartyError {
         /// What is wrong.
         detail: String,
     },
+    /// What it has announced about itself.
+    #[error("announced.toml, what it has announced about itself, cannot be read: {0}")]
+    #[mend(input, "restore it from a backup, or print the entry again: semper third-party-renew")]
+    Announced(String),
+    /// A bank that it has announced, and does not ask.
+    #[error(
+        "its entry for trust files says that it asks the bank “{0}”, and no [[third-party.bank]] names \
+         the certificate of that bank"
+    )]
+    #[mend(
+        input,
+        "add the section: whoever pays for good relies on it; or take the bank out of the entry by \
+         semper third-party-renew, with --bank for the others"
+    )]
+    Unserved(String),
     /// The store.
     #[error(transparent)]
     #[mend("check [third-party] store, or the disk and its permissions")]

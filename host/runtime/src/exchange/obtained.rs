@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use crate::handles::Deal;
+use crate::stop::Cause;
 
 /// Bytes of a stored exchange, at most.
 pub const MAX_STORED: usize = 4 * 1024 * 1024;
@@ -23,6 +24,8 @@ pub enum Outcome {
     Undone(End),
     /// Somebody is at fault.
     Broken(End),
+    /// Nobody is shown to be at fault; money has gone, and nothing has come for it.
+    OneSided(End),
 }
 
 impl Outcome {
@@ -45,6 +48,7 @@ impl Outcome {
                 format!("exchanged; got {}", all.join(" and "))
             }
             Self::Undone(end) | Self::Broken(end) => end.to_string(),
+            Self::OneSided(end) => Cause::OneSided(*end).to_string(),
         }
     }
 }

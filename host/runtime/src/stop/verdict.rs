@@ -123,10 +123,22 @@ pub enum Cause {
     #[error("a fair exchange has ended badly: {0}")]
     #[mend(from)]
     Exchange(End),
+    /// A fair exchange has come to nothing after money was paid in it.
+    #[error("money was paid in a fair exchange, and nothing has come for it: {}", came(*.0))]
+    #[mend("whoever has paid gives the evidence to the arbiter: semper archive save, semper judge")]
+    OneSided(End),
     /// The time that both sides agreed on is over.
     #[error("the deal's time was over at {0}")]
     #[mend("{KEPT}")]
     Expired(Timestamp),
+}
+
+/// How an exchange has ended that has not been fair.
+fn came(end: End) -> String {
+    match end {
+        End::Aborted => "the third party has aborted it".to_owned(),
+        other => other.to_string(),
+    }
 }
 
 fn granted(most: Option<Amount>) -> String {
@@ -189,6 +201,7 @@ impl Cause {
             | Self::Unpayable(_)
             | Self::Cancelled(_)
             | Self::Exchange(_)
+            | Self::OneSided(_)
             | Self::Expired(_) => Fault::Nobody,
         }
     }
@@ -207,7 +220,7 @@ impl Cause {
             Self::Component(_) => "component",
             Self::Refused(_) => "refused",
             Self::Cancelled(_) => "cancelled",
-            Self::Exchange(_) => "exchange",
+            Self::Exchange(_) | Self::OneSided(_) => "exchange",
             Self::Expired(_) | Self::TooLate(_) => "expired",
             Self::Unpayable(_) => "payment",
         };

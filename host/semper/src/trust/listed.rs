@@ -9,6 +9,8 @@ use semper_trust::revocation::Knowledge;
 use semper_trust::trustfile::Evaluator;
 use serde_json::{Value, json};
 
+use super::third_party;
+
 /// For machines.
 pub fn as_json(trust: &TrustFile, knowledge: &Knowledge, policies: &[String]) -> Value {
     let authorities =
@@ -23,7 +25,7 @@ pub fn as_json(trust: &TrustFile, knowledge: &Knowledge, policies: &[String]) ->
             "overdue": it.next_update() < Timestamp::now(),
         })
     });
-    let third_parties = trust.third_parties.iter().map(super::third_party::json);
+    let third_parties = trust.third_parties.iter().map(third_party::json);
     json!({
         "authorities": authorities.collect::<Vec<_>>(),
         "crls": trust.crls,
@@ -82,6 +84,7 @@ pub fn account(trust: &TrustFile, knowledge: &Knowledge, policies: &[String]) ->
     for it in &trust.third_parties {
         let (origin, key) = (&it.named.origin, it.named.sign.id());
         line(format!("third party {origin} at {}, {key}", it.address));
+        line(format!("            {}", third_party::terms_of(Some(it)).unwrap_or_default()));
     }
     let rules = counted(trust.policies.len(), "rule", "rules");
     line(format!("policies    {} ({rules})", policies.join(", ")));

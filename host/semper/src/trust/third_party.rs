@@ -24,6 +24,19 @@ pub(super) fn json(it: &BelievedThirdParty) -> Value {
     })
 }
 
+/// What it takes, and which banks it asks: who puts its entry into a trust file agrees to it.
+pub(super) fn terms_of(it: Option<&BelievedThirdParty>) -> Option<String> {
+    let it = it?;
+    let fee = match it.fee {
+        Some(fee) => format!("it takes {fee} if it decides"),
+        None => "it takes nothing".to_owned(),
+    };
+    Some(match it.banks.as_slice() {
+        [] => fee,
+        banks => format!("{fee}, and asks {}", banks.join(", ")),
+    })
+}
+
 /// Puts the file's third party into a home's trust file. One of that name that is there already is
 /// replaced only if the key that is believed stands in the chain by which the new one came about: it
 /// has signed it, then.
@@ -35,7 +48,7 @@ pub(super) fn add(home: &Path, file: &Path) -> Result<(String, String), Report> 
         let what = format!("{} names several third parties", file.display());
         return Err(Report::input(what, "give them in a file each"));
     }
-    let mut followed = false;
+    let (mut followed, mut terms) = (false, (None, None));
     edit(home, |home, document| {
         let before = home.read(party::TRUST)?;
         let before =
@@ -68,21 +81,34 @@ pub(super) fn add(home: &Path, file: &Path) -> Result<(String, String), Report> 
         let place = all.iter().position(origin);
         match place.and_then(|it| all.get_mut(it)) {
             Some(there) => {
-                for name in ["address", "sign", "seal", "succession"] {
+                for name in ["address", "sign", "seal", "succession", "banks", "fee"] {
                     match entry.get(name) {
                         Some(item) => there.insert(name, item.clone()),
                         None => there.remove(name),
                     };
                 }
             }
-            None => all.push(entry.clone()),
+            None => {
+                // Liked least: behind those that are there, wherever the file had it.
+                let mut entry = entry.clone();
+                entry.set_position(None);
+                all.push(entry);
+            }
         }
+        terms = (terms_of(believed), terms_of(Some(&new[0])));
         Ok(())
     })?;
     let key = newest.sign.id();
     let words = match followed {
         true => format!("{} is followed to {key}", newest.origin),
         false => format!("{} is believed, by {key}", newest.origin),
+    };
+    let words = match terms {
+        (Some(before), Some(now)) if before != now => {
+            format!("{words}; {now}, where it was: {before}")
+        }
+        (_, Some(now)) => format!("{words}; {now}"),
+        (_, None) => words,
     };
     Ok((newest.origin.clone(), words))
 }

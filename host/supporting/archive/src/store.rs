@@ -314,6 +314,12 @@ fn try_group(
 ) -> Result<Vec<Result<(), ArchiveError>>, ArchiveError> {
     let failed = |error: rusqlite::Error| translate(path, &error);
     let mut transaction = connection.transaction().map_err(failed)?;
+    if let [job] = group {
+        // Alone it needs no savepoint: what fails is undone with the transaction.
+        write::apply(&transaction, &job.writes, path)?;
+        transaction.commit().map_err(failed)?;
+        return Ok(vec![Ok(())]);
+    }
     let mut results = Vec::with_capacity(group.len());
     for job in group {
         let savepoint = transaction.savepoint().map_err(failed)?;

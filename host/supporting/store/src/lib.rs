@@ -27,6 +27,7 @@ use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Result, ffi};
 
 /// How long somebody waits for another process that writes.
@@ -37,6 +38,8 @@ const DURABLE: &str = "
     PRAGMA synchronous = FULL;
     PRAGMA foreign_keys = ON;
 ";
+/// Statements that a connection keeps: more than any of our stores has.
+const STATEMENTS: usize = 128;
 /// What SQLite keeps beside a file: its log, the log's index, and the journal of older files.
 const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
 
@@ -50,7 +53,7 @@ pub fn open(path: &Path, schema: &str) -> Result<Connection> {
         rusqlite::Error::SqliteFailure(reason, Some(format!("{}: {error}", path.display())))
     })?;
     let store = Connection::open(path)?;
-    store.busy_timeout(PATIENCE)?;
+    steady(&store)?;
     store.execute_batch(DURABLE)?;
     store.execute_batch(schema)?;
     Ok(store)
@@ -64,6 +67,7 @@ pub fn open(path: &Path, schema: &str) -> Result<Connection> {
 pub fn look(path: &Path, schema: &str) -> Result<Connection> {
     if !path.exists() {
         let store = Connection::open_in_memory()?;
+        steady(&store)?;
         store.execute_batch(schema)?;
         return Ok(store);
     }
@@ -98,10 +102,23 @@ fn reading(path: &Path, how: &str) -> Result<Connection> {
         | OpenFlags::SQLITE_OPEN_URI;
     let address = format!("file:{}?mode=ro&{how}", quoted(path));
     let store = Connection::open_with_flags(address, flags)?;
-    store.busy_timeout(PATIENCE)?;
+    steady(&store)?;
     // Read at once: whatever is no store is refused here.
     store.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
     Ok(store)
+}
+
+/// Makes a connection wait for others, and keep what it has prepared: all its statements, and as they
+/// were planned, whatever values they are given. Without that SQLite plans a statement anew as often
+/// as another value could lead to another plan, which costs more than most statements do. For those
+/// who open a store by themselves.
+///
+/// # Errors
+/// When SQLite refuses.
+pub fn steady(store: &Connection) -> Result<()> {
+    store.busy_timeout(PATIENCE)?;
+    store.set_prepared_statement_cache_capacity(STATEMENTS);
+    store.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
 }
 
 /// Looks whether a store that was opened is still there and can be read.

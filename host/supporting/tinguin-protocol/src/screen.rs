@@ -134,6 +134,9 @@ pub struct Consent {
     pub means: Text,
     /// The money at stake.
     pub amount: Option<Amount>,
+    /// More money at stake, in another currency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub also: Option<Amount>,
     /// The digest of the very bytes: for experts.
     pub digest: Digest,
 }
@@ -216,6 +219,7 @@ pub fn agreement(agreement: &Agreement, side: Side, context: &DealContext) -> Co
         rows,
         means: means.into(),
         amount: None,
+        also: None,
         digest: *agreement.id().digest(),
     }
 }
@@ -235,6 +239,7 @@ pub fn statement(
         rows: drawn(content.drawn(refers)),
         means: content.means().into(),
         amount: content.amount(),
+        also: None,
         digest,
     }
 }

@@ -104,7 +104,7 @@ impl Memory {
             rusqlite::Error::SqliteFailure(reason, Some(error.to_string()))
         })?;
         let connection = Connection::open(path)?;
-        connection.busy_timeout(std::time::Duration::from_secs(10))?;
+        semper_store::steady(&connection)?;
         let version = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
         if version > VERSION {
             return Err(MemoryError::Newer(version));

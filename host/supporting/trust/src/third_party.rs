@@ -121,18 +121,20 @@ impl FileExchange {
         }
         if let Some(protocols) = self.protocols {
             let fair = |it: &Protocol| it.fairness() >= rules.fairness;
-            if !protocols.iter().any(fair) {
+            let twice = |it: (usize, &Protocol)| protocols[..it.0].contains(it.1);
+            if !protocols.iter().any(fair) || protocols.iter().enumerate().any(twice) {
                 let what = "[exchange] protocols".into();
-                let why = "names none that is as fair as this file demands: leave it out, or name \
-                           some of gg, ge, ger, rr, hl, inline (and wg, with fairness = \"weak\")";
+                let why = "names none that is as fair as this file demands, or one twice: leave it out, \
+                           or name some of gg, ge, ger, rr, hl, inline (and wg, with fairness = \"weak\")";
                 return Err(TrustFileError::Value { what, why: why.into() });
             }
             rules.protocols = protocols;
         }
         if let Some(fees) = self.fees {
-            if fees.is_empty() || fees.len() > Share::ALL.len() {
+            let twice = |it: (usize, &Share)| fees[..it.0].contains(it.1);
+            if fees.is_empty() || fees.iter().enumerate().any(twice) {
                 let what = "[exchange] fees".into();
-                let why = "names who may owe a third party's fee, most liked first: some of \
+                let why = "names who may owe a third party's fee, most liked first, each once: some of \
                            halves, theirs, ours";
                 return Err(TrustFileError::Value { what, why: why.into() });
             }

@@ -123,7 +123,11 @@ impl Live {
     /// What is to happen now, besides doing again what is under way.
     fn due(&self, now: Timestamp) -> Option<Event<Standard>> {
         let late = self.left().is_some_and(|left| left.is_zero());
-        self.stored.machine.due(late, now)
+        let due = self.stored.machine.due(late, now)?;
+        // A bank that is asked where the money is in the end has the time to say it.
+        let is_asked = self.stored.machine.end().is_some() && !self.underway.is_idle();
+        let waits = matches!(due, Event::LastDate) && is_asked && !self.silent.0;
+        (!waits).then_some(due)
     }
 
     /// When to look next.
@@ -281,11 +285,16 @@ impl Host {
         // A merchant says it to whoever asks; a buyer has to say it by itself, also after a crash.
         let speaks = effects.iter().any(|it| matches!(it, Effect::Send(_)));
         next.unsaid |= ended && speaks && live.deal.side == Side::Buyer;
+        // One that has lapsed is over when its bank has said where its money is, too.
+        let settled = next.is_settled() && !live.stored.is_settled();
         if effects.contains(&Effect::Persist) {
-            self.store_exchange(&live.deal, &next, ended)?;
+            self.store_exchange(&live.deal, &next, settled)?;
             live.progressed();
         }
         live.stored = next;
+        if settled && !ended {
+            self.wake(live.deal.id);
+        }
         live.underway.keep_meant(&live.stored.machine);
         let mut done = Ok(());
         for effect in effects {

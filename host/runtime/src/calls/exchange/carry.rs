@@ -89,6 +89,10 @@ impl Context {
                 let verdict = Verdict::new(Cause::Exchange(end)).shown_by(Proof::Exchange(id));
                 Err(Stop::from(verdict).into())
             }
+            Outcome::OneSided(end) => {
+                let verdict = Verdict::new(Cause::OneSided(end)).shown_by(Proof::Exchange(id));
+                Err(Stop::from(verdict).into())
+            }
         }
     }
 

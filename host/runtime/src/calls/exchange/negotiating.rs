@@ -192,7 +192,10 @@ impl Context {
             let Talk::Counter { counter } = &talk else { return Ok(Ok((proposal, talk))) };
             self.talk("exchange/exchange.counter", &talk, at, || Ok(Vec::new()))?;
             let about = Open { propose: name, waits: Awaited::Again(counter.digest()) };
-            let again = match self.told(&about, proposal.propose.body().wishes.accept_by)? {
+            // As long as both would have it: the other side's date is whatever it likes.
+            let theirs = proposal.propose.body().wishes.accept_by;
+            let until = theirs.min(counter.body().wishes.accept_by);
+            let again = match self.told(&about, until)? {
                 Ok(talk) => self.proposal(talk)?,
                 Err(why) => return Ok(Err(declined(why))),
             };

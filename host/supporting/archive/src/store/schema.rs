@@ -138,7 +138,7 @@ pub(super) fn reader(path: &Path) -> Result<Connection, ArchiveError> {
     let failed = |error: rusqlite::Error| translate(path, &error);
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
-    connection.busy_timeout(std::time::Duration::from_secs(10)).map_err(failed)?;
+    semper_store::steady(&connection).map_err(failed)?;
     Ok(connection)
 }
 
@@ -160,7 +160,7 @@ fn make_private(path: &Path) -> Result<(), ArchiveError> {
 }
 
 fn prepare(connection: &Connection) -> rusqlite::Result<()> {
-    connection.busy_timeout(std::time::Duration::from_secs(10))?;
+    semper_store::steady(connection)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     // A thread of its own copies the log; the writer only when that has fallen far behind.

@@ -44,7 +44,10 @@ pub const fn fairness(class: Fairness) -> &'static str {
 const fn way(protocol: Protocol) -> &'static str {
     match protocol {
         Protocol::Gg => "both promise, then both deliver; on a fault the third party completes it",
-        Protocol::Ge | Protocol::Ger => {
+        Protocol::Ge => {
+            "one promises, the other pays for good; the third party completes it, if asked"
+        }
+        Protocol::Ger => {
             "one promises, the other pays; on a fault the third party completes or undoes it"
         }
         Protocol::Rr => "both pay provisionally; on a fault the third party takes both back",
@@ -71,12 +74,20 @@ pub fn consent(it: &Exchanged<'_>) -> Consent {
         let third = &agreement.third_party;
         rows.push(("third party".into(), format!("{} ({})", third.origin, third.sign.id()).into()));
     }
-    rows.extend(agreement.fee.map(|fee| ("third party's fee".into(), owed(&fee, it.us))));
+    let always = agreement.protocol == Protocol::Inline;
+    rows.extend(agreement.fee.map(|fee| ("third party's fee".into(), owed(&fee, it.us, always))));
     rows.push(("to be accepted by".into(), agreement.accept_by.to_string().into()));
     rows.push(("decided by".into(), agreement.close_by.to_string().into()));
     let names = |parts: &[Part]| parts.iter().map(name).collect::<Vec<_>>().join(" and ");
     let (ours, theirs) = (names(it.gives), names(it.gets));
-    let money = it.gives.iter().find_map(mode_of).map_or("", becomes);
+    let mode = it.gives.iter().find_map(mode_of);
+    let money = mode.map(|mode| becomes(mode, agreement)).unwrap_or_default();
+    let safe = match mode {
+        // Paid for good, it does not come back.
+        Some(Mode::Fenced | Mode::Plain) => "",
+        _ => ", or neither happens",
+    };
+    let (amount, also) = at_stake(amount, agreement.fee.map(|fee| fee.of(it.us)));
     let caution = match agreement.fairness {
         Fairness::Strong => "",
         Fairness::Weak => " CAUTION: what you give may be lost; you would have proof of it.",
@@ -85,20 +96,35 @@ pub fn consent(it: &Exchanged<'_>) -> Consent {
         topic: "exchange".into(),
         title: format!("Fair exchange with {peer}: {ours} for {theirs}").into(),
         rows,
-        means: format!("You give {ours} and get {theirs}, or neither happens.{money}{caution}")
-            .into(),
+        means: format!("You give {ours} and get {theirs}{safe}.{money}{caution}").into(),
         amount,
+        also,
         digest: agreement.subject(),
     }
 }
 
-/// What this side owes the third party, if it is asked.
-fn owed(fee: &Fee, us: Role) -> Text {
+/// What this side owes the third party. Either side can ask it to decide.
+fn owed(fee: &Fee, us: Role, always: bool) -> Text {
     let (all, own) = (fee.amount, fee.of(us));
+    let when = if always { "" } else { " if either side has it decide" };
     match (fee.owed_by, own.minor()) {
-        (Debtor::Both, _) => format!("{all} if it decides; you owe {own} of it").into(),
-        (_, 0) => format!("{all} if it decides; the other side owes it").into(),
-        _ => format!("{all} if it decides; you owe it").into(),
+        (Debtor::Both, _) => format!("{all}{when}; you owe {own} of it").into(),
+        (_, 0) => format!("{all}{when}; the other side owes it").into(),
+        _ => format!("{all}{when}; you owe it").into(),
+    }
+}
+
+/// The money that a yes may cost: the price and our part of the fee; the fee by itself where the two
+/// are in different currencies.
+fn at_stake(price: Option<Amount>, fee: Option<Amount>) -> (Option<Amount>, Option<Amount>) {
+    let fee = fee.filter(|it| it.minor() > 0);
+    match (price, fee) {
+        (Some(price), Some(fee)) if price.currency() == fee.currency() => {
+            let both = price.minor().saturating_add(fee.minor());
+            (Some(Amount::new(both, price.currency())), None)
+        }
+        (None, fee) => (fee, None),
+        (price, fee) => (price, fee),
     }
 }
 
@@ -110,20 +136,24 @@ fn mode_of(part: &Part) -> Option<Mode> {
 }
 
 /// What becomes of the payer's money, for the payer.
-const fn becomes(mode: Mode) -> &'static str {
+fn becomes(mode: Mode, agreement: &Agreed<Standard>) -> String {
+    let (decided, back) = (agreement.close_by, agreement.lock_until);
     match mode {
         Mode::Hold | Mode::HashLock => {
             " Your money is locked at your bank at once; it comes back to you if the exchange \
              comes to nothing."
+                .to_owned()
         }
-        Mode::Reversible => {
-            " Your money is paid at once, and your bank can still take it back; it comes back to \
-             you if the exchange comes to nothing."
-        }
-        Mode::Fenced | Mode::Plain => {
-            " Your money is paid for good as soon as the other side has promised; what you get \
-             for it the third party can make good."
-        }
+        Mode::Reversible => format!(
+            " Your money is paid at once. Until {back} your bank can take it back, if the third \
+             party says so; for that your host must run and reach the third party before {decided}. \
+             Otherwise it stays paid."
+        ),
+        Mode::Fenced | Mode::Plain => format!(
+            " Your money is paid for good as soon as the other side has promised. If nothing comes \
+             for it, the third party makes that good; for that your host must run and reach the \
+             third party before {decided}."
+        ),
     }
 }
 

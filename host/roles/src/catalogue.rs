@@ -23,6 +23,9 @@ pub use feed::Trouble;
 pub const FILE: &str = "catalogue.sqlite";
 /// Lines between two reports of progress.
 const STEP: u64 = 500;
+/// Memory that SQLite may use for pages while it imports, and otherwise, in KiB.
+const IMPORT_KIB: i64 = 192 * 1024;
+const USUAL_KIB: i64 = 2_000;
 /// Errors that are listed; of the others, their number is said.
 const LISTED: usize = 100;
 
@@ -122,6 +125,20 @@ impl Catalogue {
     ) -> Result<Imported, CatalogueError> {
         let feed = Feed::open(file, currency).map_err(CatalogueError::Lines)?;
         let mut writer = lock(&self.writer);
+        // Rows come in the order of the file and go to all places of the indexes: with little memory
+        // SQLite writes and reads the same pages again and again.
+        writer.pragma_update(None, "cache_size", -IMPORT_KIB)?;
+        let imported = Self::import_into(&mut writer, &feed, dry, progress);
+        writer.pragma_update(None, "cache_size", -USUAL_KIB)?;
+        imported
+    }
+
+    fn import_into(
+        writer: &mut Connection,
+        feed: &Feed<'_>,
+        dry: bool,
+        progress: impl Fn(u64),
+    ) -> Result<Imported, CatalogueError> {
         let transaction = writer.transaction()?;
         let mut import = Import::begin(&transaction)?;
         let mut failed = Ok(());
@@ -134,7 +151,7 @@ impl Catalogue {
             }
         });
         failed?;
-        let imported = import.end(feed.ignored)?;
+        let imported = import.end(feed.ignored.clone())?;
         if !dry {
             transaction.execute("INSERT INTO words (words) VALUES ('rebuild')", [])?;
             transaction.commit()?;
@@ -286,8 +303,8 @@ fn article(row: &rusqlite::Row<'_>) -> rusqlite::Result<Article> {
 struct Import<'a> {
     transaction: &'a Transaction<'a>,
     insert: Statement<'a>,
-    /// The line of each number of this file.
-    seen: HashMap<String, u64>,
+    /// The line that each article has come from, by its row.
+    seen: HashMap<i64, u64>,
     currency: Option<Currency>,
     wrong: Vec<Trouble>,
     lines: u64,
@@ -299,7 +316,8 @@ impl<'a> Import<'a> {
             "INSERT INTO articles (number, title, category, size, colour, minor, currency, stock, days)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
              ON CONFLICT (number) DO UPDATE SET title = ?2, category = ?3, size = ?4, colour = ?5,
-                 minor = ?6, currency = ?7, stock = ?8, days = ?9",
+                 minor = ?6, currency = ?7, stock = ?8, days = ?9
+             RETURNING id",
         )?;
         let (seen, wrong) = (HashMap::new(), Vec::new());
         Ok(Self { transaction, insert, seen, currency: None, wrong, lines: 0 })
@@ -322,22 +340,25 @@ impl<'a> Import<'a> {
             let (column, value) = ("price".into(), price.to_string());
             self.wrong.push(Trouble { line, column, value, why });
         }
-        if let Some(before) = self.seen.insert(entry.number.clone(), line) {
+        let id: i64 = self.insert.query_row(
+            params![
+                entry.number,
+                entry.title,
+                entry.category,
+                entry.size,
+                entry.colour,
+                price.minor(),
+                price.currency().code(),
+                entry.stock,
+                entry.delivery_days
+            ],
+            |it| it.get(0),
+        )?;
+        if let Some(before) = self.seen.insert(id, line) {
             let why = format!("is the number of line {before}, too");
-            let (column, value) = ("number".into(), entry.number.clone());
+            let (column, value) = ("number".into(), entry.number);
             self.wrong.push(Trouble { line, column, value, why });
         }
-        self.insert.execute(params![
-            entry.number,
-            entry.title,
-            entry.category,
-            entry.size,
-            entry.colour,
-            price.minor(),
-            price.currency().code(),
-            entry.stock,
-            entry.delivery_days
-        ])?;
         Ok(())
     }
 

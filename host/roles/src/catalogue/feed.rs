@@ -142,16 +142,18 @@ impl<'a> Feed<'a> {
     /// The mark that prices of this file have before their decimals, if they say so with one voice.
     fn decimal(&self) -> Option<char> {
         let at = self.columns[Column::Price as usize].as_ref()?.0;
-        let (mut found, mut reader) = (None, self.reader());
-        let mut record = csv::StringRecord::new();
+        let mut reader =
+            csv::ReaderBuilder::new().delimiter(self.delimiter).from_reader(self.text.as_bytes());
+        let (mut found, mut record) = (None, csv::ByteRecord::new());
         loop {
-            match reader.read_record(&mut record) {
+            match reader.read_byte_record(&mut record) {
                 Ok(true) => {}
                 Ok(false) => return found,
                 // What is no line of the file says nothing about prices; it is named later.
                 Err(_) => continue,
             }
-            match (record.get(at).and_then(price::decimal), found) {
+            let price = record.get(at).and_then(|it| std::str::from_utf8(it).ok());
+            match (price.and_then(|it| price::decimal(it.trim())), found) {
                 (Some(mark), None) => found = Some(mark),
                 (Some(mark), Some(before)) if mark != before => return None,
                 _ => {}

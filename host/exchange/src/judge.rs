@@ -76,14 +76,18 @@ fn judge_by<C: Crypto>(
     }
 }
 
-impl Finding {
-    /// The side whose money has gone, and to which nothing has come for it.
-    pub fn unrequited<C: Crypto>(&self, agreement: &Agreed<C>) -> Option<Role> {
-        match self.ruling {
-            Ruling::Owed(role) if agreement.money(role).is_some() => Some(role),
-            _ => None,
-        }
-    }
+/// The side whose money has gone, and to which nothing has come for it, as of this date. A payer's word
+/// that lets money go is not enough: its payment system must say that it went.
+pub fn unrequited<C: Crypto>(evidence: &Evidence<C>, at: Timestamp) -> Option<Role> {
+    let Ruling::Owed(role) = judge(evidence, at).ruling else { return None };
+    let agreement = &evidence.agreement;
+    let (index, money) = agreement.money(role)?;
+    let place = Place { agreement, from: role, index };
+    let released = evidence.facts().any(|fact| {
+        money.is_about(place, fact) && fact.body().hold == Hold::Released(money.amount)
+    });
+    // Of what is paid at once the finding has looked at the facts.
+    (released || agreement.protocol.pays(role)).then_some(role)
 }
 
 struct Judged<'a, C: Crypto> {
@@ -291,12 +295,12 @@ impl<C: Crypto> Judged<'_, C> {
     /// back no more: only a verdict takes it back, in time, and there is none.
     fn provisional(&mut self, delivered: &[Got], paid: &mut [Got]) {
         let agreement = &self.evidence.agreement;
-        let (mut undone, mut too_late) = (false, self.at >= agreement.lock_until);
+        let (mut undone, too_late) = (false, self.at >= agreement.lock_until);
         for verdict in self.verdicts() {
             match verdict.body().decision {
                 Decision::Abort { .. } | Decision::Fault { .. } => undone = true,
-                Decision::Expired { .. } => too_late = true,
-                Decision::Complete { .. } => {}
+                // A bank gives the money back for it, or has let it go by then: its word decides.
+                Decision::Expired { .. } | Decision::Complete { .. } => {}
             }
         }
         let all = delivered.iter().all(|it| *it != Got::Unproven);

@@ -119,17 +119,33 @@ impl<C: Crypto, S: Standing> Machine<C, S> {
         let owed = self.kept.owed.take().is_some();
         match self.end() {
             // What could be taken back is where it is for good, by now: its bank says where.
-            None if self.is_out() => self.claim(S::US, Claim::Look, S::over(End::Lapsed)),
-            None => self.ended(End::Lapsed),
+            None => match self.payer_in_doubt() {
+                Some(payer) => self.claim(payer, Claim::Look, S::over(End::Lapsed)),
+                None => self.ended(End::Lapsed),
+            },
             Some(_) if owed => Ok((self, vec![Effect::Persist])),
             Some(_) => self.stay(),
         }
     }
 
-    /// Whether we have paid what can be taken back, as far as we know.
-    fn is_out(&self) -> bool {
-        self.kept.facts.iter().any(|fact| {
-            matches!(said(&self.agreement, S::US, fact), Some(Hold::Provisional { .. }))
+    /// Whose money may be here or there, as far as we know: it was paid so that it can be taken back, or
+    /// we have let go what was locked.
+    fn payer_in_doubt(&self) -> Option<Role> {
+        let let_go = match S::US {
+            Role::Originator => self.kept.deliver.is_some(),
+            Role::Responder => self.kept.settle.is_some(),
+        };
+        let promised = self.tokens_of_peer().into_iter().filter_map(|it| match it {
+            Token::Fact(fact) => Some(*fact),
+            _ => None,
+        });
+        let facts: Vec<_> = self.kept.facts.iter().cloned().chain(promised).collect();
+        [S::US, S::US.other()].into_iter().find(|payer| {
+            facts.iter().any(|fact| match said(&self.agreement, *payer, fact) {
+                Some(Hold::Provisional { .. }) => true,
+                Some(Hold::Held(_)) => let_go && *payer == S::US,
+                _ => false,
+            })
         })
     }
 
@@ -162,6 +178,11 @@ impl<C: Crypto, S: Standing> Machine<C, S> {
     /// A payment system's word about what is still owed when all is over.
     pub(crate) fn confirmed(mut self, fact: Signed<C, Fact<C>>) -> Stepped<C, S> {
         let about = self.kept.owed.as_ref().and_then(|it| said(&self.agreement, it.payer, &fact));
+        if matches!(about, Some(Hold::Provisional { .. })) && !self.kept.facts.contains(&fact) {
+            // Frozen since, perhaps: that is known, and asked again.
+            self.kept.keep(fact);
+            return Ok((self, vec![Effect::Persist]));
+        }
         if matches!(about, None | Some(Hold::Held(_) | Hold::Provisional { .. })) {
             return self.stay();
         }

@@ -45,6 +45,12 @@ struct Spent {
     addresses: HashMap<IpAddr, Sum>,
 }
 
+impl Spent {
+    fn of(&self, address: IpAddr) -> Sum {
+        self.addresses.get(&address).copied().unwrap_or_default()
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default)]
 struct Sum {
     things: u32,
@@ -88,7 +94,11 @@ impl Budget {
                 *spent = Spent { since: Some(now), ..Spent::default() };
             }
         }
-        if !all.iter().zip(SPANS).all(|(spent, (_, part))| self.has_room(spent, own, part)) {
+        // Whoever has had little in the whole minute.
+        let little = own.is_some_and(|it| all[0].of(it).is_little());
+        let room =
+            |(spent, (_, part)): (&Spent, (Duration, u32))| self.has_room(spent, own, part, little);
+        if !all.iter().zip(SPANS).all(room) {
             drop(all);
             self.refusals.count(Refused::Strangers);
             return false;
@@ -103,14 +113,12 @@ impl Budget {
     }
 
     /// Whether a span that is such a part of a minute has room for one more thing of this address.
-    fn has_room(&self, spent: &Spent, own: Option<IpAddr>, part: u32) -> bool {
+    fn has_room(&self, spent: &Spent, own: Option<IpAddr>, part: u32, little: bool) -> bool {
         let share = |limit: u32| limit.div_ceil(part).max(AT_ONCE.min(limit));
         let most = share(self.limits.strangers_a_minute);
-        let of_own = own.and_then(|it| spent.addresses.get(&it)).copied().unwrap_or_default();
+        let of_own = own.map(|it| spent.of(it)).unwrap_or_default();
         let left = spent.all.has_room(most, BYTES_A_MINUTE)
-            || (own.is_some()
-                && of_own.is_little()
-                && spent.all.has_room(most.saturating_mul(2), 2 * BYTES_A_MINUTE));
+            || (little && spent.all.has_room(most.saturating_mul(2), 2 * BYTES_A_MINUTE));
         left && of_own.has_room(share(self.limits.strangers_per_address), BYTES_A_MINUTE / 2)
     }
 }

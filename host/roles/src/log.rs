@@ -398,6 +398,14 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), LogError> {
     std::fs::rename(&new, path).map_err(io)
 }
 
+/// Makes the name of a file that was written durable, and with it the names of all before it: whoever
+/// has seen a head must find it again, or another tree would be signed for its size.
+fn keep_name(path: &Path) -> Result<(), LogError> {
+    let Some(folder) = path.parent() else { return Ok(()) };
+    let synced = std::fs::File::open(folder).and_then(|it| it.sync_all());
+    synced.map_err(|source| LogError::Io { name: folder.display().to_string(), source })
+}
+
 fn lock(store: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
     store.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -45,7 +45,7 @@ fn a_write_that_fails_once_is_no_reason_to_stop() {
     assert_eq!(log.add(&first).0, 200);
 
     // The next checkpoint cannot be written: numbers have been given out, tiles have been written.
-    let in_the_way = log.server.place.file("log/checkpoint.new");
+    let in_the_way = log.server.place.file("log/public/checkpoint.new");
     std::fs::create_dir(&in_the_way).unwrap();
     for _ in 0..2 {
         let (status, text) = log.add(&second);
@@ -75,7 +75,7 @@ fn a_write_that_fails_once_is_no_reason_to_stop() {
 #[test]
 fn a_log_gets_well_without_anybody_asking_it() {
     let log = Logging::start();
-    let in_the_way = log.server.place.file("log/checkpoint.new");
+    let in_the_way = log.server.place.file("log/public/checkpoint.new");
     std::fs::create_dir(&in_the_way).unwrap();
     assert_eq!(log.add(&log.statement("one")).0, 503);
     std::fs::remove_dir(&in_the_way).unwrap();

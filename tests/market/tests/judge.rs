@@ -17,6 +17,7 @@ fn evidence(market: &Market, home: &str) -> (String, Vec<(String, String)>) {
     let Some(deal) = deals[0]["id"].as_str() else { return (String::new(), Vec::new()) };
     let shown = market.semper(&["archive", "show", "--home", home, deal, "--json"]).unwrap();
     let of = |it: &Value| (it["kind"].as_str().unwrap().to_owned(), it["number"].to_string());
+    assert_eq!(shown.code, 0, "{}", shown.err);
     let all = shown.json()["evidence"].as_array().unwrap().iter().map(of).collect();
     (deal.to_owned(), all)
 }

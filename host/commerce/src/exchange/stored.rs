@@ -4,7 +4,7 @@ use semper_archive::ExchangeRow;
 use semper_base::{DealId, ExchangeId, Timestamp, cbor};
 use semper_exchange::crypto::Signed;
 use semper_exchange::crypto::{Holder, HolderError};
-use semper_exchange::judge::{Evidence, judge};
+use semper_exchange::judge::{Evidence, unrequited};
 use semper_exchange::message::Accept;
 use semper_exchange::obtained::{Obtained, Stated, obtained};
 use semper_exchange::originator::State as Originating;
@@ -101,12 +101,12 @@ impl Stored {
         self.machine.agreement().id()
     }
 
-    /// Whether it has ended, and all is known of it. Of one that has lapsed the bank says where its
-    /// money is.
+    /// Whether it has ended, and all is known of it. Of one that nobody has decided in time the bank says
+    /// where its money is.
     pub(crate) fn is_settled(&self) -> bool {
         match self.machine.end() {
             None => false,
-            Some(End::Lapsed) => self.machine.is_closed(),
+            Some(End::Lapsed | End::Expired) => self.machine.is_closed(),
             Some(_) => true,
         }
     }
@@ -125,7 +125,7 @@ impl Stored {
 
     /// The side whose money has gone in an exchange that has come to nothing, by what any judge finds.
     pub(crate) fn unrequited(&self, at: Timestamp) -> Option<Role> {
-        judge(&self.signed(), at).unrequited(self.machine.agreement())
+        unrequited(&self.signed(), at)
     }
 }
 

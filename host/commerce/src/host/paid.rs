@@ -16,7 +16,7 @@ impl Host {
             let stored = Stored::read(&exchange)?;
             let (agreement, role) = (stored.machine.agreement(), stored.machine.role());
             let money = |of| agreement.money(of).map(|it| it.1.amount.to_string());
-            match stored.machine.end() {
+            match stored.machine.end().filter(|_| stored.is_settled()) {
                 Some(End::Aborted | End::Expired | End::Lapsed | End::ThirdPartyFault) => {
                     match stored.unrequited(self.now()) {
                         Some(whose) if whose == role => gave.extend(money(role)),

@@ -17,7 +17,7 @@ use semper_tlog::tree::{self, Tree, TreeError, WIDTH};
 use semper_tlog::witness::Asked;
 use semper_tlog::{Checkpoint, Note, VerifierKey};
 
-use super::{LogError, NotLogged, Pending, flat, lock, read, write};
+use super::{LogError, NotLogged, Pending, flat, keep_name, lock, read, write};
 use crate::queue::Waiting;
 
 /// Statements of one batch at most.
@@ -260,9 +260,10 @@ impl Writer {
         drop(store);
         // A head that a witness has seen must be there after a crash, published or not. Without a
         // witness nobody sees it before it is published.
-        if !self.witnesses.is_empty() {
+        if !self.witnesses.is_empty() || self.quorum > 0 {
             let note = self.head().sign(&self.key)?;
             write(&self.next, note.to_string().as_bytes())?;
+            keep_name(&self.next)?;
         }
         self.publish_soon()?;
         for name in over {
@@ -320,7 +321,9 @@ impl Writer {
         if growing && got < self.quorum {
             return Err(LogError::Quorum { got, want: self.quorum });
         }
-        write(&self.public.join("checkpoint"), note.to_string().as_bytes())?;
+        let file = self.public.join("checkpoint");
+        write(&file, note.to_string().as_bytes())?;
+        keep_name(&file)?;
         let _ = std::fs::remove_file(&self.next);
         self.published = Some(note);
         Ok(())

@@ -17,7 +17,7 @@ use semper_net::Client;
 use semper_payment::{Module, PaymentError};
 
 use super::desk::{Came, Desk, Letter};
-use super::step::Live;
+use super::step::{LOOKS, Live};
 use crate::errands::FEW;
 use crate::exchange::is_final;
 use crate::host::Host;
@@ -68,6 +68,7 @@ impl Host {
             let text = "the payment module of this deal is not set up any more".to_owned();
             self.progress(live.deal.id, text);
             while live.underway.back(Errand::Bank).is_some() {}
+            live.looks = LOOKS;
             return;
         };
         let claim = match &what {

@@ -26,6 +26,9 @@ pub(super) const SHORTEST: Duration = Duration::from_millis(250);
 /// Longest one.
 pub(super) const LONGEST: Duration = Duration::from_secs(30);
 
+/// How often a bank is asked, after the last date, where the money is that nobody can move any more.
+pub(super) const LOOKS: u32 = 5;
+
 /// An exchange in memory.
 pub(super) struct Live {
     pub deal: Arc<Deal>,
@@ -52,6 +55,8 @@ pub(super) struct Live {
     hush: Duration,
     /// Whether payment system and third party have not answered when they were last asked.
     silent: (bool, bool),
+    /// How often a bank has been asked since it is over.
+    pub looks: u32,
     /// Whether something is being said to the other side now.
     pub conversing: bool,
     /// How often that has been tried one after the other.
@@ -77,6 +82,7 @@ impl Live {
             again: None,
             hush: SHORTEST,
             silent: (false, false),
+            looks: 0,
             conversing: false,
             turns: 0,
         }
@@ -125,8 +131,8 @@ impl Live {
         let late = self.left().is_some_and(|left| left.is_zero());
         let due = self.stored.machine.due(late, now)?;
         // A bank that is asked where the money is in the end has the time to say it.
-        let is_asked = self.stored.machine.end().is_some() && !self.underway.is_idle();
-        let waits = matches!(due, Event::LastDate) && is_asked && !self.silent.0;
+        let is_asked = self.stored.machine.end().is_some() && self.looks < LOOKS;
+        let waits = matches!(due, Event::LastDate) && is_asked;
         (!waits).then_some(due)
     }
 
@@ -175,6 +181,9 @@ impl Host {
             Letter::Back(errand, came) => {
                 let next = live.underway.back(errand);
                 self.says_who_is_silent(live, errand, came.is_none());
+                if errand == Errand::Bank && live.stored.machine.end().is_some() {
+                    live.looks += 1;
+                }
                 let happened = came.map_or(Ok(()), |Came { event, why }| {
                     if let Some(why) = why {
                         self.progress(live.deal.id, why.clone());
@@ -285,7 +294,7 @@ impl Host {
         // A merchant says it to whoever asks; a buyer has to say it by itself, also after a crash.
         let speaks = effects.iter().any(|it| matches!(it, Effect::Send(_)));
         next.unsaid |= ended && speaks && live.deal.side == Side::Buyer;
-        // One that has lapsed is over when its bank has said where its money is, too.
+        // One that nobody has decided in time is over when its bank has said where its money is, too.
         let settled = next.is_settled() && !live.stored.is_settled();
         if effects.contains(&Effect::Persist) {
             self.store_exchange(&live.deal, &next, settled)?;

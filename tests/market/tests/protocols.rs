@@ -499,29 +499,3 @@ fn a_third_party_that_is_added_is_liked_least() {
     assert!(place("third.example") < place("nine.example"), "{}", listed.out);
     bought(&market);
 }
-
-#[test]
-fn a_payment_that_can_be_taken_back_comes_back_when_the_third_party_was_asked_too_late() {
-    const EIGHT_AND_A_HALF_DAYS: u64 = 17 * 12 * 3_600 * 1_000;
-    let (mut market, _folder) = mail_order("[\"reversible\"]");
-    let before = balance(&market, "Anna Berg");
-    market.restart(Part::Merchant, &[("SEMPER_CRASH", "exchange.after:2")]).unwrap();
-    let mut buying = market.start_buying().unwrap();
-    assert!(market.part(Part::Merchant).wait(Duration::from_secs(60)).is_some());
-    buying.kill();
-    let ahead = EIGHT_AND_A_HALF_DAYS.to_string();
-    for part in [Part::Bank, Part::ThirdParty, Part::Merchant] {
-        market.restart(part, &[("SEMPER_CLOCK", &ahead)]).unwrap();
-    }
-
-    resume_later(&market, EIGHT_AND_A_HALF_DAYS);
-
-    // Whoever is asked first decides; nobody is told that money is gone which is not.
-    let (state, note) = newest(&market, "anna");
-    let now = balance(&market, "Anna Berg");
-    match state.as_str() {
-        "completed" | "failed" => assert!(now < before, "{state}: {note}"),
-        _ => assert_eq!((state.as_str(), now), ("withdrawn", before), "{note}"),
-    }
-    assert_eq!(state == "failed", note.contains("you have paid"), "{note}");
-}

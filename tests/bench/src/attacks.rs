@@ -47,6 +47,10 @@ pub fn run(binaries: &Binaries) -> Result<(), Box<dyn Error>> {
         if stock.code != 0 {
             return Err(stock.err.into());
         }
+        if attack == Attack::Openings {
+            // She has opened more deals by now than what is kept for whoever has few of its own.
+            std::thread::sleep(Duration::from_secs(61));
+        }
         let (memory, disk) = (server.memory(), size(&market.folder.join(home)));
         let begun = Instant::now();
         let held = attack.hold(&target);

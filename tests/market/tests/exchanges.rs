@@ -24,7 +24,8 @@ fn evidence(market: &Market, home: &str) -> Vec<(String, String, i64)> {
     let Some(deal) = deals[0]["id"].as_str() else { return Vec::new() };
     let shown = market.semper(&["archive", "show", "--home", home, deal, "--json"]).unwrap();
     let text = |item: &Value, key: &str| item[key].as_str().unwrap_or_default().to_owned();
-    let all = shown.json()["evidence"].as_array().unwrap().clone();
+    // One that is being opened is in the list, and has no evidence yet.
+    let all = shown.json()["evidence"].as_array().cloned().unwrap_or_default();
     all.iter()
         .map(|it| (text(it, "kind"), text(it, "summary"), it["number"].as_i64().unwrap()))
         .collect()

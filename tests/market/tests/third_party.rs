@@ -439,7 +439,7 @@ fn pinned(market: &Market, home: &str) -> PublicKey {
     let deals = market.semper(&["deals", "--home", home, "--json"]).unwrap().json();
     let deal = deals[0]["id"].as_str().unwrap().to_owned();
     let shown = market.semper(&["archive", "show", "--home", home, &deal, "--json"]).unwrap();
-    let all = shown.json()["evidence"].as_array().unwrap().clone();
+    let all = shown.json()["evidence"].as_array().cloned().unwrap_or_default();
     let exchange = all.iter().find(|it| it["kind"] == "exchange").unwrap();
     let (number, file) = (exchange["number"].to_string(), format!("{home}-exchange.cbor"));
     let save = ["archive", "save", "--home", home, &number, "--out", &file];

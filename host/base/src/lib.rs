@@ -41,3 +41,8 @@ pub use digest::Digest;
 pub use id::{DealId, ExchangeId, KeyId};
 pub use keys::{PublicKey, SealPublic, SealSecret, SigningKey};
 pub use mend::{Mend, Report};
+
+/// Whether something is in a list twice.
+pub fn has_twice<T: PartialEq>(list: &[T]) -> bool {
+    list.iter().enumerate().any(|(index, it)| list[..index].contains(it))
+}

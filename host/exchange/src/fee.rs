@@ -91,11 +91,15 @@ pub struct Fees {
     pub shares: Vec<Share>,
 }
 
+/// The fee of one third party and how it is shared, nothing if it takes nothing; or what stands in the
+/// way.
+pub(crate) type Agreed = Result<Option<(Amount, Share)>, Refusal>;
+
 /// The amount and the share that follow from what both sides know and wish of one third party.
 pub(crate) fn agreed(
     proposer: (Option<Amount>, &[Share]),
     answerer: (Option<Amount>, &[Share]),
-) -> Result<Option<(Amount, Share)>, Refusal> {
+) -> Agreed {
     let Some(amount) = proposer.0 else {
         return if answerer.0.is_none() { Ok(None) } else { Err(Refusal::Fee) };
     };

@@ -19,11 +19,11 @@ use semper_items::Hold;
 use crate::agreement::{Agreed, Protocol};
 use crate::crypto::{Crypto, Half, Named, Signed};
 use crate::dates::{self, Bounds};
-use crate::fee::{Debtor, Fee};
+use crate::fee::{Fee, Share};
 use crate::item::{Fraud, Item, ItemSignature, Money, Role};
 use crate::manager::Place;
 use crate::message::{Accept, Delivery, Promise, Token};
-use crate::verdict::{Abort, Complaint, Decision, Replacement, Verdict, Wish};
+use crate::verdict::{Abort, Complaint, Decision, Replacement, Wish};
 
 pub use evidence::{Evidence, Rebuttal};
 pub use finding::{Blame, Finding, Got, Outcome, Ruling};
@@ -83,11 +83,8 @@ pub fn unrequited<C: Crypto>(evidence: &Evidence<C>, at: Timestamp) -> Option<Ro
     let agreement = &evidence.agreement;
     let (index, money) = agreement.money(role)?;
     let place = Place { agreement, from: role, index };
-    let released = evidence.facts().any(|fact| {
-        money.is_about(place, fact) && fact.body().hold == Hold::Released(money.amount)
-    });
     // Of what is paid at once the finding has looked at the facts.
-    (released || agreement.protocol.pays(role)).then_some(role)
+    (agreement.protocol.pays(role) || evidence.is_released(place, money)).then_some(role)
 }
 
 struct Judged<'a, C: Crypto> {
@@ -124,18 +121,12 @@ impl<C: Crypto> Judged<'_, C> {
     /// have cheated owes all of it.
     fn fee(&self, verdict: Option<Outcome>) -> Option<(Amount, Amount)> {
         let fee = self.evidence.agreement.fee?;
-        let culprit = |it: &&Signed<C, Verdict<C>>| match it.body().decision {
-            Decision::Fault { culprit, .. } => Some(culprit),
-            _ => None,
-        };
         let owed_by = match verdict? {
             Outcome::Expired => return None,
             Outcome::Completed | Outcome::Aborted => fee.owed_by,
-            Outcome::Fault => match self.verdicts().iter().find_map(culprit) {
-                Some(Role::Originator) => Debtor::Originator,
-                Some(Role::Responder) => Debtor::Responder,
-                None => fee.owed_by,
-            },
+            Outcome::Fault => {
+                self.attested().map_or(fee.owed_by, |culprit| Share::Ours.debtor(culprit))
+            }
         };
         let fee = Fee { owed_by, ..fee };
         let liable = self.blame.iter().any(|it| it.culprit().is_none());
@@ -285,24 +276,18 @@ impl<C: Crypto> Judged<'_, C> {
 
     /// Money counts when its payment system says so, not when somebody has signed for it.
     fn is_paid(&self, place: Place<'_, C>, item: &Item<C>) -> bool {
-        let Item::Money(money) = item else { return false };
-        self.evidence.facts().any(|fact| {
-            money.is_about(place, fact) && fact.body().hold == Hold::Released(money.amount)
-        })
+        matches!(item, Item::Money(money) if self.evidence.is_released(place, money))
     }
 
     /// A payment that can be taken back counts as made once it is delivered for, or once it can be taken
     /// back no more: only a verdict takes it back, in time, and there is none.
     fn provisional(&mut self, delivered: &[Got], paid: &mut [Got]) {
         let agreement = &self.evidence.agreement;
-        let (mut undone, too_late) = (false, self.at >= agreement.lock_until);
-        for verdict in self.verdicts() {
-            match verdict.body().decision {
-                Decision::Abort { .. } | Decision::Fault { .. } => undone = true,
-                // A bank gives the money back for it, or has let it go by then: its word decides.
-                Decision::Expired { .. } | Decision::Complete { .. } => {}
-            }
-        }
+        // After one that says “too late” a bank gives the money back or has let it go: its word decides.
+        let undone = self.verdicts().into_iter().any(|it| {
+            matches!(it.body().decision, Decision::Abort { .. } | Decision::Fault { .. })
+        });
+        let too_late = self.at >= agreement.lock_until;
         let all = delivered.iter().all(|it| *it != Got::Unproven);
         if agreement.protocol != Protocol::Ger || undone || !(all || too_late) {
             return;

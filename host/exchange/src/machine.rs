@@ -139,14 +139,14 @@ impl<C: Crypto, S: Standing> Machine<C, S> {
             Token::Fact(fact) => Some(*fact),
             _ => None,
         });
-        let facts: Vec<_> = self.kept.facts.iter().cloned().chain(promised).collect();
-        [S::US, S::US.other()].into_iter().find(|payer| {
-            facts.iter().any(|fact| match said(&self.agreement, *payer, fact) {
-                Some(Hold::Provisional { .. }) => true,
-                Some(Hold::Held(_)) => let_go && *payer == S::US,
-                _ => false,
-            })
-        })
+        let words = self.kept.facts.iter().cloned().chain(promised).map(|it| self.said(&it));
+        let (ours, theirs): (Vec<_>, Vec<_>) = words.unzip();
+        let open = |it: &Option<Hold>| matches!(it, Some(Hold::Provisional { .. }));
+        let may_have_gone = |it: &Option<Hold>| let_go && matches!(it, Some(Hold::Held(_)));
+        if ours.iter().any(|it| open(it) || may_have_gone(it)) {
+            return Some(S::US);
+        }
+        theirs.iter().any(open).then_some(S::US.other())
     }
 
     /// The keys do not even sign that the third party is asked: nothing is left but to hear the

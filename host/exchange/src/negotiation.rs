@@ -232,23 +232,16 @@ pub fn select<C: Crypto>(
             };
             let fee = match protocol {
                 // Nobody decides, and nobody is owed anything for it.
-                Protocol::Hl => Ok(None),
-                _ => agreed.clone(),
+                Protocol::Hl => &Ok(None),
+                _ => &agreed,
             };
-            let fee = match fee {
-                Ok(fee) => fee.map(|(amount, it)| Fee { amount, owed_by: it.debtor(*role) }),
-                Err(refusal) => {
-                    // Said only if these items could be exchanged so.
-                    if fit(protocol, sides, (third, None), transcript).is_some() {
-                        why = refusal;
-                    }
-                    continue;
-                }
-            };
-            match fit(protocol, sides, (third, fee), transcript) {
-                Some(Ok(agreed)) => return Ok(agreed),
-                Some(Err(error)) => why = error.into(),
-                None => {}
+            let owed = fee.as_ref().ok().copied().flatten();
+            let owed = owed.map(|(amount, it)| Fee { amount, owed_by: it.debtor(*role) });
+            match (fit(protocol, sides, (third, owed), transcript), fee) {
+                (None, _) => {}
+                (Some(_), Err(refusal)) => why = refusal.clone(),
+                (Some(Ok(agreed)), Ok(_)) => return Ok(agreed),
+                (Some(Err(error)), Ok(_)) => why = error.into(),
             }
         }
     }
@@ -366,11 +359,10 @@ pub fn meets<C: Crypto>(wishes: &Wishes<C>, counters: &Wishes<C>) -> Result<(), 
 
 /// The third party that both believe and whose fee they agree on, the proposer's liking first; without
 /// one the first that both believe, and why its fee stands in the way.
-#[expect(clippy::type_complexity, reason = "a third party and what is agreed about its fee")]
 fn third_party<'a, C: Crypto>(
     proposer: &'a Wishes<C>,
     answerer: &Wishes<C>,
-) -> Result<(&'a ThirdParty<C>, Result<Option<(Amount, Share)>, Refusal>), Refusal> {
+) -> Result<(&'a ThirdParty<C>, fee::Agreed), Refusal> {
     let both = proposer.third_parties.iter().filter(|it| answerer.third_parties.contains(it));
     let mut all = both.map(|it| (it, fee::agreed(proposer.fee(it), answerer.fee(it)))).peekable();
     let first = all.peek().cloned().ok_or(Refusal::ThirdParty)?;

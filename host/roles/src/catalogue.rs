@@ -128,14 +128,14 @@ impl Catalogue {
         // Rows come in the order of the file and go to all places of the indexes: with little memory
         // SQLite writes and reads the same pages again and again.
         writer.pragma_update(None, "cache_size", -IMPORT_KIB)?;
-        let imported = Self::import_into(&mut writer, &feed, dry, progress);
+        let imported = Self::import_into(&mut writer, feed, dry, progress);
         writer.pragma_update(None, "cache_size", -USUAL_KIB)?;
         imported
     }
 
     fn import_into(
         writer: &mut Connection,
-        feed: &Feed<'_>,
+        feed: Feed<'_>,
         dry: bool,
         progress: impl Fn(u64),
     ) -> Result<Imported, CatalogueError> {
@@ -151,7 +151,7 @@ impl Catalogue {
             }
         });
         failed?;
-        let imported = import.end(feed.ignored.clone())?;
+        let imported = import.end(feed.ignored)?;
         if !dry {
             transaction.execute("INSERT INTO words (words) VALUES ('rebuild')", [])?;
             transaction.commit()?;

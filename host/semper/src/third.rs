@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use semper_base::digest::hex;
-use semper_base::{Amount, Report, Timestamp, cbor};
+use semper_base::{Amount, Report, Timestamp, cbor, has_twice};
 use semper_roles::third_party::{Announced, Introduced, ThirdParty, VERDICTS};
 use serde_json::json;
 
@@ -63,8 +63,7 @@ impl<'a> Served<'a> {
             return Err(Report::input("a fee is more than nothing", mend));
         }
         let blank = banks.iter().any(|it| it.trim().is_empty() || it.trim() != it);
-        let twice = banks.iter().enumerate().any(|(index, it)| banks[..index].contains(it));
-        if blank || twice {
+        if blank || has_twice(banks) {
             let what = "--bank is the certified name of a bank, once for each";
             return Err(Report::input(what, "give it as the bank's certificate has it"));
         }

@@ -11,7 +11,8 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use common::{
-    ask, asked, books, buy_until_crash, ended, market, newest, resume_later, small, with_reports,
+    ask, asked, books, buy_until_crash, ended, kept, market, newest, resume_later, small,
+    with_reports,
 };
 use semper_base::Timestamp;
 use semper_testkit::market::BUYER_RULES;
@@ -20,12 +21,8 @@ use serde_json::Value;
 
 /// What a home has kept of its newest deal.
 fn evidence(market: &Market, home: &str) -> Vec<(String, String, i64)> {
-    let deals = market.semper(&["deals", "--home", home, "--json"]).unwrap().json();
-    let Some(deal) = deals[0]["id"].as_str() else { return Vec::new() };
-    let shown = market.semper(&["archive", "show", "--home", home, deal, "--json"]).unwrap();
+    let Some((_, all)) = kept(market, home) else { return Vec::new() };
     let text = |item: &Value, key: &str| item[key].as_str().unwrap_or_default().to_owned();
-    // One that is being opened is in the list, and has no evidence yet.
-    let all = shown.json()["evidence"].as_array().cloned().unwrap_or_default();
     all.iter()
         .map(|it| (text(it, "kind"), text(it, "summary"), it["number"].as_i64().unwrap()))
         .collect()

@@ -7,19 +7,15 @@ mod common;
 use std::fs;
 use std::time::{Duration, Instant};
 
-use common::{ended, market, small};
+use common::{ended, kept, market, small};
 use semper_testkit::{Market, Output, Part};
 use serde_json::{Value, json};
 
 /// The newest deal of a home, and its evidence: kind and number.
 fn evidence(market: &Market, home: &str) -> (String, Vec<(String, String)>) {
-    let deals = market.semper(&["deals", "--home", home, "--json"]).unwrap().json();
-    let Some(deal) = deals[0]["id"].as_str() else { return (String::new(), Vec::new()) };
-    let shown = market.semper(&["archive", "show", "--home", home, deal, "--json"]).unwrap();
+    let Some((deal, all)) = kept(market, home) else { return (String::new(), Vec::new()) };
     let of = |it: &Value| (it["kind"].as_str().unwrap().to_owned(), it["number"].to_string());
-    // One that is being opened is in the list, and has no evidence yet.
-    let all = shown.json()["evidence"].as_array().into_iter().flatten().map(of).collect();
-    (deal.to_owned(), all)
+    (deal, all.iter().map(of).collect())
 }
 
 /// A purchase that the third party has completed, and both sides' evidence of it.

@@ -388,24 +388,29 @@ fn abandoned(modes: &str) -> (Market, TempDir) {
     (market, folder)
 }
 
+/// Both deals fail and say who owes what, and the buyer's file shows it to a judge.
+fn both_hear_what_is_owed(market: &Market) {
+    let (state, note) = newest(market, "anna");
+    assert_eq!(state, "failed", "{note}");
+    assert!(note.contains("you have paid") && note.contains("Otto Versand owes you"), "{note}");
+    wait_until("the merchant's deal goes on", market, || newest(market, "otto").0 != "running");
+    let (state, note) = newest(market, "otto");
+    assert_eq!(state, "failed", "{note}");
+    assert!(note.contains("Anna Berg has paid you") && note.contains("you owe"), "{note}");
+    let found = finding(market, "anna");
+    assert_eq!(found.code, 1, "{}", found.out);
+    assert!(found.out.contains("the other side has what it was promised; the responder has not"));
+}
+
 #[test]
 fn whoever_has_paid_for_good_and_reaches_nobody_in_time_hears_that_it_is_owed_to_her() {
     let (market, _folder) = abandoned("[\"fenced\"]");
 
     resume_later(&market, TWELVE_DAYS);
 
-    let (state, note) = newest(&market, "anna");
-    assert!(balance(&market, "Otto Versand") > 0, "{note}");
-    assert_eq!(state, "failed", "{note}");
-    assert!(note.contains("you have paid") && note.contains("Otto Versand owes you"), "{note}");
+    assert!(balance(&market, "Otto Versand") > 0);
+    both_hear_what_is_owed(&market);
     assert!(!told(&market, "Nothing was paid"));
-    wait_until("the merchant's deal goes on", &market, || newest(&market, "otto").0 != "running");
-    let (state, note) = newest(&market, "otto");
-    assert_eq!(state, "failed", "{note}");
-    assert!(note.contains("Anna Berg has paid you") && note.contains("you owe"), "{note}");
-    let found = finding(&market, "anna");
-    assert_eq!(found.code, 1, "{}", found.out);
-    assert!(found.out.contains("the other side has what it was promised; the responder has not"));
 }
 
 #[test]
@@ -414,17 +419,8 @@ fn a_payment_that_was_never_taken_back_is_shown_to_be_made_when_its_date_has_pas
 
     resume_later(&market, TWELVE_DAYS);
 
-    let (state, note) = newest(&market, "anna");
-    assert_eq!(state, "failed", "{note}");
-    assert!(note.contains("you have paid") && note.contains("Otto Versand owes you"), "{note}");
+    both_hear_what_is_owed(&market);
     assert!(told(&market, "Otherwise it stays paid"));
-    wait_until("the merchant's deal goes on", &market, || newest(&market, "otto").0 != "running");
-    let (state, note) = newest(&market, "otto");
-    assert_eq!(state, "failed", "{note}");
-    assert!(note.contains("Anna Berg has paid you") && note.contains("you owe"), "{note}");
-    let found = finding(&market, "anna");
-    assert_eq!(found.code, 1, "{}", found.out);
-    assert!(found.out.contains("the other side has what it was promised; the responder has not"));
 }
 
 #[test]

@@ -9,7 +9,7 @@ mod town;
 use std::fs;
 use std::time::{Duration, Instant};
 
-use common::{ended, market, small};
+use common::{ended, kept, market, small};
 use semper_base::{Digest, PublicKey, cbor};
 use semper_exchange::judge::Evidence;
 use semper_exchange::published::{Logged, Succession};
@@ -436,10 +436,7 @@ fn an_exchange_is_decided_by_the_key_that_it_pins_when_another_has_followed_it()
 
 /// The third party's key in the agreement of a home's newest exchange.
 fn pinned(market: &Market, home: &str) -> PublicKey {
-    let deals = market.semper(&["deals", "--home", home, "--json"]).unwrap().json();
-    let deal = deals[0]["id"].as_str().unwrap().to_owned();
-    let shown = market.semper(&["archive", "show", "--home", home, &deal, "--json"]).unwrap();
-    let all = shown.json()["evidence"].as_array().cloned().unwrap_or_default();
+    let (_, all) = kept(market, home).unwrap();
     let exchange = all.iter().find(|it| it["kind"] == "exchange").unwrap();
     let (number, file) = (exchange["number"].to_string(), format!("{home}-exchange.cbor"));
     let save = ["archive", "save", "--home", home, &number, "--out", &file];

@@ -133,11 +133,13 @@ impl Stored {
 pub(crate) fn outcome(stored: &Stored, parts: &[Part], end: End, at: Timestamp) -> Outcome {
     match end {
         End::Done | End::Completed => {}
-        End::Aborted | End::Expired | End::Lapsed if stored.unrequited(at).is_some() => {
-            return Outcome::OneSided(end);
+        End::Aborted | End::Expired | End::Lapsed => {
+            return match stored.unrequited(at) {
+                Some(_) => Outcome::OneSided(end),
+                // Nothing has come, and locked money has gone back.
+                None => Outcome::Undone(end),
+            };
         }
-        // Nothing has come, and locked money has gone back.
-        End::Aborted | End::Expired | End::Lapsed => return Outcome::Undone(end),
         End::Disputed | End::Wronged | End::ThirdPartyFault => return Outcome::Broken(end),
     }
     let machine = &stored.machine;

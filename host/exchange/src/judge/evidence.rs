@@ -5,13 +5,14 @@ use std::collections::HashSet;
 use std::hash::Hash;
 
 use semper_base::Digest;
+use semper_items::Hold;
 use serde::{Deserialize, Serialize};
 
 use crate::agreement::Agreed;
 use crate::bank::Fact;
 use crate::crypto::{Crypto, Signed};
-use crate::item::Role;
-use crate::manager::Secret;
+use crate::item::{Money, Role};
+use crate::manager::{Place, Secret};
 use crate::message::{Accept, Deliver, Promise, Settle, Token};
 use crate::party::Kept;
 use crate::verdict::{Answer, Decided, Decision, Request};
@@ -113,6 +114,13 @@ impl<C: Crypto> Evidence<C> {
             _ => None,
         });
         self.facts.iter().chain(told)
+    }
+
+    /// Whether its payment system says that money has gone to its payee.
+    pub(super) fn is_released(&self, place: Place<'_, C>, money: &Money<C>) -> bool {
+        self.facts().any(|fact| {
+            money.is_about(place, fact) && fact.body().hold == Hold::Released(money.amount)
+        })
     }
 
     /// Adds other evidence of the same exchange.

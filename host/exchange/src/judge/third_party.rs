@@ -45,10 +45,7 @@ impl<'a, C: Crypto> Judged<'a, C> {
         if blames && verdicts.is_empty() && self.is_silent() {
             self.blame(Blame::Silence);
         }
-        let culprit = verdicts.iter().find_map(|it| match &it.body().decision {
-            Decision::Fault { culprit, .. } => Some(culprit.name()),
-            _ => None,
-        });
+        let culprit = self.attested().map(Role::name);
         self.reasons.push(match outcome? {
             Outcome::Completed => "the third party has completed the exchange".into(),
             Outcome::Aborted => "the third party will never complete the exchange".into(),
@@ -61,6 +58,14 @@ impl<'a, C: Crypto> Judged<'a, C> {
             Outcome::Expired => "the third party was asked too late".into(),
         });
         outcome
+    }
+
+    /// Whom the third party attests to have cheated.
+    pub(super) fn attested(&self) -> Option<Role> {
+        self.verdicts().into_iter().find_map(|it| match it.body().decision {
+            Decision::Fault { culprit, .. } => Some(culprit),
+            _ => None,
+        })
     }
 
     /// All verdicts that the third party has signed about this exchange, each once.

@@ -67,13 +67,14 @@ impl Ledger {
         if let Some(amount) = movement.map(amount_of) {
             in_currency(&transaction, &order.credit.clone().into(), amount.currency())?;
         }
-        transaction.prepare_cached("INSERT INTO holds (name, debit, credit, record, state) VALUES (?1, ?2, ?3, ?4, '')")?.execute(params![
-                order.name.as_bytes(),
-                order.debit.as_str(),
-                order.credit.as_str(),
-                order.record
-            ],
-        )?;
+        let sql = "INSERT INTO holds (name, debit, credit, record, state)
+                   VALUES (?1, ?2, ?3, ?4, '')";
+        transaction.prepare_cached(sql)?.execute(params![
+            order.name.as_bytes(),
+            order.debit.as_str(),
+            order.credit.as_str(),
+            order.record
+        ])?;
         let made = HoldRow {
             hold,
             record: order.record.clone(),

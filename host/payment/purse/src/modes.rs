@@ -51,7 +51,7 @@ impl TryFrom<Vec<Mode>> for Modes {
         if modes.contains(&Mode::Plain) {
             return Err(ModesError::Plain);
         }
-        if modes.iter().enumerate().any(|(index, mode)| modes[..index].contains(mode)) {
+        if semper_base::has_twice(&modes) {
             return Err(ModesError::Twice);
         }
         modes.push(Mode::Plain);

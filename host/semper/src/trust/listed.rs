@@ -84,7 +84,7 @@ pub fn account(trust: &TrustFile, knowledge: &Knowledge, policies: &[String]) ->
     for it in &trust.third_parties {
         let (origin, key) = (&it.named.origin, it.named.sign.id());
         line(format!("third party {origin} at {}, {key}", it.address));
-        line(format!("            {}", third_party::terms_of(Some(it)).unwrap_or_default()));
+        line(format!("            {}", third_party::terms_of(it)));
     }
     let rules = counted(trust.policies.len(), "rule", "rules");
     line(format!("policies    {} ({rules})", policies.join(", ")));

@@ -25,16 +25,15 @@ pub(super) fn json(it: &BelievedThirdParty) -> Value {
 }
 
 /// What it takes, and which banks it asks: who puts its entry into a trust file agrees to it.
-pub(super) fn terms_of(it: Option<&BelievedThirdParty>) -> Option<String> {
-    let it = it?;
+pub(super) fn terms_of(it: &BelievedThirdParty) -> String {
     let fee = match it.fee {
         Some(fee) => format!("it takes {fee} if it decides"),
         None => "it takes nothing".to_owned(),
     };
-    Some(match it.banks.as_slice() {
+    match it.banks.as_slice() {
         [] => fee,
         banks => format!("{fee}, and asks {}", banks.join(", ")),
-    })
+    }
 }
 
 /// Puts the file's third party into a home's trust file. One of that name that is there already is
@@ -48,7 +47,7 @@ pub(super) fn add(home: &Path, file: &Path) -> Result<(String, String), Report> 
         let what = format!("{} names several third parties", file.display());
         return Err(Report::input(what, "give them in a file each"));
     }
-    let (mut followed, mut terms) = (false, (None, None));
+    let (mut followed, mut before_it) = (false, None);
     edit(home, |home, document| {
         let before = home.read(party::TRUST)?;
         let before =
@@ -95,7 +94,7 @@ pub(super) fn add(home: &Path, file: &Path) -> Result<(String, String), Report> 
                 all.push(entry);
             }
         }
-        terms = (terms_of(believed), terms_of(Some(&new[0])));
+        before_it = believed.map(terms_of);
         Ok(())
     })?;
     let key = newest.sign.id();
@@ -103,12 +102,10 @@ pub(super) fn add(home: &Path, file: &Path) -> Result<(String, String), Report> 
         true => format!("{} is followed to {key}", newest.origin),
         false => format!("{} is believed, by {key}", newest.origin),
     };
-    let words = match terms {
-        (Some(before), Some(now)) if before != now => {
-            format!("{words}; {now}, where it was: {before}")
-        }
-        (_, Some(now)) => format!("{words}; {now}"),
-        (_, None) => words,
+    let now = terms_of(&new[0]);
+    let words = match before_it.filter(|it| *it != now) {
+        Some(before) => format!("{words}; {now}, where it was: {before}"),
+        None => format!("{words}; {now}"),
     };
     Ok((newest.origin.clone(), words))
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use semper_base::digest::unhex;
-use semper_base::{Amount, PublicKey, SealPublic, cbor};
+use semper_base::{Amount, PublicKey, SealPublic, cbor, has_twice};
 use semper_exchange::published::{MAX_LINE, Succession, succeeded};
 use semper_exchange::standard::Standard;
 use semper_exchange::{Fairness, Protocol, Share, ThirdParty};
@@ -121,8 +121,7 @@ impl FileExchange {
         }
         if let Some(protocols) = self.protocols {
             let fair = |it: &Protocol| it.fairness() >= rules.fairness;
-            let twice = |it: (usize, &Protocol)| protocols[..it.0].contains(it.1);
-            if !protocols.iter().any(fair) || protocols.iter().enumerate().any(twice) {
+            if !protocols.iter().any(fair) || has_twice(&protocols) {
                 let what = "[exchange] protocols".into();
                 let why = "names none that is as fair as this file demands, or one twice: leave it out, \
                            or name some of gg, ge, ger, rr, hl, inline (and wg, with fairness = \"weak\")";
@@ -131,8 +130,7 @@ impl FileExchange {
             rules.protocols = protocols;
         }
         if let Some(fees) = self.fees {
-            let twice = |it: (usize, &Share)| fees[..it.0].contains(it.1);
-            if fees.is_empty() || fees.iter().enumerate().any(twice) {
+            if fees.is_empty() || has_twice(&fees) {
                 let what = "[exchange] fees".into();
                 let why = "names who may owe a third party's fee, most liked first, each once: some of \
                            halves, theirs, ours";

@@ -147,6 +147,16 @@ pub fn newest(market: &Market, home: &str) -> (String, String) {
     (text("state"), text("note"))
 }
 
+/// A home's newest deal and what is kept of it, as the archive shows it; nothing of one that is being
+/// opened.
+pub fn kept(market: &Market, home: &str) -> Option<(String, Vec<serde_json::Value>)> {
+    let deals = market.semper(&["deals", "--home", home, "--json"]).unwrap().json();
+    let deal = deals[0]["id"].as_str().filter(|_| deals[0]["state"] != "opening")?;
+    let shown = market.semper(&["archive", "show", "--home", home, deal, "--json"]).unwrap();
+    assert_eq!(shown.code, 0, "{}", shown.err);
+    Some((deal.to_owned(), shown.json()["evidence"].as_array().unwrap().clone()))
+}
+
 /// The state in which a home's newest deal ends; the last message may still be under way.
 pub fn ended(market: &Market, home: &str) -> String {
     let until = std::time::Instant::now() + std::time::Duration::from_secs(20);

@@ -129,11 +129,10 @@ impl Live {
     /// What is to happen now, besides doing again what is under way.
     fn due(&self, now: Timestamp) -> Option<Event<Standard>> {
         let late = self.left().is_some_and(|left| left.is_zero());
-        let due = self.stored.machine.due(late, now)?;
         // A bank that is asked where the money is in the end has the time to say it.
         let is_asked = self.stored.machine.end().is_some() && self.looks < LOOKS;
-        let waits = matches!(due, Event::LastDate) && is_asked;
-        (!waits).then_some(due)
+        let due = self.stored.machine.due(late, now);
+        due.filter(|it| !(is_asked && *it == Event::LastDate))
     }
 
     /// When to look next.

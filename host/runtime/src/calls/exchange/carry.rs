@@ -82,17 +82,12 @@ impl Context {
                 Ok(((outcome, world.now().max(clock)), writes))
             })?;
         self.clock = self.clock.max(at);
+        let failed = |cause| Stop::from(Verdict::new(cause).shown_by(Proof::Exchange(id))).into();
         match outcome {
             Outcome::Got(got) => Ok(Ok(self.settle(begun, got)?)),
             Outcome::Undone(end) => Ok(Err(wit::Failure::Undone(end.to_string()))),
-            Outcome::Broken(end) => {
-                let verdict = Verdict::new(Cause::Exchange(end)).shown_by(Proof::Exchange(id));
-                Err(Stop::from(verdict).into())
-            }
-            Outcome::OneSided(end) => {
-                let verdict = Verdict::new(Cause::OneSided(end)).shown_by(Proof::Exchange(id));
-                Err(Stop::from(verdict).into())
-            }
+            Outcome::Broken(end) => Err(failed(Cause::Exchange(end))),
+            Outcome::OneSided(end) => Err(failed(Cause::OneSided(end))),
         }
     }
 

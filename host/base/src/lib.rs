@@ -11,6 +11,7 @@
 //! | [`cose`] | COSE_Sign1 (RFC 9052) with `x5chain` (RFC 9360) or a deal key's id |
 //! | [`cert`] | X.509 certificates: the project's profile, roles, chains, requests |
 //! | [`fault`] | fault injection, in the tests' builds alone |
+//! | [`frames`] | canonical CBOR between programs of one machine |
 //! | [`mend`] | what every error of ours also says: how to mend it; the derive of that |
 //! | [`renewal`] | a certified key that asks for its successor |
 //! | [`text`] | text from outside that a person will read |
@@ -28,6 +29,7 @@ pub mod clock;
 pub mod cose;
 pub mod digest;
 pub mod fault;
+pub mod frames;
 pub mod id;
 pub mod keys;
 pub mod mend;

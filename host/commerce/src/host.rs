@@ -43,6 +43,7 @@ use exchanges::Exchanges;
 pub use exchanges::{EXCHANGE, Said, Standing, Whom};
 pub use messages::{Accepted, Ended, MessageRefusal};
 use schedule::Schedule;
+pub use schedule::{Group, Signal};
 pub(crate) use waits::Undecided;
 
 /// Waits and effects that an activation may end in the fast lane.
@@ -61,6 +62,9 @@ type Ran = (Context, Result<Result<(), String>, Stop>);
 /// A component that is being made ready.
 pub type Preparing = Job<Result<(), Stop>>;
 
+/// Hears of a deal in which something has happened.
+type Stirs = Box<dyn Fn(DealId) + Send + Sync>;
+
 /// Hears what happens in a deal, one sentence at a time.
 pub type Notice = Box<dyn Fn(DealId, &str) + Send + Sync>;
 
@@ -68,6 +72,8 @@ pub type Notice = Box<dyn Fn(DealId, &str) + Send + Sync>;
 pub struct HostParts {
     /// The home.
     pub home: Arc<Home>,
+    /// That no other host runs it.
+    pub only: Only,
     /// Its archive.
     pub archive: Archive,
     /// The revocation lists that it knows.
@@ -127,8 +133,9 @@ pub struct Host {
     system_keys: Awaited<Result<PublicKey, PaymentError>>,
     identity: OnceLock<(String, Vec<Certificate>)>,
     deals: Mutex<HashMap<DealId, Own>>,
-    /// Locked as long as this host runs; the lock ends with the process, however that ends.
-    _only: File,
+    /// Hears of deals in which something has happened that their links are to see to.
+    stirs: OnceLock<Stirs>,
+    _only: Only,
 }
 
 impl Drop for Host {
@@ -145,8 +152,8 @@ pub enum HostError {
     /// Another process runs this home's deals.
     #[error("another host of {} is running", .0.display())]
     #[mend(
-        "end it first (Ctrl-C in its terminal): nothing is lost, and semper deals --home {} --resume \
-         goes on with its deals",
+        "end it first (Ctrl-C in its terminal, or semper run --end): nothing is lost, and semper deals \
+         --home {} --resume goes on with its deals",
         .0.display()
     )]
     Running(PathBuf),
@@ -165,7 +172,17 @@ pub enum HostError {
     Stop(#[from] Stop),
 }
 
-fn lock_home(home: &Home) -> Result<File, HostError> {
+/// The lock of a home: as long as this is kept, no other host runs the home. It ends with the process,
+/// however that ends.
+#[derive(Debug)]
+pub struct Only(#[expect(dead_code, reason = "what is kept is the lock")] File);
+
+/// Locks a home for a host. Whoever makes more than reads of a home's files for it does that
+/// afterwards.
+///
+/// # Errors
+/// Another host runs it.
+pub fn lock(home: &Home) -> Result<Only, HostError> {
     let path = home.path().join("host.lock");
     let failed =
         |error: std::io::Error| HostError::Lock { file: path.clone(), detail: error.to_string() };
@@ -183,7 +200,7 @@ fn lock_home(home: &Home) -> Result<File, HostError> {
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
     }
-    Ok(file)
+    Ok(Only(file))
 }
 
 /// Whether a host runs this home's deals now.
@@ -202,8 +219,7 @@ impl Host {
     /// Starts a host: its workers, and every deal that is not asleep. One host at a time runs
     /// a home's deals; a second is refused.
     pub fn start(parts: HostParts) -> Result<Arc<Self>, HostError> {
-        let only = lock_home(&parts.home)?;
-        let HostParts { home, archive, lists, tinguin, means, equip, business, .. } = parts;
+        let HostParts { home, only, archive, lists, tinguin, means, equip, business, .. } = parts;
         let HostParts { workers, grace, runtime, notice, clock, spawn, .. } = parts;
         let equipment = Equipment::start(&archive, means, equip)?;
         let trust = equipment.present().trust.clone();
@@ -217,6 +233,7 @@ impl Host {
             system_keys: Awaited::default(),
             identity: OnceLock::new(),
             deals: Mutex::default(),
+            stirs: OnceLock::new(),
             equipment,
             _only: only,
             parts: Parts { home, archive, tinguin, business, grace, notice, clock, spawn },
@@ -262,13 +279,24 @@ impl Host {
     }
 
     /// The means of deals that begin now.
-    pub fn means(&self) -> &Means {
+    pub fn means(&self) -> Arc<Means> {
         self.equipment.present()
     }
 
+    /// Another configuration, for deals that begin from now on.
+    ///
+    /// # Errors
+    /// The archive cannot keep it; the one before stays.
+    pub fn adopt(&self, means: Means) -> Result<(), Stop> {
+        let trust = means.trust.clone();
+        self.equipment.replace(self.archive(), means)?;
+        self.shelf.believe(trust);
+        Ok(())
+    }
+
     /// The way to others, for deals that begin now.
-    pub fn net(&self) -> &Client {
-        &self.means().net
+    pub fn net(&self) -> Client {
+        self.means().net.clone()
     }
 
     /// The runtime that components run in.
@@ -277,8 +305,8 @@ impl Host {
     }
 
     /// Payment modules of deals that begin now.
-    pub fn payments(&self) -> &Manager {
-        &self.means().payments
+    pub fn payments(&self) -> Manager {
+        self.means().payments.clone()
     }
 
     /// The merchant's own affairs.
@@ -408,6 +436,19 @@ impl Host {
             }
         }
         self.schedule.asked(id);
+        self.stirred(id);
+    }
+
+    /// Whoever links this host's deals hears of those in which something has happened.
+    pub(crate) fn tells_of(&self, stirs: impl Fn(DealId) + Send + Sync + 'static) {
+        let _ = self.stirs.set(Box::new(stirs));
+    }
+
+    /// Something has happened in a deal that its link is to see to.
+    pub(crate) fn stirred(&self, id: DealId) {
+        if let Some(stirs) = self.stirs.get() {
+            stirs(id);
+        }
     }
 
     /// Runs a deal, over checkpoints, and stores how that ended.

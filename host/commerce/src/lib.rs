@@ -6,6 +6,8 @@
 //! | `running` | what a component reaches on a running host |
 //! | [`opening`] | drivers of the opening: HELLO, AGREE, AGREED |
 //! | [`link`] | the buyer's connection to a merchant: outbox and long poll |
+//! | [`links`] | the links of all deals of a home: those that sleep cost nothing |
+//! | [`news`] | news of many deals at once |
 //! | `errands` | what a host asks of others, in a line for each destination |
 //! | `exchange` | fair exchanges: keys and goods of a deal, and how they are stored |
 //! | [`means`] | whom a deal believes and how it pays: what it began with |
@@ -19,8 +21,10 @@ mod errands;
 mod exchange;
 pub mod host;
 pub mod link;
+pub mod links;
 pub mod lists;
 pub mod means;
+pub mod news;
 pub mod opening;
 mod running;
 pub mod terms;

@@ -9,6 +9,7 @@ use semper_archive::DealRow;
 use semper_base::{DealId, fault};
 use semper_items::Side;
 use semper_items::message::MAX_MESSAGE;
+use semper_keeper::Keeper;
 use semper_net::{Client, NetError, Response};
 use semper_transfer::channel::Refusal;
 
@@ -27,6 +28,25 @@ const LONGEST: Duration = Duration::from_secs(10);
 const FAREWELL: Duration = Duration::from_secs(20);
 /// Largest answer to a posted message.
 const MAX_ANSWER: usize = 64 * 1024;
+
+/// How far a link has come.
+#[derive(Debug)]
+pub enum Linked {
+    /// The deal has ended.
+    Over(DealRow),
+    /// It sleeps, and nothing is to be delivered in it.
+    Quiet(DealRow),
+    /// Its merchant cannot be reached.
+    Away(DealRow),
+}
+
+/// How long a deal is linked.
+enum Until<'a> {
+    /// Until it has ended, or that time has come.
+    End(Option<Instant>),
+    /// Until nothing goes on in it, or the keeper ends.
+    Quiet(&'a Keeper),
+}
 
 /// Why a link does not get on.
 #[derive(Debug, thiserror::Error)]
@@ -57,7 +77,39 @@ pub enum LinkError {
     NoDeal(DealId),
 }
 
+impl Until<'_> {
+    /// Whether the keeper of the link has ended.
+    fn is_over(&self) -> bool {
+        matches!(self, Self::Quiet(keeper) if keeper.ending().is_over())
+    }
+
+    const fn may_be_quiet(&self) -> bool {
+        matches!(self, Self::Quiet(_))
+    }
+
+    /// When what is left over is delivered.
+    const fn later(&self) -> &'static str {
+        match self {
+            Self::End(_) => "semper deals --resume",
+            Self::Quiet(_) => "this is tried again later",
+        }
+    }
+
+    /// Done when the keeper ends.
+    async fn over(&self) {
+        match self {
+            Self::Quiet(keeper) => keeper.ending().over().await,
+            Self::End(_) => std::future::pending().await,
+        }
+    }
+}
+
 impl LinkError {
+    /// Whether nobody answers there.
+    const fn is_away(&self) -> bool {
+        matches!(self, Self::Net(_))
+    }
+
     /// Whether the other side has broken the deal, so that trying again is no use.
     fn is_final(&self) -> bool {
         match self {
@@ -80,6 +132,22 @@ impl Host {
         id: DealId,
         until: Option<Instant>,
     ) -> Result<DealRow, LinkError> {
+        match self.link_until(id, &Until::End(until))? {
+            Linked::Over(row) | Linked::Quiet(row) | Linked::Away(row) => Ok(row),
+        }
+    }
+
+    /// Keeps a deal linked in this thread as long as something goes on in it, or until the keeper
+    /// ends.
+    pub(crate) fn link_while(
+        self: &Arc<Self>,
+        id: DealId,
+        keeper: &Keeper,
+    ) -> Result<Linked, LinkError> {
+        self.link_until(id, &Until::Quiet(keeper))
+    }
+
+    fn link_until(self: &Arc<Self>, id: DealId, until: &Until<'_>) -> Result<Linked, LinkError> {
         let mut pause = Duration::from_millis(50);
         let (mut told, mut over) = (false, false);
         let mut ended: Option<Instant> = None;
@@ -94,16 +162,18 @@ impl Host {
                 // Our own store does not answer now.
                 Err(Stop::Doubt(doubt)) if doubt.pauses().is_some() => {
                     self.notice(id, &format!("{doubt}; trying again"));
-                    self.clock().sleep(pause);
+                    self.rests(until, pause);
                     pause = (pause * 2).min(LONGEST);
                     continue;
                 }
                 Err(error) => return Err(error.into()),
             };
-            let step = self
-                .end_said(&row)
-                .and_then(|()| self.flush(id))
-                .and_then(|()| if row.state.is_final() { Ok(false) } else { self.poll(&row) });
+            if until.is_over() {
+                return Ok(Linked::Quiet(row));
+            }
+            let step = self.end_said(&row).and_then(|()| self.flush(id)).and_then(|()| {
+                if row.state.is_final() { Ok(false) } else { self.poll(&row, until) }
+            });
             match step {
                 // Exchanges go on to their end, whatever the deal has come to.
                 Ok(_) if row.state.is_final() && exchanges => {
@@ -112,29 +182,33 @@ impl Host {
                         && self.only_says(id)?
                     {
                         let what = "what was said last in an exchange is still to be taken";
-                        self.notice(id, &format!("{what}: semper deals --resume"));
-                        return Ok(row);
+                        self.notice(id, &format!("{what}: {}", until.later()));
+                        return Ok(Linked::Over(row));
                     }
                     if !std::mem::replace(&mut told, true) {
                         self.notice(id, &self.awaited(id)?);
                     }
-                    self.clock().sleep(Duration::from_millis(250));
+                    self.rests(until, Duration::from_millis(250));
                 }
-                Ok(_) if row.state.is_final() => return Ok(row),
+                Ok(_) if row.state.is_final() => return Ok(Linked::Over(row)),
+                // Nobody has said anything for as long as a merchant holds a poll.
+                Ok(false) if until.may_be_quiet() && self.is_quiet_now(id)? => {
+                    return Ok(Linked::Quiet(row));
+                }
                 Ok(_) => pause = Duration::from_millis(50),
                 Err(error) if error.is_final() => {
                     self.notice(id, &error.to_string());
-                    return if row.state.is_final() { Ok(row) } else { Err(error) };
+                    return if row.state.is_final() { Ok(Linked::Over(row)) } else { Err(error) };
                 }
                 // What was said last is still to be delivered.
                 Err(error) if row.state.is_final() => {
                     let since = ended.get_or_insert_with(|| self.instant());
                     if self.instant().saturating_duration_since(*since) > FAREWELL {
                         let what = "the last message of this deal is still to be delivered";
-                        self.notice(id, &format!("{error}; {what}: semper deals --resume"));
-                        return Ok(row);
+                        self.notice(id, &format!("{error}; {what}: {}", until.later()));
+                        return Ok(Linked::Over(row));
                     }
-                    self.clock().sleep(pause);
+                    self.rests(until, pause);
                     pause = (pause * 2).min(Duration::from_secs(1));
                 }
                 Err(error) => {
@@ -144,13 +218,41 @@ impl Host {
                     } else if !std::mem::replace(&mut over, true) {
                         self.notice(id, &error.to_string());
                     }
-                    self.clock().sleep(pause);
+                    if until.may_be_quiet() && error.is_away() && pause >= LONGEST {
+                        return Ok(Linked::Away(row));
+                    }
+                    self.rests(until, pause);
                     pause = (pause * 2).min(LONGEST);
                 }
             }
-            if until.is_some_and(|until| self.instant() > until) {
-                return Ok(row);
+            if matches!(until, Until::End(Some(end)) if self.instant() > *end) {
+                return Ok(Linked::Quiet(row));
             }
+        }
+    }
+
+    /// A pause of a link; one that a keeper has ends with the keeper.
+    fn rests(&self, until: &Until<'_>, pause: Duration) {
+        match until {
+            Until::Quiet(keeper) => drop(keeper.ending().pause(pause)),
+            Until::End(_) => self.clock().sleep(pause),
+        }
+    }
+
+    /// Whether nothing goes on in a deal: it sleeps, no exchange is open, and nothing is to be
+    /// delivered.
+    pub(crate) fn is_quiet(&self, row: &DealRow) -> Result<bool, Stop> {
+        Ok(row.waits.asleep
+            && !row.state.is_final()
+            && row.waits.cancel.is_none()
+            && !self.has_open_exchanges(row.id)?
+            && self.owes(row.id)? == 0)
+    }
+
+    fn is_quiet_now(&self, id: DealId) -> Result<bool, Stop> {
+        match self.archive().deal(id)? {
+            Some(row) => self.is_quiet(&row),
+            None => Ok(false),
         }
     }
 
@@ -207,7 +309,7 @@ impl Host {
     }
 
     /// The way to a deal's merchant: by the authorities that the deal began with.
-    fn way(&self, row: &DealRow) -> Result<Client, Stop> {
+    pub(crate) fn way(&self, row: &DealRow) -> Result<Client, Stop> {
         Ok(self.own(row)?.means.net.clone())
     }
 
@@ -239,16 +341,21 @@ impl Host {
     }
 
     /// Asks once for the merchant's next message; whether there was one.
-    fn poll(&self, row: &DealRow) -> Result<bool, LinkError> {
+    fn poll(&self, row: &DealRow, until: &Until<'_>) -> Result<bool, LinkError> {
         let after = self.channel(row.id)?.received.last;
         let url = format!(
             "{}/semper/v1/deals/{}/messages?after={after}&wait={HOLD_MS}",
             row.address,
             row.id.hex()
         );
-        let ended = self.ended(row.id);
+        let stop = async {
+            tokio::select! {
+                () = self.ended(row.id) => {}
+                () = until.over() => {}
+            }
+        };
         let way = self.way(row)?;
-        let Some(response) = way.get_until(&url, MAX_MESSAGE + 1024, ended)? else {
+        let Some(response) = way.get_until(&url, MAX_MESSAGE + 1024, stop)? else {
             return Ok(false);
         };
         match response.status {

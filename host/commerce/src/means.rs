@@ -6,7 +6,7 @@
 //! a restart. Deals of one configuration share one basis.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use semper_archive::{Archive, DealRow, Write};
 use semper_base::{Digest, cbor};
@@ -57,16 +57,22 @@ pub type Equip = Box<dyn Fn(&Basis) -> Result<Means, String> + Send + Sync>;
 
 /// The means of a host: those of today, and those that running deals began with.
 pub(crate) struct Equipment {
-    present: Arc<Means>,
-    /// The name of the present basis, which the archive keeps.
-    basis: Option<Digest>,
+    present: RwLock<Present>,
     equip: Equip,
     earlier: Mutex<HashMap<Digest, Arc<Means>>>,
 }
 
+/// The means of deals that begin now.
+#[derive(Clone)]
+struct Present {
+    means: Arc<Means>,
+    /// The name of their basis, which the archive keeps.
+    basis: Option<Digest>,
+}
+
 impl std::fmt::Debug for Equipment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Equipment({:?})", self.basis)
+        write!(f, "Equipment({:?})", self.basis())
     }
 }
 
@@ -113,31 +119,42 @@ impl Equipment {
     /// Equipment whose present basis the archive keeps from now on. Deals of before this was kept
     /// live by it.
     pub(crate) fn start(archive: &Archive, present: Means, equip: Equip) -> Result<Self, Stop> {
-        let mut basis = None;
-        if let Some(bytes) = present.basis.as_ref().map(Basis::encode) {
-            let digest = Digest::of(&bytes);
-            archive.commit(vec![Write::Basis { digest, bytes }, Write::Adopt(digest)])?;
-            basis = Some(digest);
+        let present = RwLock::new(kept(archive, present)?);
+        Ok(Self { present, equip, earlier: Mutex::default() })
+    }
+
+    /// Other means for deals that begin from now on. Those that run live on by theirs.
+    pub(crate) fn replace(&self, archive: &Archive, means: Means) -> Result<(), Stop> {
+        let next = kept(archive, means)?;
+        let mut present = self.present.write().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::replace(&mut *present, next);
+        drop(present);
+        if let Some(basis) = before.basis {
+            self.lock().insert(basis, before.means);
         }
-        Ok(Self { present: Arc::new(present), basis, equip, earlier: Mutex::default() })
+        Ok(())
     }
 
     /// The means of deals that begin now.
-    pub(crate) fn present(&self) -> &Means {
-        &self.present
+    pub(crate) fn present(&self) -> Arc<Means> {
+        self.now().means
     }
 
     /// The name of the present basis, for the row of a deal that begins.
-    pub(crate) const fn basis(&self) -> Option<Digest> {
-        self.basis
+    pub(crate) fn basis(&self) -> Option<Digest> {
+        self.now().basis
+    }
+
+    fn now(&self) -> Present {
+        self.present.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The means that a deal began with.
     pub(crate) fn of(&self, archive: &Archive, row: &DealRow) -> Result<Arc<Means>, Stop> {
-        let Some(wanted) = row.basis else { return Ok(Arc::clone(&self.present)) };
-        if self.basis == Some(wanted) {
-            return Ok(Arc::clone(&self.present));
-        }
+        let present = self.now();
+        let Some(wanted) = row.basis.filter(|it| present.basis != Some(*it)) else {
+            return Ok(present.means);
+        };
         if let Some(means) = self.lock().get(&wanted) {
             return Ok(Arc::clone(means));
         }
@@ -149,4 +166,15 @@ impl Equipment {
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Digest, Arc<Means>>> {
         self.earlier.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Means whose basis the archive keeps from now on.
+fn kept(archive: &Archive, means: Means) -> Result<Present, Stop> {
+    let mut basis = None;
+    if let Some(bytes) = means.basis.as_ref().map(Basis::encode) {
+        let digest = Digest::of(&bytes);
+        archive.commit(vec![Write::Basis { digest, bytes }, Write::Adopt(digest)])?;
+        basis = Some(digest);
+    }
+    Ok(Present { means: Arc::new(means), basis })
 }

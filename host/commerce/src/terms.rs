@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use semper_archive::{Archive, ArchiveError, DealRow, Home, HomeError, Seen, Write};
 use semper_base::{Clock, Digest, Mend, Timestamp};
@@ -119,7 +119,7 @@ type Verified = HashMap<By, Arc<VerifiedTerms>>;
 pub struct Shelf {
     home: Arc<Home>,
     archive: Archive,
-    trust: TrustFile,
+    trust: RwLock<Arc<TrustFile>>,
     clock: Arc<dyn Clock>,
     lists: Arc<Lists>,
     verified: Mutex<Verified>,
@@ -134,12 +134,19 @@ impl Shelf {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let archive = lists.archive().clone();
+        let trust = RwLock::new(Arc::new(trust));
         Self { home, archive, trust, clock, lists, verified: Mutex::default() }
+    }
+
+    /// Others are believed from now on: what was judged by today's trust file is judged anew.
+    pub(crate) fn believe(&self, trust: TrustFile) {
+        *self.trust.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(trust);
+        self.lock().retain(|by, _| by.basis.is_some());
     }
 
     /// Verifies terms by all that is known, remembers their serial number, and keeps them.
     pub fn take(&self, layout: &Layout) -> Result<Arc<VerifiedTerms>, TermsError> {
-        self.take_by(layout, &self.trust)
+        self.take_by(layout, &self.trust())
     }
 
     fn take_by(
@@ -169,7 +176,7 @@ impl Shelf {
         match self.take(layout) {
             Err(TermsError::Trust(why @ TrustError::Stale { .. })) => {
                 tracing::warn!(%why, "our own terms are served unasked");
-                let trust = TrustFile { crls: Vec::new(), ..self.trust.clone() };
+                let trust = TrustFile { crls: Vec::new(), ..TrustFile::clone(&self.trust()) };
                 self.take_by(layout, &trust)
             }
             taken => taken,
@@ -185,7 +192,7 @@ impl Shelf {
         let mut knowledge = self.lists.knowledge(merchant, service).ok()?;
         // Newer terms do not undo a deal under older ones.
         knowledge.serials.clear();
-        let now = VerifiedTerms::verify(&layout, &self.trust, Some(&knowledge), self.clock.now());
+        let now = VerifiedTerms::verify(&layout, &self.trust(), Some(&knowledge), self.clock.now());
         lists::taken_back(&before, &now)
     }
 
@@ -202,7 +209,7 @@ impl Shelf {
     /// Terms that are kept; verified again as of `at`, the moment that a deal was opened: a
     /// running deal goes on under its terms when they are no longer offered.
     pub fn get(&self, digest: Digest, at: Timestamp) -> Result<Arc<VerifiedTerms>, TermsError> {
-        self.judged(digest, at, &self.trust, None, Seen::default())
+        self.judged(digest, at, &self.trust(), None, Seen::default())
     }
 
     fn judged(
@@ -254,8 +261,8 @@ impl Shelf {
     }
 
     /// Whom this home believes.
-    pub fn trust(&self) -> &TrustFile {
-        &self.trust
+    pub fn trust(&self) -> Arc<TrustFile> {
+        Arc::clone(&self.trust.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn keep(&self, terms: VerifiedTerms, by: By) -> Arc<VerifiedTerms> {

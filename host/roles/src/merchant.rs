@@ -1,5 +1,6 @@
 //! The merchant's server: its terms as files, openings, messages in, messages out.
 
+mod news;
 mod openings;
 
 use std::collections::HashMap;
@@ -22,6 +23,7 @@ use semper_base::{DealId, Digest, Mend};
 use semper_commerce::host::{EXCHANGE, Ended, MessageRefusal};
 use semper_commerce::link::{HOLD_MS, MESSAGE};
 use semper_commerce::lists::WELL_KNOWN as REVOCATIONS;
+use semper_commerce::news::{MAX_NEWS, NEWS};
 use semper_commerce::opening::{AGREEMENT, MAX_HELLO, OpeningError};
 use semper_commerce::terms::{TermsError, WELL_KNOWN};
 use semper_commerce::{Host, Stop};
@@ -370,6 +372,7 @@ impl Role for Merchant {
             .route("/semper/v1/deals", post(hello).layer(web::most(4 * MAX_HELLO)))
             .route("/semper/v1/deals/{deal}", post(agreed).layer(web::most(2 * MAX_SIGNED)))
             .route("/semper/v1/deals/{deal}/messages", post(message).get(poll))
+            .route(NEWS, post(news::news).layer(web::most(MAX_NEWS)))
             .layer(web::most(MOST))
             .with_state(around.desk(self))
             .merge(exchanges)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use semper_archive::{Archive, ArchiveError, DealRow, Home, HomeError, HomeKind};
 use semper_base::{DealId, Mend};
-use semper_commerce::host::{Standing, Whom};
+use semper_commerce::host::{self, Standing, Whom};
 use semper_commerce::lists::Lists;
 use semper_commerce::means::Equip;
 use semper_commerce::{Basis, Host, HostError, HostParts, Means, Stop, terms};
@@ -116,21 +116,22 @@ impl Party {
         Self::with(Home::of(path, HomeKind::Party)?, Archive::look, System::shared())
     }
 
+    /// The means that the home's files give now, for a host that runs while they change.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn means_now(&self) -> Result<Means, PartyError> {
+        let (config, trust, basis) = configured(&self.home)?;
+        Ok(means(&trust, &config.payment, basis, &self.lists, &*self.outside))
+    }
+
     fn with(
         home: Home,
         archive: fn(&Home) -> Result<Archive, ArchiveError>,
         outside: Arc<dyn Outside>,
     ) -> Result<Self, PartyError> {
         let home = Arc::new(home);
-        let config = read_config(&home)?;
-        let (text, mut files) = (home.read(TRUST)?, BTreeMap::new());
-        let trust = TrustFile::parse(&text, |name| {
-            let read = home.read(name).map_err(|error| error.to_string())?;
-            files.insert(name.to_owned(), read.clone());
-            Ok(read)
-        })?;
-        let payment = toml::to_string(&config.payment).map_err(|error| unwritable(&error))?;
-        let basis = Basis { trust: text, files, payment };
+        let (config, trust, basis) = configured(&home)?;
         let (archive, keeper) = (archive(&home)?, Keeper::new("host"));
         let lists = Lists::open(Arc::clone(&home), archive.clone(), &trust, outside.clock());
         Ok(Self { home, config, trust, basis, archive, lists, keeper, outside })
@@ -194,10 +195,11 @@ impl Party {
         workers: usize,
         notice: impl Fn(DealId, &str) + Send + Sync + 'static,
     ) -> Result<Arc<Host>, PartyError> {
-        let outside = Arc::clone(&self.outside);
+        let (outside, only) = (Arc::clone(&self.outside), host::lock(&self.home)?);
         let runtime = outside.runtime(&self.home, &self.keeper).map_err(HostError::from)?;
         let parts = HostParts {
             home: Arc::clone(&self.home),
+            only,
             archive: self.archive.clone(),
             tinguin: outside.tinguin(&self.home),
             lists: Arc::clone(&self.lists),
@@ -213,6 +215,19 @@ impl Party {
         };
         Ok(Host::start(parts)?)
     }
+}
+
+/// A home's configuration, as its files have it.
+fn configured(home: &Home) -> Result<(PartyConfig, TrustFile, Basis), PartyError> {
+    let config = read_config(home)?;
+    let (text, mut files) = (home.read(TRUST)?, BTreeMap::new());
+    let trust = TrustFile::parse(&text, |name| {
+        let read = home.read(name).map_err(|error| error.to_string())?;
+        files.insert(name.to_owned(), read.clone());
+        Ok(read)
+    })?;
+    let payment = toml::to_string(&config.payment).map_err(|error| unwritable(&error))?;
+    Ok((config, trust, Basis { trust: text, files, payment }))
 }
 
 /// The means that a configuration gives.

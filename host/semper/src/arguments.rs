@@ -48,6 +48,8 @@ pub enum Command {
     Account(AccountCommand),
     /// Start the TINGUIN of a home: the trusted user interface, which holds the keys.
     Tinguin(TinguinArguments),
+    /// Run the host of a home, which goes on with all of its deals; look at it, or end it.
+    Run(RunArguments),
     /// Buy from a merchant: fetch its terms, check them, open a deal and carry it out.
     Buy(BuyArguments),
     /// List your deals and what each waits for; go on with those that have not ended.
@@ -309,6 +311,36 @@ pub struct TinguinArguments {
     pub pass_phrase_file: Option<PathBuf>,
 }
 
+/// Which host does it.
+#[derive(Args)]
+pub struct HostArguments {
+    /// Run the home's host in this process, for as long as the command takes, instead of asking the
+    /// resident one: for scripts and containers.
+    #[arg(long, env = "SEMPER_ALONE", value_parser = clap::builder::BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
+    pub alone: bool,
+}
+
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  semper run --home anna\n  semper run --home anna --status\n  semper run --home anna --end\nThe host runs all deals of a home at once. semper buy, deals --resume and cancel ask it, and start it where it\nis not running; one that they have started ends when nothing was under way for five minutes. What happens stands in\nthe file host.log of its home then. It may be ended and killed at any time: nothing is lost."
+)]
+pub struct RunArguments {
+    #[command(flatten)]
+    pub home: HomeArgument,
+    /// End the host that is running.
+    #[arg(long, conflicts_with = "status")]
+    pub end: bool,
+    /// Say what the host that is running does.
+    #[arg(long)]
+    pub status: bool,
+    /// A command has started it: it ends when nothing is under way.
+    #[arg(long, hide = true, conflicts_with_all = ["end", "status"])]
+    pub started: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
 #[derive(Args)]
 #[command(
     after_help = "Example: semper buy --home anna https://localhost:8442\nThe TINGUIN of the home must be running."
@@ -316,6 +348,8 @@ pub struct TinguinArguments {
 pub struct BuyArguments {
     #[command(flatten)]
     pub home: HomeArgument,
+    #[command(flatten)]
+    pub host: HostArguments,
     /// The merchant's address: https://… or semper://….
     pub merchant: String,
     /// Where its terms lie, if not beside it: a folder, a .tar file, https://…,
@@ -334,6 +368,8 @@ pub struct BuyArguments {
 pub struct DealsArguments {
     #[command(flatten)]
     pub home: HomeArgument,
+    #[command(flatten)]
+    pub host: HostArguments,
     /// Go on with every deal that has not ended, until it has.
     #[arg(long)]
     pub resume: bool,
@@ -349,6 +385,8 @@ pub struct DealsArguments {
 pub struct CancelArguments {
     #[command(flatten)]
     pub home: HomeArgument,
+    #[command(flatten)]
+    pub host: HostArguments,
     /// The deal's id, or its first digits.
     pub deal: String,
     /// Why; the service is told.

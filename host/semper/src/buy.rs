@@ -1,59 +1,36 @@
 //! Buying, and going on with deals.
 
-use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
-
-use indicatif::{ProgressBar, ProgressStyle};
 use semper_archive::{DealRow, DealState, Write};
-use semper_base::{DealId, Digest, Mend as _, Report, Timestamp};
-use semper_commerce::host::Preparing;
-use semper_commerce::link::LinkError;
-use semper_commerce::opening::{self, Pending, Stage};
-use semper_commerce::{Host, HostError, terms};
-use semper_distribution::Place;
+use semper_base::{DealId, Digest, Report, Timestamp};
+use semper_commerce::opening::{self, Pending};
+use semper_host_protocol::{Done, Request};
 use semper_items::Side;
-use semper_keeper::Keeper;
-use semper_net::Client;
-use semper_roles::party::{Party, PartyError};
-use semper_trust::{VerifiedTerms, verify};
+use semper_roles::party::Party;
 use serde::Serialize;
 use serde_json::json;
 
 use crate::address;
 use crate::arguments::{BuyArguments, CancelArguments, DealsArguments};
+use crate::hosted::Hosted;
 use crate::look::{Wait, find, waits};
 use crate::print;
-use crate::signals::ended_by_signal;
-
-/// Activations of a buyer at once.
-const WORKERS: usize = 4;
 
 pub fn buy(arguments: &BuyArguments) -> Result<(), Report> {
-    let address = address::https(&arguments.merchant, "merchant")?;
-    let host = start(arguments.home.home.as_path())?;
-    host.identity()?;
-    let lists = host.shelf().lists();
-    // Whether what cannot be had matters is decided with the terms.
-    for error in lists.refresh(host.net(), host.shelf().trust(), Some(&address)) {
-        print::note(format_args!("CAUTION       {error}"));
+    let merchant = address::https(&arguments.merchant, "merchant")?;
+    let hosted = Hosted::of(&arguments.home.home, arguments.host.alone);
+    let request = Request::Buy { merchant, terms: arguments.terms.clone() };
+    match hosted.ask(request)? {
+        Done::Deal(id) => finish(&hosted.deal(id)?, arguments.json),
+        _ => {
+            let what = "no deal was opened";
+            Err(Report::refusal(what, "nothing was signed; buy again, if you like"))
+        }
     }
-    let terms = fetch(&host, &address, arguments.terms.as_deref())?;
-    explain(&terms);
-    let wanted = verify::imports(terms.buyer_component())?;
-    terms.grants().admit(&wanted)?;
-    // Compiled while the deal is being opened.
-    let preparing = host.prepare(&terms, Side::Buyer, &Keeper::new("buyer"));
-    ends_orderly(&host, arguments.home.home.as_path())?;
-    let id = host.open_as_buyer(&terms, &address)?;
-    wait_for(preparing);
-    let row = host.link(id, None).map_err(link_report)?;
-    finish(&row, arguments.json)
 }
 
 pub fn deals(arguments: &DealsArguments) -> Result<(), Report> {
     if arguments.resume {
-        resume(arguments.home.home.as_path())?;
+        resume(&Hosted::of(&arguments.home.home, arguments.host.alone))?;
     }
     let party = Party::open(&arguments.home.home)?;
     let (deals, pending) = (party.archive.deals()?, opening::pending(&party.archive)?);
@@ -167,131 +144,27 @@ impl ShownOpening {
 }
 
 /// Goes on with openings and deals until each has ended. None waits for another.
-fn resume(home: &Path) -> Result<(), Report> {
-    let host = start(home)?;
-    host.identity()?;
-    says_how_to_go_on(home, || {})?;
-    let mut works = Vec::new();
-    for it in opening::pending(host.archive())? {
-        let host = Arc::clone(&host);
-        works.push(std::thread::spawn(move || match host.resume_opening(it.nonce)? {
-            Some(id) => host.link(id, None).map(drop).map_err(link_report),
-            None => Ok(()),
-        }));
-    }
-    for row in host.to_link()? {
-        let host = Arc::clone(&host);
-        let link = move || host.link(row.id, None).map(drop).map_err(link_report);
-        works.push(std::thread::spawn(link));
-    }
-    let mut failed = None;
-    for work in works {
-        let crashed = |_| Err(Report::refusal("a deal's link crashed", "semper deals --resume"));
-        let Err(error) = work.join().unwrap_or_else(crashed) else { continue };
-        // The last one is how the command ends.
-        if let Some(before) = failed.replace(error) {
-            print::note(before);
-        }
-    }
-    failed.map_or(Ok(()), Err)
+fn resume(hosted: &Hosted) -> Result<(), Report> {
+    let Done::All(mut failed) = hosted.ask(Request::FollowAll)? else { return Ok(()) };
+    // The last one is how the command ends.
+    let last = failed.pop();
+    failed.into_iter().for_each(|it| print::note(Report::from(it)));
+    last.map_or(Ok(()), |it| Err(it.into()))
 }
 
-/// Whoever ends `semper buy` by a signal leaves nothing behind that is opened later, unasked: what
-/// she has not signed is left. Deals go on when she says so, and she is told how.
-fn ends_orderly(host: &Arc<Host>, home: &Path) -> Result<(), Report> {
-    let before: Vec<Digest> = pending_of(host);
-    let host = Arc::downgrade(host);
-    says_how_to_go_on(home, move || {
-        let Some(host) = host.upgrade() else { return };
-        for nonce in pending_of(&host).into_iter().filter(|it| !before.contains(it)) {
-            if let Err(error) = opening::leave(host.archive(), nonce) {
-                print::note(error);
-            }
-        }
-    })
-}
-
-fn pending_of(host: &Host) -> Vec<Digest> {
-    let all = opening::pending(host.archive()).unwrap_or_default();
-    all.into_iter().map(|it| it.nonce).collect()
-}
-
-/// On SIGINT and SIGTERM this process does something last, says how its deals are gone on with,
-/// and ends. What is stored is whole at any time.
-fn says_how_to_go_on(home: &Path, last: impl FnOnce() + Send + 'static) -> Result<(), Report> {
-    let home = home.to_owned();
-    ended_by_signal(move |number| {
-        last();
-        print::note(format_args!(
-            "stopped; semper deals --home {} shows what is under way, --resume goes on with it",
-            home.display()
-        ));
-        std::process::exit(128 + number);
-    })
-}
-
-fn start(home: &Path) -> Result<Arc<Host>, Report> {
-    let party = Party::open(home)?;
-    Ok(party.host(None, WORKERS, say)?)
-}
-
-fn say(deal: DealId, text: &str) {
-    print::note(format_args!("{}  {text}", deal.short()));
-}
-
-/// Downloads and verifies the merchant's terms, showing what comes.
-fn fetch(
-    host: &Arc<Host>,
-    address: &str,
-    place: Option<&str>,
-) -> Result<Arc<VerifiedTerms>, Report> {
-    let bar = ProgressBar::new_spinner().with_message("fetching terms of business");
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {bytes}") {
-        bar.set_style(style);
-    }
-    let (net, place) = match place {
-        Some(place) => (Client::new(terms::places(host.shelf().trust())), place.parse::<Place>()?),
-        None => (host.net().clone(), Place::Https(format!("{address}{}", terms::WELL_KNOWN))),
-    };
-    // What breaks off goes on where it stopped; what is whole is in the home then.
-    let cache = host.shelf().cache();
-    let told = |name: &str, size: usize| {
-        bar.set_message(format!("fetching terms of business: {name}"));
-        bar.set_position(size as u64);
-    };
-    let layout = terms::fetch(&net, &place, Some(cache.clone()), &told);
-    bar.finish_and_clear();
-    let layout = layout?;
-    let _ = std::fs::remove_dir_all(cache);
-    let terms = host.shelf().take(&layout).map_err(|error| {
-        // What the merchant shows is refused, whatever is wrong with it.
-        Report::refusal(&error, error.mend())
-    })?;
-    Ok(terms)
-}
-
-/// Waits until the component is ready, showing for how long. What is wrong with it ends the
-/// deal, with its reason.
-fn wait_for(preparing: Preparing) {
-    if preparing.is_finished() {
-        return;
-    }
-    let bar = ProgressBar::new_spinner().with_message("compiling the service");
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
-        bar.set_style(style);
-    }
-    bar.enable_steady_tick(Duration::from_millis(100));
-    let _ = preparing.join();
-    bar.finish_and_clear();
-}
-
-/// Leaves a deal: a running host is told through the archive; without one, this process goes
-/// on with the deal until it has ended.
+/// Leaves a deal. Its host goes on with it until it has ended; a merchant's is told through the
+/// archive.
 pub fn cancel(arguments: &CancelArguments) -> Result<(), Report> {
     let home = arguments.home.home.as_path();
     let party = Party::open(home)?;
+    let hosted = Hosted::of(home, arguments.host.alone);
+    let reason = arguments.reason.clone();
     if let Some(opening) = find_opening(&party, &arguments.deal)? {
-        return cancel_opening(arguments, &party, &opening);
+        let request = Request::Cancel { subject: opening.nonce, reason };
+        return match hosted.ask(request)? {
+            Done::Deal(id) => ended(&hosted.deal(id)?),
+            _ => left(&opening),
+        };
     }
     let row = find(&party, &arguments.deal)?;
     if row.state.is_final() {
@@ -301,28 +174,30 @@ pub fn cancel(arguments: &CancelArguments) -> Result<(), Report> {
         }
         return Err(Report::input(what, "semper deals shows which deals are running"));
     }
-    let (id, reason) = (row.id, arguments.reason.clone());
-    party.archive.commit(vec![Write::Cancel(id, reason)])?;
-    if row.side != Side::Buyer {
-        let mut words =
-            "noted; the merchant's host goes on with it, at once or when it is started".to_owned();
-        let waits = waits(&party, &row)?;
-        for wait in &waits {
-            words += &format!("\nexchange {wait}");
-        }
-        return print::said(&words, &json!({ "deal": id, "told": true, "exchanges": waits }));
+    if row.side == Side::Buyer && !hosted.is_elsewhere() {
+        let request = Request::Cancel { subject: *row.id.digest(), reason };
+        return match hosted.ask(request)? {
+            Done::Deal(id) => ended(&hosted.deal(id)?),
+            _ => told(&party, &row),
+        };
     }
-    match party.host(None, WORKERS, say) {
-        Ok(host) => {
-            let row = host.link(id, None).map_err(link_report)?;
-            ended(&row)
-        }
-        Err(PartyError::Host(HostError::Running(home))) => {
-            let words = format!("the host that runs {} has been told", home.display());
-            print::said(&words, &json!({ "deal": id, "told": true }))
-        }
-        Err(other) => Err(other.into()),
+    party.archive.commit(vec![Write::Cancel(row.id, reason)])?;
+    told(&party, &row)
+}
+
+/// Another process runs the deal, and has been told.
+fn told(party: &Party, row: &DealRow) -> Result<(), Report> {
+    if row.side == Side::Buyer {
+        let words = format!("the host that runs {} has been told", party.home.path().display());
+        return print::said(&words, &json!({ "deal": row.id, "told": true }));
     }
+    let mut words =
+        "noted; the merchant's host goes on with it, at once or when it is started".to_owned();
+    let waits = waits(party, row)?;
+    for wait in &waits {
+        words += &format!("\nexchange {wait}");
+    }
+    print::said(&words, &json!({ "deal": row.id, "told": true, "exchanges": waits }))
 }
 
 /// The opening whose id, or whose deal's id, begins with these digits.
@@ -344,32 +219,6 @@ fn find_opening(party: &Party, text: &str) -> Result<Option<Pending>, Report> {
     }
 }
 
-/// Leaves a deal that is not open yet. What the buyer has signed may be open at the merchant's: it is
-/// opened here, too, and left in order.
-fn cancel_opening(
-    arguments: &CancelArguments,
-    party: &Party,
-    pending: &Pending,
-) -> Result<(), Report> {
-    let home = arguments.home.home.as_path();
-    if opening::leave(&party.archive, pending.nonce)? {
-        if let Stage::Signing(question) = &pending.stage {
-            // Nobody wants to know any more.
-            semper_tinguin_protocol::Client::new(home).withdraw(*question);
-        }
-        return left(pending);
-    }
-    let host = party.host(None, WORKERS, say)?;
-    match host.resume_opening(pending.nonce)? {
-        Some(id) => {
-            party.archive.commit(vec![Write::Cancel(id, arguments.reason.clone())])?;
-            let row = host.link(id, None).map_err(link_report)?;
-            ended(&row)
-        }
-        None => left(pending),
-    }
-}
-
 fn left(pending: &Pending) -> Result<(), Report> {
     let words = format!("left: no deal with {} is opened", pending.peer);
     print::said(&words, &json!({ "peer": pending.peer, "left": true }))
@@ -379,48 +228,6 @@ fn ended(row: &DealRow) -> Result<(), Report> {
     let (state, note) = (row.state.name(), &row.note);
     let value = json!({ "deal": row.id, "state": state, "note": note });
     print::said(&format!("{} is {state}: {note}", row.id), &value)
-}
-
-fn explain(terms: &VerifiedTerms) {
-    let service = terms.service();
-    let by = terms.certified_by();
-    let certified = match (by.is_empty(), terms.grants().certified) {
-        (true, _) => "nobody whom you believe".to_owned(),
-        (false, true) => by.join(", "),
-        (false, false) => format!("{}, which is not enough for you", by.join(", ")),
-    };
-    let grants = terms.grants();
-    let names: Vec<&str> = grants.capabilities.iter().map(|it| it.name()).collect();
-    print::note(format_args!("terms         {}", terms.digest()));
-    print::note(format_args!(
-        "of            {} (vouched for by {})",
-        terms.merchant().name,
-        terms.merchant().root
-    ));
-    print::note(format_args!(
-        "service       {} {} by {}",
-        service.name,
-        service.version,
-        terms.author().name
-    ));
-    print::note(format_args!("certified by  {certified}"));
-    for counted in terms.certificates() {
-        if let Some(why) = &counted.objection {
-            print::note(format_args!(
-                "              not {}: {why}",
-                counted.certificate.organisation
-            ));
-        }
-    }
-    if let Some(log) = terms.log() {
-        print::note(format_args!("logged        in {}, number {}", log.log, log.index));
-    }
-    for warning in terms.warnings() {
-        print::note(format_args!("CAUTION       {warning}"));
-    }
-    print::note(format_args!("may           {}", names.join(", ")));
-    let decided = terms.decided().iter().find_map(|it| it.what.strip_prefix("pay "));
-    print::note(format_args!("may pay       {}", grants.most.and(decided).unwrap_or("nothing")));
 }
 
 fn finish(row: &DealRow, json: bool) -> Result<(), Report> {
@@ -436,8 +243,4 @@ fn finish(row: &DealRow, json: bool) -> Result<(), Report> {
             Err(Report::refusal(what, format!("semper archive show {}", row.id.short())))
         }
     }
-}
-
-fn link_report(error: LinkError) -> Report {
-    Report::refusal(&error, "the evidence so far is in the archive; semper deals --resume goes on")
 }

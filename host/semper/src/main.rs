@@ -7,6 +7,8 @@
 //! | `renew` | the next key, certified by the old one |
 //! | `tinguin` | the trusted user interface's process |
 //! | `buy` | buying, and going on with deals |
+//! | `hosted` | having a home's host do something, and starting it |
+//! | `run` | the resident host as a process |
 //! | `judge` | a finding from the evidence of a fair exchange |
 //! | `look` | deals and the archive |
 //! | `replay` | running a deal's component on its journal again |
@@ -26,12 +28,14 @@ mod books;
 mod buy;
 mod ca;
 mod home;
+mod hosted;
 mod judge;
 mod logging;
 mod look;
 mod print;
 mod renew;
 mod replay;
+mod run;
 mod serve;
 mod shop;
 mod signals;
@@ -81,6 +85,7 @@ fn run(command: Command) -> Result<(), Report> {
             home::show_account(&home.home, json)
         }
         Command::Tinguin(arguments) => tinguin::run(&arguments),
+        Command::Run(arguments) => run::run(&arguments),
         Command::Buy(arguments) => buy::buy(&arguments),
         Command::Deals(arguments) => buy::deals(&arguments),
         Command::Cancel(arguments) => buy::cancel(&arguments),

@@ -61,8 +61,9 @@ pub(crate) fn host(
     let keeper = Keeper::new("bench");
     let compiler = Compiler::new(Arc::clone(&party.home), binaries.semper.clone())?;
     let runtime = Arc::new(Runtime::new(compiler, &keeper)?);
-    let parts = || HostParts {
+    let parts = |only| HostParts {
         home: Arc::clone(&party.home),
+        only,
         archive: party.archive.clone(),
         lists: Arc::clone(&party.lists),
         tinguin: semper_tinguin_protocol::Client::new(party.home.path()),
@@ -84,7 +85,7 @@ pub(crate) fn host(
     // The workers of the host before notice within seconds that it is gone.
     let until = Instant::now() + Duration::from_secs(20);
     loop {
-        match Host::start(parts()) {
+        match semper_commerce::host::lock(&party.home).and_then(|only| Host::start(parts(only))) {
             Err(HostError::Running(_)) if Instant::now() < until => {
                 std::thread::sleep(Duration::from_millis(100));
             }
@@ -94,7 +95,7 @@ pub(crate) fn host(
 }
 
 pub(crate) fn terms(host: &Host, market: &Market) -> Result<Arc<VerifiedTerms>, Box<dyn Error>> {
-    let layout = semper_commerce::terms::download(host.net(), &market.merchant_url(), &|_, _| {})?;
+    let layout = semper_commerce::terms::download(&host.net(), &market.merchant_url(), &|_, _| {})?;
     Ok(host.shelf().take(&layout)?)
 }
 

@@ -7,6 +7,7 @@
 //! | `journal` | a journaled call and a plain one; group commit and one commit each |
 //! | `catalogue` | search at 13,000 and 1,000,000 articles |
 //! | `deals` | whole purchases, memory of running deals |
+//! | `resident` | a purchase through the resident host; a thousand deals that sleep in it |
 //! | `waiting` | activations, 100,000 waiting deals |
 //! | `trust` | verification, policies, logs, from a click to a running component, pulling |
 //! | `exchange` | a purchase beside its signatures; verdicts beside the store's commits |
@@ -22,6 +23,7 @@ mod deals;
 mod exchange;
 mod interference;
 mod journal;
+mod resident;
 mod trust;
 mod waiting;
 
@@ -57,6 +59,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     if wanted("deals") {
         deals::run(&Binaries::beside()?)?;
+    }
+    if wanted("resident") {
+        resident::run(&Binaries::beside()?)?;
     }
     if wanted("author") {
         author::run(&Binaries::beside()?)?;

@@ -20,7 +20,7 @@ type Outcome = Result<(), Box<dyn Error>>;
 const WAITING: usize = 100_000;
 
 /// Waits for a message, and nothing else.
-const RECEIVE: &str = r#"(component
+pub const RECEIVE: &str = r#"(component
     (import "semper:transfer/information@1.0.0" (instance $information
         (export "receive" (func (result (tuple string (list u8)))))))
     (core module $Libc

@@ -261,7 +261,7 @@ fn several_deals_at_once_are_served_and_stock_is_never_oversold() {
     let url = market.merchant_url();
     let party = Party::open(&market.folder.join("anna")).unwrap();
     let host = party.host(None, 8, |_, _| {}).unwrap();
-    let layout = semper_commerce::terms::download(host.net(), &url, &|_, _| {}).unwrap();
+    let layout = semper_commerce::terms::download(&host.net(), &url, &|_, _| {}).unwrap();
     let terms = host.shelf().take(&layout).unwrap();
 
     std::thread::scope(|scope| {

@@ -104,6 +104,7 @@ fn the_readme_s_commands_sell_and_prove_it() {
     let status = Command::new("timeout")
         .args(["--kill-after=5", "300", "bash", "typed.sh"])
         .current_dir(folder.path())
+        .env("SEMPER_ALONE", "0")
         .env("SEMPER", &built.semper)
         .env("SIGN", &built.sign)
         .env("XTASK", built.semper.with_file_name("xtask"))

@@ -127,6 +127,9 @@ pub struct Market {
     pub buyer_tinguin: Option<Running>,
     /// The rules by which it answers.
     pub buyer_rules: String,
+    /// Whether commands of buyers ask the resident host of their home, as they do on a person's own
+    /// machine; they run one of their own otherwise.
+    pub resident: bool,
 }
 
 /// A service to publish: its components, and the folder with `service.toml`,
@@ -196,6 +199,7 @@ impl Market {
             merchant,
             buyer_tinguin,
             buyer_rules: options.buyer_rules.clone(),
+            resident: false,
         })
     }
 
@@ -211,7 +215,8 @@ impl Market {
 
     /// Runs `semper` in the marketplace's folder, to its end.
     pub fn semper(&self, arguments: &[&str]) -> Result<Output> {
-        process::run(&self.folder, &self.binaries.semper, arguments)
+        let alone = [("SEMPER_ALONE", if self.resident { "0" } else { "1" })];
+        process::run_with(&self.folder, &self.binaries.semper, arguments, &alone)
     }
 
     /// Runs `semper-sign` in the marketplace's folder, to its end.

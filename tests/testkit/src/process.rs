@@ -66,8 +66,19 @@ impl Output {
 
 /// Runs a command to its end, in a folder.
 pub fn run(folder: &Path, program: &Path, arguments: &[&str]) -> Result<Output, String> {
+    run_with(folder, program, arguments, &[])
+}
+
+/// As [`run`], with these in its environment.
+pub fn run_with(
+    folder: &Path,
+    program: &Path,
+    arguments: &[&str],
+    env: &[(&str, &str)],
+) -> Result<Output, String> {
     let done = Command::new(program)
         .args(arguments)
+        .envs(env.iter().copied())
         .current_dir(folder)
         .stdin(Stdio::null())
         .output()

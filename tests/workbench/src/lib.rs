@@ -487,8 +487,10 @@ fn host(home: &std::path::Path, trust: &TrustFile, options: &Options) -> (Arc<Ho
     loop {
         let archive = Archive::open(&home).unwrap();
         let lists = Lists::open(Arc::clone(&home), archive.clone(), trust, Arc::new(SystemClock));
+        let only = semper_commerce::host::lock(&home).unwrap();
         let parts = HostParts {
             home: Arc::clone(&home),
+            only,
             archive,
             lists,
             tinguin: semper_tinguin_protocol::Client::through(trouble::Troubled::new(

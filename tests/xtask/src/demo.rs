@@ -27,6 +27,7 @@ pub fn run(options: &[&str]) -> Result<(), String> {
     let market_options = MarketOptions { scripted_buyer: !interactive, ..MarketOptions::default() };
     let tell = |step: &str| println!("  {step}");
     let mut market = Market::build(&folder, &binaries, &market_options, &tell)?;
+    market.resident = true;
     let around = Surroundings::build(&mut market, &tell)?;
     println!(
         "  authority {}, bank {}, merchant {}, log {}",
@@ -37,6 +38,10 @@ pub fn run(options: &[&str]) -> Result<(), String> {
     );
 
     let checked = story(&market, &around, interactive);
+    if !keep {
+        // Ends by itself when its home is gone; sooner it is quieter.
+        market.semper(&["run", "--home", "anna", "--end"])?;
+    }
     if keep {
         std::mem::forget(temporary);
         keep_running(&market, &folder);

@@ -112,6 +112,7 @@ impl Host {
             // What does not get through now is sent by the deal's link.
             if let Err(error) = self.flush(deal.id) {
                 tracing::debug!(deal = deal.id.short(), %error, "not sent at once");
+                self.stirred(deal.id);
             }
         }
     }

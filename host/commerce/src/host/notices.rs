@@ -25,7 +25,7 @@ pub(super) fn watch(host: &Arc<Host>) {
         // Whoever starts a host for one purchase has just fetched them.
         if !std::mem::replace(&mut first, false) {
             look(&host, &mut told);
-        } else if host.shelf().lists().are_due(host.shelf().trust()) {
+        } else if host.shelf().lists().are_due(&host.shelf().trust()) {
             refresh(&host);
         }
         Turn::Wait(every)
@@ -34,7 +34,7 @@ pub(super) fn watch(host: &Arc<Host>) {
 }
 
 fn refresh(host: &Host) {
-    for error in host.shelf().lists().refresh(host.net(), host.shelf().trust(), None) {
+    for error in host.shelf().lists().refresh(&host.net(), &host.shelf().trust(), None) {
         tracing::info!(%error, "a revocation list was not fetched");
     }
 }
@@ -51,7 +51,7 @@ fn look(host: &Host, told: &mut BTreeSet<(Digest, String)>) {
     for address in merchants {
         // Of no trust file's choosing; its failure harms nobody.
         let url = format!("{}{WELL_KNOWN}", address.trim_end_matches('/'));
-        let _ = host.shelf().lists().fetch_list(host.net(), trust, &url, None);
+        let _ = host.shelf().lists().fetch_list(&host.net(), &trust, &url, None);
     }
     // Once for each terms, however many deals there are under them.
     let mut answers: HashMap<Digest, Option<String>> = HashMap::new();

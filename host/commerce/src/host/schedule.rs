@@ -5,13 +5,13 @@
 //! that nothing that happens between its last look and its end is missed.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use semper_base::{DealId, Digest};
 use semper_keeper::spawn::Loop;
 use semper_keeper::{Bell, Post, Turn};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use semper_runtime::Lane;
 
@@ -19,23 +19,28 @@ use super::{Host, waits};
 
 /// Threads of the slow lane: for components that compute for long or are to be compiled.
 const SLOW: usize = 2;
+/// A worker looks for work that nobody has rung for.
+const LONG: Duration = Duration::from_secs(60);
 /// Terms remembered as heavy at most.
 const HEAVY: usize = 10_000;
 
 /// Wakes whoever waits for something of a deal: activations (threads) and long polls (tasks).
 #[derive(Debug)]
 pub struct Signal {
+    deal: DealId,
     count: Mutex<u64>,
     changed: Condvar,
     watch: watch::Sender<u64>,
+    /// Those who wait for many deals at once.
+    groups: Mutex<Vec<Weak<Group>>>,
     /// Held while the channel's state is read, changed and stored.
     pub(super) door: Mutex<()>,
 }
 
 impl Signal {
-    fn new() -> Self {
-        let (watch, _) = watch::channel(0);
-        Self { count: Mutex::new(0), changed: Condvar::new(), watch, door: Mutex::new(()) }
+    fn new(deal: DealId) -> Self {
+        let ((watch, _), count, changed) = (watch::channel(0), Mutex::new(0), Condvar::new());
+        Self { deal, count, changed, watch, groups: Mutex::default(), door: Mutex::new(()) }
     }
 
     /// Something has happened.
@@ -43,6 +48,14 @@ impl Signal {
         *lock(&self.count) += 1;
         self.changed.notify_all();
         self.watch.send_modify(|count| *count += 1);
+        lock(&self.groups).retain(|group| group.upgrade().map(|it| it.tell(self.deal)).is_some());
+    }
+
+    /// Has a group hear of every bump, for as long as somebody keeps it.
+    pub fn join(&self, group: &Arc<Group>) {
+        let mut groups = lock(&self.groups);
+        groups.retain(|it| it.strong_count() > 0);
+        groups.push(Arc::downgrade(group));
     }
 
     /// For tasks: a receiver that changes with every bump.
@@ -62,6 +75,31 @@ impl Signal {
             .wait_timeout_while(count, time, |count| *count == seen)
             .unwrap_or_else(PoisonError::into_inner);
         *count != seen
+    }
+}
+
+/// Waits for many deals at once: whoever asks for news of all of them.
+#[derive(Debug, Default)]
+pub struct Group {
+    told: Mutex<HashSet<DealId>>,
+    heard: Notify,
+}
+
+impl Group {
+    fn tell(&self, deal: DealId) {
+        lock(&self.told).insert(deal);
+        self.heard.notify_one();
+    }
+
+    /// The deals in which something has happened since the last call; waits until there is one.
+    pub async fn heard(&self) -> HashSet<DealId> {
+        loop {
+            let told = std::mem::take(&mut *lock(&self.told));
+            if !told.is_empty() {
+                return told;
+            }
+            self.heard.notified().await;
+        }
     }
 }
 
@@ -177,8 +215,7 @@ impl Schedule {
             return Ok(id);
         }
         let next = queue.timers.first_key_value().map(|(key, ())| key.0);
-        let second = Duration::from_secs(1);
-        let time = next.map_or(second, |at| at.saturating_duration_since(now).min(second));
+        let time = next.map_or(LONG, |at| at.saturating_duration_since(now).min(LONG));
         Err(Turn::Wait(time))
     }
 
@@ -289,7 +326,16 @@ impl Host {
 
     /// Has a deal run after a while.
     pub(super) fn wake_later(&self, id: DealId, after: Duration) {
-        lock(&self.schedule.queue).timers.insert((self.instant() + after, id), ());
+        let mut queue = lock(&self.schedule.queue);
+        let at = (self.instant() + after, id);
+        queue.timers.insert(at, ());
+        let first = queue.timers.first_key_value().is_some_and(|(first, ())| *first == at);
+        drop(queue);
+        // Workers wait for the first of them.
+        if first {
+            self.schedule.work.ring_all();
+            self.schedule.slow_work.ring_all();
+        }
     }
 
     /// The signal of a deal.
@@ -299,7 +345,7 @@ impl Host {
         if signals.len() > 10_000 {
             signals.retain(|_, signal| Arc::strong_count(signal) > 1);
         }
-        Arc::clone(signals.entry(id).or_insert_with(|| Arc::new(Signal::new())))
+        Arc::clone(signals.entry(id).or_insert_with(|| Arc::new(Signal::new(id))))
     }
 }
 

@@ -23,6 +23,8 @@ use crate::errands::{Awaited, FEW};
 /// How often dates and cancellations are looked for. Clocks may jump, so it is not only the
 /// nearest date that counts.
 const LOOK: Duration = Duration::from_millis(250);
+/// Shortest pause between two looks.
+const SHORTEST: Duration = Duration::from_millis(5);
 /// How long a watch is held before the TINGUIN counts as silent: it gives it back sooner.
 const SILENT: Duration = Duration::from_secs(30);
 /// Deals that one look wakes at most.
@@ -257,10 +259,29 @@ fn waiting(deal: &Deal, next: u64, wanted: &Wanted) -> Waiting {
 pub(super) struct Clock {
     /// Deals that have been woken because the person wants to leave them.
     told: HashSet<DealId>,
+    /// The archive's state at the last look, and the next date in it.
+    seen: Option<(u64, Option<Timestamp>)>,
 }
 
 impl Clock {
+    /// Looks at what is due. As long as nothing is stored and no date comes, that costs one question
+    /// to the store about itself.
     pub(super) fn look(&mut self, host: &Host) -> Turn {
+        let (now, state) = (host.now(), host.archive().state().ok());
+        match (self.seen, state) {
+            (Some((before, next)), Some(state)) if before == state => match next {
+                Some(next) if next <= now => self.look_through(host),
+                next => {
+                    Turn::Wait(next.map_or(LOOK, |next| next.since(now).min(LOOK)).max(SHORTEST))
+                }
+            },
+            _ => self.look_through(host),
+        }
+    }
+
+    fn look_through(&mut self, host: &Host) -> Turn {
+        // Before the look: what is stored meanwhile is looked at the next time.
+        let state = host.archive().state().ok();
         let looked = host
             .archive()
             .due(host.now(), BATCH)
@@ -278,9 +299,11 @@ impl Clock {
             }
             Err(error) => tracing::warn!(%error, "dates cannot be looked up"),
         }
-        let next = host.archive().next_date().ok().flatten();
+        let next = host.archive().next_date();
+        self.seen = state.zip(next.as_ref().ok().copied());
+        let next = next.ok().flatten();
         let pause = next.map_or(LOOK, |next| next.since(host.now()).min(LOOK));
-        Turn::Wait(pause.max(Duration::from_millis(5)))
+        Turn::Wait(pause.max(SHORTEST))
     }
 }
 

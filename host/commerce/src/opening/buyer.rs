@@ -29,7 +29,20 @@ impl Host {
         terms: &VerifiedTerms,
         address: &str,
     ) -> Result<DealId, OpeningError> {
-        let nonce = Digest::from_bytes(keys::random());
+        self.open_named(Digest::from_bytes(keys::random()), terms, address)
+    }
+
+    /// As [`Host::open_as_buyer`], by a nonce that was drawn for it: by that the opening can be found
+    /// while it is under way.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn open_named(
+        self: &Arc<Self>,
+        nonce: Digest,
+        terms: &VerifiedTerms,
+        address: &str,
+    ) -> Result<DealId, OpeningError> {
         let hello = Hello {
             nonce,
             terms: terms.digest(),

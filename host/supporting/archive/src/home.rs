@@ -6,6 +6,7 @@
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _, PermissionsExt as _};
@@ -214,7 +215,11 @@ impl Home {
         if let Some((folder, _)) = name.rsplit_once('/') {
             self.dir.create_dir_all(folder).map_err(io)?;
         }
-        let new = format!("{name}.new");
+        // Several may write the same file at once, here and in other processes: what the last one has
+        // written is what stays.
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let new = format!("{name}.{}-{count}.new", std::process::id());
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true).mode(0o600);
         let mut file = self.dir.open_with(&new, &options).map_err(io)?;

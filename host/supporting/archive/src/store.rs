@@ -210,6 +210,19 @@ impl Archive {
         written
     }
 
+    /// A number that is another after every commit, whoever has made it: as long as it is the same,
+    /// there is nothing new to read. It is comparable with others of this process only.
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
+    pub fn state(&self) -> Result<u64, ArchiveError> {
+        // Each connection counts for itself what others have committed.
+        let reader = lock(&self.shared.readers[0]);
+        let counted = reader.prepare_cached("PRAGMA data_version");
+        let counted = counted.and_then(|mut it| it.query_row([], |row| row.get::<_, i64>(0)));
+        counted.map(i64::cast_unsigned).map_err(|error| self.failed(&error))
+    }
+
     pub(crate) fn reader(&self) -> MutexGuard<'_, Connection> {
         let [readers @ .., last] = &self.shared.readers;
         if IN_BACKGROUND.get() {

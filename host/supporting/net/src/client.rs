@@ -213,6 +213,20 @@ impl Client {
         self.way.stream(ask, Bounds { most, whole: self.whole }, sink)
     }
 
+    /// POST as before, given up with `None` as soon as `stop` is done: for long polls.
+    pub fn post_until(
+        &self,
+        (url, media_type): (&str, &str),
+        body: Vec<u8>,
+        most: usize,
+        stop: impl Future<Output = ()>,
+    ) -> Result<Option<Response>, NetError> {
+        let mut ask = Ask { body, ..Ask::new(Method::Post, url) };
+        ask.headers.push(("content-type".to_owned(), media_type.to_owned()));
+        let bounds = Bounds { most, whole: self.whole };
+        self.way.send(ask, bounds, pin!(stop))
+    }
+
     fn send(&self, ask: Ask, most: usize) -> Result<Response, NetError> {
         let url = ask.url.clone();
         let bounds = Bounds { most, whole: self.whole };

@@ -2,8 +2,7 @@
 
 use std::io::{self, Read, Write};
 
-use semper_base::cbor::{self, CborError};
-use semper_base::{Certificate, DealId, Digest};
+use semper_base::{Certificate, DealId, Digest, frames};
 use semper_exchange::Half;
 use semper_exchange::package::Enclosed;
 use semper_items::DealKeys;
@@ -236,43 +235,22 @@ pub struct News {
 /// Writes one frame. One that is too large is an error of the kind `InvalidInput`, and nothing of
 /// it is written.
 pub fn write<T: Serialize>(stream: &mut impl Write, value: &T) -> io::Result<()> {
-    let bytes = cbor::encode(value);
-    let length = u32::try_from(bytes.len())
-        .ok()
-        .filter(|length| *length as usize <= MAX_FRAME)
-        .ok_or_else(|| {
-            let what = "the request is too large for the TINGUIN";
+    frames::write(stream, value, MAX_FRAME).map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidInput => {
+            let what = format!("the request is too large for the TINGUIN: {error}");
             io::Error::new(io::ErrorKind::InvalidInput, what)
-        })?;
-    let mut frame = length.to_be_bytes().to_vec();
-    frame.extend_from_slice(&bytes);
-    stream.write_all(&frame)?;
-    stream.flush()
+        }
+        _ => error,
+    })
 }
 
 /// Reads one frame; `None` at the end of the stream. One that is too large or cannot be read is
 /// an error of the kind `InvalidData`.
 pub fn read<T: Serialize + DeserializeOwned>(stream: &mut impl Read) -> io::Result<Option<T>> {
-    let Some(bytes) = read_bytes(stream)? else { return Ok(None) };
-    cbor::decode(&bytes, MAX_FRAME).map(Some).map_err(|error| invalid(&error))
+    frames::read(stream, MAX_FRAME)
 }
 
 /// Reads the bytes of one frame, as they are; `None` at the end of the stream.
 pub fn read_bytes(stream: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
-    let mut length = [0; 4];
-    match stream.read_exact(&mut length) {
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
-        other => other?,
-    }
-    let length = u32::from_be_bytes(length) as usize;
-    if length > MAX_FRAME {
-        return Err(invalid(&CborError::TooLong { got: length, most: MAX_FRAME }));
-    }
-    let mut bytes = vec![0; length];
-    stream.read_exact(&mut bytes)?;
-    Ok(Some(bytes))
-}
-
-fn invalid(error: &CborError) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, error.to_string())
+    frames::read_bytes(stream, MAX_FRAME)
 }

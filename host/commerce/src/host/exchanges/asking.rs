@@ -39,8 +39,8 @@ impl Host {
     ) {
         let named = live.stored.machine.agreement().third_party.clone();
         // Where it is now, if the present trust file knows; the agreement fixes who it is.
-        let (now, then) = (&self.means().trust, &live.means.trust);
-        let known = now.third_parties.iter().chain(&then.third_parties);
+        let (now, then) = (self.means(), &live.means.trust);
+        let known = now.trust.third_parties.iter().chain(&then.third_parties);
         let Some(third) = known.into_iter().find(|it| it.named == named) else {
             let text = format!("{} is in no trust file of this home", named.origin);
             self.progress(live.deal.id, text);

@@ -21,6 +21,18 @@ impl Archive {
         Ok(self.rows(&sql, [id.digest().as_bytes()], deal)?.pop())
     }
 
+    /// On which side of a deal we are, and whether there is something new in it for whoever has our
+    /// messages up to a number: another one, or its end.
+    pub fn news(&self, id: DealId, after: u64) -> Result<Option<(Side, bool)>, ArchiveError> {
+        let sql = "SELECT side, state <> 'running' OR EXISTS (SELECT 1 FROM messages
+                   WHERE deal = ?1 AND sent = 1 AND seq > ?2) FROM deals WHERE id = ?1";
+        let after = i64::try_from(after).unwrap_or(i64::MAX);
+        let found = self.rows(sql, params![id.digest().as_bytes(), after], |row| {
+            Ok((side(row, 0)?, row.get(1)?))
+        });
+        Ok(found?.pop())
+    }
+
     /// All deals, newest first.
     pub fn deals(&self) -> Result<Vec<DealRow>, ArchiveError> {
         self.rows(&format!("SELECT {DEAL} FROM deals ORDER BY opened DESC, id"), [], deal)

@@ -18,7 +18,7 @@ use crate::protocol::{self, Reply, Request};
 const IDLE: usize = 16;
 
 /// How often whoever holds a watch looks whether it goes on.
-const LOOK: Duration = Duration::from_millis(50);
+const LOOK: Duration = Duration::from_millis(250);
 
 /// The socket of a home's TINGUIN; connects when it is first asked.
 #[derive(Debug)]

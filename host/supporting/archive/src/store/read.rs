@@ -246,7 +246,7 @@ impl Archive {
         Ok(self.rows(sql, [key], |row| number(row, 0))?.pop())
     }
 
-    fn rows<T>(
+    pub(crate) fn rows<T>(
         &self,
         sql: &str,
         params: impl Params,
@@ -361,7 +361,7 @@ fn message(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
     })
 }
 
-fn evidence(row: &Row<'_>) -> rusqlite::Result<EvidenceRow> {
+pub(crate) fn evidence(row: &Row<'_>) -> rusqlite::Result<EvidenceRow> {
     let deal: Option<[u8; 32]> = row.get(1)?;
     Ok(EvidenceRow {
         number: row.get(0)?,

@@ -8,7 +8,10 @@
 //! | `tinguin` | the trusted user interface's process |
 //! | `buy` | buying, and going on with deals |
 //! | `judge` | a finding from the evidence of a fair exchange |
-//! | `look` | deals and the archive |
+//! | `look` | the archive: verify, export, save; finding deals |
+//! | `archived` | the archive as a bank statement: list, totals, who knows what |
+//! | `story` | one deal as a story |
+//! | `receipt` | receipts, and files that are checked without a home |
 //! | `replay` | running a deal's component on its journal again |
 //! | `trust` | whom a home believes: list, add, remove, explain, test |
 //! | `serve` | server roles, and what their operators do beside |
@@ -21,6 +24,7 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod archived;
 mod arguments;
 mod books;
 mod buy;
@@ -30,11 +34,13 @@ mod judge;
 mod logging;
 mod look;
 mod print;
+mod receipt;
 mod renew;
 mod replay;
 mod serve;
 mod shop;
 mod signals;
+mod story;
 mod third;
 mod tinguin;
 mod trust;

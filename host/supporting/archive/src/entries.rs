@@ -41,6 +41,7 @@ pub struct Entry {
     /// Who signed it; empty where several did, or nobody.
     pub signer: String,
     /// What it is, in one sentence.
+    #[serde(rename = "summary")]
     pub what: String,
     /// Where its deal stands.
     pub state: Option<DealState>,

@@ -233,6 +233,13 @@ impl Archive {
         }
     }
 
+    /// The piece of evidence that has this number.
+    pub fn piece(&self, number: i64) -> Result<Option<EvidenceRow>, ArchiveError> {
+        let sql = "SELECT number, deal, kind, digest, signer, summary, stored, bytes FROM evidence
+                   WHERE number = ?1";
+        Ok(self.rows(sql, [number], evidence)?.pop())
+    }
+
     /// The value of a preference, if it is set.
     pub fn preference(&self, key: &str) -> Result<Option<String>, ArchiveError> {
         Ok(self

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use semper_base::text::counted;
 
 use super::{ArchiveError, translate};
@@ -294,7 +294,12 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), ArchiveError>
     let failed = |error: rusqlite::Error| translate(path, &error);
     let found = known_format(connection, path)?;
     for (index, script) in MIGRATIONS.iter().enumerate().skip(found as usize) {
-        let transaction = connection.transaction().map_err(failed)?;
+        let at_once = TransactionBehavior::Immediate;
+        let transaction = connection.transaction_with_behavior(at_once).map_err(failed)?;
+        // Another process that has opened the file meanwhile may have done it.
+        if known_format(&transaction, path)? > index as i64 {
+            continue;
+        }
         transaction.execute_batch(script).map_err(failed)?;
         transaction.pragma_update(None, "user_version", index as i64 + 1).map_err(failed)?;
         transaction.commit().map_err(failed)?;

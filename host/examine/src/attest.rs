@@ -261,7 +261,7 @@ fn statement(
     };
     let kind = statement.content.kind();
     if kind.name() != piece.kind {
-        return Err(format!("it is a {kind}"));
+        return Err(format!("it is of the kind {kind}"));
     }
     if statement.deal != agreement.id() {
         return Err("it belongs to another deal".into());

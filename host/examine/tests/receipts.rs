@@ -2,8 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use semper_base::cert::issue::Authority;
-use semper_base::cert::{Revocation, Roots, Verifier};
+use semper_base::cert::{Authority, Revocation, Roots, Verifier};
 use semper_base::{Amount, Certificate, Digest, Role, SealSecret, SigningKey, Timestamp};
 use semper_examine::attest::{Hand, Piece};
 use semper_examine::receipt::Receipt;

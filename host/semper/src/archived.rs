@@ -41,7 +41,7 @@ pub fn list(
     } else {
         page.entries.iter().for_each(|entry| print::line(&drawn(entry)));
     }
-    if let Some(before) = page.before {
+    if let Some(before) = page.before.filter(|_| !as_json) {
         print::note(format_args!("there is more: the same with --before {before}"));
     }
     Ok(())
@@ -128,7 +128,9 @@ fn whole(archive: &Archive) -> Result<(), ArchiveError> {
     if archive.has_all_entries()? {
         return Ok(());
     }
-    print::note("the archive is from an earlier version: it is being indexed, this once");
+    if !print::is_for_machines() {
+        print::note("the archive is from an earlier version: it is being indexed, this once");
+    }
     let mut after = 0;
     while let Some(come_to) = archive.fill_entries(after)? {
         after = come_to;

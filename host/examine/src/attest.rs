@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 
 use semper_archive::EvidenceRow;
 use semper_base::cert::Verifier;
+use semper_base::cose::Signatory;
 use semper_base::{Amount, DealId, Digest, Timestamp, cbor, cose};
 use semper_exchange::Role;
 use semper_exchange::judge::{Evidence, Got, judge};
@@ -193,14 +194,15 @@ fn agreement(
         let mut why = "it is not there".to_owned();
         let mut one = None;
         for (index, piece) in pieces.iter().enumerate().filter(|it| it.1.kind == "agreement") {
-            let made = cose::parse(&piece.bytes, semper_items::agreement::DOMAIN, MAX_SIGNED)
-                .ok()
-                .and_then(|parsed| Agreement::decode(parsed.peek()).ok())
-                .map(|agreement| agreement.hello.made);
-            let Some(made) = made else {
+            let Some((agreement, by)) = peeked(&piece.bytes) else {
                 why = "it cannot be read".into();
                 continue;
             };
+            // The other side's is no answer to whether this side has signed.
+            if by != agreement.name(side) {
+                continue;
+            }
+            let made = agreement.hello.made;
             match SignedAgreement::verify(&piece.bytes, side, verifier, made) {
                 Ok(it) => one = Some((index, made, it)),
                 Err(error) => why = error.to_string(),
@@ -229,6 +231,16 @@ fn agreement(
     match (agreed, all.len()) {
         (Some(agreement), 1) => Ok(agreement),
         _ => Err("agreement: the two sides have signed different ones".into()),
+    }
+}
+
+/// The agreement that somebody may have signed, and under which name; nothing of it is verified.
+fn peeked(bytes: &[u8]) -> Option<(Agreement, String)> {
+    let parsed = cose::parse(bytes, semper_items::agreement::DOMAIN, MAX_SIGNED).ok()?;
+    let agreement = Agreement::decode(parsed.peek()).ok()?;
+    match parsed.signatory() {
+        Signatory::Chain(chain) => Some((agreement, chain.first()?.subject())),
+        Signatory::Key(_) => None,
     }
 }
 

@@ -9,9 +9,13 @@
 use std::collections::BTreeMap;
 
 use semper_archive::chain::{Class, MAX_PART, Record};
-use semper_archive::{Archive, ArchiveError, DealRow, JournalRow};
+use semper_archive::{Archive, ArchiveError, DealRow, EvidenceRow, JournalRow};
 use semper_base::cert::Verifier;
 use semper_base::{DealId, Timestamp, cbor};
+use semper_exchange::Role;
+use semper_exchange::judge::Evidence as Exchanged;
+use semper_exchange::standard::Standard;
+use semper_items::agreement::Way;
 use semper_items::statement::Value;
 use semper_items::{Agreement, Content, Item, Message, Side, Statement};
 use semper_tinguin_protocol::screen::{Answer, Question};
@@ -26,7 +30,7 @@ pub const UNKNOWN: [&str; 3] = [
     "Whom a merchant, its carrier or its bank told further cannot be known here.",
     "Addresses in the network that servers saw are not kept.",
 ];
-/// Shortest text that is looked for in messages: shorter ones stand in them by chance.
+/// Shortest text that counts as found in a message: shorter ones stand in messages by chance.
 const SHORTEST: usize = 3;
 
 /// Something about the person that was given out.
@@ -56,16 +60,27 @@ pub enum Travelled {
     Sealed,
     /// Inside of TLS.
     Tls,
+    /// It was given to the service in one's own host. It is so short that it stands in messages by
+    /// chance: whether it was sent cannot be told.
+    Perhaps,
     /// It was given to the service in one's own host; nothing that was sent holds it as it was given.
     NotSent,
 }
 
 impl Travelled {
+    /// Whether nothing shows that it was sent.
+    const fn is_untold(self) -> bool {
+        matches!(self, Self::Perhaps | Self::NotSent)
+    }
+
     /// The words for it.
     pub const fn words(self) -> &'static str {
         match self {
             Self::Sealed => "encrypted to its key of the deal, over TLS",
             Self::Tls => "encrypted on the way, over TLS",
+            Self::Perhaps => {
+                "to the service in your own host; too short to tell whether a message has it"
+            }
             Self::NotSent => "to the service in your own host; no message has it as you gave it",
         }
     }
@@ -89,6 +104,9 @@ pub fn disclosed(
     let at = if row.side == Side::Buyer { agreement.hello.made } else { row.opened };
     let mut all = vec![deal.gave(&row.peer, "name", &deal.own, at, "agreement", Travelled::Tls)];
     for item in archive.evidence(Some(row.id))? {
+        if item.kind == "exchange" {
+            all.extend(deal.paid(&item, &agreement));
+        }
         let Some(statement) = evidence::statement(verifier, &item) else { continue };
         match &statement.content {
             // The bank's word shows the payee whose account the money came from.
@@ -159,6 +177,27 @@ impl Deal<'_> {
         all
     }
 
+    /// What our payment system was told by the order that locks the money of an exchange.
+    fn paid(&self, item: &EvidenceRow, agreement: &Agreement) -> Vec<Disclosure> {
+        let evidence = cbor::decode::<Exchanged<Standard>>(&item.bytes, item.bytes.len());
+        let (Ok(evidence), Ok(way)) = (evidence, agreement.payment.parse::<Way>()) else {
+            return Vec::new();
+        };
+        let (agreed, own) = (&evidence.agreement, agreement.keys(self.row.side).sign);
+        let system = way.system.unwrap_or(way.module);
+        let roles = [Role::Originator, Role::Responder].into_iter();
+        let money = roles
+            .filter(|role| agreed.party(*role).sign == own)
+            .flat_map(|role| agreed.gives(role))
+            .filter_map(|leaf| leaf.item.money());
+        money
+            .map(|it| {
+                let what = format!("{} to account {}", it.amount, it.payee);
+                self.gave(&system, "payment", &what, item.stored, "exchange", Travelled::Tls)
+            })
+            .collect()
+    }
+
     /// What the person told the service by a call, and whether it was sent on.
     fn told(
         &self,
@@ -174,8 +213,9 @@ impl Deal<'_> {
         let one = |(what, value): (String, String)| {
             let in_message = |it: &&(Timestamp, Vec<u8>)| contains(&it.1, value.as_bytes());
             let found = sent.iter().find(in_message);
-            let (at, travelled) = match found.filter(|_| value.chars().count() >= SHORTEST) {
-                Some((at, _)) => (*at, self.sealed),
+            let (at, travelled) = match found {
+                Some((at, _)) if value.chars().count() >= SHORTEST => (*at, self.sealed),
+                Some(_) => (clock, Travelled::Perhaps),
                 None => (clock, Travelled::NotSent),
             };
             self.gave(&self.row.peer, &what, &value, at, by, travelled)
@@ -221,24 +261,20 @@ fn contains(all: &[u8], what: &[u8]) -> bool {
     !what.is_empty() && all.windows(what.len()).any(|it| it == what)
 }
 
-/// The same detail to the same receiver in the same thing is one line.
+/// The same detail to the same receiver is one line, by whatever it was told first; what was sent
+/// counts more than what was only told to the service.
 fn once(all: Vec<Disclosure>) -> Vec<Disclosure> {
     let mut seen = BTreeMap::new();
     let mut kept: Vec<Disclosure> = Vec::new();
     for it in all {
-        let key = (it.to.clone(), it.what.clone(), it.value.clone(), it.by.clone());
-        match seen.get(&key) {
-            Some(at) => {
-                // What was sent counts more than what was only told to the service.
-                let before: &mut Disclosure = &mut kept[*at];
-                if before.travelled == Travelled::NotSent {
-                    *before = it;
-                }
+        let what = it.what.rsplit(": ").next().unwrap_or_default().to_owned();
+        let at = *seen.entry((it.to.clone(), what, it.value.clone())).or_insert(kept.len());
+        match kept.get_mut(at) {
+            Some(before) if it.travelled < before.travelled && before.travelled.is_untold() => {
+                *before = it;
             }
-            None => {
-                seen.insert(key, kept.len());
-                kept.push(it);
-            }
+            Some(_) => {}
+            None => kept.push(it),
         }
     }
     kept

@@ -228,7 +228,7 @@ fn a_changed_signature_and_a_stranger_s_signature_are_found_by_kind() {
     // Everything is in order, but for people whom nobody here believes.
     let others = Town::new("Anna Berg", "Otto Versand");
     let wrong = check(town.receipt().html().as_bytes(), &others.verifier).unwrap().found.wrong;
-    assert!(wrong[0].contains("not an authority believed here"), "{wrong:?}");
+    assert!(wrong[0].contains("no signature of the buyer that holds"), "{wrong:?}");
 }
 
 #[test]
@@ -283,8 +283,11 @@ fn hostile_texts_are_drawn_as_texts() {
     // In a PDF letters that Courier lacks are written by their numbers, and not turned round.
     let mut town = Town::new("Anna Berg", "Otto Versand");
     town.purchase("שלום", "Lindenweg 4");
-    let pdf = String::from_utf8_lossy(&town.receipt().pdf()).into_owned();
-    assert!(pdf.contains("[U+05E9][U+05DC][U+05D5][U+05DD]"), "{pdf}");
+    let pdf = String::from_utf8_lossy(&town.receipt().pdf()).to_uppercase();
+    // The line has a “×”, so it is written as numbers, too.
+    let numbers: String =
+        "[U+05E9][U+05DC][U+05D5][U+05DD]".bytes().map(|it| format!("{it:02X}")).collect();
+    assert!(pdf.contains(&numbers), "{pdf}");
     assert!(town.receipt().html().contains("<bdi dir=\"auto\">2 × שלום"));
 }
 

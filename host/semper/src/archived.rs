@@ -15,7 +15,8 @@ use crate::arguments::FilterArguments;
 use crate::print;
 
 /// Kinds of entries that are no statements.
-const OTHER_KINDS: [&str; 5] = ["agreement", "exchange", "information", "incident", "fork"];
+const OTHER_KINDS: [&str; 6] =
+    ["agreement", "certificate", "exchange", "information", "incident", "fork"];
 /// Characters of a text in a line of the list.
 const SHOWN: usize = 100;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);

@@ -108,13 +108,13 @@ fn one(
     let content = &statement.content;
     let kind = content.kind();
     let what = match (kind.binds(), kind.says()) {
-        (Binds::Deliver, _) => format!("{signer} bound itself to deliver, by an offer"),
+        (Binds::Deliver, _) => format!("{signer} made an offer, and is bound by it to deliver"),
         (Binds::Pay, _) => format!("{signer} ordered"),
-        (Binds::Spend, _) => format!("{signer} told its bank about the money, by a {kind}"),
-        (_, Says::Moved) => format!("{signer} confirmed that it moved the money"),
-        (_, Says::Received) => format!("{signer} confirmed that it has the money"),
+        (Binds::Spend, _) => format!("{signer} gave the bank an order about the money, a {kind}"),
+        (_, Says::Moved) => format!("{signer} confirmed to have moved the money"),
+        (_, Says::Received) => format!("{signer} confirmed to have the money"),
         (_, Says::Sent) => format!("{signer} said that the goods are on their way"),
-        (_, Says::Done) => format!("{signer} said that it has what it was promised"),
+        (_, Says::Done) => format!("{signer} confirmed to have what was promised"),
         (_, Says::Left) => format!("{signer} left the deal"),
         _ => format!("{signer} signed a {kind}"),
     };

@@ -74,7 +74,9 @@ fn told(story: &Story, items: &[EvidenceRow]) {
         let at = told.at.to_string();
         let at = at.get(..16).unwrap_or(&at).replace('T', " ");
         print::line(&format!("{:5}  {at}  {}", told.number, told.what));
-        if let Some(item) = items.iter().find(|it| it.number == told.number) {
+        // What is no statement has been said in full.
+        let item = items.iter().find(|it| it.number == told.number);
+        if let Some(item) = item.filter(|_| !told.says.is_empty()) {
             print::line(&format!("         {}: {}", item.kind, item.summary));
         }
         for Said { label, value } in &told.says {

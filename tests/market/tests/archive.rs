@@ -130,9 +130,9 @@ fn a_deal_is_told_as_a_story_and_says_what_is_owed() {
     let told = says(&market, &["show", "--home", "anna", &deal]);
 
     for words in [
-        "Otto Versand bound itself to deliver, by an offer: ",
+        "Otto Versand made an offer, and is bound by it to deliver: ",
         " ordered: ",
-        "Otto Versand confirmed that it has the money: ",
+        "Otto Versand confirmed to have the money: ",
         "woollen",
         "Hamburg",
         "owed      Nothing is owed: the deal ended as its terms intend.",

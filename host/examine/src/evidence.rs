@@ -294,7 +294,7 @@ pub fn export(
     Ok(Export { format: FORMAT, deal: row, evidence, messages, journal, opened })
 }
 
-fn open_up(item: EvidenceRow) -> Option<Exported> {
+pub(crate) fn open_up(item: EvidenceRow) -> Option<Exported> {
     if let Some((signed_bytes, signature, key)) = by_deal_key(&item) {
         return Some(Exported {
             kind: item.kind,

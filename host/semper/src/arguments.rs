@@ -1,5 +1,6 @@
 //! The commands and their help.
 
+mod archive;
 mod operators;
 mod trust;
 
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand};
 
+pub use archive::{ArchiveCommand, FilterArguments};
 pub use operators::{BankCommand, CaCommand, CatalogueCommand};
 pub use trust::{TrustAdd, TrustCommand};
 
@@ -61,7 +63,7 @@ pub enum Command {
     /// Whom a home believes, and what that means for terms: list, add, remove, explain, test.
     #[command(subcommand)]
     Trust(TrustCommand),
-    /// Look into the archive: list, show, verify, export.
+    /// Look into the archive: list, totals, show, receipts, who knows what, verify, export.
     #[command(subcommand)]
     Archive(ArchiveCommand),
     /// Serve the roles of a configuration file: merchant, bank, certification authority, third party, log, witness, files.
@@ -410,67 +412,6 @@ pub struct ReplayArguments {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
-}
-
-#[derive(Subcommand)]
-pub enum ArchiveCommand {
-    /// Everything that was signed, as a bank statement shows what was booked.
-    #[command(after_help = "Example: semper archive list --home anna")]
-    List {
-        #[command(flatten)]
-        home: HomeArgument,
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-    },
-    /// One deal: its evidence, messages, journal.
-    #[command(after_help = "Example: semper archive show --home anna 3fd20a11")]
-    Show {
-        #[command(flatten)]
-        home: HomeArgument,
-        /// The deal's id, or its first digits.
-        deal: String,
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Check signatures, chains, journal and messages of one deal or of all.
-    #[command(after_help = "Example: semper archive verify --home anna")]
-    Verify {
-        #[command(flatten)]
-        home: HomeArgument,
-        /// The deal's id, or its first digits; all without it.
-        deal: Option<String>,
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Write one deal's evidence into a file that openssl can check.
-    #[command(after_help = "Example: semper archive export --home anna 3fd20a11 --out deal.json")]
-    Export {
-        #[command(flatten)]
-        home: HomeArgument,
-        /// The deal's id, or its first digits.
-        deal: String,
-        /// The file to write.
-        #[arg(long)]
-        out: PathBuf,
-        /// Open the private parts too (questions, answers, searches, addresses), and add the
-        /// terms' bundle: what an arbiter needs for semper replay --verify.
-        #[arg(long)]
-        open: bool,
-    },
-    /// Write one piece of evidence as it is, such as an exchange's for semper judge.
-    #[command(after_help = "Example: semper archive save --home anna 12 --out exchange.cbor")]
-    Save {
-        #[command(flatten)]
-        home: HomeArgument,
-        /// Its number, as semper archive show prints it.
-        number: i64,
-        /// The file to write.
-        #[arg(long)]
-        out: PathBuf,
-    },
 }
 
 /// How a third party is served, as others have to know it.

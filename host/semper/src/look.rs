@@ -4,129 +4,47 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use semper_archive::{DealRow, EvidenceRow};
+use semper_archive::DealRow;
 use semper_base::cert::Revocation;
 use semper_base::text::counted;
-use semper_base::{Digest, Report, SystemClock};
+use semper_base::{Report, SystemClock};
 use semper_commerce::host::Standing;
 use semper_commerce::terms::Shelf;
 use semper_examine::evidence;
-use semper_items::Statement;
 use semper_roles::party::Party;
 use serde::Serialize;
 use serde_json::json;
 
 use crate::arguments::ArchiveCommand;
-use crate::print;
+use crate::{archived, print, receipt, story};
 
 pub fn archive(command: &ArchiveCommand) -> Result<(), Report> {
     match command {
-        ArchiveCommand::List { home, json } => list(&home.home, *json),
-        ArchiveCommand::Show { home, deal, json } => show(&home.home, deal, *json),
-        ArchiveCommand::Verify { home, deal, json } => verify(&home.home, deal.as_deref(), *json),
+        ArchiveCommand::List { home, filter, most, before, json } => {
+            archived::list(&home.home, filter, *before, *most, *json)
+        }
+        ArchiveCommand::Totals { home, filter, json } => {
+            archived::totals(&home.home, filter, *json)
+        }
+        ArchiveCommand::Show { home, deal, json } => story::show(&home.home, deal, *json),
+        ArchiveCommand::Receipt { home, what, out } => receipt::receipt(&home.home, what, out),
+        ArchiveCommand::Disclosed { home, to, json } => {
+            archived::disclosed(&home.home, to.as_deref(), *json)
+        }
+        ArchiveCommand::Verify { home, what, authority, json } => match what.as_deref() {
+            Some(file) if receipt::is_file(file) => {
+                receipt::verify(file, home.as_deref(), authority, *json)
+            }
+            deal => verify(home.as_deref(), deal, *json),
+        },
         ArchiveCommand::Export { home, deal, out, open } => export(&home.home, deal, out, *open),
         ArchiveCommand::Save { home, number, out } => save(&home.home, *number, out),
     }
 }
 
-fn list(home: &Path, json: bool) -> Result<(), Report> {
-    let party = Party::open(home)?;
-    let all = party.archive.evidence(None)?;
-    if json {
-        return print::json(&all);
-    }
-    if all.is_empty() {
-        print::line("nothing has been signed yet");
-    }
-    for item in all {
-        let deal = item.deal.map_or("-".into(), |deal| deal.short());
-        let stored = item.stored.to_string();
-        print::line(&format!(
-            "{:4}  {}  {:8}  {:20}  {:20}  {}",
-            item.number,
-            &stored[..19],
-            deal,
-            item.kind,
-            item.signer,
-            item.summary
-        ));
-    }
-    Ok(())
-}
-
-fn show(home: &Path, deal: &str, as_json: bool) -> Result<(), Report> {
-    let party = Party::open(home)?;
-    let row = find(&party, deal)?;
-    let items = party.archive.evidence(Some(row.id))?;
-    let journal = party.archive.journal(row.id)?;
-    let last = |sent| party.archive.last_message(row.id, sent).map(|it| it.map_or(0, |it| it.0));
-    let (sent, received) = (last(true)?, last(false)?);
-    let items = read(&party, &row, items)?;
-    if as_json {
-        let value = json!({
-            "deal": row, "exchanges": waits(&party, &row)?, "evidence": items, "messages": {"sent": sent, "received": received},
-            "journal_records": journal.len(),
-        });
-        return print::json(&value);
-    }
-    print::line(&format!("deal      {}", row.id));
-    print::line(&format!("with      {} (we are the {})", row.peer, row.side));
-    print::line(&format!("state     {}: {}", row.state.name(), row.note));
-    // By these numbers banks name them in account lines.
-    for exchange in party.archive.exchanges_of(row.id)? {
-        let ended = exchange.ended.as_deref().unwrap_or("under way");
-        print::line(&format!("exchange  {}: {ended}", exchange.id.short()));
-    }
-    for wait in waits(&party, &row)? {
-        print::line(&format!("exchange  {wait}"));
-    }
-    print::line(&format!("terms     {}", row.terms));
-    print::line(&format!("opened    {}", row.opened));
-    print::line(&format!("messages  {sent} sent, {received} received"));
-    print::line(&format!("journal   {}", counted(journal.len(), "record", "records")));
-    for Read { item, says } in items {
-        let by =
-            if item.signer.is_empty() { String::new() } else { format!(" by {}", item.signer) };
-        print::line(&format!("{:4}      {}{by}: {}", item.number, item.kind, item.summary));
-        for row in says {
-            print::line(&format!("              {:14}  {}", row.label, row.value));
-        }
-    }
-    Ok(())
-}
-
-/// A piece of evidence, and what it says.
-#[derive(Serialize)]
-struct Read {
-    #[serde(flatten)]
-    item: EvidenceRow,
-    says: Vec<Said>,
-}
-
-/// One thing that a statement says.
-#[derive(Serialize)]
-struct Said {
-    label: String,
-    value: String,
-}
-
-/// What a deal's statements say: an order with what was ordered, and where it goes.
-fn read(party: &Party, row: &DealRow, items: Vec<EvidenceRow>) -> Result<Vec<Read>, Report> {
-    let verifier = party.trust_of(row)?.authorities.asking(Revocation::EVIDENCE);
-    let found: Vec<Option<Statement>> =
-        items.iter().map(|item| evidence::statement(&verifier, item)).collect();
-    let known: Vec<(Digest, Statement)> = found
-        .iter()
-        .flatten()
-        .filter_map(|it| Some((Digest::of(&it.encode().ok()?), it.clone())))
-        .collect();
-    let said = |(label, value)| Said { label, value };
-    let says = |it: Option<Statement>| it.map(|it| it.content.drawn(&known)).unwrap_or_default();
-    let with = |(item, it)| Read { item, says: says(it).into_iter().map(said).collect() };
-    Ok(items.into_iter().zip(found).map(with).collect())
-}
-
-fn verify(home: &Path, deal: Option<&str>, as_json: bool) -> Result<(), Report> {
+fn verify(home: Option<&Path>, deal: Option<&str>, as_json: bool) -> Result<(), Report> {
+    let mend = "semper archive verify --home HOME, or name a file: semper archive verify --help";
+    let home = home.ok_or_else(|| Report::input("neither a home nor a file is named", mend))?;
     let party = Party::open(home)?;
     let rows = match deal {
         Some(deal) => vec![find(&party, deal)?],
@@ -188,8 +106,7 @@ fn export(home: &Path, deal: &str, out: &Path, open: bool) -> Result<(), Report>
 
 fn save(home: &Path, number: i64, out: &Path) -> Result<(), Report> {
     let party = Party::open(home)?;
-    let found = party.archive.evidence(None)?.into_iter().find(|item| item.number == number);
-    let item = found.ok_or_else(|| {
+    let item = party.archive.piece(number)?.ok_or_else(|| {
         let what = format!("there is no evidence with number {number}");
         Report::input(what, "semper archive list shows the numbers")
     })?;

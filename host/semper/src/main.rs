@@ -10,7 +10,10 @@
 //! | `hosted` | having a home's host do something, and starting it |
 //! | `run` | the resident host as a process |
 //! | `judge` | a finding from the evidence of a fair exchange |
-//! | `look` | deals and the archive |
+//! | `look` | the archive: verify, export, save; finding deals |
+//! | `archived` | the archive as a bank statement: list, totals, who knows what |
+//! | `story` | one deal as a story |
+//! | `receipt` | receipts, and files that are checked without a home |
 //! | `replay` | running a deal's component on its journal again |
 //! | `trust` | whom a home believes: list, add, remove, explain, test |
 //! | `serve` | server roles, and what their operators do beside |
@@ -23,6 +26,7 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod archived;
 mod arguments;
 mod books;
 mod buy;
@@ -33,12 +37,14 @@ mod judge;
 mod logging;
 mod look;
 mod print;
+mod receipt;
 mod renew;
 mod replay;
 mod run;
 mod serve;
 mod shop;
 mod signals;
+mod story;
 mod third;
 mod tinguin;
 mod trust;

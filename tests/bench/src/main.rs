@@ -3,6 +3,7 @@
 //!
 //! | module | what it measures |
 //! |---|---|
+//! | `archive` | pages, search and totals of 100,000 entries |
 //! | `author` | from `semper-sign new` to the first deal on the stage |
 //! | `journal` | a journaled call and a plain one; group commit and one commit each |
 //! | `catalogue` | search at 13,000 and 1,000,000 articles |
@@ -16,6 +17,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::float_arithmetic, reason = "figures, not money")]
 
+mod archive;
 mod attacks;
 mod author;
 mod catalogue;
@@ -53,6 +55,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     if wanted("catalogue") {
         catalogue::run()?;
+    }
+    if wanted("archive") {
+        archive::run()?;
     }
     if wanted("attacks") {
         attacks::run(&Binaries::beside()?)?;

@@ -193,11 +193,23 @@ fn a_home_of_the_third_format_opens_and_its_deals_go_on() {
     }
     for home in ["anna", "otto"] {
         assert_eq!(kept.states(home), ["completed"; 4], "{:?}", kept.deals(home));
-        assert_eq!(format(&kept.folder.join(home).join("archive.sqlite")), 5, "{home}");
+        assert_eq!(format(&kept.folder.join(home).join("archive.sqlite")), 6, "{home}");
     }
     drop(parties);
     for home in ["anna", "otto"] {
         kept.is_right(home);
+        // What was signed before entries were kept is listed, added up and printed like the rest.
+        let paid = if home == "anna" { "out" } else { "in" };
+        let (code, said) =
+            kept.semper(&["archive", "list", "--home", home, "--paid", paid, "--json"]);
+        assert_eq!((code, said.matches("\"direction\"").count()), (0, 4), "{home}: {said}");
+        let (code, said) = kept.semper(&["archive", "totals", "--home", home]);
+        assert!(code == 0 && said.contains("payments 4"), "{home}: {said}");
+        let [deal, ..] = kept.deals(home).swap_remove(0);
+        let receipt = ["archive", "receipt", "--home", home, &deal, "--out", "old.pdf"];
+        assert_eq!(kept.semper(&receipt).0, 0, "{home}");
+        let (code, said) = kept.semper(&["archive", "verify", "old.pdf", "--home", home]);
+        assert_eq!(code, 0, "{home}: {said}");
     }
     // Each question was put for each deal, and answered once.
     for topic in ["agreement", "order", "exchange", "completion"] {
@@ -241,7 +253,7 @@ fn a_newer_archive_is_refused_by_name_and_left_as_it_is() {
 
     assert_ne!(code, 0, "{said}");
     for words in
-        ["anna/archive.sqlite has format 99", "knows up to 5", "try  use the semper that wrote it"]
+        ["anna/archive.sqlite has format 99", "knows up to 6", "try  use the semper that wrote it"]
     {
         assert!(said.contains(words), "{words}\n{said}");
     }
@@ -257,7 +269,17 @@ fn a_damaged_archive_says_which_table_and_what_can_be_saved() {
     let connection = Connection::open(&archive).unwrap();
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
     let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, u32>(0)).unwrap();
-    let tables = ["bases", "deals", "evidence", "exchanges", "highest", "messages", "openings"];
+    let tables = [
+        "bases",
+        "deals",
+        "entries",
+        "evidence",
+        "exchanges",
+        "highest",
+        "messages",
+        "moved",
+        "openings",
+    ];
     let rows = |table: &&str| {
         format!("{table} ({} rows)", number(&format!("SELECT count(*) FROM {table}")))
     };

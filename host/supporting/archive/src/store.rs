@@ -12,8 +12,11 @@ use std::thread::JoinHandle;
 use rusqlite::{Connection, ErrorCode};
 use semper_base::{Mend, fault};
 
+use crate::entries::{self, Booked};
 use crate::home::Home;
 use crate::rows::Write;
+
+pub(crate) use read::evidence as evidence_row;
 
 /// The archive's file in a home.
 pub const FILE: &str = "archive.sqlite";
@@ -93,8 +96,16 @@ pub fn in_background() {
 
 type Reply = SyncSender<Result<(), ArchiveError>>;
 
+/// What the writer does at once.
+enum Work {
+    /// These writes; the entries of their evidence, in its order.
+    Writes(Vec<Write>, Vec<Booked>),
+    /// Entries for evidence that has none, from this number on, and where it has come to.
+    Fill(i64, SyncSender<Option<i64>>),
+}
+
 struct Job {
-    writes: Vec<Write>,
+    work: Work,
     reply: Reply,
 }
 
@@ -202,10 +213,12 @@ impl Archive {
         if fault::fails("archive.write") {
             return Err(self.unusable());
         }
-        let jobs = lock(&self.shared.jobs).clone().ok_or(ArchiveError::Closed)?;
-        let (reply, answer) = sync_channel(1);
-        jobs.send(Job { writes, reply }).map_err(|_| ArchiveError::Closed)?;
-        let written = answer.recv().map_err(|_| ArchiveError::Closed)?;
+        let entries = writes.iter().filter_map(|write| match write {
+            Write::Evidence(row) => Some(Booked::read(row)),
+            _ => None,
+        });
+        let entries = entries.collect();
+        let written = self.work(Work::Writes(writes, entries));
         fault::border("archive.answered");
         written
     }
@@ -221,6 +234,26 @@ impl Archive {
         let counted = reader.prepare_cached("PRAGMA data_version");
         let counted = counted.and_then(|mut it| it.query_row([], |row| row.get::<_, i64>(0)));
         counted.map(i64::cast_unsigned).map_err(|error| self.failed(&error))
+    }
+
+    /// Gives the evidence of an older home its entries: one step of some hundred, so that whoever
+    /// commits meanwhile does not wait for all of them. It begins after this number, 0 at first;
+    /// where it has come to, or `None` when there is no more. A step that was done stays done.
+    ///
+    /// # Errors
+    /// When the archive cannot be written.
+    pub fn fill_entries(&self, after: i64) -> Result<Option<i64>, ArchiveError> {
+        let (come, to) = sync_channel(1);
+        self.work(Work::Fill(after, come))?;
+        to.recv().map_err(|_| ArchiveError::Closed)
+    }
+
+    /// Has the writer do something; done when it returns.
+    fn work(&self, work: Work) -> Result<(), ArchiveError> {
+        let jobs = lock(&self.shared.jobs).clone().ok_or(ArchiveError::Closed)?;
+        let (reply, answer) = sync_channel(1);
+        jobs.send(Job { work, reply }).map_err(|_| ArchiveError::Closed)?;
+        answer.recv().map_err(|_| ArchiveError::Closed)?
     }
 
     pub(crate) fn reader(&self) -> MutexGuard<'_, Connection> {
@@ -329,14 +362,14 @@ fn try_group(
     let mut transaction = connection.transaction().map_err(failed)?;
     if let [job] = group {
         // Alone it needs no savepoint: what fails is undone with the transaction.
-        write::apply(&transaction, &job.writes, path)?;
+        apply(&transaction, &job.work, path)?;
         transaction.commit().map_err(failed)?;
         return Ok(vec![Ok(())]);
     }
     let mut results = Vec::with_capacity(group.len());
     for job in group {
         let savepoint = transaction.savepoint().map_err(failed)?;
-        let done = write::apply(&savepoint, &job.writes, path);
+        let done = apply(&savepoint, &job.work, path);
         if done.is_ok() {
             savepoint.commit().map_err(failed)?;
         } else {
@@ -350,6 +383,18 @@ fn try_group(
     }
     transaction.commit().map_err(failed)?;
     Ok(results)
+}
+
+fn apply(connection: &Connection, work: &Work, path: &Path) -> Result<(), ArchiveError> {
+    match work {
+        Work::Writes(writes, entries) => write::apply(connection, writes, entries, path),
+        Work::Fill(after, come) => {
+            let to = entries::fill(connection, *after).map_err(|it| translate(path, &it))?;
+            // Whoever asked may be gone; the entries stand all the same.
+            let _ = come.try_send(to);
+            Ok(())
+        }
+    }
 }
 
 pub(crate) fn translate(path: &Path, error: &rusqlite::Error) -> ArchiveError {

@@ -245,6 +245,13 @@ impl Archive {
         }
     }
 
+    /// The piece of evidence that has this number.
+    pub fn piece(&self, number: i64) -> Result<Option<EvidenceRow>, ArchiveError> {
+        let sql = "SELECT number, deal, kind, digest, signer, summary, stored, bytes FROM evidence
+                   WHERE number = ?1";
+        Ok(self.rows(sql, [number], evidence)?.pop())
+    }
+
     /// The value of a preference, if it is set.
     pub fn preference(&self, key: &str) -> Result<Option<String>, ArchiveError> {
         Ok(self
@@ -258,7 +265,7 @@ impl Archive {
         Ok(self.rows(sql, [key], |row| number(row, 0))?.pop())
     }
 
-    fn rows<T>(
+    pub(crate) fn rows<T>(
         &self,
         sql: &str,
         params: impl Params,
@@ -373,7 +380,7 @@ fn message(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
     })
 }
 
-fn evidence(row: &Row<'_>) -> rusqlite::Result<EvidenceRow> {
+pub(crate) fn evidence(row: &Row<'_>) -> rusqlite::Result<EvidenceRow> {
     let deal: Option<[u8; 32]> = row.get(1)?;
     Ok(EvidenceRow {
         number: row.get(0)?,

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use semper_base::text::counted;
 
 use super::{ArchiveError, translate};
 
 /// Each entry brings the file from format n to n + 1; entries are never changed, only added.
-const MIGRATIONS: [&str; 5] = [FIRST, SECOND, THIRD, FOURTH, FIFTH];
+const MIGRATIONS: [&str; 6] = [FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH];
 
 const FIRST: &str = "
     CREATE TABLE openings (
@@ -111,6 +111,38 @@ const FIFTH: &str = "
     ALTER TABLE deals ADD COLUMN suspicious INTEGER NOT NULL DEFAULT 0;
 ";
 
+/// What the archive is listed and searched by: an entry for each piece of evidence, the money that
+/// has moved by it, and an index of words. Evidence that is there gets its entries in steps, when a
+/// list is asked for first (`entries::book`).
+const SIXTH: &str = "
+    CREATE TABLE entries (
+        number   INTEGER PRIMARY KEY REFERENCES evidence (number),
+        stored   INTEGER NOT NULL,
+        peer     TEXT NOT NULL,
+        kind     TEXT NOT NULL,
+        state    TEXT NOT NULL,
+        minor    INTEGER,
+        currency TEXT,
+        ways     INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX entries_by_date ON entries (stored, number);
+    CREATE INDEX entries_by_peer ON entries (peer, number);
+    CREATE INDEX entries_moved ON entries (number) WHERE ways <> 0;
+    CREATE TABLE moved (
+        number   INTEGER NOT NULL REFERENCES entries (number),
+        month    TEXT NOT NULL,
+        currency TEXT NOT NULL,
+        system   TEXT NOT NULL,
+        way      INTEGER NOT NULL,
+        minor    INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX moved_by_number ON moved (number);
+    CREATE INDEX moved_by_month ON moved (month, currency, system, way, minor);
+    CREATE VIRTUAL TABLE entries_words USING fts5 (
+        words, content = '', columnsize = 0, tokenize = 'unicode61 remove_diacritics 2'
+    );
+";
+
 /// Opens for writing: makes, migrates and checks the file.
 pub(super) fn open(path: &Path, quota: Option<u32>) -> Result<Connection, ArchiveError> {
     let failed = |error: rusqlite::Error| translate(path, &error);
@@ -198,7 +230,9 @@ fn damage(path: &Path) -> rusqlite::Result<String> {
     let names: Vec<String> =
         connection.prepare(sql)?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     let (mut whole, mut damaged) = (Vec::new(), Vec::new());
-    for name in names.iter().filter(|name| !name.starts_with("sqlite_")) {
+    // The index of words can be made again of the evidence.
+    let ours = |name: &&String| !name.starts_with("sqlite_") && !name.starts_with("entries_words");
+    for name in names.iter().filter(ours) {
         let check = format!("PRAGMA integrity_check('{name}')");
         let word = connection.query_row(&check, [], |row| row.get::<_, String>(0));
         let (rows, to_the_end) = readable(&connection, name, "");
@@ -260,7 +294,12 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), ArchiveError>
     let failed = |error: rusqlite::Error| translate(path, &error);
     let found = known_format(connection, path)?;
     for (index, script) in MIGRATIONS.iter().enumerate().skip(found as usize) {
-        let transaction = connection.transaction().map_err(failed)?;
+        let at_once = TransactionBehavior::Immediate;
+        let transaction = connection.transaction_with_behavior(at_once).map_err(failed)?;
+        // Another process that has opened the file meanwhile may have done it.
+        if known_format(&transaction, path)? > index as i64 {
+            continue;
+        }
         transaction.execute_batch(script).map_err(failed)?;
         transaction.pragma_update(None, "user_version", index as i64 + 1).map_err(failed)?;
         transaction.commit().map_err(failed)?;

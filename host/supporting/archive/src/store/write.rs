@@ -6,15 +6,22 @@ use rusqlite::{Connection, ErrorCode, params};
 use semper_base::DealId;
 
 use super::{ArchiveError, translate};
+use crate::entries::{self, Booked};
 use crate::rows::{DealRow, EvidenceRow, ExchangeRow, JournalRow, MessageRow, OpeningRow, Write};
 
 pub(super) fn apply(
     connection: &Connection,
     writes: &[Write],
+    entries: &[Booked],
     path: &Path,
 ) -> Result<(), ArchiveError> {
+    let mut entries = entries.iter();
     for write in writes {
-        if let Err(error) = one(connection, write) {
+        let done = match write {
+            Write::Evidence(row) => evidence(connection, row, entries.next()),
+            write => one(connection, write),
+        };
+        if let Err(error) = done {
             return Err(match (write, error.sqlite_error_code()) {
                 (Write::Journal(row), Some(ErrorCode::ConstraintViolation)) => {
                     ArchiveError::JournalTaken { deal: row.deal.to_string(), seq: row.seq }
@@ -43,14 +50,19 @@ fn one(connection: &Connection, write: &Write) -> rusqlite::Result<usize> {
             )?
             .execute(params![nonce.as_bytes(), state]),
         Write::NewDeal(row) => new_deal(connection, row),
-        Write::Deal { id, state, note, at } => connection
-            .prepare_cached(
-                "UPDATE deals SET state = ?2, note = ?3, changed = ?4, asleep = 0,
+        Write::Deal { id, state, note, at } => {
+            if state.is_final() {
+                entries::ended(connection, id.digest(), state.name())?;
+            }
+            connection
+                .prepare_cached(
+                    "UPDATE deals SET state = ?2, note = ?3, changed = ?4, asleep = 0,
                      wake_at = NULL, question = NULL, wake_message = NULL,
                      cancel = CASE ?2 WHEN 'running' THEN cancel END
                  WHERE id = ?1 AND (?2 <> 'running' OR state = 'running')",
-            )?
-            .execute(params![id.digest().as_bytes(), state.name(), note, at.millis() as i64]),
+                )?
+                .execute(params![id.digest().as_bytes(), state.name(), note, at.millis() as i64])
+        }
         Write::Basis { digest, bytes } => connection
             .prepare_cached("INSERT INTO bases VALUES (?1, ?2) ON CONFLICT DO NOTHING")?
             .execute(params![digest.as_bytes(), bytes]),
@@ -85,7 +97,7 @@ fn one(connection: &Connection, write: &Write) -> rusqlite::Result<usize> {
         Write::ExchangeClosed(id) => connection
             .prepare_cached("UPDATE exchanges SET open = 0 WHERE id = ?1 AND ended IS NOT NULL")?
             .execute([id.digest().as_bytes()]),
-        Write::Evidence(row) => evidence(connection, row),
+        Write::Evidence(row) => evidence(connection, row, None),
         Write::Preference(key, value) => connection
             .prepare_cached("INSERT OR REPLACE INTO preferences VALUES (?1, ?2)")?
             .execute(params![key, value]),
@@ -246,8 +258,13 @@ fn exchange(connection: &Connection, row: &ExchangeRow) -> rusqlite::Result<usiz
         ])
 }
 
-fn evidence(connection: &Connection, row: &EvidenceRow) -> rusqlite::Result<usize> {
-    connection
+/// Stores evidence and its entry; evidence that is there has its own.
+fn evidence(
+    connection: &Connection,
+    row: &EvidenceRow,
+    booked: Option<&Booked>,
+) -> rusqlite::Result<usize> {
+    let new = connection
         .prepare_cached(
             "INSERT INTO evidence (deal, kind, digest, signer, summary, stored, bytes)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (digest) DO NOTHING",
@@ -260,5 +277,9 @@ fn evidence(connection: &Connection, row: &EvidenceRow) -> rusqlite::Result<usiz
             row.summary,
             row.stored.millis() as i64,
             row.bytes,
-        ])
+        ])?;
+    if let (1, Some(booked)) = (new, booked) {
+        entries::store(connection, connection.last_insert_rowid(), row, booked)?;
+    }
+    Ok(new)
 }

@@ -1,5 +1,6 @@
 //! The commands and their help.
 
+mod keys;
 mod operators;
 mod trust;
 
@@ -7,6 +8,9 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand};
 
+pub use keys::{
+    BackupArguments, LockArguments, PassPhraseArguments, RestoreArguments, UnlockArguments,
+};
 pub use operators::{BankCommand, CaCommand, CatalogueCommand};
 pub use trust::{TrustAdd, TrustCommand};
 
@@ -48,6 +52,16 @@ pub enum Command {
     Account(AccountCommand),
     /// Start the TINGUIN of a home: the trusted user interface, which holds the keys.
     Tinguin(TinguinArguments),
+    /// Lock a TINGUIN that runs: its keys leave its memory until the pass-phrase is typed again.
+    Lock(LockArguments),
+    /// Unlock a TINGUIN that has no screen to type the pass-phrase on, such as a merchant's.
+    Unlock(UnlockArguments),
+    /// Give a home another pass-phrase. A TINGUIN that runs goes on.
+    PassPhrase(PassPhraseArguments),
+    /// Copy a home into one encrypted file, while it is in use: a buyer's, a server's, any.
+    Backup(BackupArguments),
+    /// Make a home of a backup, in a new folder: whole, or not at all.
+    Restore(RestoreArguments),
     /// Buy from a merchant: fetch its terms, check them, open a deal and carry it out.
     Buy(BuyArguments),
     /// List your deals and what each waits for; go on with those that have not ended.

@@ -22,6 +22,7 @@ use serde_json::json;
 
 use crate::address;
 use crate::arguments::{BuyArguments, CancelArguments, DealsArguments};
+use crate::lock;
 use crate::look::{Wait, find, waits};
 use crate::print;
 use crate::signals::ended_by_signal;
@@ -33,6 +34,7 @@ pub fn buy(arguments: &BuyArguments) -> Result<(), Report> {
     let address = address::https(&arguments.merchant, "merchant")?;
     let host = start(arguments.home.home.as_path())?;
     host.identity()?;
+    lock::until_unlocked(arguments.home.home.as_path())?;
     let lists = host.shelf().lists();
     // Whether what cannot be had matters is decided with the terms.
     for error in lists.refresh(host.net(), host.shelf().trust(), Some(&address)) {

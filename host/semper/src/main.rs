@@ -6,6 +6,10 @@
 //! | `home` | init, register, preferences, accounts |
 //! | `renew` | the next key, certified by the old one |
 //! | `tinguin` | the trusted user interface's process |
+//! | `unlock` | pass-phrases: asked for, chosen; the key store opened by one |
+//! | `lock` | locking and unlocking a TINGUIN that runs |
+//! | `passphrase` | another pass-phrase |
+//! | `backup`, `restore` | a home's copy in one encrypted file, and back |
 //! | `buy` | buying, and going on with deals |
 //! | `judge` | a finding from the evidence of a fair exchange |
 //! | `look` | deals and the archive |
@@ -22,22 +26,27 @@
 
 mod address;
 mod arguments;
+mod backup;
 mod books;
 mod buy;
 mod ca;
 mod home;
 mod judge;
+mod lock;
 mod logging;
 mod look;
+mod passphrase;
 mod print;
 mod renew;
 mod replay;
+mod restore;
 mod serve;
 mod shop;
 mod signals;
 mod third;
 mod tinguin;
 mod trust;
+mod unlock;
 
 use std::process::ExitCode;
 
@@ -81,6 +90,11 @@ fn run(command: Command) -> Result<(), Report> {
             home::show_account(&home.home, json)
         }
         Command::Tinguin(arguments) => tinguin::run(&arguments),
+        Command::Lock(arguments) => lock::lock(&arguments),
+        Command::Unlock(arguments) => lock::unlock(&arguments),
+        Command::PassPhrase(arguments) => passphrase::change(&arguments),
+        Command::Backup(arguments) => backup::backup(&arguments),
+        Command::Restore(arguments) => restore::restore(&arguments),
         Command::Buy(arguments) => buy::buy(&arguments),
         Command::Deals(arguments) => buy::deals(&arguments),
         Command::Cancel(arguments) => buy::cancel(&arguments),

@@ -73,8 +73,8 @@ fn warnings(kind: HomeKind, made: Timestamp, home: &Path) -> Vec<String> {
         HomeKind::Party => vec![
             format!(
                 "Deals that were running go on from {made}: semper tinguin --home {home}, then semper \
-                 deals --home {home} --resume. A deal in which the original sent something later stops \
-                 in doubt; nothing is signed or paid twice."
+                 deals --home {home} --resume. Where the original has sent or signed something later, the \
+                 other side knows more than this copy: leave such a deal to the original."
             ),
             "A bank account is at the bank and is not set back: semper account show.".to_owned(),
         ],

@@ -4,6 +4,7 @@
 
 mod common;
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -84,6 +85,7 @@ fn until(what: &str, done: impl Fn() -> bool) {
 
 /// Serves a TINGUIN that this person sits at.
 fn serve(home: &Path, person: &Person, keeper: &Keeper) -> Client {
+    std::fs::set_permissions(home, std::fs::Permissions::from_mode(0o700)).unwrap();
     let vault = Vault::of(Arc::new(Home::open(home).unwrap()));
     let service = registered(home, person.clone()).with_locking(Locking { vault, after: None });
     let (socket, keeper) = (home.join(SOCKET), keeper.clone());

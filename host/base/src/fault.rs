@@ -125,6 +125,8 @@ pub const fn fails(_border: &'static str) -> bool {
 /// | `archive.full` | a host | a write, for want of room |
 /// | `tinguin.ask` | a host | its TINGUIN does not answer |
 /// | `tinguin.read`, `tinguin.write` | a TINGUIN | its store |
+/// | `tinguin.sleep` | a TINGUIN | nothing: the machine seems to have slept |
+/// | `backup.write`, `restore.write` | `semper backup`, `restore` | a write, for want of room |
 /// | `bank.ask` | a host | its bank does not answer |
 /// | `ledger.open` | a bank | its books |
 /// | `third.ask` | a host | the third party does not answer |

@@ -152,7 +152,8 @@ impl From<Damaged> for Stop {
 impl From<ClientError> for Stop {
     fn from(error: ClientError) -> Self {
         match error {
-            ClientError::Away { .. } | ClientError::NotDone(Failure { cause: Whose::Busy, .. }) => {
+            ClientError::Away { .. }
+            | ClientError::NotDone(Failure { cause: Whose::Busy | Whose::Locked, .. }) => {
                 Self::away(Needed::Tinguin, error)
             }
             // A refusal of its rules, a full disk, a person's no where none can be given: nothing

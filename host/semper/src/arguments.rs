@@ -1,6 +1,7 @@
 //! The commands and their help.
 
 mod archive;
+mod keys;
 mod operators;
 mod trust;
 
@@ -9,6 +10,9 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, Parser, Subcommand};
 
 pub use archive::{ArchiveCommand, FilterArguments};
+pub use keys::{
+    BackupArguments, LockArguments, PassPhraseArguments, RestoreArguments, UnlockArguments,
+};
 pub use operators::{BankCommand, CaCommand, CatalogueCommand};
 pub use trust::{TrustAdd, TrustCommand};
 
@@ -52,6 +56,16 @@ pub enum Command {
     Tinguin(TinguinArguments),
     /// Run the host of a home, which goes on with all of its deals; look at it, or end it.
     Run(RunArguments),
+    /// Lock a TINGUIN that runs: its keys leave its memory until the pass-phrase is typed again.
+    Lock(LockArguments),
+    /// Unlock a TINGUIN that has no screen to type the pass-phrase on, such as a merchant's.
+    Unlock(UnlockArguments),
+    /// Give a home another pass-phrase. A TINGUIN that runs goes on.
+    PassPhrase(PassPhraseArguments),
+    /// Copy a home into one encrypted file, while it is in use: a buyer's, a server's, any.
+    Backup(BackupArguments),
+    /// Make a home of a backup, in a new folder: whole, or not at all.
+    Restore(RestoreArguments),
     /// Buy from a merchant: fetch its terms, check them, open a deal and carry it out.
     Buy(BuyArguments),
     /// List your deals and what each waits for; go on with those that have not ended.

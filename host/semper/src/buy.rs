@@ -1,6 +1,6 @@
 //! Buying, and going on with deals.
 
-use semper_archive::{DealRow, DealState, Write};
+use semper_archive::{DealRow, DealState, Home, HomeKind, Write};
 use semper_base::{DealId, Digest, Report, Timestamp};
 use semper_commerce::opening::{self, Pending};
 use semper_host_protocol::{Done, Request};
@@ -12,12 +12,15 @@ use serde_json::json;
 use crate::address;
 use crate::arguments::{BuyArguments, CancelArguments, DealsArguments};
 use crate::hosted::Hosted;
+use crate::lock;
 use crate::look::{Wait, find, waits};
 use crate::print;
 
 pub fn buy(arguments: &BuyArguments) -> Result<(), Report> {
     let merchant = address::https(&arguments.merchant, "merchant")?;
     let hosted = Hosted::of(&arguments.home.home, arguments.host.alone);
+    Home::of(&arguments.home.home, HomeKind::Party)?;
+    lock::until_unlocked(&arguments.home.home)?;
     let request = Request::Buy { merchant, terms: arguments.terms.clone() };
     match hosted.ask(request)? {
         Done::Deal(id) => finish(&hosted.deal(id)?, arguments.json),

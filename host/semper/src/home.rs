@@ -12,7 +12,7 @@ use semper_commerce::host::evidence;
 use semper_net::Client;
 use semper_purse::PurseConfig;
 use semper_roles::ca::{CRL, CRL_OF_ROOT, REGISTER, Registered, Registration};
-use semper_roles::party::{self, Party, PartyConfig, PaymentConfig};
+use semper_roles::party::{self, Party, PartyConfig, PaymentConfig, TinguinConfig};
 use semper_roles::web::WebRefusal;
 use semper_tinguin::keystore::{self, Keystore};
 use semper_trust::TrustFile;
@@ -23,6 +23,7 @@ use crate::address;
 use crate::arguments::{AccountArguments, InitArguments, RegisterArguments};
 use crate::print;
 use crate::trust;
+use crate::unlock;
 
 /// Largest answer of an authority or bank.
 const MAX_ANSWER: usize = 64 * 1024;
@@ -53,14 +54,7 @@ pub fn init(arguments: &InitArguments) -> Result<(), Report> {
         let what = format!("there is a home at {} already", path.display());
         return Err(Report::input(what, "choose another --home"));
     }
-    let file = arguments.pass_phrase_file.as_deref();
-    let pass_phrase = print::pass_phrase(file, "Choose a pass-phrase: ")?;
-    if file.is_none() {
-        let again = print::pass_phrase(None, "Once more: ")?;
-        if *again != *pass_phrase {
-            return Err(Report::input("the two pass-phrases differ", "start again"));
-        }
-    }
+    let pass_phrase = unlock::chosen(arguments.pass_phrase_file.as_deref(), "pass-phrase")?;
     let (_, stored) = Keystore::create(&pass_phrase)?;
     let home = Home::create(path)?;
     home.write(keystore::FILE, stored.as_bytes())?;
@@ -75,6 +69,7 @@ pub fn init(arguments: &InitArguments) -> Result<(), Report> {
         user: arguments.user.clone(),
         phrase: arguments.phrase.clone(),
         payment: PaymentConfig::default(),
+        tinguin: TinguinConfig::default(),
     };
     party::write_config(&home, &config)?;
     let words = format!("{} is ready; whom you believe stands in {}", path.display(), party::TRUST);

@@ -6,6 +6,10 @@
 //! | `home` | init, register, preferences, accounts |
 //! | `renew` | the next key, certified by the old one |
 //! | `tinguin` | the trusted user interface's process |
+//! | `unlock` | pass-phrases: asked for, chosen; the key store opened by one |
+//! | `lock` | locking and unlocking a TINGUIN that runs |
+//! | `passphrase` | another pass-phrase |
+//! | `backup`, `restore` | a home's copy in one encrypted file, and back |
 //! | `buy` | buying, and going on with deals |
 //! | `hosted` | having a home's host do something, and starting it |
 //! | `run` | the resident host as a process |
@@ -28,18 +32,22 @@
 mod address;
 mod archived;
 mod arguments;
+mod backup;
 mod books;
 mod buy;
 mod ca;
 mod home;
 mod hosted;
 mod judge;
+mod lock;
 mod logging;
 mod look;
+mod passphrase;
 mod print;
 mod receipt;
 mod renew;
 mod replay;
+mod restore;
 mod run;
 mod serve;
 mod shop;
@@ -48,6 +56,7 @@ mod story;
 mod third;
 mod tinguin;
 mod trust;
+mod unlock;
 
 use std::process::ExitCode;
 
@@ -92,6 +101,11 @@ fn run(command: Command) -> Result<(), Report> {
         }
         Command::Tinguin(arguments) => tinguin::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
+        Command::Lock(arguments) => lock::lock(&arguments),
+        Command::Unlock(arguments) => lock::unlock(&arguments),
+        Command::PassPhrase(arguments) => passphrase::change(&arguments),
+        Command::Backup(arguments) => backup::backup(&arguments),
+        Command::Restore(arguments) => restore::restore(&arguments),
         Command::Buy(arguments) => buy::buy(&arguments),
         Command::Deals(arguments) => buy::deals(&arguments),
         Command::Cancel(arguments) => buy::cancel(&arguments),

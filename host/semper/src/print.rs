@@ -4,7 +4,7 @@
 //! wrong is one line of JSON on standard error.
 
 use std::fmt::Display;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -83,13 +83,18 @@ pub fn write_private(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
     out.write_all(bytes)
 }
 
+const NOT_TEXT: &str = "the pass-phrase is no text";
+
 /// The pass-phrase: from a file that only its owner can read, or asked for.
 pub fn pass_phrase(file: Option<&Path>, prompt: &str) -> Result<Zeroizing<String>, Report> {
     use std::os::unix::fs::PermissionsExt as _;
     let Some(file) = file else {
         let mend = "start it at a terminal, or give --pass-phrase-file";
-        return rpassword::prompt_password(prompt).map(Zeroizing::new).map_err(|error| {
-            Report::input(format!("the pass-phrase cannot be asked for: {error}"), mend)
+        return rpassword::prompt_password(prompt).map(Zeroizing::new).map_err(|error| match error
+            .kind()
+        {
+            ErrorKind::InvalidData => Report::input(NOT_TEXT, "type it anew"),
+            _ => Report::input(format!("the pass-phrase cannot be asked for: {error}"), mend),
         });
     };
     if let Ok(meta) = file.metadata() {
@@ -99,6 +104,12 @@ pub fn pass_phrase(file: Option<&Path>, prompt: &str) -> Result<Zeroizing<String
             return Err(Report::input(what, format!("chmod 600 {}", file.display())));
         }
     }
-    let text = Zeroizing::new(read(file)?);
+    let text =
+        std::fs::read_to_string(file).map(Zeroizing::new).map_err(|error| match error.kind() {
+            ErrorKind::InvalidData => {
+                Report::input(format!("{}: {NOT_TEXT}", file.display()), "write it as UTF-8")
+            }
+            _ => Report::input(format!("{}: {error}", file.display()), "check the path"),
+        })?;
     Ok(Zeroizing::new(text.trim_end_matches(['\n', '\r']).to_owned()))
 }

@@ -4,6 +4,7 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use semper_archive::{Home, HomeKind};
@@ -13,30 +14,27 @@ use semper_face_terminal::TerminalFace;
 use semper_keeper::Keeper;
 use semper_roles::config::LogFormat;
 use semper_roles::party;
-use semper_tinguin::Service;
-use semper_tinguin::keystore::{self, Keystore, KeystoreError};
 use semper_tinguin::memory::{self, Memory};
+use semper_tinguin::{Locking, Service, Vault};
 use semper_tinguin_protocol::{Face, SOCKET};
 
 use crate::arguments::TinguinArguments;
 use crate::signals::Signals;
-use crate::{logging, print};
+use crate::{logging, print, unlock};
 
 /// How long threads have to end before the process does.
 const LAST: Duration = Duration::from_millis(500);
-/// Tries at the terminal before the TINGUIN gives up.
-const TRIES: u32 = 5;
 
 pub fn run(arguments: &TinguinArguments) -> Result<(), Report> {
-    let home = Home::of(&arguments.home.home, HomeKind::Party)?;
+    let home = Arc::new(Home::of(&arguments.home.home, HomeKind::Party)?);
     let config = party::read_config(&home)?;
-    let stored = home.read_secret(keystore::FILE)?;
+    let vault = Vault::of(Arc::clone(&home));
     // A rules file that is wrong is found before the pass-phrase is asked for.
     let rules = match &arguments.rules {
         Some(file) => Some(scripted(&print::read(file)?, arguments)?),
         None => None,
     };
-    let keys = unlock(&stored, arguments)?;
+    let opened = unlock::open(&vault, arguments.pass_phrase_file.as_deref(), "Pass-phrase: ")?;
     let memory = Memory::open(&home.path().join(memory::FILE))?;
     let keeper = Keeper::new("semper");
     end_by_signal(&keeper)?;
@@ -47,7 +45,10 @@ pub fn run(arguments: &TinguinArguments) -> Result<(), Report> {
             Report::input(format!("there is no terminal: {error}"), "give --rules on a server")
         })?),
     };
-    let service = Service::new(keys, memory, face, config.user, config.phrase);
+    let locking = Locking { vault, after: config.tinguin.locks(!terminal) };
+    let service = Service::new(opened.keys, memory, face, config.user, config.phrase)
+        .with_locking(locking)
+        .after_wrong(opened.wrong);
     let served = service.serve(&home.path().join(SOCKET), &keeper);
     keeper.end();
     keeper.join(LAST);
@@ -83,21 +84,4 @@ fn scripted(rules: &str, arguments: &TinguinArguments) -> Result<Scripted, Repor
     logging::begin(LogFormat::Text);
     let file = arguments.rules.as_deref().unwrap_or(Path::new(""));
     Ok(Scripted::new(rules, out)?.of_file(&file.display().to_string()))
-}
-
-/// Opens the key store; wrong pass-phrases are slowed down, ever more.
-fn unlock(stored: &str, arguments: &TinguinArguments) -> Result<Keystore, Report> {
-    let file = arguments.pass_phrase_file.as_deref();
-    for attempt in 0..TRIES {
-        let pass_phrase = print::pass_phrase(file, "Pass-phrase: ")?;
-        match Keystore::open(stored, &pass_phrase) {
-            Ok(keys) => return Ok(keys),
-            Err(KeystoreError::PassPhrase) if file.is_none() => {
-                print::note("That is not the pass-phrase.");
-                std::thread::sleep(Duration::from_secs(1 << attempt));
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Err(KeystoreError::PassPhrase.into())
 }

@@ -137,7 +137,7 @@ impl Scripted {
     /// The answer, and how long it takes.
     fn decide(&self, frame: &Frame) -> (Answer, Duration) {
         let (topic, amount, also) = match &frame.screen {
-            Screen::Idle => return (Answer::Seen, Duration::ZERO),
+            Screen::Idle | Screen::Locked(_) => return (Answer::Seen, Duration::ZERO),
             Screen::Consent(it) => (it.topic.as_str(), it.amount, it.also),
             Screen::Question(question) => (question.topic(), None, None),
         };
@@ -208,7 +208,7 @@ impl Rule {
                 };
                 Some(Answer::Fields(fields.iter().map(fill).collect()))
             }
-            Screen::Idle => None,
+            Screen::Idle | Screen::Locked(_) => None,
         }
     }
 }

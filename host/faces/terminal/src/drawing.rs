@@ -4,8 +4,8 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Paragraph, Wrap};
-use semper_base::text::Text;
-use semper_tinguin_protocol::screen::{Consent, Frame, Question, Screen};
+use semper_base::text::{Text, counted};
+use semper_tinguin_protocol::screen::{Consent, Frame, Locked, Question, Screen};
 
 use crate::input::Input;
 
@@ -52,18 +52,24 @@ pub fn draw(out: &mut ratatui::Frame<'_>, frame: &Frame, input: &Input) {
     let window = out.area();
     let [head, body, help, foot] = areas(window);
     let bold = Style::new().add_modifier(Modifier::BOLD);
-    let whose = Line::from(vec![
-        Span::styled(format!("{} ", frame.user), bold),
-        Span::styled(format!("“{}”", frame.phrase), Style::new().fg(Color::Green)),
-    ]);
-    let with =
-        if frame.peer.is_empty() { "no deal on".into() } else { format!("with {}", frame.peer) };
+    let is_locked = matches!(frame.screen, Screen::Locked(_));
+    let mut whose = vec![Span::styled(format!("{} ", frame.user), bold)];
+    if !is_locked {
+        whose.push(Span::styled(format!("“{}”", frame.phrase), Style::new().fg(Color::Green)));
+    }
+    let whose = Line::from(whose);
+    let with = match (is_locked, frame.peer.is_empty()) {
+        (true, _) => "your phrase stands here again when you have unlocked it".into(),
+        (_, true) => "no deal on".into(),
+        _ => format!("with {}", frame.peer),
+    };
     let head_text = vec![whose, Line::from(with), Line::from(frame.service.to_string())];
     let title = " semper TINGUIN — only your own host draws here ";
     out.render_widget(Paragraph::new(head_text).block(Block::bordered().title(title)), head);
 
     let block = match &frame.screen {
         Screen::Idle => Block::bordered(),
+        Screen::Locked(_) => Block::bordered().title(" locked "),
         Screen::Consent(_) => {
             Block::bordered().title(" your decision ").border_style(Style::new().fg(Color::Yellow))
         }
@@ -95,6 +101,8 @@ fn prompt(screen: &Screen, input: &Input) -> String {
             format!("“{}” is neither. Type yes to sign, no to decline: ▏", input.wrong)
         }
         Screen::Consent(_) => format!("Type yes to sign, no to decline: {}▏", input.text),
+        Screen::Locked(it) if it.wait > 0 => format!("The next one in {} s", it.wait),
+        Screen::Locked(_) => format!("Pass-phrase: {}▏", "•".repeat(input.letters)),
         _ => String::new(),
     }
 }
@@ -105,7 +113,35 @@ fn lines(screen: &Screen, input: &Input, width: usize) -> Vec<Line<'static>> {
         Screen::Idle => vec![Line::from("Nothing is asked of you.")],
         Screen::Consent(consent) => consent_lines(consent, width),
         Screen::Question(question) => question_lines(question, input, width).0,
+        Screen::Locked(locked) => locked_lines(locked, width),
     }
+}
+
+fn locked_lines(locked: &Locked, width: usize) -> Vec<Line<'static>> {
+    let mut all = Vec::new();
+    if !locked.said.is_empty() {
+        all.extend(styled(&locked.said, width, Style::new().add_modifier(Modifier::BOLD)));
+        all.push(Line::default());
+    }
+    let mut words = vec![
+        "The keys are not in memory: nothing is signed until you type your \
+         pass-phrase. Deals wait for you, and lose nothing."
+            .to_owned(),
+    ];
+    if locked.waiting > 0 {
+        let waits = counted(locked.waiting, "question waits", "questions wait");
+        words.push(format!("{waits} for you."));
+    }
+    if let Some(since) = locked.since {
+        let wrong = usize::try_from(locked.wrong).unwrap_or(usize::MAX);
+        let wrong = counted(wrong, "wrong pass-phrase", "wrong pass-phrases");
+        words.push(format!("{wrong} since {since}."));
+    }
+    for line in words {
+        all.extend(styled(&line, width, Style::new()));
+        all.push(Line::default());
+    }
+    all
 }
 
 /// Lines of at most so many letters, broken between words where there are any.
@@ -198,7 +234,8 @@ fn question_lines(
 
 fn keys(screen: &Screen) -> &'static str {
     match screen {
-        Screen::Idle => "q: close the TINGUIN",
+        Screen::Idle => "q: close the TINGUIN   l: lock it",
+        Screen::Locked(_) => "Enter: unlock   Esc: begin anew   Ctrl-C: close the TINGUIN",
         Screen::Consent(_) => {
             "Enter: answer   Esc: decline   A signature here binds you as one on paper."
         }

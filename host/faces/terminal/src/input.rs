@@ -20,6 +20,8 @@ pub struct Input {
     pub follow: bool,
     /// Whether the current option or field is not on the screen now.
     pub hidden: bool,
+    /// How many letters of a pass-phrase have been typed: which ones is nobody's business.
+    pub letters: usize,
     /// What was typed last for an answer, and is none.
     pub wrong: String,
 }

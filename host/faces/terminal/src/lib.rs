@@ -10,11 +10,12 @@
 
 mod drawing;
 mod input;
+mod typed;
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use ratatui::Terminal;
@@ -26,11 +27,12 @@ use ratatui::crossterm::terminal::{
 };
 use ratatui::layout::Rect;
 use semper_keeper::{Bell, Keeper, Turn};
-use semper_tinguin_protocol::Face;
 use semper_tinguin_protocol::screen::{Answer, Frame, Screen};
+use semper_tinguin_protocol::{Attention, Face, PassPhrase};
 
 pub use drawing::{depth, draw, follow};
 pub use input::{Input, meant, press};
+pub use typed::Typed;
 
 /// How often the keyboard's thread looks whether the TINGUIN ends.
 const LOOK: Duration = Duration::from_millis(200);
@@ -43,6 +45,9 @@ pub struct TerminalFace {
     /// Keeps `keys` open: a keyboard that has ended is no answer.
     _press: SyncSender<KeyEvent>,
     asking: Arc<AtomicBool>,
+    /// Who hears that somebody is there, and of the wish to lock.
+    attention: Arc<OnceLock<Arc<dyn Attention>>>,
+    keeper: Keeper,
 }
 
 /// The terminal, and what is on it.
@@ -129,14 +134,17 @@ impl TerminalFace {
             shown: Mutex::default(),
             resized: AtomicBool::new(false),
         });
+        let attention = Arc::new(OnceLock::new());
         let keyboard = Keyboard {
             press,
             asking: Arc::clone(&asking),
             canvas: Arc::clone(&canvas),
+            attention: Arc::clone(&attention),
             keeper: keeper.clone(),
         };
         keeper.thread("keyboard", &Bell::new(), Box::new(move |_| keyboard.turn()));
-        Ok(Self { canvas, keys: Mutex::new(keys), _press, asking })
+        let (keys, keeper) = (Mutex::new(keys), keeper.clone());
+        Ok(Self { canvas, keys, _press, asking, attention, keeper })
     }
 
     /// Gives the terminal back; also done when the face is dropped.
@@ -152,6 +160,7 @@ struct Keyboard {
     press: SyncSender<KeyEvent>,
     asking: Arc<AtomicBool>,
     canvas: Arc<Canvas>,
+    attention: Arc<OnceLock<Arc<dyn Attention>>>,
     keeper: Keeper,
 }
 
@@ -174,14 +183,27 @@ impl Keyboard {
                 return Turn::End;
             }
         };
-        if self.asking.load(Ordering::SeqCst) {
+        let attention = self.attention.get();
+        if let Some(attention) = attention {
+            attention.touched();
+        }
+        if is_lock(&key) {
+            attention.inspect(|it| it.lock());
+        } else if self.asking.load(Ordering::SeqCst) {
             // Full when somebody leans on the keyboard; what does not fit is not an answer.
             let _ = self.press.try_send(key);
         } else if key.code == KeyCode::Char('q') || is_interrupt(&key) {
             self.keeper.end();
+        } else if key.code == KeyCode::Char('l') {
+            attention.inspect(|it| it.lock());
         }
         Turn::Again
     }
+}
+
+/// Locks at any time, also amid a question.
+fn is_lock(key: &KeyEvent) -> bool {
+    key.code == KeyCode::Char('l') && key.modifiers.contains(KeyModifiers::CONTROL)
 }
 
 fn is_interrupt(key: &KeyEvent) -> bool {
@@ -212,7 +234,7 @@ pub fn afterwards(frame: &Frame, answer: &Answer) -> Frame {
     let asked = match &frame.screen {
         Screen::Consent(consent) => consent.title.to_string(),
         Screen::Question(question) => question.topic().to_owned(),
-        Screen::Idle => String::new(),
+        Screen::Idle | Screen::Locked(_) => String::new(),
     };
     let said = match answer {
         Answer::Yes => "you have said yes",
@@ -253,6 +275,35 @@ impl Face for TerminalFace {
         drop(asking);
         self.canvas.show(&afterwards(frame, &answer));
         answer
+    }
+
+    fn attend(&self, to: Arc<dyn Attention>) {
+        // One TINGUIN has one face.
+        let _ = self.attention.set(to);
+    }
+
+    fn unlocks(&self) -> bool {
+        true
+    }
+
+    fn unlock(&self, frame: &Frame, over: &dyn Fn() -> bool) -> Option<PassPhrase> {
+        let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        while keys.try_recv().is_ok() {}
+        let _asking = Asking::begin(&self.asking);
+        let mut typed = Typed::new();
+        while !over() {
+            let mut input = Input { letters: typed.letters(), ..Input::default() };
+            self.canvas.paint(frame, &mut input);
+            let Ok(key) = keys.recv_timeout(Duration::from_millis(250)) else { continue };
+            if is_interrupt(&key) {
+                self.keeper.end();
+                return None;
+            }
+            if typed.press(meant(&key)) {
+                return Some(typed.done());
+            }
+        }
+        None
     }
 
     fn show(&self, frame: &Frame) {

@@ -6,10 +6,10 @@ use ratatui::Terminal;
 use ratatui::backend::{Backend as _, TestBackend};
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use semper_base::{Amount, DealId, Digest, Timestamp, cbor};
-use semper_face_terminal::{Input, afterwards, depth, draw, meant, paint, press};
+use semper_face_terminal::{Input, Typed, afterwards, depth, draw, meant, paint, press};
 use semper_items::Statement;
 use semper_items::statement::*;
-use semper_tinguin_protocol::screen::{self, Question};
+use semper_tinguin_protocol::screen::{self, Locked, Question};
 use semper_tinguin_protocol::{Answer, Frame, Screen};
 
 fn time(millis: u64) -> Timestamp {
@@ -233,4 +233,50 @@ fn lines_end_between_words() {
     consent.means = "reading ".repeat(30).into();
     let seen = picture(&frame, &Input { read: true, ..Input::default() });
     assert_eq!(seen.matches("reading").count(), 30, "{seen}");
+}
+
+#[test]
+fn a_locked_screen_shows_no_phrase_no_deal_and_no_letter_of_what_is_typed() {
+    let locked = Locked {
+        wrong: 2,
+        since: Some(time(1_790_000_000_000)),
+        wait: 0,
+        waiting: 3,
+        said: "That was not the pass-phrase.".into(),
+    };
+    let frame = |locked: &Locked| Frame {
+        user: "Anna Berg".into(),
+        phrase: "".into(),
+        peer: "".into(),
+        service: "".into(),
+        status: "locked".into(),
+        screen: Screen::Locked(locked.clone()),
+    };
+    let mut typed = Typed::new();
+    for key in "wrong".chars().map(KeyCode::Char).chain([KeyCode::Backspace]) {
+        assert!(!typed.press(key));
+    }
+    let seen = picture(&frame(&locked), &Input { letters: typed.letters(), ..Input::default() });
+    for words in [
+        "Anna Berg",
+        "That was not the pass-phrase.",
+        "3 questions wait for you.",
+        "2 wrong pass-phrases since",
+        "Pass-phrase: ••••▏",
+    ] {
+        assert!(seen.contains(words), "{words} in {seen}");
+    }
+    assert!(!seen.contains("wron▏") && !seen.contains('“'), "{seen}");
+    let waits = picture(&frame(&Locked { wait: 8, ..locked }), &Input::default());
+    assert!(waits.contains("The next one in 8 s"), "{waits}");
+
+    assert!(typed.press(KeyCode::Enter));
+    assert_eq!(typed.done().as_str(), "wron");
+    // Nothing typed is no try, and nothing is longer than anybody types.
+    let mut typed = Typed::new();
+    assert!(!typed.press(KeyCode::Enter));
+    (0..5_000).for_each(|_| assert!(!typed.press(KeyCode::Char('x'))));
+    assert_eq!(typed.letters(), 1_024);
+    typed.press(KeyCode::Esc);
+    assert_eq!(typed.letters(), 0);
 }

@@ -78,7 +78,10 @@ impl Doubt {
             Self::Archive(ArchiveError::Full(_) | ArchiveError::Sqlite { .. }) => Some(PAUSES),
             // Its disk or its key; what it refuses by a rule, it refuses for ever.
             Self::Tinguin(
-                ClientError::NotDone(Failure { cause: Cause::Trouble | Cause::Busy, .. })
+                ClientError::NotDone(Failure {
+                    cause: Cause::Trouble | Cause::Busy | Cause::Locked,
+                    ..
+                })
                 | ClientError::Away { .. }
                 | ClientError::Failed { .. },
             ) => Some(PAUSES),

@@ -45,6 +45,10 @@ pub enum HomeError {
         /// What makes one of those.
         make: &'static str,
     },
+    /// A folder that is no home.
+    #[error("{} is no home", .0.display())]
+    #[mend("check the path")]
+    Nobodys(PathBuf),
     /// There is one already.
     #[error("there is a home at {} already", .0.display())]
     #[mend("choose another --home, or remove {} first", .0.display())]
@@ -114,6 +118,33 @@ const KINDS: [Row; 6] = [
 ];
 
 impl HomeKind {
+    /// One word for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Party => "party",
+            Self::Authority => "authority",
+            Self::Bank => "bank",
+            Self::Log => "log",
+            Self::Witness => "witness",
+            Self::ThirdParty => "third-party",
+        }
+    }
+
+    /// The kind of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        KINDS.iter().map(|row| row.0).find(|it| it.name() == name)
+    }
+
+    /// Whose it is, in words: “a bank's”.
+    pub fn whose(self) -> &'static str {
+        self.row().1
+    }
+
+    /// Whether a public log belongs to it, which others hold it to.
+    pub const fn has_public_log(self) -> bool {
+        matches!(self, Self::Log | Self::ThirdParty)
+    }
+
     fn row(self) -> &'static Row {
         KINDS.iter().find(|row| row.0 == self).expect("every kind has its row")
     }
@@ -154,6 +185,15 @@ impl Home {
             Some(Row(_, is, ..)) => HomeError::Other { path: path.to_owned(), is, want, make },
             None => HomeError::MissingFile(home.path.join(mark)),
         })
+    }
+
+    /// Whose it is.
+    ///
+    /// # Errors
+    /// Nobody's: it is a folder of something else.
+    pub fn kind(&self) -> Result<HomeKind, HomeError> {
+        let found = KINDS.iter().find(|row| self.has(row.2)).map(|row| row.0);
+        found.ok_or_else(|| HomeError::Nobodys(self.path.clone()))
     }
 
     fn found(path: &Path, kind: HomeKind) -> Result<Self, HomeError> {
@@ -211,6 +251,16 @@ impl Home {
 
     /// Writes a file, 0600, whole or not at all: to a second name, synced, then renamed.
     pub fn write(&self, name: &str, content: &[u8]) -> Result<(), HomeError> {
+        self.write_in_steps(name, content, &|_| {})
+    }
+
+    /// As [`Home::write`]; `step` is called before each step that a crash may cut off, with its name.
+    pub fn write_in_steps(
+        &self,
+        name: &str,
+        content: &[u8],
+        step: &dyn Fn(&'static str),
+    ) -> Result<(), HomeError> {
         let io = |source| HomeError::Io { path: self.path.join(name), source };
         if let Some((folder, _)) = name.rsplit_once('/') {
             self.dir.create_dir_all(folder).map_err(io)?;
@@ -224,9 +274,22 @@ impl Home {
         options.write(true).create(true).truncate(true).mode(0o600);
         let mut file = self.dir.open_with(&new, &options).map_err(io)?;
         file.write_all(content).map_err(io)?;
+        step("written");
         file.sync_all().map_err(io)?;
+        step("synced");
         self.dir.rename(&new, &self.dir, name).map_err(io)?;
+        step("renamed");
         // The rename itself is durable only once the directory is.
+        self.dir.open(".").and_then(|dir| dir.sync_all()).map_err(io)
+    }
+
+    /// Removes a file of ours, for good when it returns; one that is not there is no error.
+    pub fn remove(&self, name: &str) -> Result<(), HomeError> {
+        let io = |source| HomeError::Io { path: self.path.join(name), source };
+        match self.dir.remove_file(name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            removed => removed.map_err(io)?,
+        }
         self.dir.open(".").and_then(|dir| dir.sync_all()).map_err(io)
     }
 

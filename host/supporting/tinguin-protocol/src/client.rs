@@ -39,6 +39,7 @@ use serde_bytes::ByteBuf;
 
 use crate::protocol::{DealContext, ExchangeQuestion, News, Reply, Request};
 use crate::screen::{Answer, Question};
+use crate::secret::PassPhrase;
 
 pub use error::ClientError;
 pub use socket::Socket;
@@ -278,7 +279,21 @@ impl Client {
 
     /// Has the identity's certificate kept.
     pub fn install_certificate(&self, chain: Vec<Certificate>) -> Result<(), ClientError> {
-        match self.request(&Request::InstallCertificate(chain))? {
+        self.done(&Request::InstallCertificate(chain))
+    }
+
+    /// Has the TINGUIN forget its keys until the pass-phrase is typed again.
+    pub fn lock(&self) -> Result<(), ClientError> {
+        self.done(&Request::Lock)
+    }
+
+    /// Unlocks the TINGUIN: for the person's own command, never for a host.
+    pub fn unlock(&self, pass_phrase: PassPhrase) -> Result<(), ClientError> {
+        self.done(&Request::Unlock(pass_phrase))
+    }
+
+    fn done(&self, request: &Request) -> Result<(), ClientError> {
+        match self.request(request)? {
             Reply::Done => Ok(()),
             other => Err(unexpected(&other)),
         }

@@ -10,8 +10,11 @@ pub enum Cause {
     /// It cannot be done now: too much waits for the person, the store is in use by somebody
     /// else, a panic was caught, the TINGUIN is ending. Asked again, it may be done.
     Busy,
+    /// The TINGUIN is locked: its keys are not in its memory. Once its person has typed her
+    /// pass-phrase, it is done. Whoever asks waits for that, as for a decision.
+    Locked,
     /// The TINGUIN's own store or key cannot be used: the disk is full, the store damaged or
-    /// written by a newer version, the key locked. Once somebody has mended that, it can be done.
+    /// written by a newer version. Once somebody has mended that, it can be done.
     Trouble,
     /// A rule of the TINGUIN's: it does not do this, however often it is asked.
     Rule,

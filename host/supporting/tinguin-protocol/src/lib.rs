@@ -8,6 +8,8 @@
 //! | [`protocol`] | what a host may ask over the socket, and what it gets back |
 //! | [`screen`] | the typed model of everything that is shown; faces only draw it |
 //! | [`failure`] | why a request was not carried out, and whose trouble that is |
+//! | [`secret`] | a pass-phrase on its way |
+//! | [`lock_after`] | how long nobody may be there before it locks |
 //! | [`face`] | what draws screens and brings answers back |
 //! | [`client`] | the host's end, and how a request gets to the other |
 #![forbid(unsafe_code)]
@@ -15,14 +17,18 @@
 pub mod client;
 pub mod face;
 pub mod failure;
+pub mod lock_after;
 pub mod protocol;
 pub mod screen;
+pub mod secret;
 
 pub use client::{Ask, Client, ClientError};
-pub use face::Face;
+pub use face::{Attention, Face};
 pub use failure::{Cause, Failure};
+pub use lock_after::LockAfter;
 pub use protocol::{DealContext, Reply, Request};
 pub use screen::{Answer, Frame, Screen};
+pub use secret::PassPhrase;
 
 /// The socket's name in a home.
 pub const SOCKET: &str = "tinguin.sock";

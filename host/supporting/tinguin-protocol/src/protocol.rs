@@ -12,6 +12,7 @@ use serde_bytes::ByteBuf;
 
 use crate::failure::Failure;
 use crate::screen::{Answer, Question};
+use crate::secret::PassPhrase;
 
 /// Largest request or reply, in bytes.
 pub const MAX_FRAME: usize = 1024 * 1024;
@@ -142,6 +143,11 @@ pub enum Request {
     /// Keep the certificate that came back: of the key that is in use, or of the next one, which is
     /// in use from then on.
     InstallCertificate(Vec<Certificate>),
+    /// Forget the keys until the pass-phrase is typed again.
+    Lock,
+    /// The person's pass-phrase, from a command that she has started: for a TINGUIN that has no
+    /// screen to type it on. No host asks this.
+    Unlock(PassPhrase),
 }
 
 /// What a person is asked to exchange.

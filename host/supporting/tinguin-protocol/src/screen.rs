@@ -3,7 +3,7 @@
 pub mod exchange;
 
 use semper_base::text::Text;
-use semper_base::{Amount, Digest};
+use semper_base::{Amount, Digest, Timestamp};
 use semper_items::agreement::Way;
 use semper_items::{Agreement, Side, Statement};
 use serde::{Deserialize, Serialize};
@@ -151,6 +151,26 @@ pub enum Screen {
     Consent(Consent),
     /// A service's question.
     Question(Question<Text>),
+    /// The TINGUIN is locked: nothing is shown but how it is unlocked.
+    Locked(Locked),
+}
+
+/// What stands on a locked screen. Whoever passes by sees it. So its frame has the user's name and
+/// no personal phrase: a stranger who reads the phrase there could draw a screen with it, and be
+/// told the pass-phrase. The phrase comes back with the keys, and she who does not see it then
+/// knows that she has told a stranger. Nor does it name deals or other sides.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Locked {
+    /// Wrong pass-phrases since the last right one.
+    pub wrong: u32,
+    /// When the first of those was typed.
+    pub since: Option<Timestamp>,
+    /// Seconds until the next one can be typed.
+    pub wait: u64,
+    /// Questions that wait in line.
+    pub waiting: usize,
+    /// What became of the last try; empty before any.
+    pub said: Text,
 }
 
 /// The whole window: what is always there, and the screen in the middle.

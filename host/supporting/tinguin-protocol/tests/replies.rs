@@ -18,7 +18,9 @@ impl Ask for Saying {
 
 #[test]
 fn each_cause_reaches_the_host_with_the_words_that_a_person_reads() {
-    for cause in [Cause::Busy, Cause::Trouble, Cause::Rule, Cause::Sealed, Cause::Malformed] {
+    for cause in
+        [Cause::Busy, Cause::Locked, Cause::Trouble, Cause::Rule, Cause::Sealed, Cause::Malformed]
+    {
         let failure = Failure::new(cause, "the disk is full", "make room");
         let bytes = cbor::encode(&Reply::NotDone(failure.clone()));
 

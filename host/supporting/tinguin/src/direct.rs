@@ -59,6 +59,11 @@ impl Direct {
         waiting.is_some_and(|it| it.withdrawn || it.streams.iter().all(|it| has_gone(it)))
     }
 
+    /// Questions that somebody waits for.
+    pub fn waiting(&self) -> usize {
+        self.all().len()
+    }
+
     fn all(&self) -> MutexGuard<'_, HashMap<Digest, Waiting>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

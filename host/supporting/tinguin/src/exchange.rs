@@ -94,7 +94,7 @@ impl Service {
         if agreement.deal != deal_name(deal) {
             return Err(host_at_fault("the exchange belongs to another deal"));
         }
-        let DealKeys { sign, seal } = self.deal_keys(&known.nonce);
+        let DealKeys { sign, seal } = self.deal_keys(&known.nonce)?;
         let ours = Party { sign, seal };
         let mut roles = [Role::Originator, Role::Responder].into_iter();
         let role = roles.find(|role| *agreement.party(*role) == ours);
@@ -121,7 +121,7 @@ impl Service {
             None => self.agreed_to(deal, subject, kind, body)?,
         };
         let named = standard::message(&Named { kind, subject, digest });
-        let signature = self.keys.deal_sign(&known.nonce).sign(&named);
+        let signature = self.keys()?.deal_sign(&known.nonce).sign(&named);
         Ok(Reply::Signature(ByteBuf::from(signature.to_vec())))
     }
 
@@ -151,8 +151,8 @@ impl Service {
             Reject::KIND => (parse::<Reject>(body)?.0, None),
             _ => return Ok(None),
         };
+        let DealKeys { sign, seal } = self.deal_keys(&known.nonce)?;
         let ours = |wishes: &Wishes<Standard>| {
-            let DealKeys { sign, seal } = self.deal_keys(&known.nonce);
             wishes.deal == subject && wishes.party == Party { sign, seal }
         };
         if subject != deal_name(deal) || !wishes.as_ref().is_none_or(ours) {

@@ -29,26 +29,25 @@ pub(crate) struct Own {
 impl Service {
     /// The key that is in use.
     pub(crate) fn own(&self) -> Result<Own, Failure> {
+        let (generation, chain) = self.in_use()?;
+        Ok(Own { generation, key: self.keys()?.identity(generation), chain })
+    }
+
+    /// The number of the key that is in use and its chain: these can be told without the key.
+    pub(crate) fn in_use(&self) -> Result<(u32, Vec<Certificate>), Failure> {
         let newest = self.memory.newest_identity().map_err(|error| broken(&error))?;
         let (generation, bytes) = newest.unwrap_or_default();
-        self.key(generation, Some(&*bytes).filter(|it| !it.is_empty()))
+        Ok((generation, chain(Some(&*bytes).filter(|it| !it.is_empty()))?))
     }
 
     /// The key by which a deal goes on signing: its own while the certificate holds, then the one
     /// that is in use.
     pub(crate) fn own_of(&self, deal: &KnownDeal) -> Result<Own, Failure> {
         let kept = self.memory.identity(deal.generation).map_err(|error| broken(&error))?;
-        let own = self.key(deal.generation, kept.as_deref())?;
+        let (generation, chain) = (deal.generation, chain(kept.as_deref())?);
+        let own = Own { generation, key: self.keys()?.identity(generation), chain };
         let holds = own.chain.first().is_some_and(|it| Timestamp::now() <= it.validity().1);
         if holds { Ok(own) } else { self.own() }
-    }
-
-    fn key(&self, generation: u32, chain: Option<&[u8]>) -> Result<Own, Failure> {
-        let chain = match chain {
-            Some(bytes) => cbor::decode(bytes, 64 * 1024).map_err(|error| damaged(&error))?,
-            None => Vec::new(),
-        };
-        Ok(Own { generation, key: self.keys.identity(generation), chain })
     }
 
     /// What there is to say of our certificate's end, if that is soon or past.
@@ -63,7 +62,7 @@ impl Service {
     fn until(&self) -> Option<Timestamp> {
         let mut until = self.until.lock().unwrap_or_else(PoisonError::into_inner);
         if until.is_none() {
-            *until = self.own().ok()?.chain.first().map(|it| it.validity().1);
+            *until = self.in_use().ok()?.1.first().map(|it| it.validity().1);
         }
         *until
     }
@@ -84,7 +83,7 @@ impl Service {
         if own.chain.is_empty() {
             return Err(refused("there is no certificate to renew", "semper register --help"));
         }
-        let next = self.keys.identity(own.generation.saturating_add(1));
+        let next = self.keys()?.identity(own.generation.saturating_add(1));
         let signed = Renewal::sign(&own.key, own.chain, &next)
             .map_err(|error| refused(error, "register again"))?;
         Ok(Reply::Signed(ByteBuf::from(signed)))
@@ -97,7 +96,7 @@ impl Service {
         let next = own.generation.saturating_add(1);
         let generation = if leaf == Some(own.key.public()) {
             own.generation
-        } else if leaf == Some(self.keys.identity(next).public()) {
+        } else if leaf == Some(self.keys()?.identity(next).public()) {
             next
         } else {
             let what = "the certificate is for another key";
@@ -114,7 +113,7 @@ impl Service {
     pub(crate) fn request_next(&self, name: &str) -> Result<Reply, Failure> {
         let next = self.own()?.generation.saturating_add(1);
         self.memory.keep_lost(next).map_err(|error| broken(&error))?;
-        self.request_certificate(name, &self.keys.identity(next))
+        self.request_certificate(name, &self.keys()?.identity(next))
     }
 
     /// Signs a request about our own account. An account goes over to no key but our own next one.
@@ -129,7 +128,7 @@ impl Service {
             return Err(refused(what, "semper register --help"));
         }
         if let AccountAction::HandOver { to, .. } = &request.what {
-            let next = self.keys.identity(own.generation.saturating_add(1)).public();
+            let next = self.keys()?.identity(own.generation.saturating_add(1)).public();
             if *to != next.id() {
                 return Err(host_at_fault("the account would go to a key that is not yours"));
             }
@@ -137,4 +136,10 @@ impl Service {
         let signed = cose::sign(&own.key, &Signatory::Chain(own.chain), ACCOUNT_DOMAIN, bytes);
         Ok(Reply::Signed(ByteBuf::from(signed)))
     }
+}
+
+/// A stored chain; none is empty.
+fn chain(stored: Option<&[u8]>) -> Result<Vec<Certificate>, Failure> {
+    let read = |bytes| cbor::decode(bytes, 64 * 1024).map_err(|error| damaged(&error));
+    stored.map_or(Ok(Vec::new()), read)
 }

@@ -9,6 +9,7 @@ use chacha20poly1305::aead::Aead as _;
 use chacha20poly1305::{ChaCha20Poly1305, KeyInit as _};
 use semper_base::keys::{derive, random};
 use semper_base::{Digest, Mend, SealSecret, SigningKey};
+pub use semper_tinguin_protocol::secret::LONGEST;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -18,10 +19,9 @@ pub const FILE: &str = "keystore.json";
 /// Fewest characters of a pass-phrase.
 pub const SHORTEST: usize = 10;
 
-/// Second recommended option of RFC 9106 §4: 64 MiB, 3 passes, 4 lanes.
-const MEMORY_KIB: u32 = 64 * 1024;
-const PASSES: u32 = 3;
-const LANES: u32 = 4;
+/// The version of the stored text.
+const VERSION: u32 = 1;
+
 /// What a stored file may ask for at most: a changed one must not eat the machine.
 const MAX_MEMORY_KIB: u32 = 1024 * 1024;
 const MAX_PASSES: u32 = 16;
@@ -31,11 +31,16 @@ const MAX_PASSES: u32 = 16;
 struct Stored {
     version: u32,
     kdf: String,
-    memory_kib: u32,
-    passes: u32,
-    lanes: u32,
+    #[serde(flatten)]
+    cost: Cost,
     salt: String,
     sealed: String,
+}
+
+/// What every version has.
+#[derive(Deserialize)]
+struct Versioned {
+    version: u32,
 }
 
 /// What can be wrong with a key store.
@@ -54,6 +59,18 @@ pub enum KeystoreError {
     #[error("the pass-phrase has fewer than {SHORTEST} characters")]
     #[mend("use several words that only you would put together")]
     Short,
+    /// Longer than anybody types.
+    #[error("the pass-phrase has more than {LONGEST} characters")]
+    #[mend("use several words that only you would put together")]
+    Long,
+    /// The one that it was.
+    #[error("the new pass-phrase is the old one")]
+    #[mend("choose another one; whoever may know the old one knows nothing then")]
+    Same,
+    /// A newer program has written it.
+    #[error("the key store is of version {0}, this program knows versions up to {VERSION}")]
+    #[mend("use the newer program")]
+    Newer(u32),
 }
 
 /// The open key store: derives keys, gives none away. A clone is for a TINGUIN that is started again
@@ -72,43 +89,43 @@ impl std::fmt::Debug for Keystore {
 impl Keystore {
     /// A new key store and the text of its file.
     pub fn create(pass_phrase: &str) -> Result<(Self, String), KeystoreError> {
-        if pass_phrase.chars().count() < SHORTEST {
-            return Err(KeystoreError::Short);
-        }
         let this = Self { master: Zeroizing::new(random()) };
+        let text = this.seal(pass_phrase)?;
+        Ok((this, text))
+    }
+
+    /// The text of a file that opens with this pass-phrase, and has these keys.
+    pub fn seal(&self, pass_phrase: &str) -> Result<String, KeystoreError> {
+        fits(pass_phrase)?;
         let salt = random();
-        let key = stretch(pass_phrase, &salt, (MEMORY_KIB, PASSES, LANES))?;
+        let key = stretch(pass_phrase, &salt, Cost::USUAL)?;
         // The key is used once, for this one message, so a fixed nonce is sound.
         let sealed = ChaCha20Poly1305::new(key.as_slice().try_into().map_err(damaged)?)
-            .encrypt(&Default::default(), this.master.as_slice())
+            .encrypt(&Default::default(), self.master.as_slice())
             .map_err(damaged)?;
         let stored = Stored {
-            version: 1,
+            version: VERSION,
             kdf: "argon2id".into(),
-            memory_kib: MEMORY_KIB,
-            passes: PASSES,
-            lanes: LANES,
+            cost: Cost::USUAL,
             salt: semper_base::digest::hex(&salt),
             sealed: semper_base::digest::hex(&sealed),
         };
-        let text = serde_json::to_string_pretty(&stored).map_err(damaged)?;
-        Ok((this, text))
+        serde_json::to_string_pretty(&stored).map_err(damaged)
     }
 
     /// Opens the file's text with a pass-phrase.
     pub fn open(text: &str, pass_phrase: &str) -> Result<Self, KeystoreError> {
+        let Versioned { version } = serde_json::from_str(text).map_err(damaged)?;
+        if version > VERSION {
+            return Err(KeystoreError::Newer(version));
+        }
         let stored: Stored = serde_json::from_str(text).map_err(damaged)?;
-        let sane = stored.version == 1
-            && stored.kdf == "argon2id"
-            && stored.memory_kib <= MAX_MEMORY_KIB
-            && stored.passes <= MAX_PASSES;
-        if !sane {
+        if stored.kdf != "argon2id" {
             return Err(KeystoreError::Damaged("unknown version or parameters".into()));
         }
         let unhex =
             |text: &str| semper_base::digest::unhex(text).ok_or_else(|| damaged("not hex digits"));
-        let cost = (stored.memory_kib, stored.passes, stored.lanes);
-        let key = stretch(pass_phrase, &unhex(&stored.salt)?, cost)?;
+        let key = stretch(pass_phrase, &unhex(&stored.salt)?, stored.cost)?;
         let master = ChaCha20Poly1305::new(key.as_slice().try_into().map_err(damaged)?)
             .decrypt(&Default::default(), unhex(&stored.sealed)?.as_slice())
             .map_err(|_| KeystoreError::PassPhrase)?;
@@ -142,12 +159,52 @@ impl Keystore {
     }
 }
 
-fn stretch(
+/// Whether a pass-phrase can be one: long enough, by its characters. What they are is nobody's
+/// business.
+///
+/// # Errors
+/// It is too short, or longer than anybody types.
+pub fn fits(pass_phrase: &str) -> Result<(), KeystoreError> {
+    match pass_phrase.chars().count() {
+        ..SHORTEST => Err(KeystoreError::Short),
+        SHORTEST..=LONGEST => Ok(()),
+        _ => Err(KeystoreError::Long),
+    }
+}
+
+/// What it costs to make a key of a pass-phrase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cost {
+    memory_kib: u32,
+    passes: u32,
+    lanes: u32,
+}
+
+impl Cost {
+    /// The second recommended option of RFC 9106 §4: 64 MiB, 3 passes, 4 lanes.
+    pub const USUAL: Self = Self { memory_kib: 64 * 1024, passes: 3, lanes: 4 };
+
+    /// Whether it is one that a stored file may ask for.
+    const fn is_sane(self) -> bool {
+        self.memory_kib <= MAX_MEMORY_KIB && self.passes <= MAX_PASSES
+    }
+}
+
+/// Makes a key of a pass-phrase by Argon2id.
+///
+/// # Errors
+/// The cost, or the salt, is none that a file of ours has.
+pub fn stretch(
     pass_phrase: &str,
     salt: &[u8],
-    (memory, passes, lanes): (u32, u32, u32),
+    cost: Cost,
 ) -> Result<Zeroizing<[u8; 32]>, KeystoreError> {
-    let params = Params::new(memory, passes, lanes, Some(32)).map_err(damaged)?;
+    if !cost.is_sane() {
+        return Err(KeystoreError::Damaged("unknown parameters".into()));
+    }
+    let Cost { memory_kib, passes, lanes } = cost;
+    let params = Params::new(memory_kib, passes, lanes, Some(32)).map_err(damaged)?;
     let mut key = Zeroizing::new([0; 32]);
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
         .hash_password_into(pass_phrase.as_bytes(), salt, key.as_mut_slice())

@@ -7,11 +7,14 @@
 //! | module | what it is for |
 //! |---|---|
 //! | [`keystore`] | the master secret, encrypted under a pass-phrase (Argon2id) |
+//! | [`vault`] | the key store of a home: opened by the pass-phrase, with wrong ones counted |
+//! | [`lock`] | whether the keys are in memory, and when they leave it |
 //! | [`memory`] | what was asked and answered: no question is put twice |
 //! | [`service`] | one request in, one reply out |
 //! | [`in_process`] | a TINGUIN that is asked by a call, for simulations |
 //!
-//! Beside these, `posed` is the line of questions that wait for the person, `signing` and
+//! Beside these, `unlocking` locks when it is time and has the person unlock, `tries` counts wrong
+//! pass-phrases, `posed` is the line of questions that wait for the person, `signing` and
 //! `exchange` parse what is to be signed, `socket` lets hosts in and ends when its keeper does.
 //!
 //! Rules (`docs/tinguin.md`): it parses the very bytes that it is asked to sign; what a
@@ -24,11 +27,17 @@ mod failure;
 mod identity;
 pub mod in_process;
 pub mod keystore;
+pub mod lock;
 pub mod memory;
 mod posed;
 pub mod service;
 mod signing;
 mod socket;
+mod tries;
+mod unlocking;
+pub mod vault;
 
 pub use in_process::InProcess;
+pub use lock::Locking;
 pub use service::Service;
+pub use vault::Vault;

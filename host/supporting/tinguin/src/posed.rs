@@ -131,6 +131,11 @@ impl Posed {
         self.changed.notify_all();
     }
 
+    /// Questions in line, and the one that is shown.
+    pub fn waiting(&self) -> usize {
+        self.lock().open.len()
+    }
+
     /// Whether the TINGUIN ends.
     pub fn is_over(&self) -> bool {
         self.lock().over

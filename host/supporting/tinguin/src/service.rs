@@ -9,12 +9,13 @@ use semper_items::DealKeys;
 use semper_keeper::{Panicked, Post, Spawn, Turn};
 use semper_tinguin_protocol::protocol::{self, MAX_POSE_MS, Reply, Request};
 use semper_tinguin_protocol::screen::{Answer, Frame, Screen};
-use semper_tinguin_protocol::{Cause, Face, Failure};
+use semper_tinguin_protocol::{Attention as _, Cause, Face, Failure};
 use serde_bytes::ByteBuf;
 
 use crate::direct::Direct;
 use crate::failure::{broken, damaged, host_at_fault, malformed, refused};
 use crate::keystore::Keystore;
+use crate::lock::{Lock, Locking};
 use crate::memory::{KnownDeal, Memory};
 use crate::posed::Posed;
 
@@ -25,7 +26,10 @@ const HOLD: Duration = Duration::from_secs(20);
 
 /// The running TINGUIN.
 pub struct Service {
-    pub(crate) keys: Keystore,
+    pub(crate) lock: Arc<Lock>,
+    pub(crate) locking: Option<Locking>,
+    /// What was tried before it was opened, for the first screen.
+    pub(crate) tried: Option<String>,
     pub(crate) memory: Memory,
     pub(crate) face: Box<dyn Face>,
     /// One question at a time, whatever asks.
@@ -53,8 +57,9 @@ impl Service {
         user: String,
         phrase: String,
     ) -> Self {
-        let (asking, until, posed, direct) = Default::default();
-        Self { keys, memory, face, asking, until, posed, direct, user, phrase }
+        let (asking, until, posed, direct, locking, tried) = Default::default();
+        let lock = Arc::new(Lock::open_with(keys));
+        Self { lock, locking, tried, memory, face, asking, until, posed, direct, user, phrase }
     }
 
     /// Puts posed questions to the person, one after the other. To be called once: there is one
@@ -63,6 +68,10 @@ impl Service {
         let asker = Arc::clone(self);
         let turn = move |_: &Post| asker.ask_next();
         spawn.keep("asker", self.posed.bell(), Box::new(turn));
+        self.keep_locking(spawn);
+        if let Some(tried) = &self.tried {
+            self.shows(None, format!("waiting for your host · {tried}"));
+        }
     }
 
     fn ask_next(&self) -> Turn {
@@ -87,11 +96,11 @@ impl Service {
     pub fn answer(&self, request: Request) -> Result<Reply, Failure> {
         match request {
             Request::Who => {
-                let chain = self.own()?.chain;
+                let chain = self.in_use()?.1;
                 let name = chain.first().map(Certificate::subject).unwrap_or_default();
                 Ok(Reply::Who { name, chain })
             }
-            Request::DealKeys(nonce) => Ok(Reply::DealKeys(self.deal_keys(&nonce))),
+            Request::DealKeys(nonce) => Ok(Reply::DealKeys(self.deal_keys(&nonce)?)),
             Request::SignAgreement { id, agreement, context } => {
                 self.once(&id, &agreement, |this| this.sign_agreement(&id, &agreement, &context))
             }
@@ -103,7 +112,7 @@ impl Service {
                 let known = self.known(&deal)?;
                 let info = semper_items::message::SEAL_INFO;
                 let plain = self
-                    .keys
+                    .keys()?
                     .deal_seal(&known.nonce)
                     .open(info, deal.digest().as_bytes(), &sealed)
                     .map_err(|error| {
@@ -141,13 +150,13 @@ impl Service {
             Request::SignHold(statement) => self.sign_hold(&statement),
             Request::OpenShare { deal, half, leaf, sealed } => {
                 let known = self.known(&deal)?;
-                let key = self.keys.deal_seal(&known.nonce);
+                let key = self.keys()?.deal_seal(&known.nonce);
                 let opened = key.open(standard::purpose(half), leaf.as_bytes(), &sealed);
                 Ok(Reply::Share(opened.ok().map(ByteBuf::from)))
             }
             Request::ExchangeSeed { deal, purpose } => {
                 let known = self.known(&deal)?;
-                Ok(Reply::Seed(self.keys.exchange_seed(&known.nonce, &purpose)))
+                Ok(Reply::Seed(self.keys()?.exchange_seed(&known.nonce, &purpose)))
             }
             Request::Pose { request, wait_ms } => self.pose(*request, wait_ms),
             Request::Withdraw(id) => {
@@ -160,13 +169,15 @@ impl Service {
             }
             Request::Progress { deal, text } => {
                 let known = self.known(&deal)?;
-                self.face.show(&self.frame(Some(&known), Screen::Idle, text));
+                self.shows(Some(&known), text);
                 Ok(Reply::Done)
             }
             Request::RequestCertificate(name) => self.request_certificate(&name, &self.own()?.key),
             Request::RequestNextCertificate(name) => self.request_next(&name),
             Request::Renew => self.renew(),
             Request::InstallCertificate(chain) => self.install(&chain),
+            Request::Lock => self.lock_now(),
+            Request::Unlock(pass_phrase) => self.unlock(&pass_phrase),
         }
     }
 
@@ -213,6 +224,8 @@ impl Service {
         if let Some(reply) = self.stored(id, asked)? {
             return Ok(reply);
         }
+        // Locked, it waits here: the question stays in line.
+        self.until_open(id)?;
         let reply = work(self)?;
         let bytes = cbor::encode(&reply);
         self.memory.keep_answer(id, &asked, &bytes).map_err(|error| broken(&error))?;
@@ -240,26 +253,39 @@ impl Service {
         status: String,
     ) -> Result<Answer, Failure> {
         let unwanted = || self.posed.is_withdrawn(id) || self.direct.is_withdrawn(id);
-        let withdrawn = || unwanted() || self.posed.is_over();
-        if self.posed.is_over() {
-            return Err(ending());
+        loop {
+            self.until_open(id)?;
+            // Locked meanwhile, the question leaves the screen; nothing is an answer then, and it is
+            // put again.
+            let times = self.lock.times();
+            let locked = || self.lock.times() != times;
+            let withdrawn = || unwanted() || self.posed.is_over() || locked();
+            let frame = self.frame(Some(known), screen.clone(), status.clone());
+            let answer = self.face.ask(&frame, &withdrawn);
+            // What nobody wants to know any more is not an answer, and is not kept as one. A decision
+            // that was made just before its asker went is kept: nothing is asked twice.
+            let gone = answer == Answer::Leave && self.direct.is_withdrawn(id);
+            if gone || self.posed.is_withdrawn(id) {
+                return Err(taken_back());
+            }
+            // Nor is what a face says because it has to end.
+            if self.posed.is_over() {
+                return Err(ending());
+            }
+            if !locked() {
+                self.lock.touched();
+                return Ok(answer);
+            }
         }
-        // Whoever has asked may have gone while others were asked.
-        if self.direct.is_withdrawn(id) {
-            return Err(taken_back());
+    }
+
+    /// Waits until the person has unlocked; as long as anybody wants to know.
+    fn until_open(&self, id: &Digest) -> Result<(), Failure> {
+        let unwanted = || self.posed.is_withdrawn(id) || self.direct.is_withdrawn(id);
+        if self.lock.wait(&|| self.posed.is_over() || unwanted()) {
+            return Ok(());
         }
-        let answer = self.face.ask(&self.frame(Some(known), screen, status), &withdrawn);
-        // What nobody wants to know any more is not an answer, and is not kept as one. A decision
-        // that was made just before its asker went is kept: nothing is asked twice.
-        let gone = answer == Answer::Leave && self.direct.is_withdrawn(id);
-        if gone || self.posed.is_withdrawn(id) {
-            return Err(taken_back());
-        }
-        // Nor is what a face says because it has to end.
-        if self.posed.is_over() {
-            return Err(ending());
-        }
-        Ok(answer)
+        Err(if self.posed.is_over() { ending() } else { taken_back() })
     }
 
     /// The window with this in the middle.
@@ -278,11 +304,31 @@ impl Service {
         }
     }
 
-    pub(crate) fn deal_keys(&self, nonce: &Digest) -> DealKeys {
-        DealKeys {
-            sign: self.keys.deal_sign(nonce).public(),
-            seal: self.keys.deal_seal(nonce).public(),
+    /// Shows where things stand; a locked screen shows nothing of it.
+    pub(crate) fn shows(&self, known: Option<&KnownDeal>, status: String) {
+        if !self.lock.is_locked() {
+            self.face.show(&self.frame(known, Screen::Idle, status));
         }
+    }
+
+    /// The keys, for one piece of work.
+    pub(crate) fn keys(&self) -> Result<Arc<Keystore>, Failure> {
+        self.lock.keys()
+    }
+
+    pub(crate) fn deal_keys(&self, nonce: &Digest) -> Result<DealKeys, Failure> {
+        let keys = self.keys()?;
+        Ok(DealKeys { sign: keys.deal_sign(nonce).public(), seal: keys.deal_seal(nonce).public() })
+    }
+
+    /// Whether the TINGUIN ends.
+    pub(crate) fn is_over(&self) -> bool {
+        self.posed.is_over()
+    }
+
+    /// Questions in line, the one before the person included.
+    pub(crate) fn waiting(&self) -> usize {
+        self.posed.waiting() + self.direct.waiting()
     }
 
     pub(crate) fn known(&self, deal: &DealId) -> Result<KnownDeal, Failure> {

@@ -21,14 +21,17 @@ impl Service {
         context: &DealContext,
     ) -> Result<Reply, Failure> {
         let agreement = Agreement::decode(bytes).map_err(|error| malformed(&error))?;
-        let own = self.own()?;
-        let name = own.chain.first().map(Certificate::subject).unwrap_or_default();
+        let (generation, chain) = self.in_use()?;
+        let name = chain.first().map(Certificate::subject).unwrap_or_default();
         // Which side are we? Ours is the side whose keys we can make from the buyer's nonce.
-        let side = [Side::Buyer, Side::Seller].into_iter().find(|side| {
-            agreement.name(*side) == name
-                && *agreement.keys(*side) == self.deal_keys(&self.nonce(&agreement, *side))
-        });
-        let Some(side) = side else {
+        let mut ours = None;
+        for side in [Side::Buyer, Side::Seller] {
+            let keys = self.deal_keys(&self.nonce(&agreement, side))?;
+            if agreement.name(side) == name && *agreement.keys(side) == keys {
+                ours = ours.or(Some(side));
+            }
+        }
+        let Some(side) = ours else {
             let what = format!("the agreement does not name you, “{name}”, with your own keys");
             return Err(host_at_fault(what));
         };
@@ -37,7 +40,7 @@ impl Service {
             side: side.name().into(),
             peer: agreement.name(side.other()).into(),
             service: screen::service_line(context),
-            generation: own.generation,
+            generation,
         };
         let consent = screen::agreement(&agreement, side, context);
         let status = format!("deciding whether to open a deal with {}", known.peer);
@@ -47,7 +50,8 @@ impl Service {
                 let kept = self.memory.keep_deal(&agreement.id(), &known);
                 kept.and_then(|()| self.memory.keep_peer(&agreement.id(), peer.as_bytes()))
                     .map_err(|error| broken(&error))?;
-                Ok(Reply::Signed(ByteBuf::from(agreement.sign(&own.key, own.chain))))
+                let key = self.keys()?.identity(generation);
+                Ok(Reply::Signed(ByteBuf::from(agreement.sign(&key, chain))))
             }
             other => Ok(Reply::Declined(reason(other))),
         }
@@ -94,9 +98,9 @@ impl Service {
             let what = format!("the message is not from the {}, which you are", known.side);
             return Err(refused(what, "the host is at fault"));
         }
-        let signed = message.sign(&self.keys.deal_sign(&known.nonce));
+        let signed = message.sign(&self.keys()?.deal_sign(&known.nonce));
         let status = format!("message {} signed and on its way", message.header.seq);
-        self.face.show(&self.frame(Some(&known), Screen::Idle, status));
+        self.shows(Some(&known), status);
         Ok(Reply::Signed(ByteBuf::from(signed)))
     }
 }

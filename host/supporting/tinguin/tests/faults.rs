@@ -46,7 +46,7 @@ impl Face for Clumsy {
         let (topic, answer) = match &frame.screen {
             Screen::Question(question) => (question.topic(), Answer::Choice(1)),
             Screen::Consent(consent) => (consent.topic.as_str(), Answer::Yes),
-            Screen::Idle => ("", Answer::Seen),
+            Screen::Idle | Screen::Locked(_) => ("", Answer::Seen),
         };
         self.seen.lock().unwrap().push(topic.to_owned());
         let mut panics = self.panics.lock().unwrap();

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![allow(dead_code, reason = "each test file uses its part")]
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -14,7 +15,7 @@ use semper_base::{DealId, Digest, Role, SealSecret, SigningKey, Timestamp};
 use semper_items::{Agreement, Attributes, DealKeys, Hello};
 use semper_keeper::Keeper;
 use semper_tinguin::Service;
-use semper_tinguin::keystore::Keystore;
+use semper_tinguin::keystore::{self, Keystore};
 use semper_tinguin::memory::{self, Memory};
 use semper_tinguin_protocol::screen::Question;
 use semper_tinguin_protocol::{
@@ -62,7 +63,10 @@ pub fn serve(home: &Path, face: impl Face + 'static, keeper: &Keeper) -> Served 
 /// A TINGUIN in `home` whose user is certified as Anna Berg.
 pub fn registered(home: &Path, face: impl Face + 'static) -> Service {
     let now = Timestamp::now();
-    let (keys, _) = Keystore::create("correct horse battery").unwrap();
+    let (keys, stored) = Keystore::create("correct horse battery").unwrap();
+    let file = home.join(keystore::FILE);
+    std::fs::write(&file, stored).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
     let authority = Authority::new("Market CA", SigningKey::generate(), now).unwrap();
     let until = now.after(Duration::from_secs(86_400));
     let key = keys.identity(0).public();

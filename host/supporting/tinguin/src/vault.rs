@@ -1,0 +1,147 @@
+//! The key store of a home, and what it takes to open it: the pass-phrase, and patience after wrong
+//! ones.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use semper_archive::Home;
+//! use semper_tinguin::keystore::{FILE, Keystore};
+//! use semper_tinguin::vault::{Vault, VaultError};
+//!
+//! let folder = tempfile::tempdir().unwrap();
+//! let home = Arc::new(Home::create(&folder.path().join("anna")).unwrap());
+//! let (_, stored) = Keystore::create("correct horse battery").unwrap();
+//! home.write(FILE, stored.as_bytes()).unwrap();
+//!
+//! let vault = Vault::of(home);
+//! assert!(matches!(vault.open("wrong horse battery"), Err(VaultError::Wrong(_))));
+//! let opened = vault.open("correct horse battery").unwrap();
+//! assert_eq!(opened.wrong.unwrap().count, 1);
+//!
+//! vault.change("correct horse battery", "two owls in a pear tree").unwrap();
+//! assert!(vault.open("correct horse battery").is_err());
+//! vault.open("two owls in a pear tree").unwrap();
+//! ```
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use semper_archive::{Home, HomeError};
+use semper_base::{Mend, fault};
+
+use crate::keystore::{self, Keystore, KeystoreError};
+pub use crate::tries::Wrong;
+use crate::tries::{self, Try};
+
+/// The key store in a home.
+#[derive(Clone, Debug)]
+pub struct Vault {
+    home: Arc<Home>,
+}
+
+/// An open key store.
+#[derive(Debug)]
+pub struct Opened {
+    /// The keys.
+    pub keys: Keystore,
+    /// Wrong pass-phrases that were typed before.
+    pub wrong: Option<Wrong>,
+}
+
+/// Why a key store is not open.
+#[derive(Debug, thiserror::Error, Mend)]
+pub enum VaultError {
+    /// Another pass-phrase than the one that it was sealed with.
+    #[error("the pass-phrase is wrong; {0}")]
+    #[mend(input, "try again; nobody can recover a forgotten pass-phrase")]
+    Wrong(Wrong),
+    /// Too early after wrong ones.
+    #[error("there were wrong pass-phrases: the next one can be tried in {} s", seconds(*.0))]
+    #[mend(input, "wait; starting anew shortens nothing")]
+    Wait(Duration),
+    /// The store itself.
+    #[error(transparent)]
+    #[mend(from)]
+    Keystore(#[from] KeystoreError),
+    /// Its file, or the count's.
+    #[error(transparent)]
+    #[mend(from)]
+    Home(#[from] HomeError),
+}
+
+/// Whole seconds until a wait is over.
+pub(crate) fn seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}
+
+impl Vault {
+    /// That of this home.
+    pub const fn of(home: Arc<Home>) -> Self {
+        Self { home }
+    }
+
+    /// Wrong pass-phrases since the last right one.
+    ///
+    /// # Errors
+    /// The count cannot be read.
+    pub fn wrong(&self) -> Result<Option<Wrong>, VaultError> {
+        Ok(tries::wrong(&self.home)?)
+    }
+
+    /// How long nobody may try.
+    ///
+    /// # Errors
+    /// The count cannot be read.
+    pub fn wait(&self) -> Result<Duration, VaultError> {
+        Ok(tries::wait(&self.home)?)
+    }
+
+    /// Opens the key store. The try is counted before it is made.
+    ///
+    /// # Errors
+    /// The pass-phrase is wrong, it is too early, the store is damaged or cannot be read, or
+    /// the try cannot be counted.
+    pub fn open(&self, pass_phrase: &str) -> Result<Opened, VaultError> {
+        let stored = self.home.read_secret(keystore::FILE)?;
+        let begun = Try::begin(&self.home)?.map_err(VaultError::Wait)?;
+        fault::point("keys.counted");
+        match Keystore::open(&stored, pass_phrase) {
+            Ok(keys) => Ok(Opened { keys, wrong: begun.right()? }),
+            Err(KeystoreError::PassPhrase) => {
+                drop(begun);
+                let count = self.wrong()?;
+                Err(count.map_or(KeystoreError::PassPhrase.into(), VaultError::Wrong))
+            }
+            Err(other) => {
+                begun.none()?;
+                Err(other.into())
+            }
+        }
+    }
+
+    /// Gives the key store another pass-phrase. The keys stay what they are; a TINGUIN that runs goes
+    /// on. Whatever happens meanwhile, the old one opens the store or the new one does.
+    ///
+    /// # Errors
+    /// As [`Vault::open`]; or the new one is too short, too long or the old one.
+    pub fn change(&self, old: &str, new: &str) -> Result<Opened, VaultError> {
+        keystore::fits(new)?;
+        if old == new {
+            return Err(KeystoreError::Same.into());
+        }
+        let opened = self.open(old)?;
+        let stored = opened.keys.seal(new)?;
+        // What opens nothing must not take the place of what does.
+        Keystore::open(&stored, new)?;
+        fault::point("keys.before");
+        let step = |step: &'static str| {
+            fault::point(match step {
+                "written" => "keys.written",
+                "synced" => "keys.synced",
+                _ => "keys.renamed",
+            });
+        };
+        self.home.write_in_steps(keystore::FILE, stored.as_bytes(), &step)?;
+        fault::point("keys.after");
+        Ok(opened)
+    }
+}

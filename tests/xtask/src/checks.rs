@@ -88,9 +88,8 @@ pub fn nightly() -> Result<(), String> {
     step("a purchase through the window, on a display of its own");
     install(&DISPLAY)?;
     build::run("cargo", &["build", "--package", "semper-face-window", "--features", "native"])?;
-    let window =
-        ["test", "--package", "semper-market-tests", "--test", "window", "--", "--ignored"];
-    build::run("cargo", &window)?;
+    let example = ["run", "--package", "semper-testkit", "--example", "window_purchase"];
+    build::run("cargo", &example)?;
     fuzz::run(600)
 }
 

@@ -7,7 +7,7 @@ page-deals = Geschäfte
 page-archive = Archiv
 page-accounts = Konten
 page-believed = Wem ich glaube
-page-consents = Dauernde Zustimmungen
+page-consents = Zustimmungen
 page-settings = Einstellungen
 page-help = Hilfe
 

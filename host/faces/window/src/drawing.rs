@@ -68,7 +68,12 @@ fn arm(ui: &Ui, model: &mut Model) -> Duration {
         });
     }
     let typed = ui.input(|input| input.events.iter().any(is_typed));
+    let before = asked.arming.is_armed();
     let left = asked.arming.left(now, typed);
+    if asked.arming.is_armed() != before {
+        // What gets the keyboard now is seen in the next frame.
+        ui.ctx().request_repaint();
+    }
     if !asked.arming.is_armed() {
         ui.ctx().input_mut(|input| input.events.retain(|event| !is_typed(event)));
         ui.ctx().request_repaint_after(Duration::from_millis(50));

@@ -81,7 +81,10 @@ pub fn set(ctx: &Context, settings: Settings) {
         style.spacing.button_padding = vec2(10.0, 5.0);
         style.spacing.interact_size.y = 26.0;
         // Whoever does not see well needs the bar, and not a hint of one.
-        style.spacing.scroll = egui::style::ScrollStyle::solid();
+        style.spacing.scroll = egui::style::ScrollStyle {
+            foreground_color: true,
+            ..egui::style::ScrollStyle::solid()
+        };
         style.interaction.selectable_labels = false;
         style.animation_time = 0.0;
         style.scroll_animation = egui::style::ScrollAnimation::none();
@@ -95,6 +98,9 @@ pub fn set(ctx: &Context, settings: Settings) {
         // The widget with the keyboard is seen from far away.
         visuals.selection.stroke = Stroke::new(2.0, edge);
         visuals.disabled_alpha = 0.6;
+        // Fields and buttons have an edge that is seen on any ground.
+        visuals.widgets.active.bg_stroke = Stroke::new(2.5, edge);
+        visuals.widgets.inactive.bg_stroke = Stroke::new(1.0, ink.gamma_multiply(0.5));
         ctx.set_visuals_of(theme, visuals);
     }
 }

@@ -49,22 +49,41 @@ fn in_sight(line: &str) -> String {
     for run in runs {
         let part = &line[run.clone()];
         if levels.get(run.start).is_some_and(Level::is_rtl) {
-            // The shaper turns the letters of a word round; the words are ours.
-            let words: Vec<&str> = part.split_inclusive(' ').collect();
-            for word in words.into_iter().rev() {
-                match word.strip_suffix(' ') {
-                    Some(word) => {
-                        seen.push(' ');
-                        seen.push_str(word);
-                    }
-                    None => seen.push_str(word),
-                }
-            }
+            turn(part, &mut seen);
         } else {
             seen.push_str(part);
         }
     }
     seen
+}
+
+/// Puts a part that is read from right to left in the order in which it is seen. The shaper turns the
+/// letters of a word round; words, and what stands between them, are ours.
+fn turn(part: &str, seen: &mut String) {
+    let is_letter = |letter: char| letter.is_alphanumeric() || is_combining_mark(letter);
+    let mut rest = part;
+    while let Some(last) = rest.chars().next_back() {
+        if is_letter(last) {
+            let begin = rest.trim_end_matches(is_letter).len();
+            seen.push_str(&rest[begin..]);
+            rest = &rest[..begin];
+        } else {
+            seen.push(mirrored(last));
+            rest = &rest[..rest.len() - last.len_utf8()];
+        }
+    }
+}
+
+const fn mirrored(letter: char) -> char {
+    match letter {
+        '(' => ')',
+        ')' => '(',
+        '[' => ']',
+        ']' => '[',
+        '«' => '»',
+        '»' => '«',
+        other => other,
+    }
 }
 
 /// A text, wrapped. Whoever listens hears it as it was written.
@@ -172,6 +191,7 @@ mod tests {
     #[test]
     fn words_from_right_to_left_are_put_in_their_order() {
         assert_eq!(in_sight("אחת שתיים שלוש"), "שלוש שתיים אחת");
+        assert_eq!(in_sight("אחת, (שתיים)."), ".(שתיים) ,אחת");
         assert_eq!(in_sight("from שלום עולם to"), "from עולם שלום to");
         assert_eq!(in_sight("plain"), "plain");
     }

@@ -78,10 +78,10 @@ impl Unlock {
                 .char_limit(1_000)
                 .desired_width(360.0);
             let field = ui.add_enabled(free, field).labelled_by(label.id);
-            if free && ui.memory(|memory| memory.focused().is_none()) {
+            given = field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
+            if free && !given && ui.memory(|memory| memory.focused().is_none()) {
                 field.request_focus();
             }
-            given = field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
             let open = Button::new(self.words.say("unlock-open")).min_size(vec2(160.0, 34.0));
             given |= ui.add_enabled(free, open).clicked();
             ui.add_space(8.0);

@@ -134,7 +134,8 @@ impl Archive {
         let path = home.path().join(FILE);
         let mut readers = Vec::new();
         for _ in 0..READERS {
-            readers.push(Mutex::new(schema::look(&path)?));
+            // Damage is found by the first; all look at the same file.
+            readers.push(Mutex::new(schema::look(&path, readers.is_empty())?));
         }
         let shared = Shared {
             path,

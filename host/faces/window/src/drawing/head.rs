@@ -1,16 +1,21 @@
 //! What is always in sight: whose window this is, and about whom it speaks.
 
-use egui::{Button, RichText, TextStyle, Ui, vec2};
+use egui::{Align, Button, Layout, RichText, TextStyle, Ui, vec2};
 
 use crate::model::{Model, Page};
 use crate::words::value;
 use crate::{look, text, wording};
 
+/// How high it is, in points: four lines.
+const HEIGHT: f32 = 70.0;
+
 /// Name, phrase, picture; the other side, the service, who certified it.
 pub fn draw(ui: &mut Ui, model: &mut Model) {
     let palette = look::palette(ui);
     let picture = model.words.say("head-picture");
-    ui.horizontal(|ui| {
+    // As high with a deal as without: what stands below stays where it is.
+    ui.set_min_height(HEIGHT);
+    ui.horizontal_top(|ui| {
         model.who.picture.show(ui, 52.0, &picture);
         ui.vertical(|ui| {
             ui.spacing_mut().item_spacing.y = 1.0;
@@ -49,7 +54,9 @@ pub fn all_pages(ui: &mut Ui, model: &mut Model) {
             // The page that is shown is marked by its shape, too.
             let mark = if here { "▶ " } else { "   " };
             let button = Button::selectable(here, format!("{mark}{name}"));
-            let response = ui.add_sized(vec2(ui.available_width(), 28.0), button);
+            let width = vec2(ui.available_width(), 28.0);
+            let layout = Layout::top_down_justified(Align::LEFT);
+            let response = ui.with_layout(layout, |ui| ui.add(button.min_size(width))).inner;
             response.widget_info(|| {
                 egui::WidgetInfo::selected(egui::Role::Tab, true, here, name.as_str())
             });
@@ -82,7 +89,7 @@ pub fn few_pages(ui: &mut Ui, model: &mut Model) {
 fn name(model: &Model, page: Page, id: &str) -> String {
     let name = model.words().say(id);
     match page {
-        Page::Now if model.asked.is_some() => format!("{name} ●"),
+        Page::Now if model.asked.is_some() => format!("{name} •"),
         _ => name,
     }
 }
@@ -93,7 +100,7 @@ pub fn something_waits(ui: &mut Ui, model: &mut Model) {
     let (what, back) = (words.say("waits-here"), words.say("waits-back"));
     egui::Frame::group(ui.style()).show(ui, |ui| {
         ui.horizontal_wrapped(|ui| {
-            ui.label(RichText::new(format!("● {what}")).strong());
+            ui.label(RichText::new(format!("• {what}")).strong());
             if ui.button(back).clicked() {
                 model.go(Page::Now);
             }

@@ -98,6 +98,8 @@ fn choose(ui: &mut Ui, asked: &mut Asked, options: &[Text], armed: bool) -> bool
                 let width = ui.available_width();
                 let words = ui.vertical(|ui| {
                     ui.set_max_width(width);
+                    // In the middle of the button beside it.
+                    ui.add_space(4.0);
                     text::label(ui, option)
                 });
                 let words = words.inner.interact(egui::Sense::click());

@@ -5,8 +5,8 @@
 use std::fmt::Write as _;
 
 use egui::accesskit::{Role, Toggled};
-use egui_kittest::Harness;
 use egui_kittest::kittest::NodeT as _;
+use egui_kittest::{Harness, HarnessBuilder};
 use semper_archive::DealState;
 use semper_base::text::Text;
 use semper_base::{Amount, DealId, Digest, Timestamp, cbor};
@@ -42,7 +42,7 @@ impl Life {
     fn entry(number: usize) -> Entry {
         let kinds = ["agreement", "offer", "order", "receipt", "shipping-note"];
         let kind = kinds[number % kinds.len()];
-        let names = ["Otto Versand", "Anna Berg", "Bücher Müller", "ספרים"];
+        let names = ["Otto Versand", "Anna Berg", "Bücher Müller", "Ada Author"];
         let priced = matches!(kind, "offer" | "order" | "receipt");
         let cents = i64::try_from(number).unwrap() * 37 % 400_000 + 100;
         Entry {
@@ -150,18 +150,21 @@ pub fn model(entries: usize, settings: Settings) -> Model {
     Model::new(who, settings, Shelf::new(AtOnce::new(Life { entries })))
 }
 
-/// A window of the usual size, in which time goes on by a twentieth of a second a frame.
+/// A window of the usual size, in which time goes on by a twentieth of a second a frame. Every letter of
+/// its own words can be drawn.
 pub fn window(model: Model) -> Harness<'static, Model> {
-    sized(model, 960.0, 700.0)
+    begun(Harness::builder().with_size(egui::vec2(960.0, 700.0)), model)
 }
 
+/// A window of this size, for texts whose letters no font has.
 pub fn sized(model: Model, width: f32, height: f32) -> Harness<'static, Model> {
-    let mut harness = Harness::builder()
-        .with_size(egui::vec2(width, height))
-        .with_step_dt(0.05)
-        .with_max_steps(64)
-        .allow_missing_glyphs()
-        .build_ui_state(|ui, model: &mut Model| draw(ui, model), model);
+    let builder = Harness::builder().with_size(egui::vec2(width, height));
+    begun(builder.allow_missing_glyphs(), model)
+}
+
+fn begun(builder: HarnessBuilder<Model>, model: Model) -> Harness<'static, Model> {
+    let builder = builder.with_step_dt(0.05).with_max_steps(64);
+    let mut harness = builder.build_ui_state(|ui, model: &mut Model| draw(ui, model), model);
     harness.run_steps(3);
     harness
 }

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod app;
+mod fonts;
 mod signals;
 mod start;
 
@@ -83,6 +84,7 @@ fn run(arguments: &Arguments, begun: Instant) -> Result<(), Trouble> {
     let (own, figures) = (keeper.clone(), arguments.figures.then_some(begun));
     let made = move |context: &eframe::CreationContext<'_>| {
         let ctx = context.egui_ctx.clone();
+        fonts::add(&ctx);
         signals::close_by_signal(&own, &ctx)?;
         let app: Box<dyn eframe::App> = Box::new(App::new(start, own, figures));
         Ok(app)

@@ -52,7 +52,7 @@ fn of_deal(words: &Words, deal: &Deal) -> Row {
     let (day, state) = (words.day(deal.opened), state(words, deal.state));
     let first = format!("{day}  ·  {}", deal.peer);
     let asks =
-        if deal.asks { format!("● {} · ", words.say("deals-asks")) } else { String::new() };
+        if deal.asks { format!("• {} · ", words.say("deals-asks")) } else { String::new() };
     let second = format!("{asks}{}", deal.note);
     let says = format!("{}, {day}, {state}: {second}", deal.peer);
     Row { first, right: state, second, says }
@@ -61,7 +61,7 @@ fn of_deal(words: &Words, deal: &Deal) -> Row {
 /// One deal: where it stands, and everything that was signed in it, in order.
 fn story(ui: &mut Ui, model: &mut Model, open: semper_base::DealId) {
     let palette = look::palette(ui);
-    if ui.button(format!("← {}", model.words.say("story-back"))).clicked() {
+    if ui.button(format!("⬅ {}", model.words.say("story-back"))).clicked() {
         model.open = None;
         return;
     }

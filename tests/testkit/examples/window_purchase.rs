@@ -1,23 +1,22 @@
 //! A purchase through the window, as a person makes it who has no mouse: on a display of its own, with
-//! keys pressed by xdotool.
+//! keys pressed by xdotool. Part of `cargo xtask nightly`.
 //!
+//!     cargo xtask wit
+//!     cargo build -p semper -p semper-sign
 //!     cargo build -p semper-face-window --features native
-//!     cargo test -p semper-market-tests --test window -- --ignored --nocapture
+//!     cargo run -p semper-testkit --example window_purchase [SCREENSHOTS]
 //!
-//! It wants Debian's xvfb, xdotool and imagemagick. Screenshots of every step go to the folder that
-//! `SEMPER_SCREENSHOTS` names, to be looked at.
+//! It wants Debian's xvfb and xdotool; screenshots, to be looked at, are put into the folder that is named,
+//! by imagemagick.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
-mod common;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use common::binaries;
 use semper_testkit::market::PASS_PHRASE;
-use semper_testkit::{Market, MarketOptions, Running};
+use semper_testkit::{Binaries, Market, MarketOptions, Running};
 
 /// Longer than a decision has to stand before it can be answered.
 const ARMED: Duration = Duration::from_millis(1_500);
@@ -27,12 +26,13 @@ const PATIENCE: Duration = Duration::from_secs(120);
 struct Desktop {
     display: String,
     folder: PathBuf,
+    program: PathBuf,
     server: Running,
     pictures: Option<PathBuf>,
 }
 
 impl Desktop {
-    fn new(folder: &Path) -> Self {
+    fn new(folder: &Path, program: PathBuf, pictures: Option<PathBuf>) -> Self {
         let display = format!(":{}", 90 + std::process::id() % 900);
         let screen = ["-screen", "0", "1024x768x24", "-nolisten", "tcp"];
         let arguments = [&[display.as_str()][..], &screen].concat();
@@ -40,12 +40,10 @@ impl Desktop {
             Running::start(folder, "xvfb", Path::new("Xvfb"), &arguments, &[]).unwrap();
         let socket = PathBuf::from(format!("/tmp/.X11-unix/X{}", display.trim_start_matches(':')));
         server.ready(|| socket.exists()).unwrap();
-        let pictures = std::env::var_os("SEMPER_SCREENSHOTS").map(PathBuf::from);
-        Self { display, folder: folder.to_owned(), server, pictures }
+        Self { display, folder: folder.to_owned(), program, server, pictures }
     }
 
     fn window(&self) -> Running {
-        let program = binaries().semper.with_file_name("semper-window");
         let env = [
             ("DISPLAY", self.display.as_str()),
             ("LIBGL_ALWAYS_SOFTWARE", "1"),
@@ -54,8 +52,11 @@ impl Desktop {
             ("LC_ALL", ""),
         ];
         let window =
-            Running::start(&self.folder, "window", &program, &["--home", "anna"], &env).unwrap();
-        self.until("the window is there", || self.keys(&["search", "--name", "semper TINGUIN"]));
+            Running::start(&self.folder, "window", &self.program, &["--home", "anna"], &env)
+                .unwrap();
+        // Nobody manages windows here: it gets the keyboard by hand.
+        let focus = ["search", "--name", "semper TINGUIN", "windowfocus"];
+        self.until("the window is there", || self.keys(&focus));
         window
     }
 
@@ -124,14 +125,15 @@ fn answer(desktop: &Desktop, topic: &str) {
     }
 }
 
-#[test]
-#[ignore = "needs a display server; cargo xtask nightly"]
-fn a_person_without_a_mouse_buys_a_scarf_through_the_window() {
+fn main() {
+    let mut arguments = std::env::args_os().skip(1).map(PathBuf::from);
+    let binaries = Binaries::beside().unwrap();
+    let program = binaries.semper.with_file_name("semper-window");
     let folder = tempfile::tempdir().unwrap();
     let options =
         MarketOptions { articles: 500, scripted_buyer: false, ..MarketOptions::default() };
-    let market = Market::build(folder.path(), &binaries(), &options, &|_| {}).unwrap();
-    let mut desktop = Desktop::new(folder.path());
+    let market = Market::build(folder.path(), &binaries, &options, &|it| println!("{it}")).unwrap();
+    let mut desktop = Desktop::new(folder.path(), program, arguments.next());
     let mut buying = market.start_buying_when_ready().unwrap();
     let mut window = desktop.window();
     desktop.picture("00-locked");
@@ -176,6 +178,7 @@ fn a_person_without_a_mouse_buys_a_scarf_through_the_window() {
     });
     assert!(window.has_ended());
     assert_eq!(market.semper(&["archive", "verify", "--home", "anna"]).unwrap().code, 0);
+    println!("bought without a mouse: {asked:?}");
 }
 
 fn is_dead(id: u32) -> bool {

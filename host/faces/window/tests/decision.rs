@@ -54,7 +54,7 @@ fn a_key_that_was_being_typed_when_a_decision_came_up_does_not_sign() {
     assert!(yes_is_off(&harness), "whoever goes on typing is not armed");
     harness.get_by_label_contains("You can answer in 0.");
 
-    wait(&mut harness, 0.9);
+    wait(&mut harness, 900);
     assert!(!yes_is_off(&harness));
     harness.key_press(Key::Enter);
     harness.step();
@@ -64,7 +64,7 @@ fn a_key_that_was_being_typed_when_a_decision_came_up_does_not_sign() {
 #[test]
 fn a_person_without_a_mouse_reads_and_signs() {
     let mut harness = window(asked(order()));
-    wait(&mut harness, 0.9);
+    wait(&mut harness, 900);
 
     tab_to(&mut harness, "✔ Yes, I order");
     harness.key_press(Key::Enter);
@@ -82,7 +82,7 @@ fn a_person_declines_with_the_mouse() {
     harness.run_steps(2);
     assert_eq!(answer(&mut harness), None, "a click before its time is none");
 
-    wait(&mut harness, 0.9);
+    wait(&mut harness, 900);
     harness.get_by_label_contains("✖ No").click();
     harness.run_steps(2);
     assert_eq!(answer(&mut harness), Some(Answer::No(String::new())));
@@ -97,7 +97,7 @@ fn long() -> Consent {
 #[test]
 fn yes_is_out_of_reach_until_all_of_it_was_on_the_screen() {
     let mut harness = window(asked(long()));
-    wait(&mut harness, 0.9);
+    wait(&mut harness, 900);
     assert!(yes_is_off(&harness));
     harness.get_by_label_contains("Read to the end first");
 
@@ -116,7 +116,7 @@ fn yes_is_out_of_reach_until_all_of_it_was_on_the_screen() {
 #[test]
 fn whoever_jumps_to_the_end_has_not_read_it() {
     let mut harness = window(asked(long()));
-    wait(&mut harness, 0.9);
+    wait(&mut harness, 900);
 
     // The wheel is turned very fast.
     harness.hover_at(egui::pos2(500.0, 350.0));
@@ -127,7 +127,7 @@ fn whoever_jumps_to_the_end_has_not_read_it() {
         source: egui::MouseWheelSource::Wheel,
         modifiers: Modifiers::NONE,
     });
-    wait(&mut harness, 2.0);
+    wait(&mut harness, 2000);
 
     assert!(yes_is_off(&harness));
 }
@@ -135,7 +135,7 @@ fn whoever_jumps_to_the_end_has_not_read_it() {
 #[test]
 fn a_decision_that_was_out_of_sight_has_to_be_looked_at_again() {
     let mut harness = window(asked(order()));
-    wait(&mut harness, 0.9);
+    wait(&mut harness, 900);
     assert!(!yes_is_off(&harness));
 
     harness.get_by_label("Archive").click();
@@ -146,7 +146,7 @@ fn a_decision_that_was_out_of_sight_has_to_be_looked_at_again() {
     harness.step();
 
     assert!(yes_is_off(&harness));
-    wait(&mut harness, 0.9);
+    wait(&mut harness, 900);
     assert!(!yes_is_off(&harness));
 }
 
@@ -214,7 +214,7 @@ fn no_text_pushes_the_buttons_away_or_hides_who_certified() {
             let mut model = model(0, Settings::default());
             model.asks(1, frame);
             let mut harness = sized(model, width, height);
-            wait(&mut harness, 0.9);
+            wait(&mut harness, 900);
 
             let screen = egui::Rect::from_min_size(egui::Pos2::ZERO, egui::vec2(width, height));
             let seen = [

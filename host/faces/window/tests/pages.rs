@@ -34,7 +34,7 @@ fn every_page_says_what_it_shows() {
             model.page = page;
             model.shows(&frame(Screen::Idle));
             let mut harness = window(model);
-            wait(&mut harness, 0.2);
+            wait(&mut harness, 200);
             content(&heard(&harness))
         });
     }
@@ -49,7 +49,7 @@ fn every_decision_says_what_it_shows() {
             let mut model = model(0, settings);
             model.asks(1, frame(Screen::Consent(consent.clone())));
             let mut harness = window(model);
-            wait(&mut harness, 0.9);
+            wait(&mut harness, 900);
             content(&heard(&harness))
         });
     }
@@ -62,7 +62,7 @@ fn every_question_says_what_it_shows() {
             let mut model = model(0, settings);
             model.asks(1, frame(Screen::Question(question.clone())));
             let mut harness = window(model);
-            wait(&mut harness, 0.9);
+            wait(&mut harness, 900);
             content(&heard(&harness))
         });
     }

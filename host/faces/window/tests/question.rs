@@ -18,7 +18,7 @@ fn asked(question: Question<Text>) -> Harness<'static, Model> {
     let mut model = model(0, Settings::default());
     model.asks(7, frame(Screen::Question(question)));
     let mut harness = window(model);
-    wait(&mut harness, 0.5);
+    wait(&mut harness, 500);
     harness
 }
 
@@ -72,7 +72,7 @@ fn an_information_is_seen_with_one_key_and_never_by_the_one_before() {
     harness.step();
     assert_eq!(answer(&mut harness), None);
 
-    wait(&mut harness, 0.6);
+    wait(&mut harness, 600);
     harness.key_press(Key::Enter);
     harness.run_steps(2);
     assert_eq!(answer(&mut harness), Some(Answer::Seen));

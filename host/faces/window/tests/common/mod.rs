@@ -169,9 +169,9 @@ fn begun(builder: HarnessBuilder<Model>, model: Model) -> Harness<'static, Model
     harness
 }
 
-/// So many seconds go by.
-pub fn wait(harness: &mut Harness<'_, Model>, seconds: f32) {
-    harness.run_steps((seconds / 0.05).ceil() as usize + 1);
+/// So many milliseconds go by.
+pub fn wait(harness: &mut Harness<'_, Model>, millis: usize) {
+    harness.run_steps(millis / 50 + 1);
 }
 
 pub fn frame(screen: Screen) -> Frame {

@@ -397,6 +397,11 @@ pub struct Buying {
 }
 
 impl Buying {
+    /// Whether it has ended, without waiting for that.
+    pub fn is_over(&self) -> bool {
+        self.thread.as_ref().is_none_or(std::thread::JoinHandle::is_finished)
+    }
+
     /// Waits for its end; the exit code.
     pub fn join(&mut self) -> i32 {
         if let Some(thread) = self.thread.take() {

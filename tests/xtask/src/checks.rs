@@ -34,6 +34,9 @@ fn steps(costs: &mut Costs, filter: &[&str]) -> Result<(), String> {
         build::run("cargo", &arguments)
     })?;
     costs.step("tools of others", packages)?;
+    if filter.is_empty() {
+        costs.step("the window", window)?;
+    }
     costs.step("services in other languages", || languages::all().map(drop))?;
     costs.step("Python libraries of others", || strangers::all().map(drop))?;
     // Whoever mends something wants to know of everything that is broken.
@@ -82,11 +85,16 @@ pub fn nightly() -> Result<(), String> {
     let authors =
         ["test", "--package", "semper-market-tests", "--test", "author", "--", "--ignored"];
     build::run("cargo", &authors)?;
+    step("a purchase through the window, on a display of its own");
+    install(&DISPLAY)?;
+    build::run("cargo", &["build", "--package", "semper-face-window", "--features", "native"])?;
+    let example = ["run", "--package", "semper-testkit", "--example", "window_purchase"];
+    build::run("cargo", &example)?;
     fuzz::run(600)
 }
 
 /// Commands that show whether a program that tests need is there, and its Debian package.
-const PROGRAMS: [(&[&str], &str); 8] = [
+const PROGRAMS: [(&[&str], &str); 9] = [
     (&["openssl", "version"], "openssl"),
     // Debian's python3 comes without what `venv` needs.
     (&["python3", "-c", "import ensurepip"], "python3-venv"),
@@ -95,12 +103,26 @@ const PROGRAMS: [(&[&str], &str); 8] = [
     (&["skopeo", "--version"], "skopeo"),
     (&["chromium", "--version"], "chromium"),
     (&["htpasswd", "-nb", "a", "b"], "apache2-utils"),
+    // What the window is built with, and nothing else.
+    (&["pkg-config", "--exists", "wayland-client"], "libwayland-dev"),
     (&["sh", "-c", "/usr/lib/postgresql/*/bin/postgres --version"], "postgresql"),
 ];
 
-/// Installs the packages of programs that are missing.
+/// What a window is shown and pressed by where there is no screen.
+const DISPLAY: [(&[&str], &str); 4] = [
+    (&["pkg-config", "--exists", "wayland-client"], "libwayland-dev"),
+    (&["Xvfb", "-help"], "xvfb"),
+    (&["xdotool", "version"], "xdotool"),
+    (&["sh", "-c", "ls /usr/lib/*/dri/swrast_dri.so"], "libgl1-mesa-dri"),
+];
+
 fn packages() -> Result<(), String> {
-    let missing: Vec<&str> = PROGRAMS
+    install(&PROGRAMS)
+}
+
+/// Installs the packages of programs that are missing.
+fn install(programs: &[(&[&str], &'static str)]) -> Result<(), String> {
+    let missing: Vec<&str> = programs
         .iter()
         .filter(|(probe, _)| {
             let answer = Command::new(probe[0]).args(&probe[1..]).output();
@@ -146,6 +168,13 @@ fn clippy() -> Result<(), String> {
     let mut arguments = vec!["clippy", "--quiet", "--release", "--target", "wasm32-wasip2"];
     arguments.extend(GUESTS.iter().flat_map(|guest| ["--package", guest]));
     arguments.extend(["--", "--deny", "warnings"]);
+    build::run("cargo", &arguments)
+}
+
+/// What of the window needs a display: compiled, and not run. All that is drawn is among the tests.
+fn window() -> Result<(), String> {
+    let mut arguments = vec!["clippy", "--quiet", "--package", "semper-face-window"];
+    arguments.extend(["--features", "native", "--all-targets", "--", "--deny", "warnings"]);
     build::run("cargo", &arguments)
 }
 

@@ -1,5 +1,6 @@
 //! One SQLite file per home, written by one thread in groups, read by any.
 
+mod pages;
 mod read;
 mod schema;
 mod write;
@@ -144,7 +145,8 @@ impl Archive {
         let path = home.path().join(FILE);
         let mut readers = Vec::new();
         for _ in 0..READERS {
-            readers.push(Mutex::new(schema::look(&path)?));
+            // Damage is found by the first; all look at the same file.
+            readers.push(Mutex::new(schema::look(&path, readers.is_empty())?));
         }
         let shared = Shared {
             path,

@@ -10,7 +10,8 @@ use crate::rows::{
     DealRow, DealState, EvidenceRow, ExchangeRow, JournalRow, MessageRow, OpeningRow, Seen, Waits,
 };
 
-const DEAL: &str = "id, side, peer, address, terms, agreement, state, note, opened, changed, \
+pub(super) const DEAL: &str =
+    "id, side, peer, address, terms, agreement, state, note, opened, changed, \
     asleep, wake_at, question, cancel, begins, wake_message, basis, known,
     suspicious";
 
@@ -316,7 +317,7 @@ fn id(row: &Row<'_>) -> rusqlite::Result<DealId> {
     Ok(DealId::new(digest(row, 0)?))
 }
 
-fn deal(row: &Row<'_>) -> rusqlite::Result<DealRow> {
+pub(super) fn deal(row: &Row<'_>) -> rusqlite::Result<DealRow> {
     let state: String = row.get(6)?;
     let state = DealState::parse(&state)
         .ok_or_else(|| rusqlite::Error::InvalidColumnType(6, state, rusqlite::types::Type::Text))?;

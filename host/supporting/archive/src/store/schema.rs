@@ -174,12 +174,14 @@ pub(super) fn reader(path: &Path) -> Result<Connection, ArchiveError> {
     Ok(connection)
 }
 
-/// Opens for a look at what is there: see [`semper_store::look`].
-pub(super) fn look(path: &Path) -> Result<Connection, ArchiveError> {
+/// Opens for a look at what is there: see [`semper_store::look`]. `whole` checks all of the file.
+pub(super) fn look(path: &Path, whole: bool) -> Result<Connection, ArchiveError> {
     let failed = |error: rusqlite::Error| explain(translate(path, &error));
     let connection = semper_store::look(path, &MIGRATIONS.concat()).map_err(failed)?;
     if path.exists() {
-        check(&connection, path).map_err(explain)?;
+        if whole {
+            check(&connection, path).map_err(explain)?;
+        }
         known_format(&connection, path)?;
     }
     Ok(connection)

@@ -1,0 +1,253 @@
+# Die Worte des Fensters auf Deutsch. Jede Kennung steht in jeder Sprache; ein Test vergleicht sie.
+
+pages = Seiten
+page-now = Jetzt
+page-waiting = Wartet auf Sie
+page-deals = Geschäfte
+page-archive = Archiv
+page-accounts = Konten
+page-believed = Wem ich glaube
+page-consents = Zustimmungen
+page-settings = Einstellungen
+page-help = Hilfe
+
+head-picture = Ihr Bild. Nur Ihr eigenes Fenster zeigt es neben Ihrem Spruch.
+head-nobody = Sie werden gerade nichts gefragt.
+head-with = Mit { $peer }
+head-certified = Geprüft von { $who }
+head-uncertified = Von niemandem geprüft, dem Sie vertrauen
+
+status-idle = Wartet auf Ihren Host.
+status-yes = Sie haben zugestimmt; die Unterschrift ist unterwegs.
+status-no = Sie haben abgelehnt.
+status-left = Sie sind ausgestiegen.
+status-answered = Sie haben geantwortet.
+status-withdrawn = Die Frage wird nicht mehr gestellt.
+
+waits-here = Etwas wartet auf Ihre Antwort.
+waits-back = Dorthin
+
+decision-heading = IHRE ENTSCHEIDUNG
+decision-amount = Es geht um { $amount }
+decision-means = Was ein Ja bedeutet
+decision-digest = Unterschreibt genau diese Bytes
+decision-topic = Art
+decision-hidden = { $count ->
+    [one] Eine Zeile mit Schlüsseln oder Prüfsummen ist weggelassen; die Expertenansicht zeigt sie.
+   *[other] { $count } Zeilen mit Schlüsseln oder Prüfsummen sind weggelassen; die Expertenansicht zeigt sie.
+}
+decision-wait = Sie können in { $seconds } s antworten, wenn die Tastatur ruht.
+decision-read = Lesen Sie erst bis zum Ende: Bild ab, oder blättern. Nichts darf übersprungen werden.
+decision-binds = Eine Unterschrift hier bindet Sie wie eine auf Papier.
+decision-no = Nein, ich lehne ab
+decision-yes = Ja, ich unterschreibe
+decision-yes-agreement = Ja, Geschäft eröffnen
+decision-yes-exchange = Ja, ich stimme zu und zahle wie gezeigt
+decision-yes-order = Ja, ich bestelle
+decision-yes-payment-order = Ja, ich zahle
+
+question-heading = DER DIENST SAGT — von niemandem geprüft
+question-note = Das sind Worte des Dienstes und nicht Ihres Computers. Eine Antwort hier unterschreibt nichts und zahlt nichts.
+question-seen = Gesehen, weiter
+question-take = Das nehmen
+question-send = Antworten senden
+question-leave = Aus dem Geschäft aussteigen
+
+now-nothing = Sie werden nichts gefragt.
+now-quiet = Wenn Ihr Host ein Geschäft eröffnet, etwas fragt oder eine Nachricht sendet, sehen Sie es hier.
+now-deal = Geschäft mit { $peer }
+
+waiting-none = Nichts wartet auf Sie.
+waiting-now = Jetzt gefragt: { $peer }
+
+deals-none = Es gibt noch keine Geschäfte. semper buy beginnt eines.
+deals-asks = wartet auf Sie
+state-running = im Gange
+state-completed = abgeschlossen
+state-withdrawn = verlassen
+state-failed = gescheitert
+state-disputed = umstritten
+
+story-back = Alle Geschäfte
+story-state = Stand
+story-opened = Eröffnet
+story-changed = Letzte Änderung
+story-until = Wartet bis
+story-id = Nummer
+story-signed = Was unterschrieben wurde, der Reihe nach
+
+archive-find = Suchen
+archive-count = { $count ->
+    [one] ein Eintrag
+   *[other] { $written } Einträge
+}
+archive-reading = Wird gelesen …
+archive-none = Noch ist nichts unterschrieben.
+archive-not-found = Nichts enthält diesen Text.
+archive-by = von { $signer }
+records-again = Noch einmal versuchen
+
+kind-agreement = Vereinbarung
+kind-offer = Angebot
+kind-order = Bestellung
+kind-payment-order = Zahlungsauftrag
+kind-hold-order = Sperrauftrag
+kind-payment-confirmation = Zahlungsbestätigung
+kind-receipt = Quittung
+kind-shipping-note = Versandanzeige
+kind-completion = Abschluss
+kind-withdrawal = Rücktritt
+kind-certificate = Zertifikat
+kind-exchange = Tausch
+
+part-offer = ein Angebot über { $amount }
+part-order = eine Bestellung über { $amount }
+part-receipt = eine Quittung über { $amount }
+
+accounts-none = Dieses Heim hat kein Konto. semper account open eröffnet eines.
+accounts-number = Konto
+accounts-address = Adresse der Bank
+accounts-modes = Zahlt auf diese Weisen
+accounts-balance = semper account show fragt die Bank nach dem Kontostand.
+
+believed-examines = Sie prüfen Dienste für Sie
+believed-authority = Sie sagen, wer jemand ist
+believed-third-party = Sie entscheiden, wenn ein Tausch schiefgeht
+believed-log = Sie zeigen öffentlich, was unterschrieben wurde
+believed-about = Für
+believed-until = Gilt bis
+believed-key = Schlüssel
+believed-none = Sie glauben noch niemandem. semper trust fügt jemanden hinzu.
+
+consents-none = Sie haben nichts im Voraus zugestimmt: dieses Fenster fragt Sie zu allem, was Sie bindet.
+consents-topic = Worum es geht
+consents-peer = Mit
+consents-most = Bis zu
+consents-anybody = jedem
+consents-any = jeder Betrag
+
+settings-language = Sprache
+settings-shade = Hell oder dunkel
+settings-system = Wie der Computer es hat
+settings-light = Hell
+settings-dark = Dunkel
+settings-size = Schriftgröße
+settings-depth = Wie viel gezeigt wird
+settings-plain = Einfach: was alle brauchen
+settings-expert = Experte: auch Schlüssel, Zertifikate und Prüfsummen
+settings-picture = Ihr eigenes Bild: legen Sie eine Datei picture.png in Ihr Heim.
+
+unlock-ask = Ihre Passphrase
+unlock-open = Öffnen
+unlock-why = Sie öffnet Ihre Schlüssel. Diese bleiben im Prozess dieses Fensters.
+unlock-trying = Wird geöffnet …
+unlock-wrong = Das war nicht die Passphrase. Versuchen Sie es noch einmal.
+unlock-wait = Das war nicht die Passphrase. Neuer Versuch in { $seconds ->
+    [one] einer Sekunde.
+   *[other] { $written } Sekunden.
+}
+unlock-failed = Der TINGUIN kann nicht starten
+
+row-with = mit
+row-service = Dienst
+row-terms = Geschäftsbedingungen
+row-payment-by = Zahlung durch
+row-messages = Nachrichten
+row-ends-by = endet spätestens
+row-caution = VORSICHT
+row-order = Bestellung
+row-bank = Bank
+row-amount = Betrag
+row-from-account = von Konto
+row-to-account = auf Konto
+row-into-account = auf Konto
+row-until = bis
+row-exchange = Tausch
+row-third-party = dritte Stelle
+row-third-partys-fee = Gebühr der dritten Stelle
+row-delivery = Lieferung
+row-total = Summe
+row-valid-until = gültig bis
+row-offer = Angebot
+row-to-pay = zu zahlen
+row-deliver-to = Lieferung an
+row-for = für
+row-parcel = Paket
+row-arrives-by = kommt an bis
+row-reason = Grund
+row-you-sign = Sie unterschreiben
+row-you-pay = Sie zahlen
+row-you-give = Sie geben
+row-you-get = Sie bekommen
+row-fairness = Fairness
+row-how = wie
+row-to-be-accepted-by = anzunehmen bis
+row-decided-by = entschieden bis
+row-locked-until-at-most = gesperrt höchstens bis
+row-can-be-taken-back-until = kann zurückgeholt werden bis
+
+title-decision = Ihre Entscheidung
+title-question = eine Frage
+title-agreement = Geschäft mit { $peer } eröffnen
+title-order = Bestellung bei { $peer }
+title-pay = { $amount } an { $peer } zahlen
+title-pay-provisionally = { $amount } an { $peer } zahlen, vorläufig
+title-lock = { $amount } für { $peer } sperren
+title-receipt = Quittung über { $amount } für { $peer }
+title-shipping = Versandanzeige an { $peer }
+title-completion = Geschäft mit { $peer } abschließen
+title-withdrawal = Aus dem Geschäft mit { $peer } aussteigen
+title-confirm = Eine Zahlung bestätigen
+title-exchange = Fairer Tausch mit { $peer }: { $gives } für { $gets }
+
+says-new = { $peer } (neu für Sie)
+says-known = { $peer } (schon einmal Geschäfte gemacht)
+says-encrypted = verschlüsselt
+says-clear = unverschlüsselt
+says-purse = die Geldbörse
+says-nobody = niemand
+says-strong = stark: Sie bekommen, was hier versprochen ist, oder die andere Seite bekommt nichts von Ihnen
+says-weak = SCHWACH: wenn die andere Seite betrügt, bleibt Ihnen ein Beweis davon und sonst nichts
+says-way-gg = beide versprechen, dann liefern beide; bei einer Störung vollendet es die dritte Stelle
+says-way-ge = eine Seite verspricht, die andere zahlt endgültig; die dritte Stelle vollendet es, wenn sie gefragt wird
+says-way-ger = eine Seite verspricht, die andere zahlt; bei einer Störung vollendet es die dritte Stelle oder macht es rückgängig
+says-way-rr = beide zahlen vorläufig; bei einer Störung holt die dritte Stelle beides zurück
+says-way-hl = das Geld öffnet sich mit dem Schlüssel der Information; keine dritte Stelle entscheidet
+says-way-inline = beide hinterlegen bei der dritten Stelle, die beides aushändigt
+says-way-wg = beide versprechen, und keines der Versprechen kann vorher geprüft werden
+
+means-agreement = Sie und die andere Seite sind an diese Geschäftsbedingungen gebunden; Sie bestellen und zahlen noch nichts.
+means-unexamined = NIEMAND, DEM SIE VERTRAUEN, HAT DIESEN DIENST GEPRÜFT: er kann Ihnen nur etwas zeigen und nach Angaben fragen.
+means-powerless = Er kann nicht zahlen, nicht unterschreiben und nicht erfahren, wer Sie sind, wenn Sie es ihm nicht sagen.
+means-offer = Sie müssen zu diesem Preis liefern, bis das Angebot endet.
+means-order = Sie kaufen für { $amount }; die Bestellung bindet Sie.
+means-payment-order = Das Geld verlässt Ihr Konto sofort und kann nicht zurückgerufen werden.
+means-payment-confirmation = Sie bestätigen, dass Geld bewegt wurde.
+means-receipt = Sie bestätigen, dass Sie das Geld haben.
+means-shipping = Sie bestätigen, dass die Ware unterwegs ist.
+means-completion = Sie bestätigen, dass das Geschäft erledigt ist; niemand schuldet daraus noch etwas.
+means-withdrawal = Sie steigen aus; nichts wurde bestellt.
+means-locked = Ihr Geld wird sofort bei Ihrer Bank gesperrt; Sie bekommen es zurück, wenn aus dem Tausch nichts wird.
+means-weak = VORSICHT: was Sie geben, kann verloren sein; Sie hätten einen Beweis davon.
+means-hold = Das Geld verlässt Ihr Konto und wird bei Ihrer Bank gesperrt.
+means-exchange = Sie geben { $gives } und bekommen { $gets }, oder nichts von beidem geschieht.
+means-exchange-final = Sie geben { $gives } und bekommen { $gets }.
+
+help-window-name = Was dieses Fenster ist
+help-window = Es ist der eine Ort, an dem Sie sehen, was wirklich in Ihrem Namen geschieht. Es läuft auf Ihrem Computer, hat Ihre Schlüssel und unterschreibt nur, was es zeigt. Ihr Name, Ihr Spruch und Ihr Bild stehen oben. Ein Fenster ohne sie ist nicht dieses.
+help-decision-name = Wie eine Entscheidung aussieht
+help-decision = Eine Entscheidung hat eckige Ecken, einen doppelten Rand und ein gestreiftes Band mit den Worten IHRE ENTSCHEIDUNG. Was darin steht, wurde aus genau den Bytes gelesen, die unterschrieben werden. Sie können antworten, wenn die Tastatur einen Augenblick geruht hat und alles auf dem Bildschirm war.
+help-service-name = Wie Worte eines Dienstes aussehen
+help-service = Was der Dienst eines Händlers sagt, steht in einem Kasten mit runden Ecken und gestricheltem Rand. Niemand hat es geprüft. Eine Antwort dort unterschreibt nichts und zahlt nichts.
+help-signature-name = Was eine Unterschrift ist
+help-signature = Eine Unterschrift mit Ihrem Schlüssel bindet Sie wie eine auf Papier. Jeder kann später prüfen, dass sie von Ihnen ist und dass nichts verändert wurde. Sie kann nicht zurückgenommen werden.
+help-certificate-name = Was ein Zertifikat ist
+help-certificate = Ein Zertifikat sagt, wem ein Schlüssel gehört. Eine Stelle, der Sie glauben, hat geprüft, wer darum gebeten hat. Es endet nach einiger Zeit und kann widerrufen werden, wenn ein Schlüssel verloren geht.
+help-organisation-name = Was eine prüfende Organisation ansieht
+help-organisation = Verbraucherorganisationen prüfen das Programm, das für einen Dienst auf Ihrem Computer läuft: was es fragen, unterschreiben und zahlen darf, ob seine Schritte so gehen, wie die Bedingungen sagen, und was Sie tun können, wenn etwas schiefgeht. Sie bürgen nicht für Waren oder Preise. Wo steht, dass niemand, dem Sie vertrauen, einen Dienst geprüft hat, da hat ihn niemand geprüft, dem Sie glauben.
+help-receipt-name = Was eine Quittung ist
+help-receipt = Eine Quittung ist die Unterschrift des Händlers darunter, dass er Ihr Geld hat. Sie liegt in Ihrem Archiv mit allem, was sie beweist. Ein Fremder kann sie noch nach Jahren ohne dieses Programm prüfen.
+help-phrase-name = Was die Passphrase ist
+help-phrase = Die Passphrase öffnet Ihre Schlüssel, wenn dieses Fenster startet. Sie steht nirgends und verlässt diesen Computer nie. Niemand kann sie wiederherstellen. Nehmen Sie mehrere Wörter, die nur Sie zusammenstellen würden, und sagen Sie sie niemandem, wer auch fragt.
+help-keys-name = Nur mit der Tastatur
+help-keys = Tab und Umschalt-Tab gehen von einem zum nächsten, Leertaste und Eingabetaste nehmen es. Bild ab und Bild auf blättern, die Pfeiltasten rollen eine Entscheidung. Was die Tastatur hat, hat einen dicken Rand.

@@ -1,0 +1,253 @@
+# The window's words in English. Each id stands in every language; a test compares them.
+
+pages = Pages
+page-now = Now
+page-waiting = Waiting for you
+page-deals = Deals
+page-archive = Archive
+page-accounts = Accounts
+page-believed = Whom I believe
+page-consents = Standing consents
+page-settings = Settings
+page-help = Help
+
+head-picture = Your picture. Only your own window shows it beside your phrase.
+head-nobody = Nothing is asked of you now.
+head-with = With { $peer }
+head-certified = Certified by { $who }
+head-uncertified = Not certified by anyone you trust
+
+status-idle = Waiting for your host.
+status-yes = You have agreed; the signature is on its way.
+status-no = You have declined.
+status-left = You have left.
+status-answered = You have answered.
+status-withdrawn = The question is not asked any more.
+
+waits-here = Something waits for your answer.
+waits-back = Go to it
+
+decision-heading = YOUR DECISION
+decision-amount = Money at stake: { $amount }
+decision-means = What a yes means
+decision-digest = Signs exactly these bytes
+decision-topic = Kind
+decision-hidden = { $count ->
+    [one] One row with keys or digests is left out; the expert view shows it.
+   *[other] { $count } rows with keys or digests are left out; the expert view shows them.
+}
+decision-wait = You can answer in { $seconds } s, when the keyboard is quiet.
+decision-read = Read to the end first: Page Down, or scroll. Nothing may be skipped.
+decision-binds = A signature here binds you as one on paper.
+decision-no = No, I decline
+decision-yes = Yes, I sign this
+decision-yes-agreement = Yes, open this deal
+decision-yes-exchange = Yes, I agree and pay as shown
+decision-yes-order = Yes, I order
+decision-yes-payment-order = Yes, I pay
+
+question-heading = THE SERVICE SAYS — checked by nobody
+question-note = These are the service's words and not your computer's. An answer here signs nothing and pays nothing.
+question-seen = Seen, go on
+question-take = Take this one
+question-send = Send these answers
+question-leave = Leave the deal
+
+now-nothing = Nothing is asked of you.
+now-quiet = When your host opens a deal, asks something, or sends a message, you see it here.
+now-deal = Deal with { $peer }
+
+waiting-none = Nothing waits for you.
+waiting-now = Asked now: { $peer }
+
+deals-none = There are no deals yet. semper buy begins one.
+deals-asks = waits for you
+state-running = under way
+state-completed = completed
+state-withdrawn = left
+state-failed = failed
+state-disputed = disputed
+
+story-back = All deals
+story-state = State
+story-opened = Opened
+story-changed = Last change
+story-until = Waits until
+story-id = Number
+story-signed = What was signed, in order
+
+archive-find = Find
+archive-count = { $count ->
+    [one] one entry
+   *[other] { $written } entries
+}
+archive-reading = Reading …
+archive-none = Nothing has been signed yet.
+archive-not-found = Nothing holds this text.
+archive-by = by { $signer }
+records-again = Try again
+
+kind-agreement = Agreement
+kind-offer = Offer
+kind-order = Order
+kind-payment-order = Payment order
+kind-hold-order = Hold order
+kind-payment-confirmation = Payment confirmation
+kind-receipt = Receipt
+kind-shipping-note = Shipping note
+kind-completion = Completion
+kind-withdrawal = Withdrawal
+kind-certificate = Certificate
+kind-exchange = Exchange
+
+part-offer = an offer over { $amount }
+part-order = an order over { $amount }
+part-receipt = a receipt over { $amount }
+
+accounts-none = This home has no account. semper account open makes one.
+accounts-number = Account
+accounts-address = Address of the bank
+accounts-modes = Pays in these ways
+accounts-balance = semper account show asks the bank for the balance.
+
+believed-examines = They examine services for you
+believed-authority = They say who somebody is
+believed-third-party = They decide when an exchange goes wrong
+believed-log = They show in public what was signed
+believed-about = For
+believed-until = Holds until
+believed-key = Key
+believed-none = You believe nobody yet. semper trust adds somebody.
+
+consents-none = You have consented to nothing in advance: this window asks you about everything that binds you.
+consents-topic = About
+consents-peer = With
+consents-most = Up to
+consents-anybody = anybody
+consents-any = any amount
+
+settings-language = Language
+settings-shade = Light or dark
+settings-system = As the computer has it
+settings-light = Light
+settings-dark = Dark
+settings-size = Size of the text
+settings-depth = How much is shown
+settings-plain = Plain: what everybody needs
+settings-expert = Expert: keys, certificates and digests as well
+settings-picture = Your own picture: put a file picture.png into your home.
+
+unlock-ask = Your pass-phrase
+unlock-open = Open
+unlock-why = It opens your keys. They stay in this window's process.
+unlock-trying = Opening …
+unlock-wrong = That was not the pass-phrase. Try again.
+unlock-wait = That was not the pass-phrase. Try again in { $seconds ->
+    [one] one second.
+   *[other] { $written } seconds.
+}
+unlock-failed = The TINGUIN cannot start
+
+row-with = with
+row-service = service
+row-terms = terms
+row-payment-by = payment by
+row-messages = messages
+row-ends-by = ends by
+row-caution = CAUTION
+row-order = order
+row-bank = bank
+row-amount = amount
+row-from-account = from account
+row-to-account = to account
+row-into-account = into account
+row-until = until
+row-exchange = exchange
+row-third-party = third party
+row-third-partys-fee = third party's fee
+row-delivery = delivery
+row-total = total
+row-valid-until = valid until
+row-offer = offer
+row-to-pay = to pay
+row-deliver-to = deliver to
+row-for = for
+row-parcel = parcel
+row-arrives-by = arrives by
+row-reason = reason
+row-you-sign = you sign
+row-you-pay = you pay
+row-you-give = you give
+row-you-get = you get
+row-fairness = fairness
+row-how = how
+row-to-be-accepted-by = to be accepted by
+row-decided-by = decided by
+row-locked-until-at-most = locked until at most
+row-can-be-taken-back-until = can be taken back until
+
+title-decision = your decision
+title-question = a question
+title-agreement = Open a deal with { $peer }
+title-order = Order from { $peer }
+title-pay = Pay { $amount } to { $peer }
+title-pay-provisionally = Pay { $amount } to { $peer }, provisionally
+title-lock = Lock { $amount } for { $peer }
+title-receipt = Receipt for { $amount } to { $peer }
+title-shipping = Shipping note to { $peer }
+title-completion = Complete the deal with { $peer }
+title-withdrawal = Withdraw from the deal with { $peer }
+title-confirm = Confirm a payment
+title-exchange = Fair exchange with { $peer }: { $gives } for { $gets }
+
+says-new = { $peer } (new to you)
+says-known = { $peer } (dealt with before)
+says-encrypted = encrypted
+says-clear = in clear
+says-purse = the purse
+says-nobody = nobody
+says-strong = strong: you get what is promised here, or the other side gets nothing from you
+says-weak = WEAK: if the other side cheats, you are left with proof of it, and nothing else
+says-way-gg = both promise, then both deliver; on a fault the third party completes it
+says-way-ge = one promises, the other pays for good; the third party completes it, if asked
+says-way-ger = one promises, the other pays; on a fault the third party completes or undoes it
+says-way-rr = both pay provisionally; on a fault the third party takes both back
+says-way-hl = the money opens with the key of the information; no third party decides
+says-way-inline = both deposit with the third party, which hands both over
+says-way-wg = both promise, and neither promise can be verified beforehand
+
+means-agreement = You and the other side are bound to these terms of business; you order and pay nothing yet.
+means-unexamined = NOBODY WHOM YOU TRUST HAS EXAMINED THIS SERVICE: it can only show you things and ask for information.
+means-powerless = It cannot pay, sign, or learn who you are unless you tell it.
+means-offer = You are bound to deliver at this price until the offer ends.
+means-order = You buy for { $amount }; the order binds you.
+means-payment-order = The money leaves your account at once and cannot be called back.
+means-payment-confirmation = You confirm that money was moved.
+means-receipt = You confirm that you have the money.
+means-shipping = You confirm that the goods are on their way.
+means-completion = You confirm that the deal is done; nothing more is owed by it.
+means-withdrawal = You leave; nothing was ordered.
+means-locked = Your money is locked at your bank at once; it comes back to you if the exchange comes to nothing.
+means-weak = CAUTION: what you give may be lost; you would have proof of it.
+means-hold = The money leaves your account and is locked at your bank.
+means-exchange = You give { $gives } and get { $gets }, or neither happens.
+means-exchange-final = You give { $gives } and get { $gets }.
+
+help-window-name = What this window is
+help-window = It is the one place where you see what is really done in your name. It runs on your computer, holds your keys, and signs only what it shows. Your name, your phrase and your picture stand at the top. A window without them is not this one.
+help-decision-name = How a decision looks
+help-decision = A decision has square corners, a double edge and a striped band with the words YOUR DECISION. What stands in it was read from the very bytes that are signed. You can answer when the keyboard has been quiet for a moment and all of it has been on the screen.
+help-service-name = How a service's words look
+help-service = What a merchant's service says stands in a box with round corners and a dashed edge. Nobody has checked it. An answer there signs nothing and pays nothing.
+help-signature-name = What a signature is
+help-signature = A signature made with your key binds you as one on paper. Anybody can check later that it is yours and that nothing was changed. It cannot be taken back.
+help-certificate-name = What a certificate is
+help-certificate = A certificate says to whom a key belongs. An authority that you believe has looked at who asked for it. It ends after some time, and can be revoked when a key is lost.
+help-organisation-name = What a certifying organisation looks at
+help-organisation = Consumer organisations examine the program that runs on your computer for a service: what it may ask, sign and pay, whether its steps go as the terms say, and what you can do when something goes wrong. They do not vouch for goods or prices. Where it says that nobody whom you trust has certified a service, nobody whom you believe has examined it.
+help-receipt-name = What a receipt is
+help-receipt = A receipt is the merchant's signature under the words that it has your money. It is kept in your archive with everything that proves it. A stranger can check it years later without this program.
+help-phrase-name = What the pass-phrase is
+help-phrase = The pass-phrase opens your keys when this window starts. It is kept nowhere and leaves this computer never. Nobody can recover it. Take several words that only you would put together, and tell them to nobody, whoever asks.
+help-keys-name = Using the keyboard alone
+help-keys = Tab and Shift Tab go from one thing to the next, Space and Enter take it. Page Down and Page Up turn pages, the arrow keys scroll a decision. The thing that has the keyboard has a thick edge.

@@ -1,0 +1,196 @@
+//! The rows that the window holds: only pages that were looked at lately, however long a list is.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use semper_base::DealId;
+
+use super::source::{Rows, Source, Wish};
+use super::{Account, Believed, Deal, Entry, PAGE, Page, StandingConsent, Unread};
+
+/// Pages of one list that are kept.
+const KEPT: usize = 24;
+
+/// The pages of one list.
+#[derive(Clone, Debug)]
+pub struct Pages<T> {
+    /// How many rows there are, once that is known.
+    pub all: Option<usize>,
+    pages: BTreeMap<usize, Vec<T>>,
+}
+
+impl<T> Default for Pages<T> {
+    fn default() -> Self {
+        Self { all: None, pages: BTreeMap::new() }
+    }
+}
+
+impl<T> Pages<T> {
+    /// A row, if its page is here.
+    pub fn row(&self, at: usize) -> Option<&T> {
+        self.pages.get(&(at / PAGE))?.get(at % PAGE)
+    }
+
+    fn put(&mut self, from: usize, page: Page<T>) {
+        if self.all.is_some_and(|all| all != page.all) {
+            // The list has changed, and with it what stands on every other page.
+            self.pages.clear();
+        }
+        self.all = Some(page.all);
+        let number = from / PAGE;
+        self.pages.insert(number, page.rows);
+        while self.pages.len() > KEPT {
+            let (first, last) = (self.pages.keys().next(), self.pages.keys().next_back());
+            let (Some(&first), Some(&last)) = (first, last) else { break };
+            let furthest = if number - first > last - number { first } else { last };
+            self.pages.remove(&furthest);
+        }
+    }
+}
+
+/// What the window holds.
+pub struct Shelf {
+    source: Box<dyn Source>,
+    wished: BTreeSet<Wish>,
+    /// Deals, newest first.
+    pub deals: Pages<Deal>,
+    /// Everything signed that holds [`Shelf::found`], newest first.
+    pub entries: Pages<Entry>,
+    found: String,
+    stories: BTreeMap<DealId, Vec<Entry>>,
+    /// Accounts.
+    pub accounts: Option<Vec<Account>>,
+    /// Whom this person believes.
+    pub believed: Option<Vec<Believed>>,
+    /// Consents given in advance.
+    pub consents: Option<Vec<StandingConsent>>,
+    /// Why rows are missing.
+    pub unread: Option<Unread>,
+}
+
+impl fmt::Debug for Shelf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Shelf")
+    }
+}
+
+impl Shelf {
+    /// An empty one, filled from this source.
+    pub fn new(source: impl Source + 'static) -> Self {
+        Self {
+            source: Box::new(source),
+            wished: BTreeSet::new(),
+            deals: Pages::default(),
+            entries: Pages::default(),
+            found: String::new(),
+            stories: BTreeMap::new(),
+            accounts: None,
+            believed: None,
+            consents: None,
+            unread: None,
+        }
+    }
+
+    fn wish(&mut self, wish: Wish) {
+        // What cannot be read is not asked for sixty times a second.
+        if self.unread.is_some() || self.wished.contains(&wish) {
+            return;
+        }
+        if self.source.wish(wish.clone()) {
+            self.wished.insert(wish);
+        }
+    }
+
+    /// Takes in what was read since.
+    pub fn hear(&mut self) {
+        for (wish, rows) in self.source.got() {
+            self.wished.remove(&wish);
+            match (wish, rows) {
+                (Wish::Deals(from), Ok(Rows::Deals(page))) => self.deals.put(from, page),
+                // An answer to what was looked for before is of no use any more.
+                (Wish::Entries(find, from), Ok(Rows::Entries(page))) if find == self.found => {
+                    self.entries.put(from, page);
+                }
+                (Wish::Story(deal), Ok(Rows::Story(rows))) => {
+                    self.stories.insert(deal, rows);
+                }
+                (_, Ok(Rows::Accounts(rows))) => self.accounts = Some(rows),
+                (_, Ok(Rows::Believed(rows))) => self.believed = Some(rows),
+                (_, Ok(Rows::Consents(rows))) => self.consents = Some(rows),
+                (_, Ok(_)) => {}
+                (_, Err(unread)) => {
+                    self.unread = Some(unread);
+                    continue;
+                }
+            }
+            self.unread = None;
+        }
+    }
+
+    /// Deals have changed: all is read again when it is looked at. What is here stays until then.
+    pub fn refresh(&mut self) {
+        self.stories.clear();
+        self.unread = None;
+        self.wish(Wish::Deals(0));
+        self.wish(Wish::Entries(self.found.clone(), 0));
+    }
+
+    /// What the entries have to hold.
+    pub fn found(&self) -> &str {
+        &self.found
+    }
+
+    /// Looks for entries that hold this.
+    pub fn find(&mut self, text: &str) {
+        if text != self.found {
+            text.clone_into(&mut self.found);
+            self.entries = Pages::default();
+            self.unread = None;
+        }
+        self.want_entries(0, 0);
+    }
+
+    /// These deals are looked at.
+    pub fn want_deals(&mut self, first: usize, last: usize) {
+        for page in first / PAGE..=last / PAGE {
+            if !self.deals.pages.contains_key(&page) && is_page(self.deals.all, page) {
+                self.wish(Wish::Deals(page * PAGE));
+            }
+        }
+    }
+
+    /// These entries are looked at.
+    pub fn want_entries(&mut self, first: usize, last: usize) {
+        for page in first / PAGE..=last / PAGE {
+            if !self.entries.pages.contains_key(&page) && is_page(self.entries.all, page) {
+                self.wish(Wish::Entries(self.found.clone(), page * PAGE));
+            }
+        }
+    }
+
+    /// What was signed in a deal; read when it is first asked for.
+    pub fn story(&mut self, deal: DealId) -> Option<&[Entry]> {
+        if !self.stories.contains_key(&deal) {
+            self.wish(Wish::Story(deal));
+        }
+        self.stories.get(&deal).map(Vec::as_slice)
+    }
+
+    /// What does not change while the window is open is read once.
+    pub fn want(&mut self, wish: Wish) {
+        let here = match wish {
+            Wish::Accounts => self.accounts.is_some(),
+            Wish::Believed => self.believed.is_some(),
+            Wish::Consents => self.consents.is_some(),
+            _ => false,
+        };
+        if !here {
+            self.wish(wish);
+        }
+    }
+}
+
+/// Whether a list of so many rows has this page; the first is there before that is known.
+fn is_page(all: Option<usize>, page: usize) -> bool {
+    all.map_or(page == 0, |all| page * PAGE < all)
+}

@@ -1,0 +1,187 @@
+//! A purchase through the window, as a person makes it who has no mouse: on a display of its own, with
+//! keys pressed by xdotool. Part of `cargo xtask nightly`.
+//!
+//!     cargo xtask wit
+//!     cargo build -p semper -p semper-sign
+//!     cargo build -p semper-face-window --features native
+//!     cargo run -p semper-testkit --example window_purchase [SCREENSHOTS]
+//!
+//! It wants Debian's xvfb and xdotool; screenshots, to be looked at, are put into the folder that is named,
+//! by imagemagick.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use semper_testkit::market::PASS_PHRASE;
+use semper_testkit::{Binaries, Market, MarketOptions, Running};
+
+/// Longer than a decision has to stand before it can be answered.
+const ARMED: Duration = Duration::from_millis(1_500);
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A display, and the window on it.
+struct Desktop {
+    display: String,
+    folder: PathBuf,
+    program: PathBuf,
+    server: Running,
+    pictures: Option<PathBuf>,
+}
+
+impl Desktop {
+    fn new(folder: &Path, program: PathBuf, pictures: Option<PathBuf>) -> Self {
+        let display = format!(":{}", 90 + std::process::id() % 900);
+        let screen = ["-screen", "0", "1024x768x24", "-nolisten", "tcp"];
+        let arguments = [&[display.as_str()][..], &screen].concat();
+        let mut server =
+            Running::start(folder, "xvfb", Path::new("Xvfb"), &arguments, &[]).unwrap();
+        let socket = PathBuf::from(format!("/tmp/.X11-unix/X{}", display.trim_start_matches(':')));
+        server.ready(|| socket.exists()).unwrap();
+        Self { display, folder: folder.to_owned(), program, server, pictures }
+    }
+
+    fn window(&self) -> Running {
+        let env = [
+            ("DISPLAY", self.display.as_str()),
+            ("LIBGL_ALWAYS_SOFTWARE", "1"),
+            ("RUST_LOG", "info"),
+            ("LANG", "en_GB.UTF-8"),
+            ("LC_ALL", ""),
+        ];
+        let window =
+            Running::start(&self.folder, "window", &self.program, &["--home", "anna"], &env)
+                .unwrap();
+        // Nobody manages windows here: it gets the keyboard by hand.
+        let focus = ["search", "--name", "semper TINGUIN", "windowfocus"];
+        self.until("the window is there", || self.keys(&focus));
+        window
+    }
+
+    /// What xdotool is told; whether it could be done.
+    fn keys(&self, arguments: &[&str]) -> bool {
+        let tool = Command::new("xdotool").args(arguments).env("DISPLAY", &self.display).output();
+        tool.unwrap().status.success()
+    }
+
+    fn press(&self, keys: &[&str]) {
+        for key in keys {
+            assert!(self.keys(&["key", "--delay", "60", key]), "{key}");
+            std::thread::sleep(Duration::from_millis(120));
+        }
+    }
+
+    fn type_in(&self, text: &str) {
+        assert!(self.keys(&["type", "--delay", "40", text]));
+        std::thread::sleep(Duration::from_millis(200));
+    }
+
+    fn until(&self, what: &str, done: impl Fn() -> bool) {
+        let begun = Instant::now();
+        while !done() {
+            assert!(begun.elapsed() < PATIENCE, "not in time: {what}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Keeps a picture of the display, if somebody wants to look.
+    fn picture(&self, name: &str) {
+        let Some(folder) = &self.pictures else { return };
+        let file = folder.join(format!("{name}.png"));
+        let shot = Command::new("import")
+            .args(["-window", "root"])
+            .arg(file)
+            .env("DISPLAY", &self.display)
+            .status();
+        assert!(shot.unwrap().success());
+    }
+}
+
+/// The topics that were asked so far.
+fn topics(window: &Running) -> Vec<String> {
+    let log = window.log_text();
+    let asked = log.lines().filter_map(|line| line.split_once("topic=\"")?.1.split_once('"'));
+    asked.map(|it| it.0.to_owned()).collect()
+}
+
+/// Answers the question as somebody does who wants a scarf.
+fn answer(desktop: &Desktop, topic: &str) {
+    match topic {
+        "search" => {
+            desktop.type_in("woollen scarf");
+            desktop.press(&["Return"]);
+            desktop.type_in("150");
+            desktop.press(&["Return", "Return", "Return"]);
+        }
+        "article" | "cart" | "availability" => desktop.press(&["space", "Return"]),
+        "agreement" | "order" | "exchange" | "completion" => {
+            desktop.press(&["Next", "Next", "Next", "Next", "shift+Tab", "Return"]);
+        }
+        // What stands there is right.
+        "quantity" | "address" => desktop.press(&["Return"; 6]),
+        _ => desktop.press(&["Return"]),
+    }
+}
+
+fn main() {
+    let mut arguments = std::env::args_os().skip(1).map(PathBuf::from);
+    let binaries = Binaries::beside().unwrap();
+    let program = binaries.semper.with_file_name("semper-window");
+    let folder = tempfile::tempdir().unwrap();
+    let options =
+        MarketOptions { articles: 500, scripted_buyer: false, ..MarketOptions::default() };
+    let market = Market::build(folder.path(), &binaries, &options, &|it| println!("{it}")).unwrap();
+    let mut desktop = Desktop::new(folder.path(), program, arguments.next());
+    let mut buying = market.start_buying_when_ready().unwrap();
+    let mut window = desktop.window();
+    desktop.picture("00-locked");
+
+    // A wrong pass-phrase first.
+    std::thread::sleep(Duration::from_secs(1));
+    desktop.type_in("wrong pass-phrase");
+    desktop.press(&["Return"]);
+    std::thread::sleep(Duration::from_secs(1));
+    desktop.picture("01-wrong");
+    std::thread::sleep(Duration::from_secs(2));
+    desktop.type_in(PASS_PHRASE);
+    desktop.press(&["Return"]);
+    desktop.until("the TINGUIN is there", || folder.path().join("anna/tinguin.sock").exists());
+    std::thread::sleep(Duration::from_millis(500));
+    desktop.picture("02-idle");
+
+    let (mut answered, begun) = (0, Instant::now());
+    while !buying.is_over() {
+        assert!(begun.elapsed() < Duration::from_secs(300), "{:?}", topics(&window));
+        let Some(topic) = topics(&window).get(answered).cloned() else {
+            std::thread::sleep(Duration::from_millis(100));
+            continue;
+        };
+        std::thread::sleep(ARMED);
+        desktop.picture(&format!("{:02}-{topic}", answered + 3));
+        answer(&desktop, &topic);
+        answered += 1;
+    }
+
+    desktop.picture("80-bought");
+    assert_eq!(buying.join(), 0, "{}\n{:?}", buying.text(), topics(&window));
+    let asked = topics(&window);
+    for topic in ["agreement", "search", "order", "exchange"] {
+        assert_eq!(asked.iter().filter(|it| *it == topic).count(), 1, "{topic} in {asked:?}");
+    }
+
+    // A display that goes away ends the window, and nothing else.
+    desktop.server.kill();
+    desktop.until("the window has ended", || {
+        !Path::new(&format!("/proc/{}/fd", window.id())).exists() || is_dead(window.id())
+    });
+    assert!(window.has_ended());
+    assert_eq!(market.semper(&["archive", "verify", "--home", "anna"]).unwrap().code, 0);
+    println!("bought without a mouse: {asked:?}");
+}
+
+fn is_dead(id: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').is_none_or(|it| it.1.trim_start().starts_with('Z'))
+}

@@ -3,13 +3,13 @@
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use semper_archive::Write;
+use semper_archive::{Archive, Write};
 use semper_base::{DealId, Digest, Report, Timestamp};
 use semper_commerce::Host;
 use semper_commerce::links::Links;
 use semper_host_protocol::{Done, Request, Status};
 use semper_items::Side;
-use semper_keeper::{Keeper, State};
+use semper_keeper::{Keeper, Post, State};
 use semper_roles::party::Party;
 
 use crate::buying::Places;
@@ -56,6 +56,9 @@ impl Resident {
             tracing::info!(deal = deal.short(), text, "deal");
             told.note(deal, text);
         })?;
+        let archive = party.archive.clone();
+        // A home of before entries were kept gets them while nobody waits for its list.
+        drop(party.keeper.job("entries", move |post| index(&archive, post)));
         let links = Links::start(&host, &party.keeper)?;
         let openings = Arc::new(Openings::new(&host, &party.keeper));
         openings.resume()?;
@@ -269,5 +272,16 @@ impl Resident {
             self.host.wake(id);
         }
         self.follow_deal(id, gone)
+    }
+}
+
+/// Gives the evidence of an older home its entries, step by step.
+fn index(archive: &Archive, post: &Post) {
+    let mut after = Some(0);
+    while let Some(from) = after.filter(|_| !post.ending().is_over()) {
+        after = archive.fill_entries(from).unwrap_or_else(|error| {
+            tracing::warn!(%error, "the archive's list is not whole");
+            None
+        });
     }
 }

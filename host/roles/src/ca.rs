@@ -5,6 +5,7 @@
 
 mod below;
 mod error;
+pub mod invitation;
 mod list;
 mod names;
 mod renew;

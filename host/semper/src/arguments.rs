@@ -11,9 +11,10 @@ use clap::{ArgGroup, Args, Parser, Subcommand};
 
 pub use archive::{ArchiveCommand, FilterArguments};
 pub use keys::{
-    BackupArguments, LockArguments, PassPhraseArguments, RestoreArguments, UnlockArguments,
+    BackupArguments, JoinArguments, LockArguments, PassPhraseArguments, RestoreArguments,
+    UnlockArguments,
 };
-pub use operators::{BankCommand, CaCommand, CatalogueCommand};
+pub use operators::{BankCommand, CaCommand, CatalogueCommand, InvitationArguments};
 pub use trust::{TrustAdd, TrustCommand};
 
 /// A secure electronic marketplace: buy under certified terms of business, or serve them.
@@ -52,6 +53,8 @@ pub enum Command {
     /// Open or show your account at a bank.
     #[command(subcommand)]
     Account(AccountCommand),
+    /// Begin: make a home of an invitation, have it certified, open an account, make a copy.
+    Join(JoinArguments),
     /// Start the TINGUIN of a home: the trusted user interface, which holds the keys.
     Tinguin(TinguinArguments),
     /// Run the host of a home, which goes on with all of its deals; look at it, or end it.
@@ -338,7 +341,7 @@ pub struct HostArguments {
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  semper run --home anna\n  semper run --home anna --status\n  semper run --home anna --end\nThe host runs all deals of a home at once. semper buy, deals --resume and cancel ask it, and start it where it\nis not running; one that they have started ends when nothing was under way for five minutes. What happens stands in\nthe file host.log of its home then. It may be ended and killed at any time: nothing is lost."
+    after_help = "Examples:\n  semper run --home anna\n  semper run --home anna --status\n  semper run --home anna --end\nThe host runs all deals of a home at once. semper buy, deals --resume and cancel ask it, and start it where it is not running; one that they have started ends when nothing was under way for five minutes. What happens stands in the file host.log of its home then. It may be ended and killed at any time: nothing is lost."
 )]
 pub struct RunArguments {
     #[command(flatten)]

@@ -8,13 +8,22 @@ use semper_backup::{Progress, take};
 use semper_base::Report;
 use semper_roles::party::Party;
 use semper_tinguin::Vault;
-use serde_json::json;
+use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use crate::arguments::BackupArguments;
 use crate::{print, signals, unlock};
 
 pub fn backup(arguments: &BackupArguments) -> Result<(), Report> {
+    let (words, value) = make(arguments, None)?;
+    print::said(&words, &value)
+}
+
+/// Makes the copy; what there is to say. The pass-phrase is asked for where it is not known.
+pub fn make(
+    arguments: &BackupArguments,
+    known: Option<Zeroizing<String>>,
+) -> Result<(String, Value), Report> {
     let path = &arguments.home.home;
     let home = Arc::new(Home::open(path).map_err(|error| match error {
         // Whose it should be is not known here.
@@ -27,7 +36,7 @@ pub fn backup(arguments: &BackupArguments) -> Result<(), Report> {
         Party::look(path)?;
     }
     take::place(&home, &arguments.out)?;
-    let pass_phrase = pass_phrase(&home, kind, arguments)?;
+    let pass_phrase = known.map_or_else(|| pass_phrase(&home, kind, arguments), Ok)?;
     let (own, out) = (Arc::clone(&home), arguments.out.clone());
     signals::ended_by_signal(move |number| {
         take::clear(&own, &out);
@@ -55,7 +64,7 @@ pub fn backup(arguments: &BackupArguments) -> Result<(), Report> {
         "file": arguments.out, "kind": manifest.kind, "made": manifest.made, "files": files,
         "bytes": bytes,
     });
-    print::said(&words, &value)
+    Ok((words, value))
 }
 
 /// A party's own pass-phrase, which must be right; another home's is chosen.

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use semper_base::cert::{Bounds, CertError, Crl};
 use semper_base::text::readable;
-use semper_base::{Certificate, Mend as _, Report, Role};
+use semper_base::{Certificate, Mend as _, Report, Role, Timestamp};
+use semper_roles::ca::invitation::{Invitation, InvitingBank};
 use semper_roles::ca::{Ca, REQUEST, ROOT, Revoked};
 use serde_json::json;
 
-use crate::arguments::CaCommand;
-use crate::home::{certificate, root_certificate};
+use crate::address;
+use crate::arguments::{CaCommand, InvitationArguments};
+use crate::home::{certificate, organisation, root_certificate, third_party};
 use crate::print;
 
 pub fn run(command: &CaCommand) -> Result<(), Report> {
@@ -23,8 +25,8 @@ pub fn run(command: &CaCommand) -> Result<(), Report> {
             install(home, certificate.as_deref(), list.as_deref())
         }
         CaCommand::Crl { home, out, days } => crl(home, out, *days),
-        CaCommand::Invite { home, name, role, server, again, json } => {
-            invite(home, name, (role, server), *again, *json)
+        CaCommand::Invite { home, name, role, server, again, with, json } => {
+            invite(home, name, (role, server), *again, (with, *json))
         }
         CaCommand::List { home, json } => list(home, *json),
         CaCommand::Revoke { home, serial, certificate } => {
@@ -136,7 +138,7 @@ fn invite(
     name: &str,
     (role, servers): (&str, &[String]),
     again: bool,
-    json: bool,
+    (with, json): (&InvitationArguments, bool),
 ) -> Result<(), Report> {
     let role: Role =
         role.parse().map_err(|error| Report::input(error, "semper ca invite --help"))?;
@@ -144,16 +146,76 @@ fn invite(
         let what = "--server goes with the role server, and only with it";
         return Err(Report::input(what, "semper ca invite --help"));
     }
+    // Everything that can be wrong with an invitation is looked at before a key is given out.
+    let invitation = with.invitation.as_ref().map(|file| {
+        let unwritten = unwritten(home, name, role, with)?;
+        Ok::<_, Report>((file, unwritten))
+    });
+    let invitation = invitation.transpose()?;
     let ca = Ca::open(home)?;
     let key = match again {
         true => ca.invite_again(name, role, servers)?,
         false => ca.invite(name, role, servers)?,
     };
-    if json {
-        return print::json(&json!({"name": name, "role": role, "key": key}));
+    let mut value = json!({"name": name, "role": role, "key": key});
+    let mut words = format!("registration key for {name} as {role}: {key}");
+    if let Some((file, unwritten)) = invitation {
+        let invitation = Invitation { key, ..unwritten };
+        let text = Ca::sign_invitation(home, &invitation)?;
+        print::write_private(file, format!("{text}\n").as_bytes()).map_err(|error| {
+            Report::input(format!("{}: {error}", file.display()), "choose another --invitation")
+        })?;
+        let fingerprint = invitation.fingerprint();
+        words += &format!(
+            "\n{} is the invitation: semper join {0} --home HOME\ntell {name} in another way than by \
+             which it is sent: the fingerprint is {fingerprint}",
+            file.display()
+        );
+        value["invitation"] = json!(file);
+        value["fingerprint"] = json!(fingerprint);
     }
-    print::line(&format!("registration key for {name} as {role}: {key}"));
+    if json {
+        return print::json(&value);
+    }
+    print::line(&words);
     Ok(())
+}
+
+/// An invitation that has no key yet.
+fn unwritten(
+    home: &Path,
+    name: &str,
+    role: Role,
+    with: &InvitationArguments,
+) -> Result<Invitation, Report> {
+    if ![Role::Buyer, Role::Merchant].contains(&role) {
+        let what = "invitations are for buyers and merchants";
+        return Err(Report::input(what, "leave out --invitation, and hand over the key"));
+    }
+    let organisations =
+        with.evaluator.iter().map(|it| organisation(it)).collect::<Result<_, Report>>()?;
+    let third_parties = with.third_party.iter().map(|file| Ok(third_party(file)?.0));
+    let third_parties = third_parties.collect::<Result<_, Report>>()?;
+    let bank = match (&with.bank, &with.bank_name) {
+        (Some(bank), Some(name)) => Some(InvitingBank {
+            name: name.clone(),
+            address: address::https(bank, "bank")?,
+            currency: with.currency.parse()?,
+        }),
+        _ => None,
+    };
+    let authority = address::https(with.address.as_deref().unwrap_or_default(), "authority")?;
+    Ok(Invitation {
+        name: name.to_owned(),
+        role,
+        key: String::new(),
+        made: Timestamp::now(),
+        authority,
+        root: Ca::root_in(home)?,
+        organisations,
+        third_parties,
+        bank,
+    })
 }
 
 fn list(home: &Path, json: bool) -> Result<(), Report> {

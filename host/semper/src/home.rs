@@ -28,52 +28,91 @@ use crate::unlock;
 /// Largest answer of an authority or bank.
 const MAX_ANSWER: usize = 64 * 1024;
 /// What merchants may be told by default.
-const PREFERENCES: [&str; 5] = ["name", "street", "postcode", "city", "country"];
+pub(crate) const PREFERENCES: [&str; 5] = ["name", "street", "postcode", "city", "country"];
 
 pub fn init(arguments: &InitArguments) -> Result<(), Report> {
     // Everything that can be wrong is looked at before anything is made.
     let root = root_certificate(&arguments.authority)?;
-    let mut evaluators = Vec::new();
-    for entry in &arguments.evaluator {
-        let (name, file) = entry.split_once('=').ok_or_else(|| {
-            Report::input(format!("“{entry}” is not name=root.pem"), "semper init --help")
-        })?;
-        let plain = !name.is_empty() && name.bytes().all(|c| c.is_ascii_lowercase() || c == b'-');
-        if !plain {
-            let what = format!("“{name}” cannot name an organisation here");
-            return Err(Report::input(what, "use small letters and hyphens"));
-        }
-        evaluators.push((name.to_owned(), root_certificate(Path::new(file))?));
-    }
-    let mut trust = trust_file(&evaluators);
-    for file in &arguments.third_party {
-        trust += &format!("\n{}", third_party(file)?.0);
-    }
+    let evaluators = arguments.evaluator.iter().map(|it| organisation(it));
+    let evaluators = evaluators.collect::<Result<Vec<_>, Report>>()?;
+    let third_parties = arguments.third_party.iter().map(|file| Ok(third_party(file)?.0));
+    let third_parties = third_parties.collect::<Result<Vec<_>, Report>>()?;
     let path = &arguments.home.home;
     if Home::open(path).is_ok_and(|home| home.has(party::CONFIG)) {
         let what = format!("there is a home at {} already", path.display());
         return Err(Report::input(what, "choose another --home"));
     }
     let pass_phrase = unlock::chosen(arguments.pass_phrase_file.as_deref(), "pass-phrase")?;
-    let (_, stored) = Keystore::create(&pass_phrase)?;
+    let making = Making {
+        user: &arguments.user,
+        phrase: &arguments.phrase,
+        pass_phrase: &pass_phrase,
+        root: &root,
+        evaluators: &evaluators,
+        third_parties: &third_parties,
+    };
+    make(path, &making)?;
+    let home = Home::open(path)?;
+    let words = format!("{} is ready; whom you believe stands in {}", path.display(), party::TRUST);
+    print::said(&words, &json!({ "home": path, "trust": home.path().join(party::TRUST) }))
+}
+
+/// An organisation that is believed, from name=root.pem.
+pub(crate) fn organisation(entry: &str) -> Result<(String, Certificate), Report> {
+    let (name, file) = entry.split_once('=').ok_or_else(|| {
+        Report::input(format!("“{entry}” is not name=root.pem"), "semper init --help")
+    })?;
+    let plain = !name.is_empty() && name.bytes().all(|c| c.is_ascii_lowercase() || c == b'-');
+    if !plain {
+        let what = format!("“{name}” cannot name an organisation here");
+        return Err(Report::input(what, "use small letters and hyphens"));
+    }
+    Ok((name.to_owned(), root_certificate(Path::new(file))?))
+}
+
+/// What a home is made of.
+pub(crate) struct Making<'a> {
+    /// The name by which the TINGUIN greets its user.
+    pub user: &'a str,
+    /// The personal phrase.
+    pub phrase: &'a str,
+    pub pass_phrase: &'a str,
+    /// The authority that is believed.
+    pub root: &'a Certificate,
+    /// Consumer organisations that are believed, by short names.
+    pub evaluators: &'a [(String, Certificate)],
+    /// Third parties that are believed, as trust files have them.
+    pub third_parties: &'a [String],
+}
+
+/// Makes a home; its key store.
+pub(crate) fn make(path: &Path, making: &Making<'_>) -> Result<Keystore, Report> {
+    let mut trust = trust_file(making.evaluators);
+    for text in making.third_parties {
+        trust += &format!("\n{text}");
+    }
+    if let Ok(kind) = Home::open(path).and_then(|home| home.kind()) {
+        let what = format!("there is {} home at {} already", kind.whose(), path.display());
+        return Err(Report::input(what, "choose another --home"));
+    }
+    let (keys, stored) = Keystore::create(making.pass_phrase)?;
     let home = Home::create(path)?;
     home.write(keystore::FILE, stored.as_bytes())?;
-    home.write("root.pem", root.to_pem().as_bytes())?;
-    for (name, certificate) in &evaluators {
+    home.write("root.pem", making.root.to_pem().as_bytes())?;
+    for (name, certificate) in making.evaluators {
         home.write(&format!("{name}.pem"), certificate.to_pem().as_bytes())?;
     }
     home.write(party::TRUST, trust.as_bytes())?;
     Archive::open(&home)?;
     // Last, because it is what makes a home.
     let config = PartyConfig {
-        user: arguments.user.clone(),
-        phrase: arguments.phrase.clone(),
+        user: making.user.to_owned(),
+        phrase: making.phrase.to_owned(),
         payment: PaymentConfig::default(),
         tinguin: TinguinConfig::default(),
     };
     party::write_config(&home, &config)?;
-    let words = format!("{} is ready; whom you believe stands in {}", path.display(), party::TRUST);
-    print::said(&words, &json!({ "home": path, "trust": home.path().join(party::TRUST) }))
+    Ok(keys)
 }
 
 /// What a third party has printed for trust files, if that is what it is; and its keys, the newest
@@ -159,7 +198,7 @@ fn register_request(arguments: &RegisterArguments, request: &Path) -> Result<(),
     };
     let pem = print::read(request)?;
     let roots = Roots::new(vec![root_certificate(authority)?]);
-    let asked = registration(arguments, pem)?;
+    let asked = registration(&arguments.key, pem)?;
     let chain = ask_authority(&Client::new(&roots), &arguments.ca, asked)?;
     write_chain(out, &chain)?;
     let words = format!("certified: {}", out.display());
@@ -178,7 +217,22 @@ fn register_home(arguments: &RegisterArguments, home: &Path) -> Result<(), Repor
         true => tinguin.request_next_certificate(name)?,
         false => tinguin.request_certificate(name)?,
     };
-    let chain = ask_authority(&party.net(), &arguments.ca, registration(arguments, request)?)?;
+    let (words, identity) = certified(&party, &tinguin, (&arguments.ca, &arguments.key), request)?;
+    if let Some(out) = &arguments.out {
+        write_chain(out, &tinguin.who()?.1)?;
+    }
+    print::said(&words.join("\n"), &as_json(&identity))
+}
+
+/// Has an authority, which was asked with a registration key, certify what a TINGUIN requests; what
+/// there is to say.
+pub(crate) fn certified(
+    party: &Party,
+    tinguin: &semper_tinguin_protocol::Client,
+    (ca, key): (&str, &str),
+    request: String,
+) -> Result<(Vec<String>, Identity), Report> {
+    let chain = ask_authority(&party.net(), ca, registration(key, request)?)?;
     // Checked against the root in the trust file before it is kept.
     let now = Timestamp::now();
     let roles = [semper_base::Role::Buyer, semper_base::Role::Merchant];
@@ -188,19 +242,16 @@ fn register_home(arguments: &RegisterArguments, home: &Path) -> Result<(), Repor
         Report::refusal(what, "compare root.pem with the organiser's")
     })?;
     let below = identity.certificate.issuer() != identity.root;
-    if let Some(out) = &arguments.out {
-        write_chain(out, &chain)?;
-    }
-    let mut words = vec![install(&party, &tinguin, chain, &identity)?];
-    let ca = address::https(&arguments.ca, "authority")?;
+    let mut words = vec![install(party, tinguin, chain, &identity)?];
+    let ca = address::https(ca, "authority")?;
     let mut lists = vec![format!("{ca}{CRL}")];
     // An authority below a root shows the root's list, too.
     lists.extend(below.then(|| format!("{ca}{CRL_OF_ROOT}")));
-    let asked = ask_for_revoked(&party, lists)?;
+    let asked = ask_for_revoked(party, lists)?;
     if let Some(lists) = asked {
         words.push(format!("revoked certificates are asked for at {}", lists.join(" and ")));
     }
-    print::said(&words.join("\n"), &as_json(&identity))
+    Ok((words, identity))
 }
 
 /// Who has been certified, for machines.
@@ -261,8 +312,8 @@ pub(crate) struct Asked {
     pub body: Vec<u8>,
 }
 
-fn registration(arguments: &RegisterArguments, request: String) -> Result<Asked, Report> {
-    let registration = Registration { key: arguments.key.clone(), request };
+fn registration(key: &str, request: String) -> Result<Asked, Report> {
+    let registration = Registration { key: key.to_owned(), request };
     let body = serde_json::to_vec(&registration)
         .map_err(|error| Report::refusal(error, "report this to the project"))?;
     Ok(Asked { route: REGISTER, media: "application/json", body })
@@ -317,19 +368,22 @@ fn preferred(key: &str, value: &str) -> Result<String, Report> {
     Err(Report::input(what, "use its code of ISO 3166: DE for Germany, FR for France, US, GB, JP"))
 }
 
+/// A preference from key=value.
+pub(crate) fn preference_of(entry: &str) -> Result<Write, Report> {
+    let (key, value) = entry.split_once('=').unwrap_or((entry, ""));
+    if !PREFERENCES.contains(&key) || value.is_empty() || value.chars().count() > 200 {
+        let what = format!("“{entry}” is not a preference");
+        let mend = format!("key=value, with key {}", PREFERENCES.join(", "));
+        return Err(Report::input(what, mend));
+    }
+    Ok(Write::Preference(key.into(), preferred(key, value)?))
+}
+
 pub fn preference(home: &Path, set: &[String], json: bool) -> Result<(), Report> {
     let party = Party::open(home)?;
     let mut writes = Vec::new();
     for entry in set {
-        let (key, value) = entry.split_once('=').unwrap_or((entry, ""));
-        if !PREFERENCES.contains(&key) || value.is_empty() || value.chars().count() > 200 {
-            let what = format!("“{entry}” is not a preference");
-            return Err(Report::input(
-                what,
-                format!("key=value, with key {}", PREFERENCES.join(", ")),
-            ));
-        }
-        writes.push(Write::Preference(key.into(), preferred(key, value)?));
+        writes.push(preference_of(entry)?);
     }
     party.archive.commit(writes)?;
     let mut all = std::collections::BTreeMap::new();
@@ -350,14 +404,26 @@ pub fn preference(home: &Path, set: &[String], json: bool) -> Result<(), Report>
 pub fn open_account(arguments: &AccountArguments) -> Result<(), Report> {
     let mut party = Party::open(&arguments.home.home)?;
     let currency: Currency = arguments.currency.parse()?;
-    let bank = address::https(&arguments.bank, "bank")?;
-    let view = ask_bank(&party, &bank, &arguments.name, AccountAction::Open(currency))?;
+    let at = (address::https(&arguments.bank, "bank")?, arguments.name.as_str());
+    let tinguin = semper_tinguin_protocol::Client::new(party.home.path());
+    let view = open_purse(&mut party, &tinguin, at, currency)?;
+    show(&view, arguments.json)
+}
+
+/// Opens an account at a bank, by address and name, and has the home pay from it.
+pub(crate) fn open_purse(
+    party: &mut Party,
+    tinguin: &semper_tinguin_protocol::Client,
+    (bank, name): (String, &str),
+    currency: Currency,
+) -> Result<AccountView, Report> {
+    let view = ask_bank(party, tinguin, (&bank, name), AccountAction::Open(currency))?;
     // Another account pays in the ways that the one before was set to.
     let modes = party.config.payment.purse.take().map(|it| it.modes).unwrap_or_default();
     party.config.payment.purse =
         Some(PurseConfig { bank, name: view.bank.clone(), account: view.account.clone(), modes });
     party::write_config(&party.home, &party.config)?;
-    show(&view, arguments.json)
+    Ok(view)
 }
 
 pub fn show_account(home: &Path, json: bool) -> Result<(), Report> {
@@ -368,15 +434,16 @@ pub fn show_account(home: &Path, json: bool) -> Result<(), Report> {
         .purse
         .clone()
         .ok_or_else(|| Report::input("this home has no purse", "semper account open --help"))?;
-    let view =
-        ask_bank(&party, &purse.bank, &purse.name, AccountAction::Show(purse.account.clone()))?;
+    let tinguin = semper_tinguin_protocol::Client::new(party.home.path());
+    let what = AccountAction::Show(purse.account.clone());
+    let view = ask_bank(&party, &tinguin, (&purse.bank, &purse.name), what)?;
     show(&view, json)
 }
 
 pub(crate) fn ask_bank(
     party: &Party,
-    bank: &str,
-    name: &str,
+    tinguin: &semper_tinguin_protocol::Client,
+    (bank, name): (&str, &str),
     what: AccountAction,
 ) -> Result<AccountView, Report> {
     let request = AccountRequest {
@@ -385,7 +452,6 @@ pub(crate) fn ask_bank(
         nonce: Digest::from_bytes(keys::random()),
         what,
     };
-    let tinguin = semper_tinguin_protocol::Client::new(party.home.path());
     let signed = tinguin.sign_account_request(&request)?;
     let (ask, net) = (bank_protocol::Request::Account, party.net());
     let response = net.post(&ask.url(bank), ask.media_type(), signed, MAX_ANSWER)?;

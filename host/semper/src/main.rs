@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `arguments` | the commands and their help |
 //! | `home` | init, register, preferences, accounts |
+//! | `join` | from an invitation to a home that can buy |
 //! | `renew` | the next key, certified by the old one |
 //! | `tinguin` | the trusted user interface's process |
 //! | `unlock` | pass-phrases: asked for, chosen; the key store opened by one |
@@ -38,6 +39,7 @@ mod buy;
 mod ca;
 mod home;
 mod hosted;
+mod join;
 mod judge;
 mod lock;
 mod logging;
@@ -99,6 +101,7 @@ fn run(command: Command) -> Result<(), Report> {
         Command::Account(AccountCommand::Show { home, json }) => {
             home::show_account(&home.home, json)
         }
+        Command::Join(arguments) => join::join(&arguments),
         Command::Tinguin(arguments) => tinguin::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
         Command::Lock(arguments) => lock::lock(&arguments),

@@ -323,6 +323,13 @@ impl Market {
         Ok(())
     }
 
+    /// Starts the authority's server again.
+    pub fn restart_authority(&mut self) -> Result<()> {
+        self.ca.kill();
+        self.ca = serve(&self.folder, &self.binaries, "ca", self.ports[0], &[])?;
+        Ok(())
+    }
+
     /// Starts the buyer's TINGUIN with other rules.
     pub fn restart_buyer_tinguin(&mut self, rules: &str) -> Result<()> {
         self.buyer_tinguin.take();

@@ -93,8 +93,11 @@ pub fn nightly() -> Result<(), String> {
     fuzz::run(600)
 }
 
+/// The window's package.
+const WINDOW: &str = "semper-face-window";
+
 /// Commands that show whether a program that tests need is there, and its Debian package.
-const PROGRAMS: [(&[&str], &str); 9] = [
+const PROGRAMS: [(&[&str], &str); 10] = [
     (&["openssl", "version"], "openssl"),
     // Debian's python3 comes without what `venv` needs.
     (&["python3", "-c", "import ensurepip"], "python3-venv"),
@@ -104,12 +107,14 @@ const PROGRAMS: [(&[&str], &str); 9] = [
     (&["chromium", "--version"], "chromium"),
     (&["htpasswd", "-nb", "a", "b"], "apache2-utils"),
     // What the window is built with, and nothing else.
+    (&["pkg-config", "--version"], "pkg-config"),
     (&["pkg-config", "--exists", "wayland-client"], "libwayland-dev"),
     (&["sh", "-c", "/usr/lib/postgresql/*/bin/postgres --version"], "postgresql"),
 ];
 
 /// What a window is shown and pressed by where there is no screen.
-const DISPLAY: [(&[&str], &str); 4] = [
+const DISPLAY: [(&[&str], &str); 5] = [
+    (&["pkg-config", "--version"], "pkg-config"),
     (&["pkg-config", "--exists", "wayland-client"], "libwayland-dev"),
     (&["Xvfb", "-help"], "xvfb"),
     (&["xdotool", "version"], "xdotool"),
@@ -155,8 +160,9 @@ fn step(text: &str) {
 }
 
 fn excluded() -> Vec<&'static str> {
-    // What cannot be built for this machine: guests are for wasm alone.
-    let all = GUESTS.iter().copied().chain(["semper-guest"]);
+    // What cannot be built for this machine: guests are for wasm alone. And the window: what it is
+    // built with would have cargo build everything else in another way than for the binaries.
+    let all = GUESTS.iter().copied().chain(["semper-guest", WINDOW]);
     all.flat_map(|name| ["--exclude", name]).collect()
 }
 
@@ -171,9 +177,11 @@ fn clippy() -> Result<(), String> {
     build::run("cargo", &arguments)
 }
 
-/// What of the window needs a display: compiled, and not run. All that is drawn is among the tests.
+/// The window, beside the workspace. What of it needs a display is compiled, and not run; all that is
+/// drawn is tested.
 fn window() -> Result<(), String> {
-    let mut arguments = vec!["clippy", "--quiet", "--package", "semper-face-window"];
+    build::run("cargo", &["test", "--quiet", "--package", WINDOW])?;
+    let mut arguments = vec!["clippy", "--quiet", "--package", WINDOW];
     arguments.extend(["--features", "native", "--all-targets", "--", "--deny", "warnings"]);
     build::run("cargo", &arguments)
 }

@@ -72,3 +72,31 @@ pub struct RestoreArguments {
     #[arg(long)]
     pub pass_phrase_file: Option<PathBuf>,
 }
+
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  semper join anna.invitation --home anna\n  semper join anna.invitation --home anna --yes --phrase \"two owls\" --pass-phrase-file anna.pass --backup anna.backup\nAn invitation is what the organiser has sent: a file, or the link semper:invitation/… itself. Whoever leaves in the middle gives the same command again, and goes on."
+)]
+pub struct JoinArguments {
+    /// The invitation: a file, or the link.
+    #[arg(value_name = "INVITATION")]
+    pub invitation: String,
+    /// The home to make, or to go on with.
+    #[arg(long, env = "SEMPER_HOME")]
+    pub home: PathBuf,
+    /// Believe the invitation without comparing its fingerprint, and ask nothing that can wait.
+    #[arg(long)]
+    pub yes: bool,
+    /// A personal phrase: only the real TINGUIN knows it.
+    #[arg(long)]
+    pub phrase: Option<String>,
+    /// A file with the pass-phrase; without it you are asked.
+    #[arg(long)]
+    pub pass_phrase_file: Option<PathBuf>,
+    /// key=value for your address, as semper preference takes it; may be given several times.
+    #[arg(long)]
+    pub set: Vec<String>,
+    /// A file for a copy of the home.
+    #[arg(long, value_name = "FILE")]
+    pub backup: Option<PathBuf>,
+}

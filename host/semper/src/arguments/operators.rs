@@ -2,9 +2,38 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgGroup, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 
 use super::HomeArgument;
+
+/// What an invitation says beside the registration key.
+#[derive(Args)]
+pub struct InvitationArguments {
+    /// Write an invitation for semper join into this file: everything that a buyer or merchant needs to
+    /// begin, signed. It is as secret as the registration key.
+    #[arg(long, value_name = "FILE", requires = "address")]
+    pub invitation: Option<PathBuf>,
+    /// Where this authority is served, for the invitation.
+    #[arg(long, requires = "invitation")]
+    pub address: Option<String>,
+    /// A consumer organisation to believe, for the invitation: name=root.pem; may be given several
+    /// times.
+    #[arg(long, requires = "invitation")]
+    pub evaluator: Vec<String>,
+    /// A third party to believe, for the invitation: what semper third-party-init has printed; may be
+    /// given several times.
+    #[arg(long, requires = "invitation")]
+    pub third_party: Vec<PathBuf>,
+    /// A bank to open an account at, for the invitation: its address.
+    #[arg(long, requires_all = ["invitation", "bank_name"])]
+    pub bank: Option<String>,
+    /// The bank's certified name.
+    #[arg(long, requires = "bank")]
+    pub bank_name: Option<String>,
+    /// The account's currency.
+    #[arg(long, default_value = "EUR")]
+    pub currency: String,
+}
 
 #[derive(Subcommand)]
 pub enum CaCommand {
@@ -97,6 +126,8 @@ pub enum CaCommand {
         /// It is a further key of the party that has this name already.
         #[arg(long)]
         again: bool,
+        #[command(flatten)]
+        with: InvitationArguments,
         /// Print JSON.
         #[arg(long)]
         json: bool,

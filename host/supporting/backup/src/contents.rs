@@ -9,13 +9,15 @@ use crate::error::BackupError;
 pub(crate) const STAGE: &str = "backup.tmp";
 
 /// What is made anew: compiled code and its key, bundles that are being fetched, locks, sockets'
-/// places, the count of wrong pass-phrases.
-const LEFT_OUT: [&str; 8] = [
+/// places, what a host has logged, the count of wrong pass-phrases.
+const LEFT_OUT: [&str; 10] = [
     STAGE,
     "cache",
     "cache.key",
     "fetching",
     "host.lock",
+    "host.log",
+    "host.log.1",
     "tries.json",
     "tries.lock",
     "tinguin.sock",

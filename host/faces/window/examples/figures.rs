@@ -179,9 +179,10 @@ fn measure(path: &Path) {
     println!("memory: {} MiB", memory());
 
     for text in ["number 4711:", "scarf", "nothing has this in it"] {
-        bench.model.find = text.into();
+        bench.model.find.words = text.into();
         bench.frame(Vec::new());
-        let took = bench.until(|it| it.shelf.found() == text && it.shelf.entries.all.is_some());
+        let took =
+            bench.until(|it| it.shelf.found().words == text && it.shelf.entries.all.is_some());
         let all = bench.model.shelf.entries.all.unwrap();
         println!("search for “{text}”: {all} found after {} ms", took.as_millis());
     }

@@ -114,6 +114,7 @@ fn answer(desktop: &Desktop, topic: &str) {
             desktop.type_in("woollen scarf");
             desktop.press(&["Return"; 4]);
             desktop.type_in("150");
+            desktop.picture("60-search-filled-in");
             desktop.press(&["Return"]);
         }
         "article" | "cart" | "availability" => desktop.press(&["space", "Return"]),
@@ -141,7 +142,7 @@ fn main() {
     let program = binaries.semper.with_file_name("semper-window");
     let folder = tempfile::tempdir().unwrap();
     let options =
-        MarketOptions { articles: 500, scripted_buyer: false, ..MarketOptions::default() };
+        MarketOptions { articles: 2_000, scripted_buyer: false, ..MarketOptions::default() };
     let market = Market::build(folder.path(), &binaries, &options, &|it| println!("{it}")).unwrap();
     let mut desktop = Desktop::new(folder.path(), program, arguments.next());
     let mut buying = market.start_buying_when_ready().unwrap();

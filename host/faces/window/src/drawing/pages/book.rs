@@ -107,7 +107,8 @@ fn sums(ui: &mut Ui, words: &Words, totals: &[Total]) {
                 ui.label(words.month(month));
                 for sum in [paid_in, paid_out] {
                     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                        let sum = (sum.minor != 0).then(|| words.sum(*sum)).unwrap_or_default();
+                        let none = sum.minor == 0;
+                        let sum = if none { String::new() } else { words.sum(*sum) };
                         ui.label(sum);
                     });
                 }

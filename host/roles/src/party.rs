@@ -17,10 +17,11 @@ use semper_payment::{Manager, Module};
 use semper_purse::{Purse, PurseConfig};
 use semper_runtime::Runtime;
 use semper_runtime::business::Business;
-use semper_tinguin_protocol::LockAfter;
 use semper_trust::TrustFile;
 use semper_trust::trustfile::TrustFileError;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
+
+pub use semper_tinguin_protocol::lock_after::{LockWhen, TinguinConfig};
 
 use crate::outside::{Outside, System};
 
@@ -43,60 +44,6 @@ pub struct PartyConfig {
     /// The TINGUIN.
     #[serde(default, skip_serializing_if = "TinguinConfig::is_usual")]
     pub tinguin: TinguinConfig,
-}
-
-/// How a party's TINGUIN is.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct TinguinConfig {
-    /// How long nobody may be there before it locks: `"15m"`, `"90s"`, `"2h"`, or `"off"`. It
-    /// then locks when the machine has slept, too. Usually after a quarter of an hour; one
-    /// that answers by rules, never.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lock_after: Option<LockWhen>,
-}
-
-/// When a TINGUIN locks by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LockWhen {
-    /// Never.
-    Off,
-    /// After nobody was there for so long.
-    After(LockAfter),
-}
-
-impl TinguinConfig {
-    fn is_usual(&self) -> bool {
-        *self == Self::default()
-    }
-
-    /// When it locks by itself, if it is one that answers by rules, or a person's.
-    pub fn locks(&self, by_rules: bool) -> Option<LockAfter> {
-        match (self.lock_after, by_rules) {
-            (Some(LockWhen::After(after)), _) => Some(after),
-            (Some(LockWhen::Off), _) | (None, true) => None,
-            (None, false) => Some(LockAfter::USUAL),
-        }
-    }
-}
-
-impl Serialize for LockWhen {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Off => serializer.serialize_str("off"),
-            Self::After(after) => after.serialize(serializer),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for LockWhen {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        match text.as_str() {
-            "off" => Ok(Self::Off),
-            text => text.parse().map(Self::After).map_err(serde::de::Error::custom),
-        }
-    }
 }
 
 /// Payment modules of a party.

@@ -10,10 +10,12 @@
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use egui::{Event, Key, Modifiers, Pos2, RawInput, Rect, vec2};
 use semper_archive::{Archive, DealRow, EvidenceRow, Home, Write};
+use semper_base::text::Text;
 use semper_base::{DealId, Digest, Timestamp};
 use semper_face_window::model::Who;
 use semper_face_window::picture::Picture;
@@ -21,12 +23,15 @@ use semper_face_window::records::archive::OfHome;
 use semper_face_window::records::shelf::Shelf;
 use semper_face_window::records::source::Behind;
 use semper_face_window::settings::Settings;
-use semper_face_window::{Model, Page, draw};
+use semper_face_window::{Model, Page, draw, pair};
 use semper_items::Side;
 use semper_keeper::Keeper;
+use semper_tinguin_protocol::screen::{Consent, Screen};
+use semper_tinguin_protocol::{Answer, Face as _, Frame};
 
 const ENTRIES: usize = 100_000;
 const FRAMES: usize = 2_000;
+const ASKED: usize = 50;
 
 fn main() {
     let folder = std::env::args_os().nth(1).map(PathBuf::from);
@@ -179,11 +184,73 @@ fn measure(path: &Path) {
     println!("memory: {} MiB", memory());
 
     for text in ["number 4711:", "scarf", "nothing has this in it"] {
-        bench.model.find = text.into();
+        bench.model.find.words = text.into();
         bench.frame(Vec::new());
-        let took = bench.until(|it| it.shelf.found() == text && it.shelf.entries.all.is_some());
+        let took =
+            bench.until(|it| it.shelf.found().words == text && it.shelf.entries.all.is_some());
         let all = bench.model.shelf.entries.all.unwrap();
         println!("search for “{text}”: {all} found after {} ms", took.as_millis());
     }
+    appear(&mut bench);
     keeper.end();
+}
+
+/// How long a decision takes from when it is asked until it is on the screen, as far as that is without
+/// one; the window sleeps before each.
+fn appear(bench: &mut Bench) {
+    let (face, desk) = pair();
+    let (wake, woken) = channel();
+    desk.wake_by(move || {
+        // Nobody hears it after the last.
+        let _ = wake.send(());
+    });
+    let mut times = Vec::new();
+    for number in 0..ASKED {
+        let face = &face;
+        std::thread::scope(|scope| {
+            let (ask, asked) = channel();
+            scope.spawn(move || {
+                ask.send(Instant::now()).unwrap();
+                face.ask(&decision(number), &|| false)
+            });
+            let begun = asked.recv().unwrap();
+            while bench.model.asked.is_none() {
+                woken.recv().unwrap();
+                bench.model.meet(&desk);
+            }
+            bench.frame(Vec::new());
+            times.push(begun.elapsed());
+            bench.model.answered = bench.model.asked.take().map(|it| (it.number, Answer::Yes));
+            bench.model.meet(&desk);
+        });
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    times.sort_unstable();
+    let (half, most) = (times[ASKED / 2].as_micros(), times[ASKED - 1].as_micros());
+    println!(
+        "a decision on the screen after it is asked, of {ASKED}: p50 {half} µs, most {most} µs"
+    );
+}
+
+fn decision(number: usize) -> Frame {
+    let row = |at: usize| {
+        (Text::from(format!("row {at}")), Text::from("what stands there, in so many words"))
+    };
+    let consent = Consent {
+        topic: "order".into(),
+        title: format!("Order {number} from Otto Versand").into(),
+        rows: (0..12).map(row).collect(),
+        means: "You buy for 44.88 EUR; the order binds you.".into(),
+        amount: "44.88 EUR".parse().ok(),
+        also: None,
+        digest: Digest::of(&number.to_be_bytes()),
+    };
+    Frame {
+        user: "Anna Berg".into(),
+        phrase: "two owls in a pear tree".into(),
+        peer: "Otto Versand".into(),
+        service: "mail-order 1.0.0 — certified by Verbraucherbund".into(),
+        status: "deciding whether to sign".into(),
+        screen: Screen::Consent(consent),
+    }
 }

@@ -16,6 +16,11 @@ head-nobody = Sie werden gerade nichts gefragt.
 head-with = Mit { $peer }
 head-certified = Geprüft von { $who }
 head-uncertified = Von niemandem geprüft, dem Sie vertrauen
+head-lock = Sperren
+head-lock-key = Strg L sperrt jederzeit.
+
+tried-yours = Wenn das nicht Sie waren, war jemand an Ihrem Computer.
+tried-seen = Gesehen
 
 status-idle = Wartet auf Ihren Host.
 status-yes = Sie haben zugestimmt; die Unterschrift ist unterwegs.
@@ -23,6 +28,7 @@ status-no = Sie haben abgelehnt.
 status-left = Sie sind ausgestiegen.
 status-answered = Sie haben geantwortet.
 status-withdrawn = Die Frage wird nicht mehr gestellt.
+status-unlocked = Entsperrt.
 
 waits-here = Etwas wartet auf Ihre Antwort.
 waits-back = Dorthin
@@ -83,7 +89,15 @@ archive-count = { $count ->
 }
 archive-reading = Wird gelesen …
 archive-none = Noch ist nichts unterschrieben.
-archive-not-found = Nichts enthält diesen Text.
+archive-not-found = Nichts ist so.
+archive-with = Mit
+archive-anybody = allen
+archive-month = Monat
+archive-any-month = alle
+archive-in = Ein
+archive-out = Aus
+archive-by-system = Über
+archive-totals = Was sich bewegt hat, nach Monaten
 archive-by = von { $signer }
 records-again = Noch einmal versuchen
 
@@ -137,14 +151,24 @@ settings-plain = Einfach: was alle brauchen
 settings-expert = Experte: auch Schlüssel, Zertifikate und Prüfsummen
 settings-picture = Ihr eigenes Bild: legen Sie eine Datei picture.png in Ihr Heim.
 
+unlock-locked = Gesperrt
+unlock-phrase = Weder Ihr Spruch noch Ihr Bild steht hier, wo jeder sie sieht. Beide kommen mit Ihren Schlüsseln wieder. Wenn Sie Ihre Passphrase eingegeben haben und sie nicht sehen, ändern Sie sie sofort.
 unlock-ask = Ihre Passphrase
 unlock-open = Öffnen
-unlock-why = Sie öffnet Ihre Schlüssel. Diese bleiben im Prozess dieses Fensters.
+unlock-why = Ihre Schlüssel sind nicht im Speicher: Nichts wird unterschrieben, bis Sie Ihre Passphrase eingeben. Sie bleibt im Prozess dieses Fensters. Geschäfte warten auf Sie und verlieren nichts.
 unlock-trying = Wird geöffnet …
 unlock-wrong = Das war nicht die Passphrase. Versuchen Sie es noch einmal.
-unlock-wait = Das war nicht die Passphrase. Neuer Versuch in { $seconds ->
-    [one] einer Sekunde.
-   *[other] { $written } Sekunden.
+unlock-wait = Die nächste kann versucht werden in { $seconds ->
+    [one] einer Sekunde. Ein Neustart verkürzt nichts.
+   *[other] { $written } Sekunden. Ein Neustart verkürzt nichts.
+}
+unlock-tried = { $count ->
+    [one] Eine falsche Passphrase seit { $since }.
+   *[other] { $written } falsche Passphrasen seit { $since }.
+}
+unlock-waiting = { $count ->
+    [one] Eine Frage wartet auf Sie.
+   *[other] { $written } Fragen warten auf Sie.
 }
 unlock-failed = Der TINGUIN kann nicht starten
 
@@ -248,6 +272,6 @@ help-organisation = Verbraucherorganisationen prüfen das Programm, das für ein
 help-receipt-name = Was eine Quittung ist
 help-receipt = Eine Quittung ist die Unterschrift des Händlers darunter, dass er Ihr Geld hat. Sie liegt in Ihrem Archiv mit allem, was sie beweist. Ein Fremder kann sie noch nach Jahren ohne dieses Programm prüfen.
 help-phrase-name = Was die Passphrase ist
-help-phrase = Die Passphrase öffnet Ihre Schlüssel, wenn dieses Fenster startet. Sie steht nirgends und verlässt diesen Computer nie. Niemand kann sie wiederherstellen. Nehmen Sie mehrere Wörter, die nur Sie zusammenstellen würden, und sagen Sie sie niemandem, wer auch fragt.
+help-phrase = Die Passphrase öffnet Ihre Schlüssel, wenn dieses Fenster startet und wenn es gesperrt war: von Ihnen, oder weil eine Viertelstunde niemand da war. Sie steht nirgends und verlässt diesen Computer nie. Niemand kann sie wiederherstellen. Nehmen Sie mehrere Wörter, die nur Sie zusammenstellen würden, und sagen Sie sie niemandem, wer auch fragt.
 help-keys-name = Nur mit der Tastatur
-help-keys = Tab und Umschalt-Tab gehen von einem zum nächsten, Leertaste und Eingabetaste nehmen es. Bild ab und Bild auf blättern, die Pfeiltasten rollen eine Entscheidung. Was die Tastatur hat, hat einen dicken Rand.
+help-keys = Tab und Umschalt-Tab gehen von einem zum nächsten, Leertaste und Eingabetaste nehmen es. Bild ab und Bild auf blättern, die Pfeiltasten rollen eine Entscheidung. Was die Tastatur hat, hat einen dicken Rand. Strg L sperrt das Fenster.

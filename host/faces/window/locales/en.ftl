@@ -16,6 +16,11 @@ head-nobody = Nothing is asked of you now.
 head-with = With { $peer }
 head-certified = Certified by { $who }
 head-uncertified = Not certified by anyone you trust
+head-lock = Lock
+head-lock-key = Ctrl L locks it at any time.
+
+tried-yours = If those were not yours, somebody has been at your computer.
+tried-seen = Seen
 
 status-idle = Waiting for your host.
 status-yes = You have agreed; the signature is on its way.
@@ -23,6 +28,7 @@ status-no = You have declined.
 status-left = You have left.
 status-answered = You have answered.
 status-withdrawn = The question is not asked any more.
+status-unlocked = Unlocked.
 
 waits-here = Something waits for your answer.
 waits-back = Go to it
@@ -83,7 +89,15 @@ archive-count = { $count ->
 }
 archive-reading = Reading …
 archive-none = Nothing has been signed yet.
-archive-not-found = Nothing holds this text.
+archive-not-found = Nothing is like that.
+archive-with = With
+archive-anybody = anybody
+archive-month = Month
+archive-any-month = any
+archive-in = In
+archive-out = Out
+archive-by-system = By
+archive-totals = What has moved, by month
 archive-by = by { $signer }
 records-again = Try again
 
@@ -137,14 +151,24 @@ settings-plain = Plain: what everybody needs
 settings-expert = Expert: keys, certificates and digests as well
 settings-picture = Your own picture: put a file picture.png into your home.
 
+unlock-locked = Locked
+unlock-phrase = Neither your phrase nor your picture stands here, where anybody sees it. Both come back with your keys. If you have typed your pass-phrase and do not see them, change it at once.
 unlock-ask = Your pass-phrase
 unlock-open = Open
-unlock-why = It opens your keys. They stay in this window's process.
+unlock-why = Your keys are not in memory: nothing is signed until you type your pass-phrase. It stays in this window's process. Deals wait for you, and lose nothing.
 unlock-trying = Opening …
 unlock-wrong = That was not the pass-phrase. Try again.
-unlock-wait = That was not the pass-phrase. Try again in { $seconds ->
-    [one] one second.
-   *[other] { $written } seconds.
+unlock-wait = The next one can be tried in { $seconds ->
+    [one] one second. Starting anew shortens nothing.
+   *[other] { $written } seconds. Starting anew shortens nothing.
+}
+unlock-tried = { $count ->
+    [one] One wrong pass-phrase since { $since }.
+   *[other] { $written } wrong pass-phrases since { $since }.
+}
+unlock-waiting = { $count ->
+    [one] One question waits for you.
+   *[other] { $written } questions wait for you.
 }
 unlock-failed = The TINGUIN cannot start
 
@@ -248,6 +272,6 @@ help-organisation = Consumer organisations examine the program that runs on your
 help-receipt-name = What a receipt is
 help-receipt = A receipt is the merchant's signature under the words that it has your money. It is kept in your archive with everything that proves it. A stranger can check it years later without this program.
 help-phrase-name = What the pass-phrase is
-help-phrase = The pass-phrase opens your keys when this window starts. It is kept nowhere and leaves this computer never. Nobody can recover it. Take several words that only you would put together, and tell them to nobody, whoever asks.
+help-phrase = The pass-phrase opens your keys when this window starts, and when it was locked: by you, or after nobody was there for a quarter of an hour. It is kept nowhere and leaves this computer never. Nobody can recover it. Take several words that only you would put together, and tell them to nobody, whoever asks.
 help-keys-name = Using the keyboard alone
-help-keys = Tab and Shift Tab go from one thing to the next, Space and Enter take it. Page Down and Page Up turn pages, the arrow keys scroll a decision. The thing that has the keyboard has a thick edge.
+help-keys = Tab and Shift Tab go from one thing to the next, Space and Enter take it. Page Down and Page Up turn pages, the arrow keys scroll a decision. The thing that has the keyboard has a thick edge. Ctrl L locks the window.

@@ -16,11 +16,11 @@ mod question;
 
 use std::time::Duration;
 
-use egui::{CentralPanel, Event, Panel, TextStyle, Ui};
+use egui::{CentralPanel, Event, Key, Modifiers, Panel, TextStyle, Ui};
 use semper_tinguin_protocol::screen::Screen;
 
 use crate::model::{Asked, Model, Page};
-use crate::{look, text};
+use crate::{look, text, wording};
 
 /// Narrower than this, in points, the pages' names stand in a list that opens.
 const NARROW: f32 = 620.0;
@@ -28,18 +28,29 @@ const NARROW: f32 = 620.0;
 /// Draws the whole window, and does what the person does in it.
 pub fn draw(ui: &mut Ui, model: &mut Model) {
     look::set(ui.ctx(), model.settings);
+    attend(ui, model);
     model.shelf.hear();
+    if let Some(page) = &mut model.locked {
+        // It may be drawn again before it is taken.
+        if let Some(pass_phrase) = page.draw(ui, &model.words) {
+            model.given = Some(pass_phrase);
+        }
+        return;
+    }
     let armed = arm(ui, model);
     let palette = look::palette(ui);
     Panel::top("head")
         .frame(look::own(&palette))
         .resizable(false)
         .show(ui, |ui| head::draw(ui, model));
+    if model.tried.is_some() {
+        Panel::top("tried").resizable(false).show(ui, |ui| head::tried(ui, model));
+    }
     Panel::bottom("status").frame(look::own(&palette)).resizable(false).show(ui, |ui| {
         let line = if model.status.is_empty() {
             model.words().say("status-idle")
         } else {
-            model.status.to_string()
+            wording::told(model.words(), &model.status, "", None)
         };
         text::one_line(ui, &line, TextStyle::Small, false);
     });
@@ -51,6 +62,25 @@ pub fn draw(ui: &mut Ui, model: &mut Model) {
         });
     }
     CentralPanel::default().show(ui, |ui| middle(ui, model, armed));
+}
+
+/// Notes that somebody is there, and takes the keys that lock.
+fn attend(ui: &Ui, model: &mut Model) {
+    model.touched |= ui.input(|input| input.events.iter().any(is_somebody));
+    let lock = ui.input_mut(|input| input.consume_key(Modifiers::COMMAND, Key::L));
+    model.locks |= lock && model.locked.is_none();
+}
+
+/// Whether somebody sits there who does this.
+const fn is_somebody(event: &Event) -> bool {
+    is_typed(event)
+        || matches!(
+            event,
+            Event::PointerMoved(_)
+                | Event::PointerButton { .. }
+                | Event::MouseWheel { .. }
+                | Event::Touch { .. }
+        )
 }
 
 /// Counts down before what is asked can be answered, and throws away what is typed meanwhile.

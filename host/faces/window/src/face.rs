@@ -6,11 +6,11 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use semper_tinguin_protocol::Face;
-use semper_tinguin_protocol::screen::{Answer, Frame};
+use semper_tinguin_protocol::screen::{Answer, Frame, Locked, Screen};
+use semper_tinguin_protocol::{Attention, Face, PassPhrase};
 
 /// How often a thread that waits for the person looks whether its question is still wanted.
 const LOOK: Duration = Duration::from_millis(100);
@@ -28,6 +28,7 @@ struct Shared {
     inner: Mutex<Inner>,
     answered: Condvar,
     wake: Mutex<Option<Box<dyn Fn() + Send>>>,
+    attention: OnceLock<Arc<dyn Attention>>,
 }
 
 #[derive(Default)]
@@ -36,11 +37,32 @@ struct Inner {
     asked: Option<(u64, Frame)>,
     answer: Option<(u64, Answer)>,
     shown: VecDeque<Frame>,
+    shut: Option<Shut>,
+    typed: Option<(u64, PassPhrase)>,
+}
+
+/// A TINGUIN that is locked, as the desk sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shut {
+    /// What its screen says.
+    pub locked: Locked,
+    /// The number under which a pass-phrase is taken now, if one is.
+    pub wanted: Option<u64>,
+    /// Whether one is being tried.
+    pub trying: bool,
 }
 
 impl Shared {
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits a little for the person.
+    fn pause<'a>(&self, inner: MutexGuard<'a, Inner>) -> MutexGuard<'a, Inner> {
+        match self.answered.wait_timeout(inner, LOOK) {
+            Ok((inner, _)) => inner,
+            Err(poisoned) => poisoned.into_inner().0,
+        }
     }
 
     fn wake(&self) {
@@ -85,10 +107,7 @@ impl Face for WindowFace {
                 break Answer::Leave;
             }
             if inner.answer.is_none() {
-                inner = match self.shared.answered.wait_timeout(inner, LOOK) {
-                    Ok((inner, _)) => inner,
-                    Err(poisoned) => poisoned.into_inner().0,
-                };
+                inner = self.shared.pause(inner);
             }
         };
         if inner.asked.as_ref().is_some_and(|it| it.0 == number) {
@@ -101,12 +120,69 @@ impl Face for WindowFace {
 
     fn show(&self, frame: &Frame) {
         let mut inner = self.shared.inner();
-        if inner.shown.len() >= KEPT {
-            inner.shown.pop_front();
+        if let Screen::Locked(locked) = &frame.screen {
+            inner.shut = Some(Shut { locked: locked.clone(), wanted: None, trying: false });
+        } else {
+            // What was on its way when it was locked does not open a locked screen.
+            if inner.shut.as_ref().is_none_or(|it| it.wanted.is_none()) {
+                inner.shut = None;
+            }
+            if inner.shown.len() >= KEPT {
+                inner.shown.pop_front();
+            }
+            inner.shown.push_back(frame.clone());
         }
-        inner.shown.push_back(frame.clone());
         drop(inner);
         self.shared.wake();
+    }
+
+    fn attend(&self, to: Arc<dyn Attention>) {
+        // One TINGUIN has one face.
+        let _ = self.shared.attention.set(to);
+    }
+
+    fn unlocks(&self) -> bool {
+        true
+    }
+
+    fn unlock(&self, frame: &Frame, over: &dyn Fn() -> bool) -> Option<PassPhrase> {
+        let Screen::Locked(locked) = &frame.screen else { return None };
+        let mut inner = self.shared.inner();
+        inner.last += 1;
+        let number = inner.last;
+        inner.typed = None;
+        let wanted = Some(number);
+        inner.shut = Some(Shut { locked: locked.clone(), wanted, trying: false });
+        drop(inner);
+        self.shared.wake();
+        let typed = self.typed(number, over);
+        let mut inner = self.shared.inner();
+        match (&typed, &mut inner.shut) {
+            (Some(_), Some(shut)) => (shut.wanted, shut.trying) = (None, true),
+            _ => inner.shut = None,
+        }
+        drop(inner);
+        self.shared.wake();
+        typed
+    }
+}
+
+impl WindowFace {
+    /// The pass-phrase that is typed under this number.
+    fn typed(&self, number: u64, over: &dyn Fn() -> bool) -> Option<PassPhrase> {
+        loop {
+            // The TINGUIN's own locks may be behind this.
+            if over() {
+                return None;
+            }
+            let mut inner = self.shared.inner();
+            if inner.typed.is_none() {
+                inner = self.shared.pause(inner);
+            }
+            if let Some((_, typed)) = inner.typed.take().filter(|it| it.0 == number) {
+                return Some(typed);
+            }
+        }
     }
 }
 
@@ -149,6 +225,35 @@ impl Desk {
             inner.asked = None;
             inner.answer = Some((number, answer));
             self.shared.answered.notify_all();
+        }
+    }
+
+    /// Whether it is locked, and how it is unlocked.
+    pub fn shut(&self) -> Option<Shut> {
+        self.shared.inner().shut.clone()
+    }
+
+    /// Gives the pass-phrase that is wanted under this number; it is wiped if none is any more.
+    pub fn unlock(&self, number: u64, pass_phrase: PassPhrase) {
+        let mut inner = self.shared.inner();
+        if let Some(shut) = inner.shut.as_mut().filter(|it| it.wanted == Some(number)) {
+            (shut.wanted, shut.trying) = (None, true);
+            inner.typed = Some((number, pass_phrase));
+            self.shared.answered.notify_all();
+        }
+    }
+
+    /// Somebody is there.
+    pub fn touched(&self) {
+        if let Some(attention) = self.shared.attention.get() {
+            attention.touched();
+        }
+    }
+
+    /// The person locks it.
+    pub fn lock(&self) {
+        if let Some(attention) = self.shared.attention.get() {
+            attention.lock();
         }
     }
 }

@@ -15,7 +15,7 @@
 //! | [`words`] | the window's own words in English and German; amounts and dates |
 //! | [`wording`] | the TINGUIN's sentences in the person's language |
 //! | [`picture`] | the picture by which the person recognises her window |
-//! | [`unlock`] | asking for the pass-phrase |
+//! | [`unlock`] | the locked page, which asks for the pass-phrase |
 //!
 //! Beside these, `drawing` makes widgets of the model, `look` has colours and shapes, `text` draws
 //! texts from outside.
@@ -23,7 +23,7 @@
 //! Rules of this face (`docs/tinguin.md`): name, phrase and picture are always in sight, and so is who
 //! certified the service; a decision looks like nothing else and never stands under a service's words;
 //! it cannot be answered by a key that was being typed when it came up, nor before all of it has been on
-//! the screen; no text pushes its buttons away.
+//! the screen; no text pushes its buttons away. A locked window shows none of it.
 #![forbid(unsafe_code)]
 #![allow(clippy::float_arithmetic, reason = "places on a screen; money is never a float here")]
 
@@ -42,4 +42,5 @@ pub mod words;
 
 pub use drawing::draw;
 pub use face::{Desk, WindowFace, pair};
+pub use look::set;
 pub use model::{Model, Page, Who};

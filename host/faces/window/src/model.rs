@@ -2,15 +2,19 @@
 
 use std::collections::VecDeque;
 
-use semper_base::DealId;
 use semper_base::text::Text;
+use semper_base::{DealId, Timestamp};
+use semper_tinguin_protocol::PassPhrase;
 use semper_tinguin_protocol::screen::{Answer, Frame, Question, Screen};
 
 use crate::arming::{self, Arming};
-use crate::face::Desk;
+use crate::face::{Desk, Shut};
 use crate::picture::Picture;
+use crate::records::Find;
 use crate::records::shelf::Shelf;
 use crate::settings::Settings;
+use crate::unlock::Unlock;
+use crate::wording;
 use crate::words::Words;
 
 /// A page of the window.
@@ -145,10 +149,21 @@ pub struct Model {
     pub progress: VecDeque<Progress>,
     /// The rows that the pages show.
     pub shelf: Shelf,
-    /// What is looked for in the archive, as it is typed.
-    pub find: String,
+    /// What is looked for in the archive, as it is typed and chosen.
+    pub find: Find,
     /// The deal whose story is open.
     pub open: Option<DealId>,
+    /// The locked page; while it is there nothing else is shown.
+    pub locked: Option<Unlock>,
+    /// Wrong pass-phrases before the right one, until the person has seen it: how many, since when.
+    pub tried: Option<(u32, Timestamp)>,
+    /// Whether a key was pressed or the pointer moved since that was told.
+    pub touched: bool,
+    /// Whether the person locks it.
+    pub(crate) locks: bool,
+    /// The number under which a pass-phrase is wanted, and one that was typed.
+    wanted: Option<u64>,
+    pub(crate) given: Option<PassPhrase>,
     pub(crate) words: Words,
 }
 
@@ -165,8 +180,14 @@ impl Model {
             status: Text::default(),
             progress: VecDeque::new(),
             shelf,
-            find: String::new(),
+            find: Find::default(),
             open: None,
+            locked: None,
+            tried: None,
+            touched: false,
+            locks: false,
+            wanted: None,
+            given: None,
             words: Words::of(settings.language),
         }
     }
@@ -188,11 +209,24 @@ impl Model {
 
     /// Takes what the TINGUIN asks and shows from the desk, and leaves what was answered there.
     pub fn meet(&mut self, desk: &Desk) {
+        if std::mem::take(&mut self.touched) {
+            desk.touched();
+        }
+        if std::mem::take(&mut self.locks) {
+            desk.lock();
+        }
         if let Some((number, answer)) = self.answered.take() {
             desk.answer(number, answer);
         }
+        if let (Some(pass_phrase), Some(number)) = (self.given.take(), self.wanted.take()) {
+            desk.unlock(number, pass_phrase);
+        }
         for frame in desk.shown() {
             self.shows(&frame);
+        }
+        match desk.shut() {
+            Some(shut) => return self.shuts(shut),
+            None => self.opens(),
         }
         match desk.number() {
             None if self.asked.is_some() => self.withdrawn(),
@@ -202,6 +236,25 @@ impl Model {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// It is locked: what was asked leaves the screen, and is asked again afterwards.
+    fn shuts(&mut self, Shut { locked, wanted, trying }: Shut) {
+        self.asked = None;
+        self.wanted = wanted;
+        let name = &self.who.name;
+        let page = self.locked.get_or_insert_with(|| Unlock::new(name.clone(), locked.clone()));
+        page.say(locked);
+        (page.wanted, page.trying) = (wanted.is_some(), trying);
+    }
+
+    /// It is not locked, or not any more.
+    fn opens(&mut self) {
+        if self.locked.take().is_some() {
+            self.wanted = None;
+            self.status = self.words.say("status-unlocked").into();
+            self.shelf.refresh();
         }
     }
 
@@ -230,6 +283,7 @@ impl Model {
     pub fn shows(&mut self, frame: &Frame) {
         self.status = frame.status.clone();
         if frame.peer.is_empty() {
+            self.tried = wording::tried(&frame.status).or(self.tried);
             return;
         }
         // The deal that was heard of last stands first.

@@ -8,7 +8,7 @@ pub mod archive;
 pub mod shelf;
 pub mod source;
 
-use semper_archive::DealState;
+use semper_archive::{DealState, Direction, Sum};
 use semper_base::text::Text;
 use semper_base::{Amount, DealId, Digest, Timestamp};
 use semper_items::Side;
@@ -72,12 +72,56 @@ pub struct Entry {
     pub kind: Text,
     /// Who signed it.
     pub signer: Text,
+    /// The other side of its deal.
+    pub with: Text,
     /// One sentence about it.
     pub summary: Text,
     /// The money that it is about.
-    pub amount: Option<Amount>,
-    /// The digest of what was signed: for experts.
-    pub digest: Digest,
+    pub about: Option<Amount>,
+    /// The money that has moved by it.
+    pub moved: Vec<(Direction, Amount)>,
+    /// The digest of what was signed, where a story is told: for experts.
+    pub digest: Option<Digest>,
+}
+
+/// Which entries are looked for. Each part that is set narrows them down.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Find {
+    /// Words, or their beginnings.
+    pub words: String,
+    /// The other side, by its certified name as it is stored.
+    pub with: Option<String>,
+    /// The month in which it was stored, such as `2026-11`.
+    pub month: Option<String>,
+}
+
+impl Find {
+    /// Whether everything is looked for.
+    pub fn is_all(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What entries can be narrowed down to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Choices {
+    /// Other sides, by their certified names as they are stored.
+    pub with: Vec<String>,
+    /// Months, the newest first.
+    pub months: Vec<String>,
+}
+
+/// What has moved in a month, in one currency, by one payment system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Total {
+    /// The month.
+    pub month: String,
+    /// The payment system.
+    pub system: Text,
+    /// What came in.
+    pub paid_in: Sum,
+    /// What went out.
+    pub paid_out: Sum,
 }
 
 /// An account at a bank.
@@ -138,8 +182,12 @@ pub trait Records: Send {
     fn deals(&self, from: usize) -> Result<Page<Deal>, Unread>;
     /// What was signed in a deal, in order.
     fn story(&self, deal: DealId) -> Result<Vec<Entry>, Unread>;
-    /// Everything that was signed and holds this text, newest first, from this one on.
-    fn entries(&self, find: &str, from: usize) -> Result<Page<Entry>, Unread>;
+    /// Entries that are looked for, newest first, from this one on.
+    fn entries(&self, find: &Find, from: usize) -> Result<Page<Entry>, Unread>;
+    /// What has moved by them, by month.
+    fn totals(&self, find: &Find) -> Result<Vec<Total>, Unread>;
+    /// What they can be narrowed down to.
+    fn choices(&self) -> Result<Choices, Unread>;
     /// Accounts.
     fn accounts(&self) -> Result<Vec<Account>, Unread>;
     /// Whom this person believes.

@@ -64,7 +64,7 @@ pub fn label(words: &Words, label: &str) -> String {
 
 /// Sentences that are known by heart, and their ids. `{peer}` and `{amount}` stand for those of the
 /// decision.
-const KNOWN: [(&str, &str); 40] = [
+const KNOWN: [(&str, &str); 43] = [
     ("Open a deal with {peer}", "title-agreement"),
     ("Order from {peer}", "title-order"),
     ("Pay {amount} to {peer}", "title-pay"),
@@ -128,6 +128,9 @@ const KNOWN: [(&str, &str); 40] = [
     ("the purse", "says-purse"),
     ("nobody", "says-nobody"),
     ("waiting for your host", "status-idle"),
+    ("unlocked", "status-unlocked"),
+    ("locked", "unlock-locked"),
+    ("That was not the pass-phrase.", "unlock-wrong"),
 ];
 
 /// A title, a value or a sentence of the TINGUIN's.
@@ -214,6 +217,22 @@ fn part(words: &Words, text: &str) -> String {
     let id = format!("part-{kind}");
     let sum = words.amount(amount);
     words.find(&id, &[("amount", value(sum))]).unwrap_or_else(|| text.to_owned())
+}
+
+/// The wrong pass-phrases that the TINGUIN tells of once, at the end of what it says: how many, and
+/// since when.
+pub fn tried(status: &str) -> Option<(u32, Timestamp)> {
+    let (_, tried) = status.rsplit_once(" · ")?;
+    let (count, since) = tried.split_once(" wrong pass-phrase")?;
+    let since = since.trim_start_matches('s').strip_prefix(" since ")?;
+    Some((count.parse().ok()?, since.parse().ok()?))
+}
+
+/// Wrong pass-phrases in a sentence.
+pub fn wrong(words: &Words, count: u32, since: Timestamp) -> String {
+    let written = value(count.to_string());
+    let since = value(words.moment(since));
+    words.fill("unlock-tried", &[("count", count.into()), ("written", written), ("since", since)])
 }
 
 /// What a signed thing is called.

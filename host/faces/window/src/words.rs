@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use fluent_bundle::{FluentArgs, FluentBundle, FluentResource, FluentValue};
+use semper_archive::Sum;
 use semper_base::{Amount, Timestamp};
 use serde::{Deserialize, Serialize};
 use unic_langid::LanguageIdentifier;
@@ -103,16 +104,21 @@ impl Words {
 
     /// An amount: `1,234.50 EUR`, `1.234,50 EUR`.
     pub fn amount(&self, amount: Amount) -> String {
+        self.sum(Sum { minor: amount.minor().into(), currency: amount.currency() })
+    }
+
+    /// A sum, written as an amount.
+    pub fn sum(&self, amount: Sum) -> String {
         let (group, point) = match self.language {
             Language::English => (',', '.'),
             Language::German => ('.', ','),
         };
-        let digits = amount.currency().digits();
-        let minor = amount.minor().unsigned_abs();
-        let unit = 10_u64.saturating_pow(digits);
+        let digits = amount.currency.digits();
+        let minor = amount.minor.unsigned_abs();
+        let unit = 10_u128.saturating_pow(digits);
         let whole = (minor / unit).to_string();
         let mut text = String::new();
-        if amount.minor() < 0 {
+        if amount.minor < 0 {
             // A true minus: a hyphen can be mistaken for a dash in front of the number.
             text.push('−');
         }
@@ -127,7 +133,7 @@ impl Words {
             text.push(point);
             text.push_str(&format!("{:0width$}", minor % unit));
         }
-        format!("{text} {}", amount.currency())
+        format!("{text} {}", amount.currency)
     }
 
     /// A number of things, with its thousands apart.
@@ -148,6 +154,18 @@ impl Words {
     pub fn decimal(&self, tenths: u64) -> String {
         let point = if self.language == Language::German { ',' } else { '.' };
         format!("{}{point}{}", tenths / 10, tenths % 10)
+    }
+
+    /// A month, such as `2026-11`: `Nov 2026`, `11.2026`.
+    pub fn month(&self, month: &str) -> String {
+        let Some((year, number)) = month.split_once('-') else { return month.to_owned() };
+        match self.language {
+            Language::German => format!("{number}.{year}"),
+            Language::English => {
+                let name = number.parse().ok().and_then(|it: usize| MONTHS.get(it.wrapping_sub(1)));
+                format!("{} {year}", name.unwrap_or(&number))
+            }
+        }
     }
 
     /// A day.

@@ -167,7 +167,7 @@ fn whoever_types_into_a_field_when_it_comes_up_signs_nothing() {
 
     assert_eq!(answer(&mut harness), None);
     assert_eq!(harness.state().page, Page::Now);
-    assert_eq!(harness.state().find, "", "what was typed for one thing goes to no other");
+    assert_eq!(harness.state().find.words, "", "what was typed for one thing goes to no other");
 }
 
 #[test]

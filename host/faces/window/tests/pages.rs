@@ -138,6 +138,30 @@ fn a_hundred_thousand_entries_are_scrolled_and_searched() {
 }
 
 #[test]
+fn the_archive_is_narrowed_down_and_its_money_summed_up_by_month() {
+    let mut model = model(2_000, Settings::default());
+    model.page = Page::Archive;
+    let mut harness = window(model);
+    harness.get_by_label("In, Out");
+    harness.get_by_label("What has moved, by month").click();
+    harness.run_steps(4);
+    harness.get_by_label("1,234.56 EUR");
+
+    harness.get_by_label("Month: any").click();
+    harness.run_steps(4);
+    harness.get_by_role_and_label(egui::accesskit::Role::Button, "Sep 2026").click();
+    harness.run_steps(4);
+    assert_eq!(harness.state().find.month.as_deref(), Some("2026-09"));
+    harness.get_by_label("400 entries");
+
+    harness.get_by_label("With: anybody").click();
+    harness.run_steps(4);
+    harness.get_by_role_and_label(egui::accesskit::Role::Button, "Bücher Müller").click();
+    harness.run_steps(4);
+    harness.get_by_label("Nothing is like that.");
+}
+
+#[test]
 fn a_deal_is_opened_from_the_archive_and_left_again() {
     let mut model = model(7, Settings::default());
     model.page = Page::Deals;

@@ -1,6 +1,5 @@
 //! One SQLite file per home, written by one thread in groups, read by any.
 
-mod pages;
 mod read;
 mod schema;
 mod write;

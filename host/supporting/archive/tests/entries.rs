@@ -261,3 +261,20 @@ fn hostile_texts_are_entries_like_others() {
     let filter = Filter { words: "\u{5d0}\u{5d1}".into(), ..Filter::default() };
     assert_eq!(found(&archive, &filter), [10]);
 }
+
+#[test]
+fn any_page_is_gone_to_by_the_number_with_which_it_begins() {
+    let (archive, _, _folder) = a_year();
+    for words in ["", "scarf", "nothing has this in it"] {
+        let filter = Filter { words: words.into(), ..Filter::default() };
+        let all = archive.entries(&filter, None, 1_000).unwrap().entries;
+        let (count, starts) = archive.starts(&filter, 2).unwrap();
+        assert_eq!((count, starts.len()), (all.len(), all.len().div_ceil(2)));
+        for (start, page) in starts.iter().zip(all.chunks(2)) {
+            assert_eq!(archive.entries(&filter, Some(start + 1), 2).unwrap().entries, page);
+        }
+    }
+    let all = archive.entries(&Filter::default(), None, 1_000).unwrap().entries;
+    let stored = all.iter().map(|it| it.stored);
+    assert_eq!(archive.span().unwrap(), stored.clone().min().zip(stored.max()));
+}

@@ -70,6 +70,61 @@ impl<'de> Deserialize<'de> for LockAfter {
     }
 }
 
+/// The section `[tinguin]` of a party's configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct TinguinConfig {
+    /// How long nobody may be there before it locks: `"15m"`, `"90s"`, `"2h"`, or `"off"`. It
+    /// then locks when the machine has slept, too. Usually after a quarter of an hour; one
+    /// that answers by rules, never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lock_after: Option<LockWhen>,
+}
+
+/// When a TINGUIN locks by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LockWhen {
+    /// Never.
+    Off,
+    /// After nobody was there for so long.
+    After(LockAfter),
+}
+
+impl TinguinConfig {
+    /// Whether nothing is set.
+    pub fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// When it locks by itself, if it is one that answers by rules, or a person's.
+    pub fn locks(&self, by_rules: bool) -> Option<LockAfter> {
+        match (self.lock_after, by_rules) {
+            (Some(LockWhen::After(after)), _) => Some(after),
+            (Some(LockWhen::Off), _) | (None, true) => None,
+            (None, false) => Some(LockAfter::USUAL),
+        }
+    }
+}
+
+impl Serialize for LockWhen {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Off => serializer.serialize_str("off"),
+            Self::After(after) => after.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for LockWhen {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        match text.as_str() {
+            "off" => Ok(Self::Off),
+            text => text.parse().map(Self::After).map_err(serde::de::Error::custom),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

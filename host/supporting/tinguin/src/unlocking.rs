@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use semper_keeper::{Post, Spawn, Turn};
 use semper_tinguin_protocol::protocol::Reply;
-use semper_tinguin_protocol::screen::{Frame, Locked, Screen};
+use semper_tinguin_protocol::screen::{Frame, Screen};
 use semper_tinguin_protocol::{Attention as _, Cause, Failure, LockAfter, PassPhrase};
 
 use crate::failure::refused;
 use crate::lock::{Clocks, Locking};
 use crate::service::Service;
-use crate::vault::{Opened, VaultError, Wrong, seconds};
+use crate::vault::{Opened, VaultError, Wrong};
 
 /// How often clocks and idleness are looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -140,15 +140,7 @@ impl Service {
 
     /// A locked screen: no phrase, no deal, no other side.
     fn locked_frame(&self, locking: &Locking, said: &str) -> Frame {
-        let wrong = locking.vault.wrong().ok().flatten();
-        let wait = locking.vault.wait().map(seconds).unwrap_or(0);
-        let screen = Screen::Locked(Locked {
-            wrong: wrong.as_ref().map_or(0, |it| it.count),
-            since: wrong.map(|it| it.since),
-            wait,
-            waiting: self.waiting(),
-            said: said.into(),
-        });
+        let screen = Screen::Locked(locking.vault.locked(self.waiting(), said));
         let frame = self.frame(None, screen, "locked".into());
         Frame { phrase: "".into(), ..frame }
     }

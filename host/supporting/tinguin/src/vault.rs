@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use semper_archive::{Home, HomeError};
 use semper_base::{Mend, fault};
+use semper_tinguin_protocol::screen::Locked;
 
 use crate::keystore::{self, Keystore, KeystoreError};
 pub use crate::tries::Wrong;
@@ -69,7 +70,7 @@ pub enum VaultError {
 }
 
 /// Whole seconds until a wait is over.
-pub(crate) fn seconds(wait: Duration) -> u64 {
+fn seconds(wait: Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
@@ -77,6 +78,14 @@ impl Vault {
     /// That of this home.
     pub const fn of(home: Arc<Home>) -> Self {
         Self { home }
+    }
+
+    /// Whether there is a key store.
+    ///
+    /// # Errors
+    /// There is none, or it cannot be read.
+    pub fn is_there(&self) -> Result<(), VaultError> {
+        Ok(self.home.read_secret(keystore::FILE).map(drop)?)
     }
 
     /// Wrong pass-phrases since the last right one.
@@ -93,6 +102,18 @@ impl Vault {
     /// The count cannot be read.
     pub fn wait(&self) -> Result<Duration, VaultError> {
         Ok(tries::wait(&self.home)?)
+    }
+
+    /// What a locked screen says of it: how many questions wait, and what became of the last try.
+    pub fn locked(&self, waiting: usize, said: &str) -> Locked {
+        let wrong = self.wrong().ok().flatten();
+        Locked {
+            wrong: wrong.as_ref().map_or(0, |it| it.count),
+            since: wrong.map(|it| it.since),
+            wait: self.wait().map(seconds).unwrap_or(0),
+            waiting,
+            said: said.into(),
+        }
     }
 
     /// Opens the key store. The try is counted before it is made.

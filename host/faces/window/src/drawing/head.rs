@@ -8,6 +8,8 @@ use crate::{look, text, wording};
 
 /// How high it is, in points: four lines.
 const HEIGHT: f32 = 70.0;
+/// Room for the button that locks, in points.
+const LOCK: f32 = 100.0;
 
 /// Name, phrase, picture; the other side, the service, who certified it.
 pub fn draw(ui: &mut Ui, model: &mut Model) {
@@ -15,9 +17,11 @@ pub fn draw(ui: &mut Ui, model: &mut Model) {
     let picture = model.words.say("head-picture");
     // As high with a deal as without: what stands below stays where it is.
     ui.set_min_height(HEIGHT);
+    let lock = format!("🔒 {}", model.words.say("head-lock"));
     ui.horizontal_top(|ui| {
         model.who.picture.show(ui, 52.0, &picture);
         ui.vertical(|ui| {
+            ui.set_width((ui.available_width() - LOCK).max(60.0));
             ui.spacing_mut().item_spacing.y = 1.0;
             text::one_line(ui, &model.who.name, TextStyle::Body, true);
             text::one_line(ui, &format!("“{}”", model.who.phrase), TextStyle::Body, false);
@@ -41,6 +45,24 @@ pub fn draw(ui: &mut Ui, model: &mut Model) {
             let colour = if sure { ui.visuals().text_color() } else { palette.caution };
             text::styled(ui, &line, TextStyle::Small, Some(colour));
         });
+        let button = ui.button(lock).on_hover_text(model.words.say("head-lock-key"));
+        model.locks |= button.clicked();
+    });
+}
+
+/// Says once that there were wrong pass-phrases.
+pub fn tried(ui: &mut Ui, model: &mut Model) {
+    let Some((count, since)) = model.tried else { return };
+    let colour = look::palette(ui).caution;
+    let words = model.words();
+    let said = format!("⚠ {}", wording::wrong(words, count, since));
+    let (yours, seen) = (words.say("tried-yours"), words.say("tried-seen"));
+    text::styled(ui, &said, TextStyle::Body, Some(colour));
+    ui.horizontal_wrapped(|ui| {
+        text::styled(ui, &yours, TextStyle::Small, None);
+        if ui.button(seen).clicked() {
+            model.tried = None;
+        }
     });
 }
 

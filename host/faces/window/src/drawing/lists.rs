@@ -17,12 +17,44 @@ const LONGEST: usize = 240;
 pub struct Row {
     /// The first line.
     pub first: String,
-    /// At its right: an amount, a state.
-    pub right: String,
+    /// At its right, in columns: what came in and what went out; a state.
+    pub right: Vec<String>,
     /// The second line.
     pub second: String,
     /// What somebody hears who does not see it.
     pub says: String,
+}
+
+/// How wide a column at the right is, in points, if there are several.
+const COLUMN: f32 = 124.0;
+/// How much of a row its columns may take.
+const SHARE: f32 = 0.55;
+
+/// What stands over the columns at the right.
+pub fn heading(ui: &mut Ui, columns: &[String]) {
+    let height = ui.text_style_height(&TextStyle::Small) + 2.0;
+    let (rect, response) =
+        ui.allocate_exact_size(vec2(ui.available_width(), height), Sense::hover());
+    response.widget_info(|| WidgetInfo::labeled(egui::Role::Label, true, columns.join(", ")));
+    let bar = ui.spacing().scroll.bar_width + ui.spacing().scroll.bar_inner_margin;
+    let inner = rect.with_max_x(rect.right() - bar).shrink2(vec2(8.0, 0.0));
+    let quiet = look::palette(ui).quiet;
+    right(ui, inner, columns, TextStyle::Small, quiet);
+}
+
+/// Draws columns at the right; how much room they take.
+fn right(ui: &Ui, inner: Rect, columns: &[String], style: TextStyle, colour: Color32) -> f32 {
+    let many = columns.len() > 1;
+    let most = inner.width() * SHARE / columns.len().max(1) as f32;
+    let width = if many { COLUMN.min(most) } else { most };
+    let mut end = inner.right();
+    for column in columns.iter().rev() {
+        let galley = line(ui, column, style.clone(), colour, width - 6.0);
+        let (size, at) = (galley.size().x, end - galley.size().x);
+        ui.painter().galley(pos2(at, inner.top()), galley, colour);
+        end -= if many { width } else { size };
+    }
+    inner.right() - end
 }
 
 /// Draws a list of so many rows. `rows` says what stands in those in sight; the one that was chosen
@@ -108,13 +140,11 @@ fn draw(ui: &mut Ui, row: Option<&Row>, height: f32) -> bool {
     }
     let (ink, quiet) = (visuals.text_color(), look::palette(ui).quiet);
     let inner = rect.shrink2(vec2(8.0, 4.0));
-    let right = line(ui, &row.right, TextStyle::Body, ink, inner.width() * 0.5);
-    let room = inner.width() - right.size().x - 12.0;
+    let room = inner.width() - right(ui, inner, &row.right, TextStyle::Body, ink) - 12.0;
     let first = line(ui, &row.first, TextStyle::Body, ink, room);
     let second = line(ui, &row.second, TextStyle::Small, quiet, inner.width());
     let painter = ui.painter().with_clip_rect(rect.intersect(ui.clip_rect()));
     let below = inner.top() + first.size().y + 1.0;
-    painter.galley(pos2(inner.right() - right.size().x, inner.top()), right, ink);
     painter.galley(inner.left_top(), first, ink);
     painter.galley(pos2(inner.left(), below), second, quiet);
     rule(ui, rect);

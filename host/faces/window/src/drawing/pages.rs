@@ -1,5 +1,6 @@
 //! The pages that are looked at without being asked anything.
 
+mod book;
 mod help;
 mod past;
 mod settings;
@@ -32,7 +33,7 @@ pub fn draw(ui: &mut Ui, model: &mut Model) {
     }
     match model.page {
         Page::Deals => past::deals(ui, model),
-        Page::Archive => past::archive(ui, model),
+        Page::Archive => book::draw(ui, model),
         other => {
             ScrollArea::vertical()
                 .id_salt(("page", model.words().say("pages")))

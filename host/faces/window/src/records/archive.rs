@@ -1,4 +1,5 @@
-//! Records from a home: its archive, its trust file, its configuration. Nothing is changed.
+//! Records from a home: its archive, its trust file, its configuration. Nothing is changed, but that an
+//! archive of an earlier version gets its entries, once.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -6,27 +7,37 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use semper_archive::store::FILE;
-use semper_archive::{Archive, DealRow, EvidenceRow, Home, HomeKind};
+use semper_archive::{Archive, DealRow, Filter, Home, HomeKind, entries};
 use semper_base::text::Text;
-use semper_base::{Amount, Certificate, DealId, Mend, cbor, cose};
-use semper_exchange::obtained::Stated;
-use semper_items::Statement;
+use semper_base::{Certificate, DealId, Mend, Timestamp};
 use semper_trust::TrustFile;
 use serde::Deserialize;
 
-use super::{Account, Believed, Deal, Entry, Matter, PAGE, Page, Records, StandingConsent, Unread};
+use super::{
+    Account, Believed, Choices, Deal, Entry, Find, Matter, PAGE, Page, Records, StandingConsent,
+    Total, Unread,
+};
 
 /// A party's configuration in its home.
 pub const CONFIG: &str = "semper.toml";
 /// The trust file in a home.
 const TRUST: &str = "trust.toml";
-/// Longest statement that is looked into for its amount, in bytes.
-const LONGEST: usize = 256 * 1024;
+/// Months that are offered, the newest.
+const MONTHS: usize = 240;
 
 /// The records of a home.
 pub struct OfHome {
     path: PathBuf,
     looked: RefCell<Option<(Seen, Archive)>>,
+    starts: RefCell<Starts>,
+}
+
+/// Where the pages of what was looked for last begin.
+#[derive(Default)]
+struct Starts {
+    find: Find,
+    all: usize,
+    numbers: Vec<i64>,
 }
 
 /// How the archive's file stood when it was opened for a look.
@@ -48,8 +59,8 @@ impl fmt::Debug for OfHome {
 
 impl OfHome {
     /// The records of the home at this path.
-    pub const fn at(path: PathBuf) -> Self {
-        Self { path, looked: RefCell::new(None) }
+    pub fn at(path: PathBuf) -> Self {
+        Self { path, looked: RefCell::default(), starts: RefCell::default() }
     }
 
     /// The archive, opened again when a host has begun or ceased to write it.
@@ -69,6 +80,23 @@ impl OfHome {
         let archive = Archive::look(&self.home()?).map_err(unread)?;
         *looked = Some((seen, archive.clone()));
         Ok(archive)
+    }
+
+    /// The archive, every piece of evidence in it with its entry.
+    fn booked(&self) -> Result<Archive, Unread> {
+        let archive = self.archive()?;
+        if archive.has_all_entries().unwrap_or(false) {
+            return Ok(archive);
+        }
+        tracing::info!("the archive is from an earlier version: it gets its entries");
+        let whole = Archive::open(&self.home()?).map_err(unread)?;
+        let mut after = 0;
+        while let Some(come_to) = whole.fill_entries(after).map_err(unread)? {
+            after = come_to;
+        }
+        drop(whole);
+        *self.looked.borrow_mut() = None;
+        self.archive()
     }
 
     fn home(&self) -> Result<Home, Unread> {
@@ -96,31 +124,67 @@ fn unread(error: impl Mend) -> Unread {
     Unread { what: error.to_string().into(), mend: error.mend().into() }
 }
 
-fn entry(row: &EvidenceRow) -> Entry {
+fn entry(it: entries::Entry) -> Entry {
     Entry {
-        number: row.number,
-        stored: row.stored,
-        deal: row.deal,
-        kind: row.kind.as_str().into(),
-        signer: row.signer.as_str().into(),
-        summary: row.summary.as_str().into(),
-        amount: amount(row),
-        digest: row.digest,
+        number: it.number,
+        stored: it.stored,
+        deal: it.deal,
+        kind: it.kind.into(),
+        signer: it.signer.into(),
+        with: it.with.into(),
+        summary: it.what.into(),
+        about: it.about,
+        moved: it.moved.into_iter().map(|it| (it.direction, it.amount)).collect(),
+        digest: None,
     }
 }
 
-/// The amount that a stored statement says. It was verified when it was stored; `semper archive
-/// verify` does so again.
-fn amount(row: &EvidenceRow) -> Option<Amount> {
-    let statement = match cose::parse(&row.bytes, "statement", LONGEST) {
-        Ok(signed) => Statement::decode(signed.peek()).ok()?,
-        Err(_) => {
-            // What an exchange gave has the exchange around it.
-            let given: Stated = cbor::decode(&row.bytes, row.bytes.len()).ok()?;
-            Statement::decode(&given.statement).ok()?
+fn total(it: entries::Total) -> Total {
+    let entries::Total { month, system, paid_in, paid_out, .. } = it;
+    Total { month, system: system.into(), paid_in, paid_out }
+}
+
+/// The archive's filter.
+fn filter(find: &Find) -> Filter {
+    let span = find.month.as_deref().and_then(month);
+    Filter {
+        words: find.words.clone(),
+        with: find.with.iter().cloned().collect(),
+        from: span.map(|it| it.0),
+        until: span.map(|it| it.1),
+        ..Filter::default()
+    }
+}
+
+/// A month's beginning and its end.
+fn month(month: &str) -> Option<(Timestamp, Timestamp)> {
+    let begins = |month: &str| format!("{month}-01T00:00:00Z").parse().ok();
+    let (year, number) = parts(month)?;
+    let (year, number) = if number == 12 { (year + 1, 1) } else { (year, number + 1) };
+    Some((begins(month)?, begins(&written(year, number))?))
+}
+
+fn parts(month: &str) -> Option<(u32, u32)> {
+    let (year, number) = month.split_once('-')?;
+    Some((year.parse().ok()?, number.parse().ok()?))
+}
+
+fn written(year: u32, number: u32) -> String {
+    format!("{year:04}-{number:02}")
+}
+
+/// The months from the last to the first.
+fn months(first: Timestamp, last: Timestamp) -> Vec<String> {
+    let of = |at: Timestamp| at.date().chars().take(7).collect::<String>();
+    let (first, mut all) = (of(first), vec![of(last)]);
+    while let Some((year, number)) = all.last().filter(|it| **it > first).and_then(|it| parts(it)) {
+        if all.len() >= MONTHS {
+            break;
         }
-    };
-    statement.content.amount()
+        let before = if number == 1 { (year.saturating_sub(1), 12) } else { (year, number - 1) };
+        all.push(written(before.0, before.1));
+    }
+    all
 }
 
 impl Records for OfHome {
@@ -131,12 +195,52 @@ impl Records for OfHome {
     }
 
     fn story(&self, deal: DealId) -> Result<Vec<Entry>, Unread> {
-        Ok(self.archive()?.evidence(Some(deal)).map_err(unread)?.iter().map(entry).collect())
+        let archive = self.booked()?;
+        let evidence = archive.evidence(Some(deal)).map_err(unread)?;
+        let filter = Filter { deal: Some(deal), ..Filter::default() };
+        let (mut story, mut before) = (Vec::new(), None);
+        loop {
+            let page = archive.entries(&filter, before, entries::MOST).map_err(unread)?;
+            story.extend(page.entries.into_iter().map(entry));
+            before = page.before;
+            if before.is_none() {
+                break;
+            }
+        }
+        for entry in &mut story {
+            let found = evidence.binary_search_by_key(&entry.number, |it| it.number);
+            entry.digest = found.ok().and_then(|at| evidence.get(at)).map(|it| it.digest);
+        }
+        story.reverse();
+        Ok(story)
     }
 
-    fn entries(&self, find: &str, from: usize) -> Result<Page<Entry>, Unread> {
-        let (rows, all) = self.archive()?.evidence_page(find, from, PAGE).map_err(unread)?;
-        Ok(Page { rows: rows.iter().map(entry).collect(), all })
+    fn entries(&self, find: &Find, from: usize) -> Result<Page<Entry>, Unread> {
+        let archive = self.booked()?;
+        let filter = filter(find);
+        let mut starts = self.starts.borrow_mut();
+        // The first page is read anew whenever something may have changed.
+        if from == 0 || starts.find != *find {
+            let (all, numbers) = archive.starts(&filter, PAGE).map_err(unread)?;
+            *starts = Starts { find: find.clone(), all, numbers };
+        }
+        let Some(first) = starts.numbers.get(from / PAGE) else {
+            return Ok(Page { rows: Vec::new(), all: starts.all });
+        };
+        let page = archive.entries(&filter, Some(first + 1), PAGE).map_err(unread)?;
+        Ok(Page { rows: page.entries.into_iter().map(entry).collect(), all: starts.all })
+    }
+
+    fn totals(&self, find: &Find) -> Result<Vec<Total>, Unread> {
+        let totals = self.booked()?.totals(&filter(find)).map_err(unread)?;
+        Ok(totals.into_iter().map(total).collect())
+    }
+
+    fn choices(&self) -> Result<Choices, Unread> {
+        let archive = self.booked()?;
+        let span = archive.span().map_err(unread)?;
+        let months = span.map(|(first, last)| months(first, last)).unwrap_or_default();
+        Ok(Choices { with: archive.peers().map_err(unread)?, months })
     }
 
     fn accounts(&self) -> Result<Vec<Account>, Unread> {

@@ -6,7 +6,9 @@ use std::fmt;
 use semper_base::DealId;
 
 use super::source::{Rows, Source, Wish};
-use super::{Account, Believed, Deal, Entry, PAGE, Page, StandingConsent, Unread};
+use super::{
+    Account, Believed, Choices, Deal, Entry, Find, PAGE, Page, StandingConsent, Total, Unread,
+};
 
 /// Pages of one list that are kept.
 const KEPT: usize = 24;
@@ -54,9 +56,13 @@ pub struct Shelf {
     wished: BTreeSet<Wish>,
     /// Deals, newest first.
     pub deals: Pages<Deal>,
-    /// Everything signed that holds [`Shelf::found`], newest first.
+    /// Entries that were looked for ([`Shelf::found`]), newest first.
     pub entries: Pages<Entry>,
-    found: String,
+    /// What has moved by them, by month.
+    pub totals: Option<Vec<Total>>,
+    /// What they can be narrowed down to.
+    pub choices: Option<Choices>,
+    found: Find,
     stories: BTreeMap<DealId, Vec<Entry>>,
     /// Accounts.
     pub accounts: Option<Vec<Account>>,
@@ -82,7 +88,9 @@ impl Shelf {
             wished: BTreeSet::new(),
             deals: Pages::default(),
             entries: Pages::default(),
-            found: String::new(),
+            totals: None,
+            choices: None,
+            found: Find::default(),
             stories: BTreeMap::new(),
             accounts: None,
             believed: None,
@@ -111,6 +119,10 @@ impl Shelf {
                 (Wish::Entries(find, from), Ok(Rows::Entries(page))) if find == self.found => {
                     self.entries.put(from, page);
                 }
+                (Wish::Totals(find), Ok(Rows::Totals(totals))) if find == self.found => {
+                    self.totals = Some(totals);
+                }
+                (_, Ok(Rows::Choices(choices))) => self.choices = Some(choices),
                 (Wish::Story(deal), Ok(Rows::Story(rows))) => {
                     self.stories.insert(deal, rows);
                 }
@@ -133,21 +145,28 @@ impl Shelf {
         self.unread = None;
         self.wish(Wish::Deals(0));
         self.wish(Wish::Entries(self.found.clone(), 0));
+        self.wish(Wish::Totals(self.found.clone()));
+        self.wish(Wish::Choices);
     }
 
-    /// What the entries have to hold.
-    pub fn found(&self) -> &str {
+    /// What the entries were looked for by.
+    pub const fn found(&self) -> &Find {
         &self.found
     }
 
-    /// Looks for entries that hold this.
-    pub fn find(&mut self, text: &str) {
-        if text != self.found {
-            text.clone_into(&mut self.found);
+    /// Looks for these entries.
+    pub fn find(&mut self, find: &Find) {
+        if *find != self.found {
+            find.clone_into(&mut self.found);
             self.entries = Pages::default();
+            self.totals = None;
             self.unread = None;
         }
         self.want_entries(0, 0);
+        if self.totals.is_none() {
+            self.wish(Wish::Totals(self.found.clone()));
+        }
+        self.want(Wish::Choices);
     }
 
     /// These deals are looked at.
@@ -182,6 +201,7 @@ impl Shelf {
             Wish::Accounts => self.accounts.is_some(),
             Wish::Believed => self.believed.is_some(),
             Wish::Consents => self.consents.is_some(),
+            Wish::Choices => self.choices.is_some(),
             _ => false,
         };
         if !here {

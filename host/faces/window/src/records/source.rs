@@ -6,7 +6,9 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use semper_base::DealId;
 use semper_keeper::Keeper;
 
-use super::{Account, Believed, Deal, Entry, Page, Records, StandingConsent, Unread};
+use super::{
+    Account, Believed, Choices, Deal, Entry, Find, Page, Records, StandingConsent, Total, Unread,
+};
 
 /// Rows that are wanted.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,8 +17,12 @@ pub enum Wish {
     Deals(usize),
     /// What was signed in a deal.
     Story(DealId),
-    /// What was signed and holds this text, from this one on.
-    Entries(String, usize),
+    /// Entries that are looked for, from this one on.
+    Entries(Find, usize),
+    /// What has moved by them.
+    Totals(Find),
+    /// What they can be narrowed down to.
+    Choices,
     /// Accounts.
     Accounts,
     /// Whom this person believes.
@@ -34,6 +40,10 @@ pub enum Rows {
     Story(Vec<Entry>),
     /// To [`Wish::Entries`].
     Entries(Page<Entry>),
+    /// To [`Wish::Totals`].
+    Totals(Vec<Total>),
+    /// To [`Wish::Choices`].
+    Choices(Choices),
     /// To [`Wish::Accounts`].
     Accounts(Vec<Account>),
     /// To [`Wish::Believed`].
@@ -50,6 +60,8 @@ fn read(records: &dyn Records, wish: &Wish) -> Result<Rows, Unread> {
         Wish::Deals(from) => Rows::Deals(records.deals(*from)?),
         Wish::Story(deal) => Rows::Story(records.story(*deal)?),
         Wish::Entries(find, from) => Rows::Entries(records.entries(find, *from)?),
+        Wish::Totals(find) => Rows::Totals(records.totals(find)?),
+        Wish::Choices => Rows::Choices(records.choices()?),
         Wish::Accounts => Rows::Accounts(records.accounts()?),
         Wish::Believed => Rows::Believed(records.believed()?),
         Wish::Consents => Rows::Consents(records.consents()?),

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use egui::accesskit::{Role, Toggled};
 use egui_kittest::kittest::NodeT as _;
 use egui_kittest::{Harness, HarnessBuilder};
-use semper_archive::DealState;
+use semper_archive::{DealState, Direction, Sum};
 use semper_base::text::Text;
 use semper_base::{Amount, DealId, Digest, Timestamp, cbor};
 use semper_face_window::model::Who;
@@ -15,7 +15,8 @@ use semper_face_window::picture::Picture;
 use semper_face_window::records::shelf::Shelf;
 use semper_face_window::records::source::AtOnce;
 use semper_face_window::records::{
-    Account, Believed, Deal, Entry, Matter, PAGE, Page, Records, StandingConsent, Unread,
+    Account, Believed, Choices, Deal, Entry, Find, Matter, PAGE, Page, Records, StandingConsent,
+    Total, Unread,
 };
 use semper_face_window::settings::Settings;
 use semper_face_window::{Model, draw};
@@ -43,6 +44,7 @@ impl Life {
         let kinds = ["agreement", "offer", "order", "receipt", "shipping-note"];
         let kind = kinds[number % kinds.len()];
         let names = ["Otto Versand", "Anna Berg", "Bücher Müller", "Ada Author"];
+        let paid = kind == "receipt";
         let priced = matches!(kind, "offer" | "order" | "receipt");
         let cents = i64::try_from(number).unwrap() * 37 % 400_000 + 100;
         Entry {
@@ -51,9 +53,11 @@ impl Life {
             deal: Some(deal_id(number / kinds.len())),
             kind: kind.into(),
             signer: names[number % names.len()].into(),
+            with: "Otto Versand".into(),
             summary: format!("{kind} number {number}: a woollen scarf and {number} more").into(),
-            amount: priced.then(|| Amount::new(cents, amount("1.00 EUR").currency())),
-            digest: Digest::of(&number.to_be_bytes()),
+            about: priced.then(|| Amount::new(cents, amount("1.00 EUR").currency())),
+            moved: if paid { vec![moved(number, cents)] } else { Vec::new() },
+            digest: None,
         }
     }
 
@@ -80,6 +84,12 @@ impl Life {
     }
 }
 
+/// Every other payment comes in.
+fn moved(number: usize, cents: i64) -> (Direction, Amount) {
+    let way = if number.is_multiple_of(2) { Direction::In } else { Direction::Out };
+    (way, Amount::new(cents, amount("1.00 EUR").currency()))
+}
+
 fn deal_id(number: usize) -> DealId {
     DealId::new(Digest::of(&number.to_le_bytes()))
 }
@@ -98,14 +108,35 @@ impl Records for Life {
         Ok(all.filter(|it| it.deal == Some(deal)).collect())
     }
 
-    fn entries(&self, find: &str, from: usize) -> Result<Page<Entry>, Unread> {
-        if find.is_empty() {
+    fn entries(&self, find: &Find, from: usize) -> Result<Page<Entry>, Unread> {
+        if find.is_all() {
             let newest = |at| Self::entry(self.entries - 1 - at);
             return Ok(page(self.entries, from, newest));
         }
-        let all: Vec<Entry> =
-            (0..self.entries).map(Self::entry).filter(|it| it.summary.contains(find)).collect();
+        let fits = |it: &Entry| {
+            it.summary.contains(&find.words)
+                && find.with.as_deref().is_none_or(|with| &*it.with == with)
+                && find.month.as_deref().is_none_or(|month| it.stored.date().starts_with(month))
+        };
+        let all: Vec<Entry> = (0..self.entries).map(Self::entry).filter(fits).collect();
         Ok(page(all.len(), from, |at| all[at].clone()))
+    }
+
+    fn totals(&self, _: &Find) -> Result<Vec<Total>, Unread> {
+        let sum = |minor| Sum { minor, currency: amount("1.00 EUR").currency() };
+        let one = |month: &str, paid_in, paid_out| Total {
+            month: month.into(),
+            system: "Test Bank".into(),
+            paid_in: sum(paid_in),
+            paid_out: sum(paid_out),
+        };
+        let all = vec![one("2026-10", 123_456, 0), one("2026-09", 500, 211)];
+        Ok(if self.entries == 0 { Vec::new() } else { all })
+    }
+
+    fn choices(&self) -> Result<Choices, Unread> {
+        let with = vec!["Bücher Müller".into(), "Otto Versand".into()];
+        Ok(Choices { with, months: vec!["2026-10".into(), "2026-09".into()] })
     }
 
     fn accounts(&self) -> Result<Vec<Account>, Unread> {

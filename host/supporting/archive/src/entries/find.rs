@@ -25,17 +25,12 @@ impl Archive {
         most: usize,
     ) -> Result<Page, ArchiveError> {
         let most = most.clamp(1, MOST);
-        // Where words are looked for, their index leads: it has them in the order of numbers.
-        let by_words = !filter.words.is_empty();
-        let (number, words) = match by_words {
-            true => ("w.rowid", "w.words MATCH ?"),
-            false => ("e.number", ""),
-        };
-        let Some(mut wanted) = self.wanted(filter, words)? else { return Ok(Page::default()) };
+        let lead = Lead::of(filter);
+        let Some(mut wanted) = self.wanted(filter, lead.words)? else { return Ok(Page::default()) };
         if let Some(before) = before {
-            wanted.also(&format!("{number} < ?"), Value::from(before));
+            wanted.also(&format!("{} < ?", lead.number), Value::from(before));
         }
-        let sql = wanted.page(by_words, number);
+        let sql = wanted.page(&lead);
         wanted.values.push(Value::from(most as i64 + 1));
         let mut entries = self.rows(&sql, params_from_iter(wanted.values), entry)?;
         let more = entries.len() > most;
@@ -46,6 +41,33 @@ impl Archive {
         let entries: Vec<Entry> = entries.into_iter().map(|it| it.0).collect();
         let before = entries.last().filter(|_| more).map(|it| it.number);
         Ok(Page { entries, before })
+    }
+
+    /// How many entries pass the filter, and the numbers with which pages of so many begin, newest
+    /// first: for whoever goes to any page of a list, and not from one to the next.
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
+    pub fn starts(&self, filter: &Filter, each: usize) -> Result<(usize, Vec<i64>), ArchiveError> {
+        let lead = Lead::of(filter);
+        let Some(wanted) = self.wanted(filter, lead.words)? else { return Ok((0, Vec::new())) };
+        let Lead { from, number, .. } = lead;
+        let sql = format!("SELECT {number} FROM {from} {} ORDER BY 1 DESC", wanted.clause());
+        let numbers = self.rows(&sql, params_from_iter(wanted.values), |row| row.get(0))?;
+        let all = numbers.len();
+        Ok((all, numbers.into_iter().step_by(each.max(1)).collect()))
+    }
+
+    /// When the first entry was stored, and when the last.
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
+    pub fn span(&self) -> Result<Option<(Timestamp, Timestamp)>, ArchiveError> {
+        let end = |order: &str| {
+            let sql = format!("SELECT stored FROM entries ORDER BY stored {order} LIMIT 1");
+            self.rows(&sql, [], |row| stamp(row, 0)).map(|mut it| it.pop())
+        };
+        Ok(end("ASC")?.zip(end("DESC")?))
     }
 
     /// What has moved by the entries that pass the filter: by month, currency and payment system,
@@ -171,6 +193,27 @@ fn millis(at: Timestamp) -> i64 {
 /// Words, where something else leads.
 const FOUND: &str = "m.number IN (SELECT rowid FROM entries_words WHERE words MATCH ?)";
 
+/// The table that leads a search of entries. Where words are looked for that is their index, which has
+/// them in the order of numbers.
+struct Lead {
+    from: &'static str,
+    number: &'static str,
+    words: &'static str,
+}
+
+impl Lead {
+    const fn of(filter: &Filter) -> Self {
+        match filter.words.is_empty() {
+            true => Self { from: "entries e", number: "e.number", words: "" },
+            false => Self {
+                from: "entries_words w CROSS JOIN entries e ON e.number = w.rowid",
+                number: "w.rowid",
+                words: "w.words MATCH ?",
+            },
+        }
+    }
+}
+
 /// Conditions, and the values in them, in their order.
 #[derive(Default)]
 struct Wanted {
@@ -200,11 +243,8 @@ impl Wanted {
         }
     }
 
-    fn page(&self, by_words: bool, number: &str) -> String {
-        let from = match by_words {
-            true => "entries_words w CROSS JOIN entries e ON e.number = w.rowid",
-            false => "entries e",
-        };
+    fn page(&self, lead: &Lead) -> String {
+        let Lead { from, number, .. } = lead;
         let clause = self.clause();
         format!(
             "SELECT e.number, e.stored, v.deal, e.peer, e.kind, v.signer, v.summary, e.state,

@@ -10,8 +10,7 @@ use crate::rows::{
     DealRow, DealState, EvidenceRow, ExchangeRow, JournalRow, MessageRow, OpeningRow, Seen, Waits,
 };
 
-pub(super) const DEAL: &str =
-    "id, side, peer, address, terms, agreement, state, note, opened, changed, \
+const DEAL: &str = "id, side, peer, address, terms, agreement, state, note, opened, changed, \
     asleep, wake_at, question, cancel, begins, wake_message, basis, known,
     suspicious";
 
@@ -37,6 +36,18 @@ impl Archive {
     /// All deals, newest first.
     pub fn deals(&self) -> Result<Vec<DealRow>, ArchiveError> {
         self.rows(&format!("SELECT {DEAL} FROM deals ORDER BY opened DESC, id"), [], deal)
+    }
+
+    /// At most `most` deals, newest first, from number `from` on; and how many there are.
+    pub fn deals_page(
+        &self,
+        from: usize,
+        most: usize,
+    ) -> Result<(Vec<DealRow>, usize), ArchiveError> {
+        let sql = format!("SELECT {DEAL} FROM deals ORDER BY opened DESC, id LIMIT ?1 OFFSET ?2");
+        let rows = self.rows(&sql, params![most as i64, from as i64], deal)?;
+        let all = self.rows("SELECT count(*) FROM deals", [], |row| row.get::<_, i64>(0))?.pop();
+        Ok((rows, all.and_then(|all| usize::try_from(all).ok()).unwrap_or(0)))
     }
 
     /// Deals that have not ended, oldest first.
@@ -317,7 +328,7 @@ fn id(row: &Row<'_>) -> rusqlite::Result<DealId> {
     Ok(DealId::new(digest(row, 0)?))
 }
 
-pub(super) fn deal(row: &Row<'_>) -> rusqlite::Result<DealRow> {
+fn deal(row: &Row<'_>) -> rusqlite::Result<DealRow> {
     let state: String = row.get(6)?;
     let state = DealState::parse(&state)
         .ok_or_else(|| rusqlite::Error::InvalidColumnType(6, state, rusqlite::types::Type::Text))?;

@@ -4,10 +4,12 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use egui::{Context, Ui, ViewportCommand};
-use semper_face_window::unlock::{Stage, Unlock};
+use semper_base::Mend as _;
+use semper_face_window::unlock::Unlock;
 use semper_face_window::words::Words;
 use semper_keeper::Keeper;
-use semper_tinguin::keystore::{Keystore, KeystoreError};
+use semper_tinguin::keystore::KeystoreError;
+use semper_tinguin::vault::{self, VaultError};
 
 use crate::start::{Opened, Start};
 
@@ -19,15 +21,17 @@ pub struct App {
     start: Start,
     keeper: Keeper,
     life: Life,
-    /// Wrong pass-phrases so far: each next one has to wait longer.
-    wrong: u32,
+    words: Words,
     /// What stands over the window.
     title: String,
     figures: Option<Figures>,
 }
 
+/// What came of a pass-phrase.
+type Tried = Result<vault::Opened, VaultError>;
+
 enum Life {
-    Locked { page: Box<Unlock>, tried: Option<Receiver<Result<Keystore, KeystoreError>>> },
+    Locked { page: Box<Unlock>, tried: Option<Receiver<Tried>> },
     Open(Opened),
     Over { what: String, mend: String },
 }
@@ -41,43 +45,43 @@ struct Figures {
 impl App {
     /// A window that asks for the pass-phrase.
     pub fn new(start: Start, keeper: Keeper, begun: Option<Instant>) -> Self {
-        let page = Box::new(Unlock::new(start.who(), start.settings));
+        let page = Box::new(Unlock::new(start.name(), start.vault().locked(0, "")));
         let figures = begun.map(|begun| Figures { begun, first: true, frames: Vec::new() });
-        let title = start.title();
-        Self { start, keeper, life: Life::Locked { page, tried: None }, wrong: 0, title, figures }
+        let (title, words) = (start.title(), Words::of(start.settings.language));
+        Self { start, keeper, life: Life::Locked { page, tried: None }, words, title, figures }
     }
 
     fn locked(&mut self, ui: &mut Ui) {
         let Life::Locked { page, tried } = &mut self.life else { return };
-        if let Some(pass_phrase) = page.draw(ui) {
-            let (stored, ctx) = (self.start.stored().to_owned(), ui.ctx().clone());
+        semper_face_window::set(ui.ctx(), self.start.settings);
+        if let Some(pass_phrase) = page.draw(ui, &self.words) {
+            let (vault, ctx) = (self.start.vault().clone(), ui.ctx().clone());
             let (say, heard) = channel();
             drop(self.keeper.job("unlock", move |_| {
                 // Nobody hears it when the window has gone first.
-                let _ = say.send(Keystore::open(&stored, &pass_phrase));
+                let _ = say.send(vault.open(pass_phrase.as_str()));
                 ctx.request_repaint();
             }));
-            page.stage = Stage::Trying;
+            page.trying = true;
             *tried = Some(heard);
         }
         let Some(result) = tried.as_ref().and_then(|it| it.try_recv().ok()) else { return };
         *tried = None;
+        page.trying = false;
         match result {
-            Ok(keys) => {
-                self.life = match self.start.open(keys, &self.keeper, ui.ctx()) {
+            Ok(opened) => {
+                self.life = match self.start.open(opened, &self.keeper, ui.ctx()) {
                     Ok(opened) => Life::Open(opened),
                     Err(trouble) => Life::Over { what: trouble.what, mend: trouble.mend },
                 };
             }
-            Err(KeystoreError::PassPhrase) => {
-                let now = Duration::try_from_secs_f64(ui.input(|input| input.time));
-                let wait = Duration::from_secs(1 << self.wrong.min(6));
-                self.wrong = self.wrong.saturating_add(1);
-                page.stage = Stage::Wrong(now.unwrap_or_default() + wait);
+            Err(VaultError::Wrong(_) | VaultError::Keystore(KeystoreError::PassPhrase)) => {
+                page.say(self.start.vault().locked(0, "That was not the pass-phrase."));
             }
+            // Somebody else has tried meanwhile.
+            Err(VaultError::Wait(_)) => page.say(self.start.vault().locked(0, "")),
             Err(error) => {
-                let mend = semper_base::Mend::mend(&error);
-                self.life = Life::Over { what: error.to_string(), mend };
+                self.life = Life::Over { what: error.to_string(), mend: error.mend() };
             }
         }
         ui.ctx().request_repaint();
@@ -109,7 +113,7 @@ impl App {
     }
 
     fn over(&self, ui: &mut Ui, what: &str, mend: &str) {
-        let words = Words::of(self.start.settings.language);
+        let words = &self.words;
         egui::CentralPanel::default().show(ui, |ui| {
             ui.heading(words.say("unlock-failed"));
             ui.label(what);

@@ -85,6 +85,8 @@ fn run(arguments: &Arguments, begun: Instant) -> Result<(), Trouble> {
     let made = move |context: &eframe::CreationContext<'_>| {
         let ctx = context.egui_ctx.clone();
         fonts::add(&ctx);
+        // Before the first frame: that one is drawn as the others are.
+        semper_face_window::set(&ctx, start.settings);
         signals::close_by_signal(&own, &ctx)?;
         let app: Box<dyn eframe::App> = Box::new(App::new(start, own, figures));
         Ok(app)

@@ -1,9 +1,11 @@
 //! What is read of a home before the pass-phrase is asked for, and how the TINGUIN is started after it.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 
 use semper_archive::{Home, HomeKind};
+use semper_base::text::Text;
 use semper_face_window::model::Who;
 use semper_face_window::picture::{self, Picture};
 use semper_face_window::records::archive::{CONFIG, OfHome};
@@ -13,10 +15,11 @@ use semper_face_window::settings::{self, Settings};
 use semper_face_window::words::Language;
 use semper_face_window::{Desk, Model, pair};
 use semper_keeper::Keeper;
-use semper_tinguin::Service;
-use semper_tinguin::keystore::{self, Keystore};
 use semper_tinguin::memory::{self, Memory};
+use semper_tinguin::vault::{self, Vault};
+use semper_tinguin::{Locking, Service};
 use semper_tinguin_protocol::SOCKET;
+use semper_tinguin_protocol::lock_after::TinguinConfig;
 use serde::Deserialize;
 
 use crate::Trouble;
@@ -26,13 +29,15 @@ use crate::Trouble;
 struct Config {
     user: String,
     phrase: String,
+    #[serde(default)]
+    tinguin: TinguinConfig,
 }
 
 /// A home that has been looked at, and whose keys are closed.
 pub struct Start {
     home: PathBuf,
     config: Config,
-    stored: String,
+    vault: Vault,
     picture: Picture,
     /// What its person has set.
     pub settings: Settings,
@@ -41,13 +46,12 @@ pub struct Start {
 impl Start {
     /// Reads what is needed.
     pub fn read(path: &Path) -> Result<Self, Trouble> {
-        let home = Home::of(path, HomeKind::Party)?;
+        let home = Arc::new(Home::of(path, HomeKind::Party)?);
         let text = home.read(CONFIG)?;
         let config: Config = toml::from_str(&text).map_err(|error| Trouble {
             what: format!("{CONFIG} is not valid: {error}"),
             mend: "compare with the README".into(),
         })?;
-        let stored = home.read_secret(keystore::FILE)?;
         let settings = match home.read(settings::FILE) {
             Ok(text) => Settings::parse(&text),
             Err(_) => Settings { language: of_system(), ..Settings::default() },
@@ -56,12 +60,20 @@ impl Start {
         let own = std::fs::read(home.path().join(picture::FILE)).ok();
         let own = own.and_then(|bytes| Picture::parse(&bytes));
         let picture = own.unwrap_or_else(|| Picture::of(&config.user, &config.phrase));
-        Ok(Self { home: home.path().to_owned(), config, stored, picture, settings })
+        let (path, vault) = (home.path().to_owned(), Vault::of(home));
+        // A home without keys is told of before anybody types.
+        vault.is_there()?;
+        Ok(Self { home: path, config, vault, picture, settings })
     }
 
     /// What stands over the window.
     pub fn title(&self) -> String {
-        format!("{} — semper TINGUIN", semper_base::text::Text::from(self.config.user.as_str()))
+        format!("{} — semper TINGUIN", self.name())
+    }
+
+    /// The user's name.
+    pub fn name(&self) -> Text {
+        self.config.user.as_str().into()
     }
 
     /// Whose window it is.
@@ -74,14 +86,14 @@ impl Start {
     }
 
     /// The key store, closed.
-    pub fn stored(&self) -> &str {
-        &self.stored
+    pub const fn vault(&self) -> &Vault {
+        &self.vault
     }
 
     /// Starts the TINGUIN with these keys.
     pub fn open(
         &self,
-        keys: Keystore,
+        opened: vault::Opened,
         keeper: &Keeper,
         ctx: &egui::Context,
     ) -> Result<Opened, Trouble> {
@@ -90,7 +102,11 @@ impl Start {
         let wake = ctx.clone();
         desk.wake_by(move || wake.request_repaint());
         let (user, phrase) = (self.config.user.clone(), self.config.phrase.clone());
-        let service = Service::new(keys, memory, Box::new(face), user, phrase);
+        let locking =
+            Locking { vault: self.vault.clone(), after: self.config.tinguin.locks(false) };
+        let service = Service::new(opened.keys, memory, Box::new(face), user, phrase)
+            .with_locking(locking)
+            .after_wrong(opened.wrong);
         let (say, ended) = channel();
         let (socket, own, wake) = (self.home.join(SOCKET), keeper.clone(), ctx.clone());
         drop(keeper.job("tinguin", move |_| {

@@ -1,14 +1,15 @@
-//! Deals and the archive: what goes on, and what was signed.
+//! Deals: what goes on, and what was signed in each.
 
-use egui::{TextEdit, TextStyle, Ui};
+use egui::{TextStyle, Ui};
 use semper_archive::DealState;
 
 use super::super::lists::{self, Row};
-use crate::model::{Model, Page};
-use crate::records::{Deal, Entry};
+use super::book::of_entry;
+use crate::model::Model;
+use crate::records::Deal;
 use crate::settings::Depth;
-use crate::words::{Words, value};
-use crate::{look, text, wording};
+use crate::words::Words;
+use crate::{look, text};
 
 /// Deals as a list, or the story of the one that is open.
 pub fn deals(ui: &mut Ui, model: &mut Model) {
@@ -55,7 +56,7 @@ fn of_deal(words: &Words, deal: &Deal) -> Row {
         if deal.asks { format!("• {} · ", words.say("deals-asks")) } else { String::new() };
     let second = format!("{asks}{}", deal.note);
     let says = format!("{}, {day}, {state}: {second}", deal.peer);
-    Row { first, right: state, second, says }
+    Row { first, right: vec![state], second, says }
 }
 
 /// One deal: where it stands, and everything that was signed in it, in order.
@@ -89,59 +90,4 @@ fn story(ui: &mut Ui, model: &mut Model, open: semper_base::DealId) {
     lists::list(ui, "story", all, |range| {
         range.map(|at| entries.get(at).map(|it| of_entry(words, depth, it))).collect()
     });
-}
-
-/// Everything that was signed, newest first, with a field to look for something.
-pub fn archive(ui: &mut Ui, model: &mut Model) {
-    let words = &model.words;
-    ui.horizontal(|ui| {
-        let label = ui.label(words.say("archive-find"));
-        let room = (ui.available_width() - 170.0).max(120.0);
-        let field = TextEdit::singleline(&mut model.find).char_limit(200).desired_width(room);
-        ui.add(field).labelled_by(label.id);
-        if let Some(all) = model.shelf.entries.all {
-            let count = value(words.number(all));
-            let values = [("count", all.into()), ("written", count)];
-            ui.label(words.fill("archive-count", &values));
-        }
-    });
-    let find = model.find.trim().to_owned();
-    model.shelf.find(&find);
-    let Some(all) = model.shelf.entries.all else {
-        ui.label(model.words.say("archive-reading"));
-        return;
-    };
-    if all == 0 {
-        let id = if find.is_empty() { "archive-none" } else { "archive-not-found" };
-        ui.label(model.words.say(id));
-        return;
-    }
-    let (words, shelf, depth) = (&model.words, &mut model.shelf, model.settings.depth);
-    let chosen = lists::list(ui, "archive", all, |range| {
-        shelf.want_entries(range.start, range.end.saturating_sub(1));
-        range.map(|at| shelf.entries.row(at).map(|it| of_entry(words, depth, it))).collect()
-    });
-    if let Some(deal) = chosen.and_then(|at| model.shelf.entries.row(at)).and_then(|it| it.deal) {
-        model.open = Some(deal);
-        model.go(Page::Deals);
-    }
-}
-
-fn of_entry(words: &Words, depth: Depth, it: &Entry) -> Row {
-    let (day, kind) = (words.day(it.stored), wording::kind(words, &it.kind));
-    let by = if it.signer.is_empty() {
-        String::new()
-    } else {
-        format!(" {}", words.fill("archive-by", &[("signer", value(it.signer.to_string()))]))
-    };
-    let right = it.amount.map(|it| words.amount(it)).unwrap_or_default();
-    let digest = match depth {
-        Depth::Expert => format!("{} · {} · ", it.number, it.digest.short()),
-        Depth::Plain => String::new(),
-    };
-    let first = format!("{day}  ·  {kind}{by}");
-    let second = format!("{digest}{}", it.summary);
-    let money = if right.is_empty() { String::new() } else { format!(", {right}") };
-    let says = format!("{day}, {kind}{by}{money}: {second}");
-    Row { first, right, second, says }
 }

@@ -34,8 +34,10 @@ struct Waiting {
     wanted: usize,
     /// Clients that wait for it.
     heard: usize,
-    /// Nobody works on it any more.
+    /// Nobody works on it now.
     outcome: Option<Outcome>,
+    /// It is tried again later, whatever has come of it by now.
+    is_retried: bool,
 }
 
 impl Openings {
@@ -46,7 +48,7 @@ impl Openings {
 
     /// How many are under way.
     pub fn count(&self) -> usize {
-        self.all().values().filter(|it| it.outcome.is_none()).count()
+        self.all().values().filter(|it| it.outcome.is_none() || it.is_retried).count()
     }
 
     /// Goes on with every opening that an earlier run of the host has left.
@@ -81,12 +83,13 @@ impl Openings {
                     Ok(outcome) => return this.settle(nonce, Ok(outcome)),
                     Err(error) => error,
                 };
-                let words = format!("{error}; trying again");
-                this.host.notice(DealId::new(nonce), &words);
+                // Whoever waits hears of it now.
+                this.put_off(nonce, Report::from(error).into());
                 if !this.keeper.ending().pause(pause) {
-                    return this.settle(nonce, Err(ends()));
+                    return;
                 }
                 pause = (pause * 2).min(PAUSES.1);
+                this.all().entry(nonce).or_default().outcome = None;
             }
         });
     }
@@ -105,10 +108,19 @@ impl Openings {
         drop(self.keeper.job(&name, move |_| job()));
     }
 
+    /// It could not be gone on with, and is tried again later.
+    fn put_off(&self, nonce: Digest, why: Refusal) {
+        let mut all = self.all();
+        let waiting = all.entry(nonce).or_default();
+        (waiting.outcome, waiting.is_retried) = (Some(Err(why)), true);
+        drop(all);
+        self.changed.notify_all();
+    }
+
     fn settle(&self, nonce: Digest, outcome: Outcome) {
         let mut all = self.all();
         if let Some(waiting) = all.get_mut(&nonce) {
-            waiting.outcome = Some(outcome);
+            (waiting.outcome, waiting.is_retried) = (Some(outcome), false);
             if waiting.heard == 0 {
                 all.remove(&nonce);
             }
@@ -139,7 +151,7 @@ impl Openings {
             waiting.heard -= 1;
             waiting.wanted -= usize::from(wanted);
             unwanted = wanted && waiting.wanted == 0 && waiting.outcome.is_none();
-            if waiting.heard == 0 && waiting.outcome.is_some() {
+            if waiting.heard == 0 && waiting.outcome.is_some() && !waiting.is_retried {
                 all.remove(&nonce);
             }
         }

@@ -180,21 +180,21 @@ impl Resident {
     fn follow(self: &Arc<Self>, subject: Digest, tell: &Tell, gone: &Gone) -> Result<Done, Report> {
         let ear = self.ears.listen(tell);
         self.ears.hear(&ear, subject);
-        let id = match self.openings.follow(subject, gone, true) {
-            Some(Some(outcome)) => match outcome? {
-                Some(id) => id,
-                None => return Ok(Done::Nothing),
-            },
-            // It is a deal, or has become one.
-            Some(None) => match self.deal_of(subject)? {
-                Some(id) => id,
-                None => return Ok(Done::Nothing),
-            },
-            None if gone.is_set() => return Ok(Done::Nothing),
-            None => return Err(ends().into()),
-        };
+        let Some(id) = self.opened(subject, gone, true)? else { return Ok(Done::Nothing) };
         self.ears.hear(&ear, *id.digest());
         self.follow_deal(id, gone)
+    }
+
+    /// The deal with this id, or the one that comes of an opening; none if nothing does, or nobody
+    /// waits any more.
+    fn opened(&self, subject: Digest, gone: &Gone, wanted: bool) -> Result<Option<DealId>, Report> {
+        match self.openings.follow(subject, gone, wanted) {
+            Some(Some(outcome)) => Ok(outcome?),
+            // It is a deal, or has become one.
+            Some(None) => self.deal_of(subject),
+            None if gone.is_set() => Ok(None),
+            None => Err(ends().into()),
+        }
     }
 
     /// The deal with this id, or the one that has come of an opening.
@@ -214,11 +214,8 @@ impl Resident {
         for it in semper_commerce::opening::pending(self.host.archive())? {
             let (this, gone) = (Arc::clone(self), gone.clone());
             works.push(self.keeper().job("following", move |_| {
-                match this.openings.follow(it.nonce, &gone, false).flatten() {
-                    Some(outcome) => match outcome? {
-                        Some(id) => this.follow_deal(id, &gone),
-                        None => Ok(Done::Nothing),
-                    },
+                match this.opened(it.nonce, &gone, false)? {
+                    Some(id) => this.follow_deal(id, &gone),
                     None => Ok(Done::Nothing),
                 }
             }));
@@ -253,12 +250,9 @@ impl Resident {
             Some(_) if self.openings.leave(subject)? => return Ok(Done::Nothing),
             // What the buyer has signed may be open at the merchant's: it is opened here, too, and
             // left in order.
-            Some(_) => match self.openings.follow(subject, gone, false).flatten() {
-                Some(outcome) => match outcome? {
-                    Some(id) => id,
-                    None => return Ok(Done::Nothing),
-                },
-                None => return Err(ends().into()),
+            Some(_) => match self.opened(subject, gone, false)? {
+                Some(id) => id,
+                None => return Ok(Done::Nothing),
             },
             None => DealId::new(subject),
         };

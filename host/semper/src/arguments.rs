@@ -30,6 +30,8 @@ pub struct Arguments {
 
 #[derive(Subcommand)]
 pub enum Command {
+    /// Begin: make a home of an invitation, have it certified, open an account, make a copy.
+    Join(JoinArguments),
     /// Make a home for a buyer or merchant: key store, archive, trust file.
     Init(InitArguments),
     /// Get a certificate from an authority, with the registration key that it handed out.
@@ -53,8 +55,6 @@ pub enum Command {
     /// Open or show your account at a bank.
     #[command(subcommand)]
     Account(AccountCommand),
-    /// Begin: make a home of an invitation, have it certified, open an account, make a copy.
-    Join(JoinArguments),
     /// Start the TINGUIN of a home: the trusted user interface, which holds the keys.
     Tinguin(TinguinArguments),
     /// Run the host of a home, which goes on with all of its deals; look at it, or end it.

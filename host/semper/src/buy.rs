@@ -2,7 +2,7 @@
 
 use semper_archive::{DealRow, DealState, Home, HomeKind, Write};
 use semper_base::{DealId, Digest, Report, Timestamp};
-use semper_commerce::opening::{self, Pending};
+use semper_commerce::opening::{self, Pending, Stage};
 use semper_host_protocol::{Done, Request};
 use semper_items::Side;
 use semper_roles::party::Party;
@@ -163,6 +163,14 @@ pub fn cancel(arguments: &CancelArguments) -> Result<(), Report> {
     let hosted = Hosted::of(home, arguments.host.alone);
     let reason = arguments.reason.clone();
     if let Some(opening) = find_opening(&party, &arguments.deal)? {
+        // What is not signed needs no host: whoever works on it sees that it is gone.
+        if opening::leave(&party.archive, opening.nonce)? {
+            if let Stage::Signing(question) = &opening.stage {
+                // Nobody wants to know any more.
+                semper_tinguin_protocol::Client::new(home).withdraw(*question);
+            }
+            return left(&opening);
+        }
         let request = Request::Cancel { subject: opening.nonce, reason };
         return match hosted.ask(request)? {
             Done::Deal(id) => ended(&hosted.deal(id)?),

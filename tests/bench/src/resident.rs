@@ -22,7 +22,7 @@ const SLEEPING: usize = 1_000;
 /// Of them at once while they are opened.
 const AT_ONCE: usize = 16;
 /// For how long an idle host is watched.
-const WATCHED: Duration = Duration::from_secs(120);
+const WATCHED: Duration = Duration::from_secs(60);
 /// Purchases that are compared.
 const PURCHASES: u32 = 12;
 

@@ -3,13 +3,13 @@
 //! A receipt is drawn from verified evidence alone. Every word of it follows from the signed bytes:
 //! no time of printing, no number, no note of the home that prints it. So whoever reads the file
 //! takes the evidence out, verifies it, draws the receipt anew, and compares the files byte by byte
-//! ([`file`]). What was changed in either is found.
+//! ([`mod@file`]). What was changed in either is found.
 //!
 //! | module | what it is for |
 //! |---|---|
 //! | `html` | a page for browsers: evidence as data that nothing runs |
 //! | `pdf` | pages for printing: evidence as an attachment |
-//! | [`file`] | reading receipts and exported deals, and checking them |
+//! | [`mod@file`] | reading receipts and exported deals, and checking them |
 //!
 //! The drawing belongs to the format. A later version that draws otherwise is another format, and
 //! this one stays.

@@ -39,8 +39,11 @@ fuzz_target!(|bytes: &[u8]| {
         let (service, _) = cell.get_or_init(service);
         let mut stream = bytes;
         while let Ok(Some(request)) = protocol::read::<Request>(&mut stream) {
-            // These two wait for somebody by design.
-            if matches!(request, Request::Watch { .. } | Request::Pose { .. }) {
+            // The first two wait for somebody by design, and what is locked waits for its person.
+            if matches!(
+                request,
+                Request::Watch { .. } | Request::Pose { .. } | Request::Lock | Request::Unlock(_)
+            ) {
                 continue;
             }
             let _ = service.answer(request);

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use semper_base::text::counted;
+use semper_base::text::{self, counted};
 use semper_base::{Digest, Report, Timestamp};
 use semper_trust::properties::{self, Property};
 use semper_trust::{ServiceDescription, TermsDescription, verify};
@@ -42,7 +42,7 @@ pub fn report(arguments: &ExerciseArguments, out: &Path) -> Result<Said, Report>
     for (side, digest) in [("buyer", service.buyer), ("seller", service.seller)] {
         let bytes = layout.blob(&digest)?;
         let imports = verify::imports(bytes)?.join(", ");
-        let cells = [side.into(), code(&digest), bytes.len().to_string(), escaped(&imports)];
+        let cells = [side.into(), code(&digest), bytes.len().to_string(), text::html(&imports)];
         components += &row(&cells);
     }
     let faults = service.flow.faults();
@@ -69,7 +69,7 @@ pub fn report(arguments: &ExerciseArguments, out: &Path) -> Result<Said, Report>
 }
 
 fn head(service: &ServiceDescription, fair: bool) -> String {
-    let title = format!("{} {}", escaped(&service.name), escaped(&service.version));
+    let title = format!("{} {}", text::html(&service.name), text::html(&service.version));
     let (class, verdict) = if fair {
         ("good", "Nothing unfair was found.")
     } else {
@@ -81,7 +81,7 @@ fn head(service: &ServiceDescription, fair: bool) -> String {
          <title>{title}: examination</title><style>{STYLE}</style></head><body>\
          <h1>{title}</h1><p>{}. Examined on {}.</p>\
          <p class=\"verdict {class}\">{verdict}</p>\n",
-        escaped(&service.summary),
+        text::html(&service.summary),
         Timestamp::now().date()
     )
 }
@@ -92,16 +92,16 @@ fn identity(
     terms: Option<&TermsDescription>,
 ) -> String {
     let mut rows = row(&["service".into(), code(digest)]);
-    rows += &row(&["author".into(), escaped(&service.author)]);
-    rows += &row(&["world".into(), escaped(&service.world)]);
+    rows += &row(&["author".into(), text::html(&service.author)]);
+    rows += &row(&["world".into(), text::html(&service.world)]);
     for (name, parameter) in &service.parameters {
         let value = terms.and_then(|it| it.parameters.get(name));
         let value = value.map_or(String::new(), |it| format!("; here {it}"));
         let text = format!("{} ({}{value})", parameter.meaning, parameter.bounds);
-        rows += &row(&[format!("parameter <code>{}</code>", escaped(name)), escaped(&text)]);
+        rows += &row(&[format!("parameter <code>{}</code>", text::html(name)), text::html(&text)]);
     }
     for (limit, value) in &service.limits {
-        rows += &row(&["wants".into(), escaped(&format!("{value} {limit}"))]);
+        rows += &row(&["wants".into(), text::html(&format!("{value} {limit}"))]);
     }
     table("", &rows)
 }
@@ -114,18 +114,18 @@ fn promises(properties: &[Property], service: &ServiceDescription) -> Result<Str
         rows += &row(&[
             format!("<span class=\"{class}\">{word}</span>"),
             format!("<code>{}</code>", property.name),
-            escaped(property.says),
+            text::html(property.says),
         ]);
         if let Some(steps) = &property.counterexample {
             let path: String = steps.iter().fold(String::new(), |mut text, step| {
-                let _ = write!(text, "<li>{}</li>", escaped(&step.to_string()));
+                let _ = write!(text, "<li>{}</li>", text::html(&step.to_string()));
                 text
             });
             let picture = inner(&check::svg(&service.flow, steps)?).to_owned();
             let _ = write!(
                 pictures,
                 "<h3 class=\"bad\">{}</h3><ol>{path}</ol><figure>{picture}</figure>",
-                escaped(property.says)
+                text::html(property.says)
             );
         }
     }
@@ -144,10 +144,10 @@ fn deals(exercised: &Exercised) -> String {
         let examples: Vec<String> =
             unfair.examples.iter().map(|it| format!("seed {}: {}", it.seed, it.seen)).collect();
         rows += &row(&[
-            format!("<span class=\"bad\">{}</span>", escaped(name)),
-            escaped(&unfair.says),
+            format!("<span class=\"bad\">{}</span>", text::html(name)),
+            text::html(&unfair.says),
             unfair.count.to_string(),
-            escaped(&examples.join("; ")),
+            text::html(&examples.join("; ")),
         ]);
     }
     if rows.is_empty() {
@@ -157,13 +157,13 @@ fn deals(exercised: &Exercised) -> String {
     }
     let mut rows = String::new();
     for (end, count) in &exercised.ends {
-        rows += &row(&[escaped(end), count.to_string()]);
+        rows += &row(&[text::html(end), count.to_string()]);
     }
     text += &table(&heading(&["how deals ended", "deals"]), &rows);
     let mut rows = String::new();
     for (kind, count) in &exercised.signed {
         let declined = exercised.refused.get(kind).copied().unwrap_or(0);
-        rows += &row(&[escaped(kind), count.to_string(), declined.to_string()]);
+        rows += &row(&[text::html(kind), count.to_string(), declined.to_string()]);
     }
     text += &table(&heading(&["statement", "signed", "declined"]), &rows);
     let cover = |some: &std::collections::BTreeSet<String>,
@@ -174,7 +174,7 @@ fn deals(exercised: &Exercised) -> String {
         } else {
             format!("never: {}", missing.join(", "))
         };
-        [format!("{} of {}", some.len(), some.len() + rest.len()), escaped(&missing)]
+        [format!("{} of {}", some.len(), some.len() + rest.len()), text::html(&missing)]
     };
     let [states, no_states] = cover(&exercised.visited, &exercised.unvisited);
     let [items, no_items] = cover(&exercised.sent, &exercised.unsent);
@@ -212,19 +212,4 @@ fn code(digest: &Digest) -> String {
 /// An SVG without the head that only files have.
 fn inner(svg: &str) -> &str {
     svg.find("<svg").map_or(svg, |at| &svg[at..])
-}
-
-/// Text of anybody's as HTML.
-fn escaped(text: &str) -> String {
-    text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            other => out.push(other),
-        }
-        out
-    })
 }

@@ -151,6 +151,22 @@ pub fn shown(text: &str, most: usize) -> String {
     shown
 }
 
+/// Text of anybody's, for HTML: between tags, or as an attribute in quotation marks.
+pub fn html(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
 /// JSON whose strings show hidden characters by their numbers: the same value, and nothing in it that a
 /// terminal obeys.
 pub fn json(text: &str) -> String {

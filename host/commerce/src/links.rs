@@ -182,9 +182,11 @@ impl Links {
 
     /// Something has happened in a deal here: what it has to say is to be delivered.
     fn stirs(self: &Arc<Self>, id: DealId) {
-        let asleep = self.state().shops.values().any(|shop| shop.deals().contains_key(&id));
-        let linked = self.state().linked.get_mut(&id).map(|stirred| *stirred = true).is_some();
-        if asleep || !linked && self.is_to_be_linked(id) {
+        let state = self.state();
+        let known = state.linked.contains_key(&id)
+            || state.shops.values().any(|shop| shop.deals().contains_key(&id));
+        drop(state);
+        if known || self.is_to_be_linked(id) {
             self.tend(id);
         }
     }
@@ -198,27 +200,24 @@ impl Links {
     /// A deal's thread: links it until it is quiet or over, or its merchant is away.
     fn run(self: &Arc<Self>, id: DealId) {
         loop {
-            self.has_stirred(id, false);
+            self.has_stirred(id);
             let linked = self.host.link_while(id, &self.keeper);
             if self.keeper.ending().is_over() {
                 return;
             }
             let slept = match linked {
                 // What has happened since it was quiet is looked at.
-                Ok(Linked::Quiet(_)) if self.has_stirred(id, false) => continue,
-                Ok(Linked::Quiet(row)) => self.sleeps(&row, false),
-                Ok(Linked::Away(row)) => self.sleeps(&row, true),
+                Ok(Linked::Quiet(_)) if self.has_stirred(id) => continue,
+                Ok(Linked::Quiet(row)) => self.sleeps(&row, false).map_err(LinkError::from),
+                Ok(Linked::Away(row)) => self.sleeps(&row, true).map_err(LinkError::from),
                 Ok(Linked::Over(row)) => {
                     self.ends(id, Ok(row));
                     break;
                 }
-                Err(error) => {
-                    self.ends(id, Err(error));
-                    break;
-                }
+                Err(error) => Err(error),
             };
-            if let Err(stop) = slept {
-                self.ends(id, Err(stop.into()));
+            if let Err(error) = slept {
+                self.ends(id, Err(error));
             }
             break;
         }
@@ -236,9 +235,8 @@ impl Links {
     }
 
     /// Whether something has happened in a deal since this was asked last.
-    fn has_stirred(&self, id: DealId, from_now: bool) -> bool {
-        let mut state = self.state();
-        state.linked.get_mut(&id).is_some_and(|stirred| std::mem::replace(stirred, from_now))
+    fn has_stirred(&self, id: DealId) -> bool {
+        self.state().linked.get_mut(&id).is_some_and(std::mem::take)
     }
 
     /// A deal's link has come to an end: whoever follows it hears so, and what is still to be

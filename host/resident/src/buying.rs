@@ -60,13 +60,7 @@ impl Resident {
         self.ears().hear(&ear, nonce);
         tell(Said::Opening(nonce));
         self.openings().begin(nonce, &terms, address);
-        let opened = self.openings().follow(nonce, gone, true);
-        let id = match opened.flatten() {
-            Some(outcome) => outcome?,
-            None if gone.is_set() => return Ok(Done::Nothing),
-            None => return Err(ends().into()),
-        };
-        let Some(id) = id else { return Ok(Done::Nothing) };
+        let Some(id) = self.opened(nonce, gone, true)? else { return Ok(Done::Nothing) };
         self.ears().hear(&ear, *id.digest());
         tell(Said::Opened(id));
         if !preparing.is_finished() {

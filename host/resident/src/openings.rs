@@ -38,6 +38,15 @@ struct Waiting {
     outcome: Option<Outcome>,
     /// It is tried again later, whatever has come of it by now.
     is_retried: bool,
+    /// A client has begun it, and does not follow it yet.
+    is_begun: bool,
+}
+
+impl Waiting {
+    /// Whether nobody works on it, and nobody will ask what has come of it.
+    const fn is_done_with(&self) -> bool {
+        self.outcome.is_some() && self.heard == 0 && !self.is_retried && !self.is_begun
+    }
 }
 
 impl Openings {
@@ -59,8 +68,10 @@ impl Openings {
         Ok(())
     }
 
-    /// Opens a deal.
+    /// Opens a deal. Whoever begins it follows it then ([`Openings::follow`]): until he does, what has
+    /// come of it is kept for him.
     pub fn begin(self: &Arc<Self>, nonce: Digest, terms: &Arc<VerifiedTerms>, address: &str) {
+        self.all().entry(nonce).or_default().is_begun = true;
         let (this, terms, address) = (Arc::clone(self), Arc::clone(terms), address.to_owned());
         self.work(nonce, move || {
             let opened = this.host.open_named(nonce, &terms, &address);
@@ -121,7 +132,7 @@ impl Openings {
         let mut all = self.all();
         if let Some(waiting) = all.get_mut(&nonce) {
             (waiting.outcome, waiting.is_retried) = (Some(outcome), false);
-            if waiting.heard == 0 {
+            if waiting.is_done_with() {
                 all.remove(&nonce);
             }
         }
@@ -136,6 +147,7 @@ impl Openings {
         let Some(waiting) = all.get_mut(&nonce) else { return Some(None) };
         waiting.heard += 1;
         waiting.wanted += usize::from(wanted);
+        waiting.is_begun = false;
         let outcome = loop {
             let Some(waiting) = all.get_mut(&nonce) else { return Some(None) };
             if let Some(outcome) = waiting.outcome.clone() {
@@ -151,7 +163,7 @@ impl Openings {
             waiting.heard -= 1;
             waiting.wanted -= usize::from(wanted);
             unwanted = wanted && waiting.wanted == 0 && waiting.outcome.is_none();
-            if waiting.heard == 0 && waiting.outcome.is_some() && !waiting.is_retried {
+            if waiting.is_done_with() {
                 all.remove(&nonce);
             }
         }

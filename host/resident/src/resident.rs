@@ -187,7 +187,12 @@ impl Resident {
 
     /// The deal with this id, or the one that comes of an opening; none if nothing does, or nobody
     /// waits any more.
-    fn opened(&self, subject: Digest, gone: &Gone, wanted: bool) -> Result<Option<DealId>, Report> {
+    pub(crate) fn opened(
+        &self,
+        subject: Digest,
+        gone: &Gone,
+        wanted: bool,
+    ) -> Result<Option<DealId>, Report> {
         match self.openings.follow(subject, gone, wanted) {
             Some(Some(outcome)) => Ok(outcome?),
             // It is a deal, or has become one.

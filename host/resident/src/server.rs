@@ -1,7 +1,7 @@
 //! The socket, and conversations with clients.
 //!
-//! A conversation has three threads: one reads, and so hears when the client goes away; one does
-//! what was asked; one writes, so that a client that does not read keeps nobody waiting.
+//! A conversation has three threads: its own writes, so that a client that does not read keeps nobody
+//! waiting; one reads, and so hears when the client goes away; one does what was asked.
 
 use std::io;
 use std::net::Shutdown;
@@ -63,8 +63,7 @@ pub fn serve(
 ) -> Result<End, ServeError> {
     let keeper = resident.keeper().clone();
     let (talk, own) = (Arc::clone(resident), keeper.clone());
-    let hold =
-        Box::new(move |stream: &Arc<UnixStream>, post: &Post| hold(&talk, &own, stream, post));
+    let hold = Box::new(move |stream: &Arc<UnixStream>, _: &Post| hold(&talk, &own, stream));
     let in_use = "another host of this home is running";
     let door = Door::open(&home.join(SOCKET), &keeper, in_use, hold).map_err(ServeError::Socket)?;
     let counted = Arc::clone(&door);
@@ -95,12 +94,7 @@ pub fn serve(
     Ok(end)
 }
 
-fn hold(
-    resident: &Arc<Resident>,
-    keeper: &Keeper,
-    stream: &Arc<UnixStream>,
-    _post: &Post,
-) -> io::Result<()> {
+fn hold(resident: &Arc<Resident>, keeper: &Keeper, stream: &Arc<UnixStream>) -> io::Result<()> {
     let mut way = &**stream;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
@@ -121,23 +115,21 @@ fn hold(
     };
     stream.set_read_timeout(None)?;
     let (say, line) = sync_channel(LINE);
-    let out = Arc::clone(stream);
-    let writing = keeper.job("telling", move |_| write(&out, &line));
     let gone = Gone::default();
-    let (own, went) = (Arc::clone(resident), gone.clone());
-    let working = keeper.job("request", move |_| work(&own, request, say, &went));
-    let ended = Arc::clone(stream);
-    let last = keeper.job("last word", move |_| {
-        let _ = working.join();
-        let _ = writing.join();
-        // The reader hears of the end, too.
-        let _ = ended.shutdown(Shutdown::Both);
+    let (heard, went, own) = (Arc::clone(stream), gone.clone(), Arc::clone(resident));
+    let listening = keeper.job("listening", move |_| {
+        // A client has nothing more to say: whatever comes is its end.
+        let _ = protocol::read_bytes(&mut &*heard);
+        went.set();
+        own.look();
     });
-    // A client has nothing more to say: whatever comes is its end.
-    let _ = protocol::read_bytes(&mut way);
-    gone.set();
-    resident.look();
-    let _ = last.join();
+    let own = Arc::clone(resident);
+    let working = keeper.job("request", move |_| work(&own, request, say, &gone));
+    write(stream, &line);
+    // Whoever listens hears of the end, too.
+    let _ = stream.shutdown(Shutdown::Both);
+    let _ = working.join();
+    let _ = listening.join();
     Ok(())
 }
 

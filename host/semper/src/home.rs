@@ -11,6 +11,7 @@ use semper_base::{Certificate, Currency, Digest, Identity, Report, Timestamp, ke
 use semper_commerce::host::evidence;
 use semper_net::Client;
 use semper_purse::PurseConfig;
+use semper_roles::ca::invitation::can_name;
 use semper_roles::ca::{CRL, CRL_OF_ROOT, REGISTER, Registered, Registration};
 use semper_roles::party::{self, Party, PartyConfig, PaymentConfig, TinguinConfig};
 use semper_roles::web::WebRefusal;
@@ -62,12 +63,17 @@ pub(crate) fn organisation(entry: &str) -> Result<(String, Certificate), Report>
     let (name, file) = entry.split_once('=').ok_or_else(|| {
         Report::input(format!("“{entry}” is not name=root.pem"), "semper init --help")
     })?;
-    let plain = !name.is_empty() && name.bytes().all(|c| c.is_ascii_lowercase() || c == b'-');
-    if !plain {
-        let what = format!("“{name}” cannot name an organisation here");
-        return Err(Report::input(what, "use small letters and hyphens"));
-    }
+    names_organisation(name)?;
     Ok((name.to_owned(), root_certificate(Path::new(file))?))
+}
+
+/// Whether an organisation can be called so in a home.
+pub(crate) fn names_organisation(name: &str) -> Result<(), Report> {
+    if can_name(name) {
+        return Ok(());
+    }
+    let what = format!("“{name}” cannot name an organisation here");
+    Err(Report::input(what, "use small letters and hyphens"))
 }
 
 /// What a home is made of.

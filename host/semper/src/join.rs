@@ -1,7 +1,7 @@
 //! From an invitation to a home that can buy: one conversation. Whoever leaves in the middle comes
 //! back with the same command, and it goes on where it was.
 
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -23,6 +23,8 @@ use crate::{address, backup, print, unlock};
 
 /// Bytes of a file with an invitation, at most.
 const MOST: u64 = 1024 * 1024;
+/// Bytes of a line that is typed, at most.
+const LINE: u64 = 4_096;
 /// How often an answer that cannot be taken is asked for again.
 const TRIES: u32 = 5;
 
@@ -37,20 +39,18 @@ pub fn join(arguments: &JoinArguments) -> Result<(), Report> {
     }
     let path = &arguments.home;
     let known = Home::open(path).is_ok_and(|home| home.has(party::CONFIG));
-    if known {
+    let (keys, pass_phrase) = if known {
         goes_on(path, &invitation)?;
+        (None, None)
     } else {
         step(1, "The invitation");
         shown(&invitation);
         believed(arguments)?;
-    }
-    let mut made = None;
-    if !known {
-        made = Some(make(arguments, &invitation)?);
-    }
-    let mut party = Party::open(path)?;
-    let (keeper, pass_phrase) = (Keeper::new("join"), made.as_ref().map(|it| it.1.clone()));
-    let tinguin = tinguin(&party, &keeper, made.map(|it| it.0), arguments)?;
+        let (keys, pass_phrase) = make(arguments, &invitation)?;
+        (Some(keys), Some(pass_phrase))
+    };
+    let (mut party, keeper) = (Party::open(path)?, Keeper::new("join"));
+    let tinguin = tinguin(&party, &keeper, keys, arguments)?;
     step(4, "Your certificate");
     let name = registered(&mut party, &tinguin, &invitation)?;
     let account = match &invitation.bank {
@@ -333,8 +333,7 @@ fn asked(prompt: &str) -> Result<String, Report> {
     let _ = write!(err, "{prompt}");
     let _ = err.flush();
     let mut typed = String::new();
-    let read = std::io::stdin().lock().take_line(&mut typed);
-    match read {
+    match std::io::stdin().lock().take(LINE).read_line(&mut typed) {
         Ok(0) | Err(_) => {
             let mend = match std::io::stdin().is_terminal() {
                 true => "run it again; it goes on where it was",
@@ -343,18 +342,6 @@ fn asked(prompt: &str) -> Result<String, Report> {
             Err(Report::input("nothing was typed", mend))
         }
         Ok(_) => Ok(typed.trim().to_owned()),
-    }
-}
-
-/// Reading a line that is not endless.
-trait TakeLine {
-    fn take_line(&mut self, into: &mut String) -> std::io::Result<usize>;
-}
-
-impl TakeLine for std::io::StdinLock<'_> {
-    fn take_line(&mut self, into: &mut String) -> std::io::Result<usize> {
-        use std::io::Read as _;
-        self.by_ref().take(4_096).read_line(into)
     }
 }
 

@@ -16,7 +16,7 @@ use serde_json::json;
 use toml_edit::{Array, DocumentMut, Item, Table, value};
 
 use crate::arguments::{TrustAdd, TrustCommand};
-use crate::home::root_certificate;
+use crate::home::{names_organisation, root_certificate};
 use crate::print;
 
 pub fn trust(command: &TrustCommand) -> Result<(), Report> {
@@ -139,11 +139,7 @@ fn add(home: &Path, what: &TrustAdd) -> Result<(), Report> {
 }
 
 fn add_evaluator(home: &Path, name: &str, root: &Certificate, own: Table) -> Result<(), Report> {
-    let plain = !name.is_empty() && name.bytes().all(|c| c.is_ascii_lowercase() || c == b'-');
-    if !plain {
-        let what = format!("“{name}” cannot name an organisation here");
-        return Err(Report::input(what, "use small letters and hyphens"));
-    }
+    names_organisation(name)?;
     edit(home, |home, document| {
         let all = table(document, "evaluator")?;
         if all.contains_key(name) {

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use semper_archive::MessageRow;
+use semper_archive::{ArchiveError, MessageRow};
 use semper_base::{DealId, Digest, Timestamp};
 use semper_keeper::{Panicked, Post, Turn};
 use semper_payment::PaymentError;
@@ -267,43 +267,40 @@ impl Clock {
     /// Looks at what is due. As long as nothing is stored and no date comes, that costs one question
     /// to the store about itself.
     pub(super) fn look(&mut self, host: &Host) -> Turn {
+        // Before the look: what is stored meanwhile is looked at the next time.
         let (now, state) = (host.now(), host.archive().state().ok());
-        match (self.seen, state) {
-            (Some((before, next)), Some(state)) if before == state => match next {
-                Some(next) if next <= now => self.look_through(host),
-                next => {
-                    Turn::Wait(next.map_or(LOOK, |next| next.since(now).min(LOOK)).max(SHORTEST))
+        let known = self.seen.filter(|seen| Some(seen.0) == state).map(|seen| seen.1);
+        let next = match known {
+            Some(next) if next.is_none_or(|next| next > now) => next,
+            _ => match self.look_through(host) {
+                Ok(next) => {
+                    self.seen = state.map(|state| (state, next));
+                    next
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "dates cannot be looked up");
+                    self.seen = None;
+                    None
                 }
             },
-            _ => self.look_through(host),
-        }
-    }
-
-    fn look_through(&mut self, host: &Host) -> Turn {
-        // Before the look: what is stored meanwhile is looked at the next time.
-        let state = host.archive().state().ok();
-        let looked = host
-            .archive()
-            .due(host.now(), BATCH)
-            .and_then(|due| host.archive().cancelled().map(|cancelled| (due, cancelled)));
-        match looked {
-            Ok((due, cancelled)) => {
-                due.into_iter().for_each(|id| host.wake_if_idle(id));
-                self.told.retain(|id| cancelled.contains(id));
-                for id in cancelled {
-                    if self.told.insert(id) {
-                        host.wake(id);
-                        host.tend_exchanges_of(id);
-                    }
-                }
-            }
-            Err(error) => tracing::warn!(%error, "dates cannot be looked up"),
-        }
-        let next = host.archive().next_date();
-        self.seen = state.zip(next.as_ref().ok().copied());
-        let next = next.ok().flatten();
+        };
         let pause = next.map_or(LOOK, |next| next.since(host.now()).min(LOOK));
         Turn::Wait(pause.max(SHORTEST))
+    }
+
+    /// Wakes what is due, and what the person wants to leave; the next date.
+    fn look_through(&mut self, host: &Host) -> Result<Option<Timestamp>, ArchiveError> {
+        let due = host.archive().due(host.now(), BATCH)?;
+        let cancelled = host.archive().cancelled()?;
+        due.into_iter().for_each(|id| host.wake_if_idle(id));
+        self.told.retain(|id| cancelled.contains(id));
+        for id in cancelled {
+            if self.told.insert(id) {
+                host.wake(id);
+                host.tend_exchanges_of(id);
+            }
+        }
+        host.archive().next_date()
     }
 }
 

@@ -1,6 +1,8 @@
 //! A receipt as a page for browsers. Nothing in it runs: its own policy forbids scripts, pictures,
 //! forms and whatever else could be fetched, and the evidence is data.
 
+use semper_base::text;
+
 use super::Page;
 
 /// Where the evidence begins in the page.
@@ -30,7 +32,7 @@ td { vertical-align: top; overflow-wrap: anywhere; white-space: pre-wrap }
 /// round what stands beside it.
 pub(super) fn draw(page: &Page, evidence: &str) -> String {
     let mut html = HEAD.to_owned();
-    html.push_str(&format!("<h1>{}</h1>\n", escaped(&page.title)));
+    html.push_str(&format!("<h1>{}</h1>\n", text::html(&page.title)));
     for part in &page.parts {
         html.push_str(&format!("<h2>{}</h2>\n<table>\n", isolated(&part.heading)));
         for (label, value) in &part.rows {
@@ -45,24 +47,9 @@ pub(super) fn draw(page: &Page, evidence: &str) -> String {
 
 fn isolated(text: &str) -> String {
     if text.is_ascii() {
-        return escaped(text);
+        return text::html(text);
     }
-    format!("<bdi dir=\"auto\">{}</bdi>", escaped(text))
-}
-
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
-    }
-    out
+    format!("<bdi dir=\"auto\">{}</bdi>", text::html(text))
 }
 
 #[cfg(test)]

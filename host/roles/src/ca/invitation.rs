@@ -12,7 +12,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use semper_base::cbor;
 use semper_base::cert::Roots;
 use semper_base::cose::{self, CoseError, Signatory};
-use semper_base::{Certificate, Currency, Digest, Mend, Role, Timestamp};
+use semper_base::{Certificate, Currency, Mend, Role, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{Ca, CaError};
@@ -118,7 +118,9 @@ impl Invitation {
 
     /// By what a person recognises the authority: the beginning of its root's digest, in groups.
     pub fn fingerprint(&self) -> String {
-        fingerprint(&self.root)
+        let hex = self.root.digest().hex();
+        let groups: Vec<&str> = (0..8).filter_map(|at| hex.get(4 * at..4 * at + 4)).collect();
+        groups.join(" ")
     }
 
     fn fits(&self) -> Result<(), InvitationError> {
@@ -129,8 +131,7 @@ impl Invitation {
         if texts.any(long) || bank.chain(organisations).any(long) {
             return Err(InvitationError::Form("a name or an address in it is none".into()));
         }
-        let plain = |name: &str| name.bytes().all(|c| c.is_ascii_lowercase() || c == b'-');
-        if !self.organisations.iter().all(|it| plain(&it.0) && it.1.is_authority()) {
+        if !self.organisations.iter().all(|it| can_name(&it.0) && it.1.is_authority()) {
             return Err(InvitationError::Form("an organisation in it is none".into()));
         }
         if self.organisations.len() > MANY || self.third_parties.len() > MANY {
@@ -140,11 +141,11 @@ impl Invitation {
     }
 }
 
-/// By what a person recognises a root: the beginning of its digest, in groups.
-pub fn fingerprint(root: &Certificate) -> String {
-    let hex = Digest::of(root.der()).hex();
-    let groups: Vec<&str> = (0..8).filter_map(|at| hex.get(4 * at..4 * at + 4)).collect();
-    groups.join(" ")
+/// Whether an organisation can be called so in a home: its files and its entry in the trust file bear
+/// this name.
+pub fn can_name(organisation: &str) -> bool {
+    let plain = |c: u8| c.is_ascii_lowercase() || c == b'-';
+    !organisation.is_empty() && organisation.bytes().all(plain)
 }
 
 impl Ca {

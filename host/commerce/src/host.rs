@@ -33,6 +33,7 @@ use semper_runtime::journal::Journal;
 use semper_runtime::stop::{Doubt, Pause, Stop};
 use semper_runtime::{Lane, Runtime};
 
+use crate::elsewhere::Elsewhere;
 use crate::errands::{Awaited, Errands};
 use crate::lists::Lists;
 use crate::means::{Equip, Equipment, Means};
@@ -94,6 +95,8 @@ pub struct HostParts {
     pub runtime: Arc<Runtime>,
     /// Hears what happens, one sentence at a time.
     pub notice: Notice,
+    /// Knows who answers questions, if not only the person.
+    pub elsewhere: Option<Arc<dyn Elsewhere>>,
     /// What it takes time from.
     pub clock: Arc<dyn Clock>,
     /// Where its loops and errands run; a keeper gives them threads.
@@ -108,6 +111,7 @@ struct Parts {
     business: Option<Arc<dyn Business>>,
     grace: Duration,
     notice: Notice,
+    elsewhere: Option<Arc<dyn Elsewhere>>,
     clock: Arc<dyn Clock>,
     spawn: Arc<dyn Spawn>,
 }
@@ -220,7 +224,7 @@ impl Host {
     /// a home's deals; a second is refused.
     pub fn start(parts: HostParts) -> Result<Arc<Self>, HostError> {
         let HostParts { home, only, archive, lists, tinguin, means, equip, business, .. } = parts;
-        let HostParts { workers, grace, runtime, notice, clock, spawn, .. } = parts;
+        let HostParts { workers, grace, runtime, notice, elsewhere, clock, spawn, .. } = parts;
         let equipment = Equipment::start(&archive, means, equip)?;
         let trust = equipment.present().trust.clone();
         let host = Arc::new(Self {
@@ -236,7 +240,17 @@ impl Host {
             stirs: OnceLock::new(),
             equipment,
             _only: only,
-            parts: Parts { home, archive, tinguin, business, grace, notice, clock, spawn },
+            parts: Parts {
+                home,
+                archive,
+                tinguin,
+                business,
+                grace,
+                notice,
+                elsewhere,
+                clock,
+                spawn,
+            },
         });
         schedule::start(&host, workers);
         notices::watch(&host);
@@ -346,6 +360,11 @@ impl Host {
             return Err(ClientError::NotDone(Failure::new(Cause::Trouble, what, mend)));
         }
         Ok(self.identity.get_or_init(|| identity).clone())
+    }
+
+    /// By whom a deal is begun, if not by the person herself.
+    pub(crate) fn begun_by(&self, nonce: Digest) -> Option<String> {
+        self.parts.elsewhere.as_ref().and_then(|it| it.begun_by(nonce))
     }
 
     /// Tells whoever listens.

@@ -8,6 +8,7 @@
 //! | [`link`] | the buyer's connection to a merchant: outbox and long poll |
 //! | [`links`] | the links of all deals of a home: those that sleep cost nothing |
 //! | [`news`] | news of many deals at once |
+//! | [`elsewhere`] | questions that somebody else than the person may answer |
 //! | `errands` | what a host asks of others, in a line for each destination |
 //! | `exchange` | fair exchanges: keys and goods of a deal, and how they are stored |
 //! | [`means`] | whom a deal believes and how it pays: what it began with |
@@ -17,6 +18,7 @@
 //! Source: seed 2 §3.5; `docs/execution.md`, `docs/deals.md`.
 #![forbid(unsafe_code)]
 
+pub mod elsewhere;
 mod errands;
 mod exchange;
 pub mod host;

@@ -134,6 +134,7 @@ fn sign(
         certified_by: if terms.grants().certified { terms.certified_by() } else { Vec::new() },
         known,
         warnings: terms.warnings().to_vec(),
+        begun_by: host.begun_by(nonce),
     };
     match host.tinguin().sign_agreement(question(nonce, agreement), agreement, context) {
         Ok(token) => Ok(Event::Signed(token)),

@@ -201,7 +201,7 @@ impl World for Running {
     fn ask(&self, next: u64, key: Digest, question: &Question) -> Done<Answer> {
         let (host, deal) = (&self.host, &self.deal);
         let came = host.decision(deal, next, key, self.take_cancel(), |wait| {
-            host.tinguin().pose(key, deal.id, question.clone(), wait)
+            host.put(deal, key, question, wait)
         });
         match came {
             Ok(Ok(answer)) => Ok((answer, Vec::new())),

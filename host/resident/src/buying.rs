@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use semper_base::{DealId, Digest, Mend as _, Report, keys};
+use semper_archive::ProposalRow;
+use semper_base::{DealId, Digest, Mend as _, Report, cbor, keys};
 use semper_commerce::terms;
 use semper_distribution::Place;
+use semper_host_protocol::link::{self, Link};
 use semper_host_protocol::{Done, Said};
 use semper_items::Side;
 use semper_net::Client;
@@ -31,32 +33,36 @@ impl Resident {
     /// Buys at a merchant's, and stays until the deal is over.
     pub(crate) fn buy(
         self: &Arc<Self>,
-        address: &str,
+        (address, link): (&str, Option<Link>),
         place: Option<&str>,
         tell: &Tell,
         gone: &Gone,
     ) -> Result<Done, Report> {
         let address = address.trim_end_matches('/');
         self.host().identity()?;
-        self.take_up_changes()?;
-        let (host, ear) = (self.host(), self.ears().listen(tell));
-        let lists = host.shelf().lists();
-        // Whether what cannot be had matters is decided with the terms.
-        for error in lists.refresh(&host.net(), &host.shelf().trust(), Some(address)) {
-            note(tell, format!("CAUTION       {error}"));
-        }
-        let terms = self.fetch(address, place, tell)?;
+        let ear = self.ears().listen(tell);
+        let terms = self.terms(address, place, tell)?;
         for line in explained(&terms) {
             note(tell, line);
         }
-        let wanted = verify::imports(terms.buyer_component())?;
-        terms.grants().admit(&wanted)?;
+        admitted(&terms)?;
         if gone.is_set() {
             return Ok(Done::Nothing);
         }
         // Compiled while the deal is being opened.
-        let preparing = host.prepare(&terms, Side::Buyer, self.keeper());
+        let preparing = self.host().prepare(&terms, Side::Buyer, self.keeper());
         let nonce = Digest::from_bytes(keys::random());
+        if let Some(link) = link {
+            self.applications().begins(ProposalRow {
+                nonce,
+                application: None,
+                by: link::BY.to_owned(),
+                address: address.to_owned(),
+                begun: self.host().now(),
+                answers: cbor::encode(&link.answers),
+                outcome: String::new(),
+            })?;
+        }
         self.ears().hear(&ear, nonce);
         tell(Said::Opening(nonce));
         self.openings().begin(nonce, &terms, address);
@@ -70,6 +76,23 @@ impl Resident {
             tell(Said::Prepared);
         }
         self.follow_deal(id, gone)
+    }
+
+    /// A merchant's terms as they are now, verified by lists as they are now.
+    pub(crate) fn terms(
+        &self,
+        address: &str,
+        place: Option<&str>,
+        tell: &Tell,
+    ) -> Result<Arc<VerifiedTerms>, Report> {
+        self.take_up_changes()?;
+        let host = self.host();
+        let lists = host.shelf().lists();
+        // Whether what cannot be had matters is decided with the terms.
+        for error in lists.refresh(&host.net(), &host.shelf().trust(), Some(address)) {
+            note(tell, format!("CAUTION       {error}"));
+        }
+        self.fetch(address, place, tell)
     }
 
     /// Downloads and verifies the merchant's terms, saying what comes.
@@ -122,6 +145,18 @@ pub(crate) fn note(tell: &Tell, text: String) {
     tell(Said::Note { about: None, text });
 }
 
+/// Whether a program gets what it wants to use.
+pub(crate) fn admitted(terms: &VerifiedTerms) -> Result<(), Report> {
+    let wanted = verify::imports(terms.buyer_component())?;
+    Ok(terms.grants().admit(&wanted)?)
+}
+
+/// How much a service may have the person pay.
+pub(crate) fn may_pay(terms: &VerifiedTerms) -> Option<&str> {
+    let decided = terms.decided().iter().find_map(|it| it.what.strip_prefix("pay "));
+    terms.grants().most.and(decided)
+}
+
 /// What there is to say about terms before a deal is opened under them.
 fn explained(terms: &VerifiedTerms) -> Vec<String> {
     let service = terms.service();
@@ -151,7 +186,6 @@ fn explained(terms: &VerifiedTerms) -> Vec<String> {
     }
     lines.extend(terms.warnings().iter().map(|warning| format!("CAUTION       {warning}")));
     lines.push(format!("may           {}", names.join(", ")));
-    let decided = terms.decided().iter().find_map(|it| it.what.strip_prefix("pay "));
-    lines.push(format!("may pay       {}", grants.most.and(decided).unwrap_or("nothing")));
+    lines.push(format!("may pay       {}", may_pay(terms).unwrap_or("nothing")));
     lines
 }

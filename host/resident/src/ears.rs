@@ -29,6 +29,12 @@ impl Gone {
     }
 }
 
+impl From<Arc<AtomicBool>> for Gone {
+    fn from(gone: Arc<AtomicBool>) -> Self {
+        Self(gone)
+    }
+}
+
 /// All who listen.
 #[derive(Default)]
 pub(crate) struct Ears {

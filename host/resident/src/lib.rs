@@ -5,6 +5,7 @@
 //! | [`Resident`] | the host, and carrying out what a client asks |
 //! | `buying` | from a merchant's address to a deal that is open |
 //! | `openings` | deals that are being opened: who waits for them, going on with them |
+//! | `applications` | business applications: pairing, and what they ask |
 //! | `ears` | who hears what happens in which deal |
 //! | [`server`] | the socket, and conversations with clients |
 //!
@@ -13,11 +14,13 @@
 //! time: what is stored is whole, and the next one goes on.
 #![forbid(unsafe_code)]
 
+mod applications;
 mod buying;
 mod ears;
 mod openings;
 mod resident;
 pub mod server;
 
+pub use applications::Paired;
 pub use ears::{Gone, Tell};
 pub use resident::Resident;

@@ -60,6 +60,11 @@ impl Openings {
         self.all().values().filter(|it| it.outcome.is_none() || it.is_retried).count()
     }
 
+    /// Whether somebody works on an opening, or waits for what has come of it.
+    pub fn knows(&self, nonce: Digest) -> bool {
+        self.all().contains_key(&nonce)
+    }
+
     /// Goes on with every opening that an earlier run of the host has left.
     pub fn resume(self: &Arc<Self>) -> Result<(), OpeningError> {
         for it in opening::pending(self.host.archive())? {

@@ -6,12 +6,14 @@ use std::sync::{Arc, OnceLock};
 use semper_archive::{Archive, Write};
 use semper_base::{DealId, Digest, Report, Timestamp};
 use semper_commerce::Host;
+use semper_commerce::elsewhere::Elsewhere;
 use semper_commerce::links::Links;
 use semper_host_protocol::{Done, Request, Status};
 use semper_items::Side;
 use semper_keeper::{Keeper, Post, State};
-use semper_roles::party::Party;
+use semper_roles::party::{ApplicationsConfig, Party};
 
+use crate::applications::Applications;
 use crate::buying::Places;
 use crate::ears::{Ears, Gone, Tell};
 use crate::openings::{Openings, ends};
@@ -26,10 +28,13 @@ pub struct Resident {
     links: Arc<Links>,
     openings: Arc<Openings>,
     ears: Arc<Ears>,
+    applications: Arc<Applications>,
     places: Places,
     since: Timestamp,
     /// How many clients are being answered.
     clients: OnceLock<Box<dyn Fn() -> usize + Send + Sync>>,
+    /// Where the door for applications is open.
+    door: OnceLock<String>,
 }
 
 impl std::fmt::Debug for Resident {
@@ -44,17 +49,20 @@ impl Resident {
     /// # Errors
     /// The home cannot be used, another host runs it, or it is a merchant's.
     pub fn start(home: &Path) -> Result<Arc<Self>, Report> {
-        let party = Party::open(home)?;
+        let mut party = Party::open(home)?;
         let sells = party.archive.running()?.iter().any(|row| row.side == Side::Seller);
         if sells {
             let what = "this home has deals as a merchant: its host is semper serve";
             return Err(Report::input(what, "semper serve --help"));
         }
         let ears = Arc::new(Ears::default());
-        let told = Arc::clone(&ears);
+        let applications = Arc::new(Applications::new(&party.archive));
+        party.elsewhere = Some(Arc::clone(&applications) as Arc<dyn Elsewhere>);
+        let (told, also) = (Arc::clone(&ears), Arc::clone(&applications));
         let host = party.host(None, WORKERS, move |deal, text| {
             tracing::info!(deal = deal.short(), text, "deal");
             told.note(deal, text);
+            also.note(deal.digest(), text);
         })?;
         let archive = party.archive.clone();
         // A home of before entries were kept gets them while nobody waits for its list.
@@ -63,7 +71,20 @@ impl Resident {
         let openings = Arc::new(Openings::new(&host, &party.keeper));
         openings.resume()?;
         let (places, clients, since) = (Places::default(), OnceLock::new(), host.now());
-        Ok(Arc::new(Self { party, host, links, openings, ears, places, since, clients }))
+        let this = Arc::new(Self {
+            party,
+            host,
+            links,
+            openings,
+            ears,
+            applications,
+            places,
+            since,
+            clients,
+            door: OnceLock::new(),
+        });
+        this.mind_the_forsaken();
+        Ok(this)
     }
 
     /// Carries out one request, and says what happens meanwhile.
@@ -80,10 +101,23 @@ impl Resident {
             return Err(Report::input(fault, "say it in fewer words"));
         }
         match request {
-            Request::Buy { merchant, terms } => self.buy(&merchant, terms.as_deref(), tell, gone),
+            Request::Buy { merchant, terms, link } => {
+                self.buy((&merchant, link), terms.as_deref(), tell, gone)
+            }
             Request::Follow(subject) => self.follow(subject, tell, gone),
             Request::FollowAll => self.follow_all(tell, gone),
             Request::Cancel { subject, reason } => self.cancel(subject, reason, tell, gone),
+            Request::Pair(pairing) => self.pair(&pairing, gone).map(Done::Paired),
+            Request::Application { token, call } => {
+                let Some(application) = self.paired(&token)? else {
+                    let what = "no application with this token is paired";
+                    return Err(Report::refusal(what, "semper applications pair --help"));
+                };
+                let told = self.call(&application, call, gone)?;
+                Ok(Done::Told(told.to_string()))
+            }
+            Request::Applications => self.all_paired().map(Done::Applications),
+            Request::Unpair { name } => self.unpair(&name).map(|()| Done::Unpaired),
             Request::Status => Ok(Done::Status(Box::new(self.status()))),
             Request::End => {
                 self.keeper().end();
@@ -104,6 +138,7 @@ impl Resident {
     pub fn look(&self) {
         self.links.look();
         self.openings.look();
+        self.applications.look();
     }
 
     /// Whether nothing is under way.
@@ -126,6 +161,16 @@ impl Resident {
         let _ = self.clients.set(Box::new(count));
     }
 
+    /// How applications may come in over HTTP, if they may.
+    pub const fn applications_config(&self) -> Option<&ApplicationsConfig> {
+        self.party.config.applications.as_ref()
+    }
+
+    /// The door for applications is open there; asked for the status.
+    pub fn has_door(&self, at: String) {
+        let _ = self.door.set(at);
+    }
+
     /// What goes on.
     pub fn status(&self) -> Status {
         let (busy, asleep) = self.links.count();
@@ -143,6 +188,7 @@ impl Resident {
             clients: self.clients.get().map_or(0, |count| count() as u64),
             ill: ill.collect(),
             panics: self.keeper().panics(),
+            door: self.door.get().cloned(),
         }
     }
 
@@ -156,6 +202,15 @@ impl Resident {
 
     pub(crate) const fn openings(&self) -> &Arc<Openings> {
         &self.openings
+    }
+
+    pub(crate) const fn applications(&self) -> &Arc<Applications> {
+        &self.applications
+    }
+
+    /// The home's party: its trust file, as deals began with it.
+    pub(crate) const fn party(&self) -> &Party {
+        &self.party
     }
 
     pub(crate) fn ears(&self) -> &Ears {

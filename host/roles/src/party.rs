@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use semper_archive::{Archive, ArchiveError, DealRow, Home, HomeError, HomeKind};
 use semper_base::{DealId, Mend};
+use semper_commerce::elsewhere::Elsewhere;
 use semper_commerce::host::{self, Standing, Whom};
 use semper_commerce::lists::Lists;
 use semper_commerce::means::Equip;
@@ -44,6 +45,18 @@ pub struct PartyConfig {
     /// The TINGUIN.
     #[serde(default, skip_serializing_if = "TinguinConfig::is_usual")]
     pub tinguin: TinguinConfig,
+    /// The door for business applications.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applications: Option<ApplicationsConfig>,
+}
+
+/// The door for business applications, over HTTP on this machine alone. Without it there is none;
+/// programs that the person starts herself may still come over the host's socket.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApplicationsConfig {
+    /// The port at 127.0.0.1; 0: any that is free, which `semper run --status` shows.
+    pub port: u16,
 }
 
 /// Payment modules of a party.
@@ -102,6 +115,8 @@ pub struct Party {
     pub lists: Arc<Lists>,
     /// Keeps the threads of its host.
     pub keeper: Keeper,
+    /// Knows who answers its deals' questions, if not only the person.
+    pub elsewhere: Option<Arc<dyn Elsewhere>>,
     outside: Arc<dyn Outside>,
 }
 
@@ -139,7 +154,8 @@ impl Party {
         let (config, trust, basis) = configured(&home)?;
         let (archive, keeper) = (archive(&home)?, Keeper::new("host"));
         let lists = Lists::open(Arc::clone(&home), archive.clone(), &trust, outside.clock());
-        Ok(Self { home, config, trust, basis, archive, lists, keeper, outside })
+        let elsewhere = None;
+        Ok(Self { home, config, trust, basis, archive, lists, keeper, elsewhere, outside })
     }
 
     /// The way to merchants, banks and whoever else has a role: by this home's authorities, and
@@ -214,6 +230,7 @@ impl Party {
             grace: outside.grace(),
             runtime,
             notice: Box::new(notice),
+            elsewhere: self.elsewhere.clone(),
             clock: outside.clock(),
             spawn: outside.spawn(&self.keeper),
             equip: self.equip(),

@@ -1,5 +1,6 @@
 //! The commands and their help.
 
+mod applications;
 mod archive;
 mod keys;
 mod operators;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand};
 
+pub use applications::{ApplicationsCommand, McpArguments, OpenArguments, PairArguments};
 pub use archive::{ArchiveCommand, FilterArguments};
 pub use keys::{
     BackupArguments, JoinArguments, LockArguments, PassPhraseArguments, RestoreArguments,
@@ -71,6 +73,13 @@ pub enum Command {
     Restore(RestoreArguments),
     /// Buy from a merchant: fetch its terms, check them, open a deal and carry it out.
     Buy(BuyArguments),
+    /// Open a semper: link: it is shown, and a purchase begins with what it fills in.
+    Open(OpenArguments),
+    /// Business applications that may shop for you and decide nothing: list, pair, remove.
+    #[command(subcommand)]
+    Applications(ApplicationsCommand),
+    /// Serve an agent that starts this command: the Model Context Protocol over standard streams.
+    Mcp(McpArguments),
     /// List your deals and what each waits for; go on with those that have not ended.
     Deals(DealsArguments),
     /// Leave a deal: its service is told at its next wait, and tidies up.

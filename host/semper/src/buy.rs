@@ -21,7 +21,7 @@ pub fn buy(arguments: &BuyArguments) -> Result<(), Report> {
     let hosted = Hosted::of(&arguments.home.home, arguments.host.alone);
     Home::of(&arguments.home.home, HomeKind::Party)?;
     lock::until_unlocked(&arguments.home.home)?;
-    let request = Request::Buy { merchant, terms: arguments.terms.clone() };
+    let request = Request::Buy { merchant, terms: arguments.terms.clone(), link: None };
     match hosted.ask(request)? {
         Done::Deal(id) => finish(&hosted.deal(id)?, arguments.json),
         _ => {
@@ -241,7 +241,7 @@ fn ended(row: &DealRow) -> Result<(), Report> {
     print::said(&format!("{} is {state}: {note}", row.id), &value)
 }
 
-fn finish(row: &DealRow, json: bool) -> Result<(), Report> {
+pub(crate) fn finish(row: &DealRow, json: bool) -> Result<(), Report> {
     if json {
         print::json(row)?;
     } else {

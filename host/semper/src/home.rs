@@ -116,6 +116,7 @@ pub(crate) fn make(path: &Path, making: &Making<'_>) -> Result<Keystore, Report>
         phrase: making.phrase.to_owned(),
         payment: PaymentConfig::default(),
         tinguin: TinguinConfig::default(),
+        applications: None,
     };
     party::write_config(&home, &config)?;
     Ok(keys)

@@ -61,6 +61,11 @@ impl Hosted {
             && matches!(Client::connect(&self.home), Err(ClientError::Away))
     }
 
+    /// Has a request carried out by the resident host, and shows nothing.
+    pub fn ask_quietly(&self, request: Request) -> Result<Done, Report> {
+        self.connect()?.ask(&request, &mut |_| {})?.map_err(Report::from)
+    }
+
     fn ask_alone(&self, request: Request) -> Result<Done, Report> {
         let resident = Resident::start(&self.home)?;
         let (gone, opening) = (Gone::default(), Arc::new(Mutex::new(None)));

@@ -12,6 +12,8 @@
 //! | `passphrase` | another pass-phrase |
 //! | `backup`, `restore` | a home's copy in one encrypted file, and back |
 //! | `buy` | buying, and going on with deals |
+//! | `open` | links |
+//! | `applications`, `mcp` | business applications, and the doors by which they come |
 //! | `hosted` | having a home's host do something, and starting it |
 //! | `run` | the resident host as a process |
 //! | `judge` | a finding from the evidence of a fair exchange |
@@ -31,6 +33,7 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod applications;
 mod archived;
 mod arguments;
 mod backup;
@@ -44,6 +47,8 @@ mod judge;
 mod lock;
 mod logging;
 mod look;
+mod mcp;
+mod open;
 mod passphrase;
 mod print;
 mod receipt;
@@ -110,6 +115,9 @@ fn run(command: Command) -> Result<(), Report> {
         Command::Backup(arguments) => backup::backup(&arguments),
         Command::Restore(arguments) => restore::restore(&arguments),
         Command::Buy(arguments) => buy::buy(&arguments),
+        Command::Open(arguments) => open::open(&arguments),
+        Command::Applications(command) => applications::run(&command),
+        Command::Mcp(arguments) => mcp::run(&arguments),
         Command::Deals(arguments) => buy::deals(&arguments),
         Command::Cancel(arguments) => buy::cancel(&arguments),
         Command::Replay(arguments) => replay::replay(&arguments),

@@ -1,8 +1,10 @@
 //! The resident host as a process: starting, ending, looking.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use semper_applications::http;
 use semper_archive::{Home, HomeKind};
 use semper_base::Report;
 use semper_base::text::counted;
@@ -12,6 +14,7 @@ use semper_resident::server::{self, End};
 use semper_roles::config::LogFormat;
 use serde_json::json;
 
+use crate::applications::OfHost;
 use crate::arguments::RunArguments;
 use crate::signals::Signals;
 use crate::{logging, print};
@@ -48,7 +51,10 @@ pub fn run(arguments: &RunArguments) -> Result<(), Report> {
         signals.wait(post.ending().over());
         keeper.end();
     }));
-    let end = server::serve(&resident, home, arguments.started.then_some(IDLE))?;
+    door(&resident)?;
+    // Applications over HTTP cannot start a host that has ended.
+    let ends = arguments.started && resident.applications_config().is_none();
+    let end = server::serve(&resident, home, ends.then_some(IDLE))?;
     match end {
         End::Asked => tracing::info!("the host has ended"),
         End::Idle => tracing::info!("the host has ended: nothing was under way"),
@@ -56,6 +62,19 @@ pub fn run(arguments: &RunArguments) -> Result<(), Report> {
     }
     // What is stored is whole at any time: nobody is waited for who waits for others.
     std::process::exit(0);
+}
+
+/// Opens the door for applications over HTTP, if the home has one.
+fn door(resident: &Arc<Resident>) -> Result<(), Report> {
+    let Some(config) = resident.applications_config() else { return Ok(()) };
+    let shop = Arc::new(OfHost(Arc::clone(resident)));
+    let bound = http::serve(shop, config.port, resident.keeper()).map_err(|error| {
+        let mend = "set another port under [applications] in the home's semper.toml, or none";
+        Report::refusal(format!("the door for applications cannot be opened: {error}"), mend)
+    })?;
+    tracing::info!(address = %bound, "the door for applications is open");
+    resident.has_door(bound.to_string());
+    Ok(())
 }
 
 /// Has the running host end, and waits until it has.
@@ -107,11 +126,14 @@ fn status(home: &Path, json: bool) -> Result<(), Report> {
     if json {
         return print::json(&*status);
     }
-    let Status { process, since, busy, asleep, openings, clients, ill, panics } = *status;
+    let Status { process, since, busy, asleep, openings, clients, ill, panics, door } = *status;
     print::line(&format!("process   {process}, since {since}"));
     print::line(&format!("deals     {busy} busy, {asleep} waiting, {openings} being opened"));
     let others = usize::try_from(clients.saturating_sub(1)).unwrap_or(usize::MAX);
     print::line(&format!("clients   {}", counted(others, "other command", "other commands")));
+    if let Some(door) = door {
+        print::line(&format!("door      http://{door}, for paired applications"));
+    }
     if panics > 0 {
         print::line(&format!("panics    {panics}; the log has them"));
     }

@@ -78,6 +78,7 @@ pub(crate) fn host(
         workers,
         grace,
         runtime: Arc::clone(&runtime),
+        elsewhere: None,
         notice: Box::new(|_, _| {}),
         clock: Arc::new(SystemClock),
         spawn: Arc::new(keeper.clone()),

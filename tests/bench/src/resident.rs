@@ -145,7 +145,7 @@ fn opened(home: &Path, merchant: &str) -> Result<(), String> {
     let wrong = |error: std::io::Error| error.to_string();
     let mut stream = UnixStream::connect(home.join(SOCKET)).map_err(wrong)?;
     protocol::write(&mut stream, &Hello { version: VERSION }).map_err(wrong)?;
-    let request = Request::Buy { merchant: merchant.to_owned(), terms: None };
+    let request = Request::Buy { merchant: merchant.to_owned(), terms: None, link: None };
     protocol::write(&mut stream, &request).map_err(wrong)?;
     loop {
         match protocol::read::<Reply>(&mut stream).map_err(wrong)? {

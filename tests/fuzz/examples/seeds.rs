@@ -67,6 +67,7 @@ fn main() {
             id: Digest::ZERO,
             deal,
             question: Question::Inform { topic: "t".into(), says: "hello".into() },
+            filled: None,
         },
         Request::RequestCertificate("Anna Berg".into()),
     ] {

@@ -14,11 +14,17 @@ use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use common::{ask, books, client, ended, impatient, market, newest, small, with_reports};
+use common::{
+    ask, books, client, ended, give_patience, impatient, market, newest, small, with_patience,
+    with_reports,
+};
 use semper_testkit::{Market, Part, process};
 
 /// Longer than any purchase takes; only one that hangs gets this far.
 const HANG: Duration = Duration::from_secs(120);
+/// How patient parties are whose own borders fail, in ms: more than the pauses before they try again.
+/// Whoever keeps the other side waiting for longer than it is patient gets nothing, and rightly.
+const PATIENT: u32 = 30_000;
 
 /// A border of a process, and when it fails.
 struct Border {
@@ -185,14 +191,14 @@ fn verified(market: &Market) {
 
 #[test]
 fn a_buyer_whose_borders_fail_gets_what_was_agreed_and_nobody_is_named() {
-    let (market, _folder) = impatient(&small());
+    let (market, _folder) = with_patience(&small(), PATIENT);
     assert!(buyers(&market, &HOSTS) > 4);
     verified(&market);
 }
 
 #[test]
 fn a_merchant_whose_borders_fail_sells_what_was_agreed_and_nobody_is_named() {
-    let (mut market, _folder) = impatient(&small());
+    let (mut market, _folder) = with_patience(&small(), PATIENT);
     let sold = parts(&mut market, Part::Merchant, &HOSTS);
     assert!(parts(&mut market, Part::Merchant, &CATALOGUES) > sold && sold > 4);
     assert_eq!(books(&market).parcels, i64::try_from(deals(&market, "otto")).unwrap());
@@ -201,7 +207,7 @@ fn a_merchant_whose_borders_fail_sells_what_was_agreed_and_nobody_is_named() {
 
 #[test]
 fn tinguins_whose_disks_fail_and_banks_whose_books_do_blame_nobody() {
-    let (mut market, _folder) = impatient(&small());
+    let (mut market, _folder) = with_patience(&small(), PATIENT);
     for part in [Part::BuyerTinguin, Part::MerchantTinguin] {
         assert!(parts(&mut market, part, &TINGUINS) > 0);
     }
@@ -212,6 +218,7 @@ fn tinguins_whose_disks_fail_and_banks_whose_books_do_blame_nobody() {
 #[test]
 fn a_report_is_sold_over_failing_borders_of_both_sides() {
     let (mut market, _folder) = with_reports();
+    give_patience(&mut market, PATIENT);
     let some = [
         border("archive.read", &["9/47"], 400),
         border("archive.write", &["7/23"], 80),

@@ -348,7 +348,7 @@ fn programs_that_do_not_keep_to_the_protocol_harm_nobody() {
     let long = |characters: usize| {
         let client = Client::connect(&market.folder.join("anna")).unwrap();
         let merchant = "ü".repeat(characters);
-        client.ask(&Request::Buy { merchant, terms: None }, &mut |_| {})
+        client.ask(&Request::Buy { merchant, terms: None, link: None }, &mut |_| {})
     };
     let refusal = long(3_000).unwrap().unwrap_err();
     assert_eq!(refusal.what, "3000 characters where at most 2000 are taken");

@@ -508,6 +508,7 @@ fn host(home: &std::path::Path, trust: &TrustFile, options: &Options) -> (Arc<Ho
             workers: options.workers,
             grace: options.grace,
             runtime: Arc::clone(&runtime),
+            elsewhere: None,
             notice: Box::new(|_, _| {}),
             clock: Arc::new(SystemClock),
             spawn: Arc::new(keeper.clone()),

@@ -15,9 +15,11 @@ use semper_payment::PaymentError;
 use semper_runtime::Deal;
 use semper_runtime::stop::{Cause, Stop, Verdict, Waiting};
 use semper_runtime::world::{Came, Wanted, farewell};
-use semper_tinguin_protocol::ClientError;
+use semper_tinguin_protocol::screen::Question;
+use semper_tinguin_protocol::{Answer, ClientError};
 
 use super::Host;
+use crate::elsewhere::Who;
 use crate::errands::{Awaited, FEW};
 
 /// How often dates and cancellations are looked for. Clocks may jump, so it is not only the
@@ -53,7 +55,7 @@ impl Host {
         // What is only put off is still asked.
         let open = matches!(&came, Ok(Came::Answer(_)) | Err(Stop::Pause(_) | Stop::Doubt(_)));
         if let (Some(key), false) = (wanted.key.filter(|_| wanted.question.is_some()), open) {
-            self.tinguin().withdraw(key);
+            self.takes_back(key);
         }
         came
     }
@@ -89,8 +91,7 @@ impl Host {
             }
             not_expired(deal, now)?;
             if let (Some(question), Some(key)) = (&wanted.question, wanted.key) {
-                let question = question.clone();
-                if let Some(answer) = self.tinguin().pose(key, deal.id, question, Duration::ZERO)? {
+                if let Some(answer) = self.put(deal, key, question, Duration::ZERO)? {
                     return Ok(Came::Answer(answer));
                 }
                 if !known {
@@ -111,6 +112,40 @@ impl Host {
         }
     }
 
+    /// Puts a question to whoever answers it, and waits no longer than so.
+    pub(crate) fn put(
+        &self,
+        deal: &Deal,
+        key: Digest,
+        question: &Question,
+        wait: Duration,
+    ) -> Result<Option<Answer>, ClientError> {
+        let elsewhere = self.parts.elsewhere.as_ref();
+        let who = elsewhere.map_or(Who::Person(None), |it| it.who(deal, key, question));
+        let (tinguin, question) = (self.tinguin(), question.clone());
+        match who {
+            Who::Person(filled) => tinguin.pose_filled(key, deal.id, (question, filled), wait),
+            Who::Answered(filled) => tinguin.fill(key, deal.id, question, filled).map(Some),
+            Who::Elsewhere => {
+                let answer = tinguin.look(key, question.clone())?;
+                match (&answer, elsewhere) {
+                    (Some(_), Some(it)) => it.over(key),
+                    (None, Some(it)) => it.waits(deal, key, question),
+                    (_, None) => {}
+                }
+                Ok(answer)
+            }
+        }
+    }
+
+    /// A question is not waited for any more.
+    fn takes_back(&self, key: Digest) {
+        if let Some(elsewhere) = &self.parts.elsewhere {
+            elsewhere.over(key);
+        }
+        self.tinguin().withdraw(key);
+    }
+
     /// Waits for the person's decision; `Err` inside is the reason for which she leaves the
     /// deal. `pose` asks, and waits no longer than it is told.
     pub(crate) fn decision<T>(
@@ -126,7 +161,7 @@ impl Host {
         let gone = row.map_or(Ok(()), |row| self.not_ended(&row));
         let lasting = gone.and_then(|()| not_expired(deal, self.now()));
         if let Err(over) = lasting {
-            self.tinguin().withdraw(key);
+            self.takes_back(key);
             return Err(Undecided::Stop(over));
         }
         let leaving = match cancel {
@@ -138,7 +173,7 @@ impl Host {
         if let Some(reason) = leaving
             && !self.archive().was_told(deal.id).map_err(stop)?
         {
-            self.tinguin().withdraw(key);
+            self.takes_back(key);
             return Ok(Err(reason));
         }
         if let Some(answer) = pose(self.parts.grace).map_err(Undecided::Client)? {

@@ -24,7 +24,7 @@ pub use entries::{Direction, Entry, Filter, Moved, Page, Sum, Total};
 pub use home::{Home, HomeError, HomeKind};
 pub use pair::{Former, Pair, PairError};
 pub use rows::{
-    DealRow, DealState, EvidenceRow, ExchangeRow, JournalRow, MessageRow, OpeningRow, Seen, Waits,
-    Write,
+    ApplicationRow, DealRow, DealState, EvidenceRow, ExchangeRow, JournalRow, MessageRow,
+    OpeningRow, ProposalRow, Seen, Waits, Write,
 };
 pub use store::{Archive, ArchiveError};

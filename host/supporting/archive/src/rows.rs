@@ -222,6 +222,42 @@ pub struct EvidenceRow {
     pub bytes: Vec<u8>,
 }
 
+/// A business application that is paired, or was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApplicationRow {
+    /// The archive's number for it; 0 before it is stored.
+    pub number: i64,
+    /// Its name, as it gave it.
+    pub name: String,
+    /// The digest of its token.
+    pub token: Digest,
+    /// What it may do, in words.
+    pub may: Vec<String>,
+    /// The web page that it is; a program has none.
+    pub origin: Option<String>,
+    /// When the person agreed.
+    pub paired: Timestamp,
+}
+
+/// A purchase that an application has begun, or a link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProposalRow {
+    /// The nonce of its opening, by which it is found.
+    pub nonce: Digest,
+    /// The application's number; none for a link.
+    pub application: Option<i64>,
+    /// By whom it was begun, as the person reads it.
+    pub by: String,
+    /// The merchant's address.
+    pub address: String,
+    /// When it was begun.
+    pub begun: Timestamp,
+    /// Answers beforehand, as whoever began it encodes them.
+    pub answers: Vec<u8>,
+    /// Why it came to nothing before a deal was open; empty otherwise.
+    pub outcome: String,
+}
+
 /// A change to the archive. A list of them is carried out together or not at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Write {
@@ -305,4 +341,13 @@ pub enum Write {
     Preference(String, String),
     /// Remembers a number that only rises; a lower one is ignored.
     Highest(String, u64),
+    /// Pairs a business application; one of its name that is paired is an error.
+    Pair(Box<ApplicationRow>),
+    /// The application with this number is not paired any more.
+    Unpair(i64),
+    /// Stores a purchase that an application or a link has begun; of one that is there, how it came
+    /// to nothing.
+    Propose(Box<ProposalRow>),
+    /// The answer proposed for a topic of the deal with this nonce has gone to this question.
+    Proposed(Digest, String, Digest),
 }

@@ -1,5 +1,6 @@
 //! One SQLite file per home, written by one thread in groups, read by any.
 
+mod applications;
 mod read;
 mod schema;
 mod write;

@@ -3,6 +3,8 @@
 //! | module | what it is for |
 //! |---|---|
 //! | [`protocol`] | requests, what is said meanwhile, how a request ends |
+//! | [`application`] | what a business application may ask, and what it is told |
+//! | [`link`] | `semper:` links |
 //! | [`client`] | a client's end of a conversation |
 //!
 //! A conversation is one request. The client says which version it speaks, and the host says so,
@@ -11,7 +13,9 @@
 //! longer; a deal that is open goes on without him.
 #![forbid(unsafe_code)]
 
+pub mod application;
 pub mod client;
+pub mod link;
 pub mod protocol;
 
 pub use client::{Client, ClientError};

@@ -3,13 +3,17 @@
 use std::io::{self, Read, Write};
 
 use semper_base::{DealId, Digest, Report, Timestamp, frames};
+use semper_tinguin_protocol::Pairing;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+
+use crate::application::{Application, Call};
+use crate::link::Link;
 
 /// The version of this protocol.
 pub const VERSION: u32 = 1;
 /// Largest frame, in bytes.
-pub const MAX_FRAME: usize = 256 * 1024;
+pub const MAX_FRAME: usize = 2 * 1024 * 1024;
 /// Characters of an address, or of a reason, at most.
 pub const MAX_TEXT: usize = 2_000;
 
@@ -43,6 +47,9 @@ pub enum Request {
         merchant: String,
         /// Where its terms lie, if not beside it.
         terms: Option<String>,
+        /// The link that has proposed it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        link: Option<Link>,
     },
     /// Say what happens in a deal, or in an opening, until it is over.
     Follow(Digest),
@@ -55,6 +62,22 @@ pub enum Request {
         /// Why; the service is told.
         reason: String,
     },
+    /// Have the person decide about a business application.
+    Pair(Pairing),
+    /// What an application asks.
+    Application {
+        /// By what it is known.
+        token: String,
+        /// What it asks.
+        call: Call,
+    },
+    /// Which applications are paired.
+    Applications,
+    /// Take back what an application may do.
+    Unpair {
+        /// Its name.
+        name: String,
+    },
     /// Say what goes on.
     Status,
     /// End. Nothing is lost; another start goes on.
@@ -65,11 +88,18 @@ impl Request {
     /// What is wrong with it, if anything is.
     pub fn fault(&self) -> Option<String> {
         let texts: Vec<&str> = match self {
-            Self::Buy { merchant, terms } => {
+            Self::Buy { merchant, terms, .. } => {
                 terms.iter().map(String::as_str).chain([merchant.as_str()]).collect()
             }
             Self::Cancel { reason, .. } => vec![reason],
-            Self::Follow(_) | Self::FollowAll | Self::Status | Self::End => Vec::new(),
+            Self::Unpair { name } => vec![name],
+            Self::Pair(pairing) => return pairing.fault(),
+            Self::Application { .. }
+            | Self::Applications
+            | Self::Follow(_)
+            | Self::FollowAll
+            | Self::Status
+            | Self::End => Vec::new(),
         };
         let long = texts.into_iter().find(|it| it.chars().count() > MAX_TEXT)?;
         Some(format!("{} characters where at most {MAX_TEXT} are taken", long.chars().count()))
@@ -132,6 +162,14 @@ pub enum Done {
     All(Vec<Refusal>),
     /// What goes on.
     Status(Box<Status>),
+    /// The application is paired: its token, which is not kept and not said again.
+    Paired(String),
+    /// What an application is told, as JSON.
+    Told(String),
+    /// The applications that are paired.
+    Applications(Vec<Application>),
+    /// The application may do nothing any more.
+    Unpaired,
     /// The host ends.
     Ending,
 }
@@ -180,6 +218,9 @@ pub struct Status {
     pub ill: Vec<String>,
     /// Panics that were caught.
     pub panics: u64,
+    /// Where the door for applications is open, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub door: Option<String>,
 }
 
 /// Writes one frame.

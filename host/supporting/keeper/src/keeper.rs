@@ -57,7 +57,7 @@ pub struct Job<T>(Result<JoinHandle<Result<T, Panicked>>, Panicked>);
 impl<T> Job<T> {
     /// Whether it is over.
     pub fn is_finished(&self) -> bool {
-        self.0.as_ref().is_ok_and(JoinHandle::is_finished)
+        self.0.as_ref().map_or(true, JoinHandle::is_finished)
     }
 
     /// Waits for its end; what has come of it.

@@ -9,6 +9,7 @@
 //! | `proxy` | the way to a server: straight, or through the environment's proxy |
 //! | `sent` | a body that is being sent, and how long ago some of it last went out |
 //! | [`server`] | serving axum routers with TLS until SIGTERM, then letting requests finish |
+//! | [`local`] | serving programs of this machine, on the loopback address alone |
 //! | [`limits`] | what strangers may take of a server: the one place for every bound |
 //! | `guests` | who is connected, who has to make room, who keeps us waiting too long |
 //! | `flight` | requests under way: how many there are, and what a panic in one costs |
@@ -29,6 +30,7 @@ pub mod database;
 mod flight;
 mod guests;
 pub mod limits;
+pub mod local;
 mod proxy;
 pub mod refusals;
 mod sent;

@@ -168,7 +168,7 @@ pub fn serve_all(
     })
 }
 
-fn listen(address: SocketAddr) -> Result<std::net::TcpListener, ServeError> {
+pub(crate) fn listen(address: SocketAddr) -> Result<std::net::TcpListener, ServeError> {
     let failed = |error: std::io::Error| match error.kind() {
         std::io::ErrorKind::AddrInUse => ServeError::InUse(address),
         _ => ServeError::Listen { address, detail: error.to_string() },

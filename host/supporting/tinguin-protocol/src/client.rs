@@ -37,7 +37,8 @@ use semper_exchange::Half;
 use semper_items::{Agreement, DealKeys, Message, Statement};
 use serde_bytes::ByteBuf;
 
-use crate::protocol::{DealContext, ExchangeQuestion, News, Reply, Request};
+use crate::pairing::Pairing;
+use crate::protocol::{DealContext, ExchangeQuestion, Filled, News, Reply, Request};
 use crate::screen::{Answer, Question};
 use crate::secret::PassPhrase;
 
@@ -138,9 +139,54 @@ impl Client {
         question: Question,
         wait: Duration,
     ) -> Result<Option<Answer>, ClientError> {
-        match self.posed(Request::Ask { id, deal, question }, wait)? {
+        self.pose_filled(id, deal, (question, None), wait)
+    }
+
+    /// As [`Client::pose`], with an answer that somebody has filled in: the person may change it.
+    pub fn pose_filled(
+        &self,
+        id: Digest,
+        deal: DealId,
+        (question, filled): (Question, Option<Filled>),
+        wait: Duration,
+    ) -> Result<Option<Answer>, ClientError> {
+        match self.posed(Request::Ask { id, deal, question, filled }, wait)? {
             Reply::Answered(answer) => Ok(Some(answer)),
             Reply::Pending => Ok(None),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Gives an answer to a service's question for somebody whom the person has allowed to; the
+    /// answer that counts.
+    pub fn fill(
+        &self,
+        id: Digest,
+        deal: DealId,
+        question: Question,
+        filled: Filled,
+    ) -> Result<Answer, ClientError> {
+        match self.request(&Request::Fill { id, deal, question, filled })? {
+            Reply::Answered(answer) => Ok(answer),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// The answer to a service's question, if there is one; nobody is asked.
+    pub fn look(&self, id: Digest, question: Question) -> Result<Option<Answer>, ClientError> {
+        match self.request(&Request::Look { id, question })? {
+            Reply::Answered(answer) => Ok(Some(answer)),
+            Reply::Pending => Ok(None),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Has the person decide about a business application.
+    pub fn pair(&self, id: Digest, pairing: &Pairing) -> Result<(), ClientError> {
+        let pairing = ByteBuf::from(cbor::encode(pairing));
+        match self.request(&Request::Pair { id, pairing })? {
+            Reply::Done => Ok(()),
+            Reply::Declined(why) => Err(ClientError::Declined(why)),
             other => Err(unexpected(&other)),
         }
     }

@@ -10,6 +10,7 @@
 //! | [`failure`] | why a request was not carried out, and whose trouble that is |
 //! | [`secret`] | a pass-phrase on its way |
 //! | [`lock_after`] | how long nobody may be there before it locks |
+//! | [`pairing`] | a business application, and what it may do |
 //! | [`face`] | what draws screens and brings answers back |
 //! | [`client`] | the host's end, and how a request gets to the other |
 #![forbid(unsafe_code)]
@@ -18,6 +19,7 @@ pub mod client;
 pub mod face;
 pub mod failure;
 pub mod lock_after;
+pub mod pairing;
 pub mod protocol;
 pub mod screen;
 pub mod secret;
@@ -26,7 +28,8 @@ pub use client::{Ask, Client, ClientError};
 pub use face::{Attention, Face};
 pub use failure::{Cause, Failure};
 pub use lock_after::LockAfter;
-pub use protocol::{DealContext, Reply, Request};
+pub use pairing::{Pairing, Scope};
+pub use protocol::{DealContext, Filled, Reply, Request};
 pub use screen::{Answer, Frame, Screen};
 pub use secret::PassPhrase;
 

@@ -65,6 +65,36 @@ pub enum Request {
         deal: DealId,
         /// What is asked.
         question: Question,
+        /// What somebody has filled in; the person may change it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        filled: Option<Filled>,
+    },
+    /// An answer to a service's question, given by somebody whom the person has allowed to. It is
+    /// shown, as not checked, with her next decision in that deal. The first answer to a question
+    /// stays, whoever gave it.
+    Fill {
+        /// The question.
+        id: Digest,
+        /// The deal.
+        deal: DealId,
+        /// What is asked.
+        question: Question,
+        /// What is answered, and by whom.
+        filled: Filled,
+    },
+    /// The answer to a service's question, if there is one: the person is not asked.
+    Look {
+        /// The question.
+        id: Digest,
+        /// What is asked.
+        question: Question,
+    },
+    /// Allow a business application to use this host, if the person agrees.
+    Pair {
+        /// The question.
+        id: Digest,
+        /// Who asks for what: a canonical [`Pairing`](crate::pairing::Pairing).
+        pairing: ByteBuf,
     },
     /// Agree to a fair exchange, if the person agrees: from then on what it takes is signed
     /// without asking again.
@@ -150,6 +180,16 @@ pub enum Request {
     Unlock(PassPhrase),
 }
 
+/// An answer that somebody has filled in for the person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Filled {
+    /// Who, in words that may be anybody's.
+    pub by: String,
+    /// The answer.
+    pub answer: Answer,
+}
+
 /// What a person is asked to exchange.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -177,6 +217,9 @@ pub struct DealContext {
     /// What the person should hear before deciding.
     #[serde(default)]
     pub warnings: Vec<String>,
+    /// The business application, or the link, by which the deal was begun; none: the person herself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begun_by: Option<String>,
 }
 
 /// What comes back.
@@ -204,9 +247,9 @@ pub enum Reply {
     Share(Option<ByteBuf>),
     /// To `ExchangeSeed`.
     Seed(Digest),
-    /// To `Ask`.
+    /// To `Ask`, `Fill` and `Look`.
     Answered(Answer),
-    /// To `Pose`: the person has not answered yet.
+    /// To `Pose`: the person has not answered yet. To `Look`: nobody has.
     Pending,
     /// To `Watch`.
     News(News),

@@ -8,12 +8,15 @@ use semper_items::agreement::Way;
 use semper_items::{Agreement, Side, Statement};
 use serde::{Deserialize, Serialize};
 
+use crate::pairing::Pairing;
 use crate::protocol::DealContext;
 
 /// Most options of a choice, fields of a form.
 pub const MAX_OPTIONS: usize = 50;
 /// Most characters of what a service says in one question.
 pub const MAX_SAYS: usize = 2_000;
+/// What rules call the decision about a business application. No rule for every topic covers it.
+pub const PAIRING: &str = "pairing";
 
 /// A service's question to the person. All of its words are the service's: as they came (`String`), or
 /// as a face may draw them (`Text`).
@@ -63,6 +66,33 @@ impl<T: AsRef<str>> Question<T> {
             Self::Inform { says, .. } | Self::Choose { says, .. } | Self::Form { says, .. } => {
                 says.as_ref()
             }
+        }
+    }
+
+    /// Whether an answer is one to this question.
+    pub fn takes(&self, answer: &Answer) -> bool {
+        match (self, answer) {
+            (Self::Inform { .. }, Answer::Seen) => true,
+            (Self::Choose { options, .. }, Answer::Choice(number)) => {
+                (*number as usize) < options.len()
+            }
+            (Self::Form { fields, .. }, Answer::Fields(texts)) => fields.len() == texts.len(),
+            _ => false,
+        }
+    }
+
+    /// An answer in words: the option that is chosen, the texts that are filled in.
+    pub fn answered(&self, answer: &Answer) -> String {
+        match (self, answer) {
+            (Self::Choose { options, .. }, Answer::Choice(number)) => {
+                options.get(*number as usize).map_or("", AsRef::as_ref).to_owned()
+            }
+            (Self::Form { fields, .. }, Answer::Fields(texts)) => {
+                let filled = fields.iter().zip(texts).filter(|(_, text)| !text.is_empty());
+                let words = filled.map(|((name, _), text)| format!("{}: {text}", name.as_ref()));
+                words.collect::<Vec<_>>().join("; ")
+            }
+            _ => "seen".to_owned(),
         }
     }
 
@@ -224,6 +254,7 @@ pub fn agreement(agreement: &Agreement, side: Side, context: &DealContext) -> Co
         ),
         ("ends by".into(), agreement.expires.to_string().into()),
     ];
+    rows.extend(context.begun_by.iter().map(|it| ("begun by".into(), format!("“{it}”").into())));
     rows.extend(context.warnings.iter().map(|it| ("CAUTION".into(), it.as_str().into())));
     let mut means = "You and the other side are bound to these terms of business; you order and \
                      pay nothing yet."
@@ -262,6 +293,39 @@ pub fn statement(
         also: None,
         digest,
     }
+}
+
+/// The decision whether a business application may use this host. All that it says about itself is
+/// its name.
+pub fn pairing(pairing: &Pairing, digest: Digest) -> Consent {
+    let mut rows: Vec<(Text, Text)> = vec![
+        ("it calls itself".into(), format!("“{}”", pairing.name).into()),
+        (
+            "its code".into(),
+            format!("{} — the same must stand at the application", pairing.code).into(),
+        ),
+    ];
+    rows.extend(pairing.origin.iter().map(|it| ("its web page".into(), it.as_str().into())));
+    rows.extend(pairing.may.iter().map(|it| ("it may".into(), it.means().into())));
+    let never = "decide, sign or pay; see your keys, or what others have begun";
+    rows.push(("it may never".into(), never.into()));
+    Consent {
+        topic: PAIRING.into(),
+        title: format!("Let the application “{}” shop for you", pairing.name).into(),
+        rows,
+        means:
+            "The application may do this from now on, until you take it back. It orders and pays \
+                nothing: every decision stays yours."
+                .into(),
+        amount: None,
+        also: None,
+        digest,
+    }
+}
+
+/// Rows that say what others have filled in, in front of a decision.
+pub fn filled(rows: &[(String, String)]) -> impl Iterator<Item = (Text, Text)> {
+    rows.iter().map(|(by, said)| (format!("NOT CHECKED, by “{by}”").into(), said.as_str().into()))
 }
 
 /// Rows as faces take them.

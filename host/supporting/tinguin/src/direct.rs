@@ -37,7 +37,8 @@ impl Direct {
             Request::SignAgreement { id, .. }
             | Request::SignStatement { id, .. }
             | Request::Ask { id, .. }
-            | Request::AgreeExchange { id, .. } => *id,
+            | Request::AgreeExchange { id, .. }
+            | Request::Pair { id, .. } => *id,
             _ => return None,
         };
         self.all().entry(id).or_default().streams.push(Arc::clone(stream));

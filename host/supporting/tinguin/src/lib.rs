@@ -13,7 +13,7 @@
 //! | [`service`] | one request in, one reply out |
 //! | [`in_process`] | a TINGUIN that is asked by a call, for simulations |
 //!
-//! Beside these, `unlocking` locks when it is time and has the person unlock, `tries` counts wrong
+//! Beside these, `filled` keeps what others have answered for the person, `unlocking` locks when it is time and has the person unlock, `tries` counts wrong
 //! pass-phrases, `posed` is the line of questions that wait for the person, `signing` and
 //! `exchange` parse what is to be signed, `socket` lets hosts in and ends when its keeper does.
 //!
@@ -24,6 +24,7 @@
 mod direct;
 mod exchange;
 mod failure;
+mod filled;
 mod identity;
 pub mod in_process;
 pub mod keystore;

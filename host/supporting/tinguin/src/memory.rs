@@ -45,6 +45,11 @@ const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS identities (
         generation INTEGER PRIMARY KEY, chain BLOB NOT NULL
     ) STRICT;
+    CREATE TABLE IF NOT EXISTS filled (
+        number INTEGER PRIMARY KEY, nonce BLOB NOT NULL, by TEXT NOT NULL, said TEXT NOT NULL,
+        seen INTEGER NOT NULL DEFAULT 0
+    ) STRICT;
+    CREATE INDEX IF NOT EXISTS filled_by_deal ON filled (nonce, seen);
     CREATE TABLE IF NOT EXISTS lost (before INTEGER PRIMARY KEY) STRICT;
     CREATE TABLE IF NOT EXISTS facts (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
 ";
@@ -79,6 +84,15 @@ pub struct KnownExchange {
     pub agreement: Vec<u8>,
     /// The account that we pay from, with its bank; empty if we do not pay.
     pub account: String,
+}
+
+/// Answers of others that the person has not seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unseen {
+    /// Who has answered, and in words what.
+    pub rows: Vec<(String, String)>,
+    /// The number of the last of them.
+    pub last: Option<i64>,
 }
 
 /// Why the store cannot be opened.
@@ -135,6 +149,54 @@ impl Memory {
                 .execute(params![id.as_bytes(), asked.as_bytes(), reply])
         })?;
         fault::point("tinguin.after");
+        Ok(())
+    }
+
+    /// Stores an answer that somebody else has given for the person, and that she has not seen it; the
+    /// first answer stays.
+    pub fn keep_filled(
+        &self,
+        id: &Digest,
+        asked: &Digest,
+        reply: &[u8],
+        nonce: &Digest,
+        (by, said): (&str, &str),
+    ) -> Result<()> {
+        self.write(|it| {
+            let all = it.unchecked_transaction()?;
+            let kept = all
+                .prepare_cached("INSERT OR IGNORE INTO answers VALUES (?1, ?2, ?3)")?
+                .execute(params![id.as_bytes(), asked.as_bytes(), reply])?;
+            if kept > 0 {
+                all.prepare_cached("INSERT INTO filled (nonce, by, said) VALUES (?1, ?2, ?3)")?
+                    .execute(params![nonce.as_bytes(), by, said])?;
+            }
+            all.commit()
+        })
+    }
+
+    /// What others have answered in a deal, by its nonce, and the person has not seen in a decision.
+    pub fn filled(&self, nonce: &Digest) -> Result<Unseen> {
+        self.read(|it| {
+            let sql = "SELECT number, by, said FROM filled WHERE nonce = ?1 AND seen = 0
+                       ORDER BY number";
+            let mut statement = it.prepare_cached(sql)?;
+            let mut unseen = Unseen::default();
+            let mut rows = statement.query([nonce.as_bytes()])?;
+            while let Some(row) = rows.next()? {
+                unseen.last = Some(row.get(0)?);
+                unseen.rows.push((row.get(1)?, row.get(2)?));
+            }
+            Ok(unseen)
+        })
+    }
+
+    /// The person has seen what was answered in a deal, up to this number.
+    pub fn seen(&self, nonce: &Digest, last: i64) -> Result<()> {
+        self.write(|it| {
+            it.prepare_cached("UPDATE filled SET seen = 1 WHERE nonce = ?1 AND number <= ?2")?
+                .execute(params![nonce.as_bytes(), last])
+        })?;
         Ok(())
     }
 

@@ -176,6 +176,19 @@ impl Posed {
         self.changed.notify_all();
     }
 
+    /// A question has been answered elsewhere: it leaves the line, or the screen, and whoever watches
+    /// hears of the answer.
+    pub fn answered_elsewhere(&self, id: Digest) {
+        self.withdraw(id);
+        let mut state = self.lock();
+        // One that is on the screen is finished by its asker.
+        if state.shown.as_ref().is_none_or(|it| it.0.id != id) {
+            state.finish(id, None);
+        }
+        drop(state);
+        self.changed.notify_all();
+    }
+
     /// Whether this question is before the person and has been withdrawn.
     pub fn is_withdrawn(&self, id: &Digest) -> bool {
         self.lock().shown.as_ref().is_some_and(|it| it.0.id == *id && it.1)

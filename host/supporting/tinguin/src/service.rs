@@ -8,7 +8,7 @@ use semper_exchange::standard;
 use semper_items::DealKeys;
 use semper_keeper::{Panicked, Post, Spawn, Turn};
 use semper_tinguin_protocol::protocol::{self, MAX_POSE_MS, Reply, Request};
-use semper_tinguin_protocol::screen::{Answer, Frame, Screen};
+use semper_tinguin_protocol::screen::{self, Answer, Frame, Screen};
 use semper_tinguin_protocol::{Attention as _, Cause, Face, Failure};
 use serde_bytes::ByteBuf;
 
@@ -36,7 +36,7 @@ pub struct Service {
     asking: Mutex<()>,
     /// The end of our certificate, once it has been looked at: every frame may have to say it.
     pub(crate) until: Mutex<Option<Timestamp>>,
-    posed: Posed,
+    pub(crate) posed: Posed,
     pub(crate) direct: Direct,
     user: String,
     phrase: String,
@@ -122,23 +122,18 @@ impl Service {
                 Ok(Reply::Opened(ByteBuf::from(plain)))
             }
             Request::SignAccountRequest(bytes) => self.sign_account_request(&bytes),
-            Request::Ask { id, deal, question } => {
-                if let Some(fault) = question.fault() {
-                    let mend = "the service must be mended by its author";
-                    return Err(Failure::new(Cause::Malformed, fault, mend));
-                }
-                let asked = cbor::encode(&question);
-                self.once(&id, &asked, |this| {
-                    let known = this.known(&deal)?;
-                    let status = format!("the service asks: {}", question.topic());
-                    let answer = this.ask(
-                        &id,
-                        &known,
-                        Screen::Question(question.clone().readable()),
-                        status,
-                    )?;
-                    Ok(Reply::Answered(answer))
-                })
+            Request::Ask { id, deal, question, filled } => {
+                self.put_question(&id, deal, &question, filled.as_ref())
+            }
+            Request::Fill { id, deal, question, filled } => {
+                self.fill(&id, deal, &question, &filled)
+            }
+            Request::Look { id, question } => {
+                let stored = self.stored(&id, Digest::of(&cbor::encode(&question)))?;
+                Ok(stored.unwrap_or(Reply::Pending))
+            }
+            Request::Pair { id, pairing } => {
+                self.once(&id, &pairing, |this| this.decide_pairing(&id, &pairing))
             }
             Request::AgreeExchange { id, deal, exchange } => {
                 let asked = cbor::encode(&(deal, &exchange));
@@ -209,7 +204,7 @@ impl Service {
     }
 
     /// The stored reply to a question, or the reply that `work` makes, stored first.
-    fn once(
+    pub(crate) fn once(
         &self,
         id: &Digest,
         asked: &[u8],
@@ -232,7 +227,7 @@ impl Service {
         Ok(reply)
     }
 
-    fn stored(&self, id: &Digest, asked: Digest) -> Result<Option<Reply>, Failure> {
+    pub(crate) fn stored(&self, id: &Digest, asked: Digest) -> Result<Option<Reply>, Failure> {
         match self.memory.answer(id).map_err(|error| broken(&error))? {
             None => Ok(None),
             Some((before, _)) if before != asked => {
@@ -245,10 +240,31 @@ impl Service {
         }
     }
 
+    /// Puts something to the person about a deal. A decision says what others have filled in there
+    /// since the one before.
     pub(crate) fn ask(
         &self,
         id: &Digest,
         known: &KnownDeal,
+        screen: Screen,
+        status: String,
+    ) -> Result<Answer, Failure> {
+        let Screen::Consent(mut consent) = screen else {
+            return self.ask_about(id, Some(known), screen, status);
+        };
+        let filled = self.memory.filled(&known.nonce).map_err(|error| broken(&error))?;
+        consent.rows.extend(screen::filled(&filled.rows));
+        let answer = self.ask_about(id, Some(known), Screen::Consent(consent), status)?;
+        if let Some(last) = filled.last {
+            self.memory.seen(&known.nonce, last).map_err(|error| broken(&error))?;
+        }
+        Ok(answer)
+    }
+
+    pub(crate) fn ask_about(
+        &self,
+        id: &Digest,
+        known: Option<&KnownDeal>,
         screen: Screen,
         status: String,
     ) -> Result<Answer, Failure> {
@@ -260,7 +276,7 @@ impl Service {
             let times = self.lock.times();
             let locked = || self.lock.times() != times;
             let withdrawn = || unwanted() || self.posed.is_over() || locked();
-            let frame = self.frame(Some(known), screen.clone(), status.clone());
+            let frame = self.frame(known, screen.clone(), status.clone());
             let answer = self.face.ask(&frame, &withdrawn);
             // What nobody wants to know any more is not an answer, and is not kept as one. A decision
             // that was made just before its asker went is kept: nothing is asked twice.
@@ -345,7 +361,7 @@ pub(crate) fn panicked(panic: &Panicked) -> Failure {
     Failure::new(Cause::Busy, format!("the TINGUIN has failed over this: {panic}"), mend)
 }
 
-fn taken_back() -> Failure {
+pub(crate) fn taken_back() -> Failure {
     Failure::new(Cause::Busy, "the question has been withdrawn", "")
 }
 

@@ -137,7 +137,8 @@ fn a_panic_in_a_conversation_costs_one_request() {
     let folder = tempfile::tempdir().unwrap();
     let keeper = Keeper::new("test");
     let Served { client, deal, .. } = serve(folder.path(), Clumsy::over("direct", 1), &keeper);
-    let ask = Request::Ask { id: Digest::of(b"direct"), deal, question: question("direct") };
+    let (id, question) = (Digest::of(b"direct"), question("direct"));
+    let ask = Request::Ask { id, deal, question, filled: None };
     let mut stream = UnixStream::connect(folder.path().join(SOCKET)).unwrap();
     let mut say = |request: &Request| -> Reply {
         protocol::write(&mut stream, request).unwrap();

@@ -34,6 +34,12 @@ pub fn impatient(options: &MarketOptions) -> (Market, TempDir) {
 /// As [`market`], with parties who ask the third party when the other side is late by so much.
 pub fn with_patience(options: &MarketOptions, ms: u32) -> (Market, TempDir) {
     let (mut market, folder) = market(options);
+    give_patience(&mut market, ms);
+    (market, folder)
+}
+
+/// Has both parties of a marketplace ask the third party when the other side is late by so much.
+pub fn give_patience(market: &mut Market, ms: u32) {
     for home in ["anna", "otto"] {
         let file = market.folder.join(home).join("trust.toml");
         let text = std::fs::read_to_string(&file).unwrap();
@@ -42,7 +48,6 @@ pub fn with_patience(options: &MarketOptions, ms: u32) -> (Market, TempDir) {
         std::fs::write(&file, changed).unwrap();
     }
     market.restart_merchant().unwrap();
-    (market, folder)
 }
 
 /// A marketplace whose merchant sells reports about what it has.

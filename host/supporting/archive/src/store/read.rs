@@ -62,6 +62,14 @@ impl Archive {
         self.rows(sql, [], |row| row.get(0))
     }
 
+    /// The merchants of a buyer's deals, the latest first, with the address of the latest deal and how
+    /// many there were; at most so many.
+    pub fn merchants_met(&self, most: usize) -> Result<Vec<(String, String, u64)>, ArchiveError> {
+        let sql = "SELECT peer, address, count(*), max(opened) AS last FROM deals
+                   WHERE side = 'buyer' GROUP BY peer ORDER BY last DESC LIMIT ?1";
+        self.rows(sql, [most as i64], |row| Ok((row.get(0)?, row.get(1)?, number(row, 2)?)))
+    }
+
     /// Whether there has been a deal with this peer.
     pub fn knows(&self, peer: &str) -> Result<bool, ArchiveError> {
         let sql = "SELECT 1 FROM deals WHERE peer = ?1 LIMIT 1";
@@ -311,7 +319,7 @@ fn side(row: &Row<'_>, column: usize) -> rusqlite::Result<Side> {
         .map_err(|_| rusqlite::Error::InvalidColumnType(column, word, rusqlite::types::Type::Text))
 }
 
-fn digest(row: &Row<'_>, column: usize) -> rusqlite::Result<Digest> {
+pub(super) fn digest(row: &Row<'_>, column: usize) -> rusqlite::Result<Digest> {
     Ok(Digest::from_bytes(row.get(column)?))
 }
 
@@ -319,7 +327,7 @@ fn number(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     Ok(row.get::<_, i64>(column)?.cast_unsigned())
 }
 
-fn stamp(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
+pub(super) fn stamp(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
     Timestamp::from_millis(number(row, column)?)
         .map_err(|_| rusqlite::Error::IntegralValueOutOfRange(column, 0))
 }

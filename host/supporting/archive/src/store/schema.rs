@@ -8,7 +8,7 @@ use semper_base::text::counted;
 use super::{ArchiveError, translate};
 
 /// Each entry brings the file from format n to n + 1; entries are never changed, only added.
-const MIGRATIONS: [&str; 6] = [FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH];
+const MIGRATIONS: [&str; 7] = [FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH];
 
 const FIRST: &str = "
     CREATE TABLE openings (
@@ -141,6 +141,37 @@ const SIXTH: &str = "
     CREATE VIRTUAL TABLE entries_words USING fts5 (
         words, content = '', columnsize = 0, tokenize = 'unicode61 remove_diacritics 2'
     );
+";
+
+/// Business applications, and the purchases that they and links have begun. One that is not paired any
+/// more has no token; its number stays with its purchases.
+const SEVENTH: &str = "
+    CREATE TABLE applications (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        name   TEXT NOT NULL,
+        token  BLOB CHECK (length(token) = 32),
+        may    TEXT NOT NULL,
+        origin TEXT,
+        paired INTEGER NOT NULL
+    ) STRICT;
+    CREATE UNIQUE INDEX applications_by_name ON applications (name) WHERE token IS NOT NULL;
+    CREATE UNIQUE INDEX applications_by_token ON applications (token) WHERE token IS NOT NULL;
+    CREATE TABLE proposals (
+        nonce       BLOB PRIMARY KEY CHECK (length(nonce) = 32),
+        application INTEGER REFERENCES applications (number),
+        by          TEXT NOT NULL,
+        address     TEXT NOT NULL,
+        begun       INTEGER NOT NULL,
+        answers     BLOB NOT NULL,
+        outcome     TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX proposals_by_application ON proposals (application, begun);
+    CREATE TABLE proposed (
+        nonce    BLOB NOT NULL REFERENCES proposals (nonce),
+        topic    TEXT NOT NULL,
+        question BLOB NOT NULL,
+        PRIMARY KEY (nonce, topic)
+    ) STRICT;
 ";
 
 /// Opens for writing: makes, migrates and checks the file.

@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::{Connection, ErrorCode, params};
 use semper_base::DealId;
 
-use super::{ArchiveError, translate};
+use super::{ArchiveError, applications, translate};
 use crate::entries::{self, Booked};
 use crate::rows::{DealRow, EvidenceRow, ExchangeRow, JournalRow, MessageRow, OpeningRow, Write};
 
@@ -102,6 +102,12 @@ fn one(connection: &Connection, write: &Write) -> rusqlite::Result<usize> {
             .prepare_cached("INSERT OR REPLACE INTO preferences VALUES (?1, ?2)")?
             .execute(params![key, value]),
         Write::Highest(key, value) => highest(connection, key, *value),
+        Write::Pair(row) => applications::pair(connection, row),
+        Write::Unpair(number) => applications::unpair(connection, *number),
+        Write::Propose(row) => applications::propose(connection, row),
+        Write::Proposed(nonce, topic, question) => {
+            applications::used(connection, *nonce, topic, *question)
+        }
     }
 }
 

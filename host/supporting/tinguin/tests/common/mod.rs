@@ -173,6 +173,7 @@ impl Anna {
                 service: "mail-order 1.0.0".into(),
                 certified_by: vec!["Verbraucherbund".into()],
                 known: false,
+                begun_by: None,
             },
         })
     }

@@ -1,0 +1,145 @@
+//! Pairing: an application asks, the person decides in her TINGUIN, and the application has a token by
+//! which it is known. The home keeps the token's digest alone.
+
+use std::sync::Arc;
+
+use semper_archive::{ApplicationRow, Write};
+use semper_base::{Digest, Report, keys};
+use semper_host_protocol::application::{Application, Pairing, Scope};
+use semper_tinguin_protocol::ClientError;
+
+use crate::ears::Gone;
+use crate::resident::Resident;
+
+/// What a token begins with, so that whoever finds one knows what it is.
+const PREFIX: &str = "semper-application-";
+/// How often it is looked whether somebody still waits for the person's decision.
+const LOOK: std::time::Duration = std::time::Duration::from_millis(200);
+/// Applications that are paired, at most.
+const MOST: usize = 50;
+
+/// An application that has shown its token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Paired {
+    /// The archive's number for it.
+    pub number: i64,
+    /// Its name.
+    pub name: String,
+    /// What it may do.
+    pub may: Vec<Scope>,
+    /// The web page that it is; a program has none.
+    pub origin: Option<String>,
+}
+
+impl Paired {
+    fn of(row: ApplicationRow) -> Self {
+        let may = row.may.iter().filter_map(|it| it.parse().ok()).collect();
+        Self { number: row.number, name: row.name, may, origin: row.origin }
+    }
+}
+
+impl Resident {
+    /// Has the person decide about an application: its token, which is not said again.
+    ///
+    /// # Errors
+    /// She says no, nobody waits any more, or one of that name is paired.
+    pub fn pair(self: &Arc<Self>, pairing: &Pairing, gone: &Gone) -> Result<String, Report> {
+        if let Some(fault) = pairing.fault() {
+            return Err(Report::input(fault, "semper applications pair --help"));
+        }
+        self.is_new(pairing)?;
+        let id = Digest::from_bytes(keys::random());
+        let tinguin = self.host().tinguin().clone();
+        let (asked, question) = (tinguin.clone(), pairing.clone());
+        let asking = self.keeper().job("pairing", move |_| asked.pair(id, &question));
+        while !asking.is_finished() {
+            if gone.is_set() || !self.keeper().ending().pause(LOOK) {
+                tinguin.withdraw(id);
+                let what = "nobody waits for the decision about the application any more";
+                return Err(Report::refusal(what, "pair it again"));
+            }
+        }
+        let decided = asking.join().map_err(|panicked| {
+            let what = format!("the host has failed over this: {panicked}");
+            Report::refusal(what, "report this to the project")
+        })?;
+        decided.map_err(|error| match error {
+            ClientError::Declined(why) => {
+                let what = format!("“{}” is not paired: {why}", pairing.name);
+                Report::refusal(what, "the person decides in the TINGUIN")
+            }
+            other => other.into(),
+        })?;
+        self.is_new(pairing)?;
+        let token = format!("{PREFIX}{}", Digest::from_bytes(keys::random()).hex());
+        let row = ApplicationRow {
+            number: 0,
+            name: pairing.name.clone(),
+            token: Digest::of(token.as_bytes()),
+            may: pairing.may.iter().map(|it| it.name().to_owned()).collect(),
+            origin: pairing.origin.clone(),
+            paired: self.host().now(),
+        };
+        self.host().archive().commit(vec![Write::Pair(Box::new(row))])?;
+        Ok(token)
+    }
+
+    fn is_new(&self, pairing: &Pairing) -> Result<(), Report> {
+        let all = self.host().archive().applications()?;
+        if all.iter().any(|it| it.name == pairing.name) {
+            let what = format!("an application “{}” is paired already", pairing.name);
+            let mend = "give it another name, or semper applications remove it first";
+            return Err(Report::refusal(what, mend));
+        }
+        if all.len() >= MOST {
+            let what = format!("{MOST} applications are paired, and that is the most");
+            return Err(Report::refusal(what, "semper applications remove takes one back"));
+        }
+        Ok(())
+    }
+
+    /// The application with this token; none if there is none, or not any more.
+    ///
+    /// # Errors
+    /// The archive cannot be read.
+    pub fn paired(&self, token: &str) -> Result<Option<Paired>, Report> {
+        let row = self.host().archive().application(Digest::of(token.as_bytes()))?;
+        Ok(row.map(Paired::of))
+    }
+
+    /// Which applications are paired.
+    ///
+    /// # Errors
+    /// The archive cannot be read.
+    pub fn all_paired(&self) -> Result<Vec<Application>, Report> {
+        let archive = self.host().archive();
+        let rows = archive.applications()?.into_iter();
+        let shown = rows.map(|row| {
+            let (purchases, paired) =
+                (archive.count_proposals(row.number)?, row.paired.to_string());
+            let Paired { name, may, origin, .. } = Paired::of(row);
+            Ok(Application { name, may, origin, paired, purchases })
+        });
+        shown.collect()
+    }
+
+    /// Takes back what an application may do. Its purchases stay, and are the person's.
+    ///
+    /// # Errors
+    /// There is none of this name.
+    pub fn unpair(&self, name: &str) -> Result<(), Report> {
+        let archive = self.host().archive();
+        let Some(row) = archive.applications()?.into_iter().find(|it| it.name == name) else {
+            let what = format!("no application “{name}” is paired");
+            return Err(Report::input(what, "semper applications lists them"));
+        };
+        archive.commit(vec![Write::Unpair(row.number)])?;
+        let all = archive.proposals_of(row.number, usize::MAX >> 1)?;
+        let nonces: Vec<Digest> = all.into_iter().map(|it| it.nonce).collect();
+        for deal in self.applications().leaves(&nonces) {
+            self.host().wake(deal);
+        }
+        self.applications().look();
+        Ok(())
+    }
+}

@@ -1,0 +1,87 @@
+//! Links: what one proposes is shown, the person says yes, and the purchase begins with it.
+
+use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
+
+use semper_archive::{Home, HomeKind};
+use semper_base::{Report, text};
+use semper_host_protocol::link::{Link, MAX_LINK};
+use semper_host_protocol::{Done, Request};
+use semper_roles::ca::invitation::PREFIX;
+
+use crate::arguments::OpenArguments;
+use crate::hosted::Hosted;
+use crate::{buy, lock, print};
+
+/// Bytes of a file with a link, at most.
+const MOST: u64 = 64 * 1024;
+
+pub fn open(arguments: &OpenArguments) -> Result<(), Report> {
+    let link = match (&arguments.link, &arguments.file) {
+        (Some(link), _) => link.clone(),
+        (None, Some(file)) => {
+            let read = std::fs::File::open(file).and_then(|opened| {
+                let mut text = String::new();
+                opened.take(MOST).read_to_string(&mut text).map(|_| text)
+            });
+            read.map_err(|error| {
+                let what = format!("{}: {error}", file.display());
+                Report::input(what, "name a file with one link in it")
+            })?
+        }
+        (None, None) => String::new(),
+    };
+    let link = link.trim();
+    if link.starts_with(PREFIX) {
+        let what = "this link is an invitation: with it a home begins";
+        let mend = "semper join, with the link and --home for the new home";
+        return Err(Report::input(what, mend));
+    }
+    if link.chars().count() > MAX_LINK {
+        let what = format!("the link has more than {MAX_LINK} characters");
+        return Err(Report::input(what, "ask the merchant for a shorter one"));
+    }
+    let link: Link = link.parse()?;
+    Home::of(&arguments.home.home, HomeKind::Party)?;
+    show(&link);
+    agreed(arguments)?;
+    let hosted = Hosted::of(&arguments.home.home, arguments.host.alone);
+    lock::until_unlocked(&arguments.home.home)?;
+    let merchant = link.merchant.clone();
+    match hosted.ask(Request::Buy { merchant, terms: None, link: Some(link) })? {
+        Done::Deal(id) => buy::finish(&hosted.deal(id)?, arguments.json),
+        _ => {
+            let what = "no deal was opened";
+            Err(Report::refusal(what, "nothing was signed; open the link again, if you like"))
+        }
+    }
+}
+
+/// What the link proposes, before anything is fetched.
+fn show(link: &Link) {
+    print::note(format_args!("a link proposes a purchase at  {}", link.merchant));
+    for (topic, answer) in link.lines() {
+        let (topic, answer) = (text::readable(&topic), text::readable(&answer));
+        print::note(format_args!("  fills in   {topic}: {answer}"));
+    }
+    print::note("Nobody has checked it. It decides nothing; what it fills in can be changed.");
+}
+
+fn agreed(arguments: &OpenArguments) -> Result<(), Report> {
+    if arguments.yes {
+        return Ok(());
+    }
+    let mut typed = String::new();
+    if std::io::stdin().is_terminal() {
+        let mut err = std::io::stderr().lock();
+        let _ = write!(err, "Go on? (yes or no) ");
+        let _ = err.flush();
+        let _ = std::io::stdin().lock().take(100).read_line(&mut typed);
+    } else {
+        let what = "nobody can be asked whether to go on";
+        return Err(Report::input(what, "give --yes, or type it at a terminal"));
+    }
+    match typed.trim() {
+        "yes" | "y" | "ja" | "j" => Ok(()),
+        _ => Err(Report::refusal("nothing was fetched", "open the link again, if you like")),
+    }
+}

@@ -164,7 +164,7 @@ fn token(headers: &HeaderMap) -> Option<String> {
 async fn known(guard: &Arc<Guard>, token: String) -> Result<Option<Visitor>, Refusal> {
     let own = Arc::clone(guard);
     let looked = tokio::task::spawn_blocking(move || own.shop.visitor(&token)).await;
-    looked.unwrap_or_else(|_| Ok(None))
+    looked.unwrap_or(Ok(None))
 }
 
 /// A route's answer when somebody must be paired who is not.

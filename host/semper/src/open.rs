@@ -3,10 +3,11 @@
 use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
 
 use semper_archive::{Home, HomeKind};
-use semper_base::{Report, text};
+use semper_base::{Digest, Report, keys, text};
 use semper_host_protocol::link::{Link, MAX_LINK};
 use semper_host_protocol::{Done, Request};
 use semper_roles::ca::invitation::PREFIX;
+use semper_tinguin_protocol::{Client, ClientError};
 
 use crate::arguments::OpenArguments;
 use crate::hosted::Hosted;
@@ -43,7 +44,7 @@ pub fn open(arguments: &OpenArguments) -> Result<(), Report> {
     let link: Link = link.parse()?;
     Home::of(&arguments.home.home, HomeKind::Party)?;
     show(&link);
-    agreed(arguments)?;
+    agreed(arguments, &link)?;
     let hosted = Hosted::of(&arguments.home.home, arguments.host.alone);
     lock::until_unlocked(&arguments.home.home)?;
     let merchant = link.merchant.clone();
@@ -66,22 +67,33 @@ fn show(link: &Link) {
     print::note("Nobody has checked it. It decides nothing; what it fills in can be changed.");
 }
 
-fn agreed(arguments: &OpenArguments) -> Result<(), Report> {
+/// Whether the person goes on: asked at the terminal, or in the TINGUIN where there is none, as for
+/// whoever comes from a browser.
+fn agreed(arguments: &OpenArguments, link: &Link) -> Result<(), Report> {
     if arguments.yes {
         return Ok(());
     }
-    let mut typed = String::new();
-    if std::io::stdin().is_terminal() {
-        let mut err = std::io::stderr().lock();
-        let _ = write!(err, "Go on? (yes or no) ");
-        let _ = err.flush();
-        let _ = std::io::stdin().lock().take(100).read_line(&mut typed);
-    } else {
-        let what = "nobody can be asked whether to go on";
-        return Err(Report::input(what, "give --yes, or type it at a terminal"));
+    if !std::io::stdin().is_terminal() {
+        lock::until_unlocked(&arguments.home.home)?;
+        print::note("decide in the TINGUIN whether to go on");
+        let id = Digest::from_bytes(keys::random());
+        let tinguin = Client::new(&arguments.home.home);
+        return match tinguin.open_link(id, &link.merchant, link.lines()) {
+            Err(ClientError::Declined(_)) => Err(nothing()),
+            other => Ok(other?),
+        };
     }
+    let mut typed = String::new();
+    let mut err = std::io::stderr().lock();
+    let _ = write!(err, "Go on? (yes or no) ");
+    let _ = err.flush();
+    let _ = std::io::stdin().lock().take(100).read_line(&mut typed);
     match typed.trim() {
         "yes" | "y" | "ja" | "j" => Ok(()),
-        _ => Err(Report::refusal("nothing was fetched", "open the link again, if you like")),
+        _ => Err(nothing()),
     }
+}
+
+fn nothing() -> Report {
+    Report::refusal("nothing was fetched", "open the link again, if you like")
 }

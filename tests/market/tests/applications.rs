@@ -199,10 +199,14 @@ fn a_link_fills_in_what_the_person_can_change_and_says_that_nobody_has_checked_i
     let (market, _folder) = common::market(&decides(hers));
     let shop = market.merchant_url().replace("https://", "semper://");
     let link = format!("{shop}/?search.words=woollen%20scarf&quantity.quantity=2");
-    let unasked = market.semper(&["open", "--home", "anna", &link]).unwrap();
-    assert_eq!(unasked.code, 2, "nobody is there to say yes: {}", unasked.err);
-    assert!(unasked.err.contains("search, words: woollen scarf"), "{}", unasked.err);
+    // Without a terminal she is asked in the TINGUIN, and no rule of hers for everything says yes.
+    let refused = market.semper(&["open", "--home", "anna", &link]).unwrap();
+    assert_eq!(refused.code, 1, "{}", refused.err);
+    assert!(refused.err.contains("search, words: woollen scarf"), "{}", refused.err);
+    assert!(refused.err.contains("nothing was fetched"), "{}", refused.err);
     assert!(newest(&market, "anna").0.is_empty(), "nothing was fetched");
+    let asked = transcript(&market).iter().map(Value::to_string).collect::<String>();
+    assert!(asked.contains("it fills in") && asked.contains("woollen scarf"), "{asked}");
 
     let opened = market.semper(&["open", "--home", "anna", "--yes", &link]).unwrap();
     assert_eq!(opened.code, 0, "{}{}", opened.out, opened.err);

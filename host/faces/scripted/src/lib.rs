@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use semper_base::text::Text;
 use semper_base::{Amount, Mend};
 use semper_tinguin_protocol::Face;
-use semper_tinguin_protocol::screen::{Answer, Frame, PAIRING, Question, Screen};
+use semper_tinguin_protocol::screen::{Answer, Frame, LINK, PAIRING, Question, Screen};
 use serde::{Deserialize, Serialize};
 
 /// The rules of a file.
@@ -27,7 +27,8 @@ struct File {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
-    /// The topic of the screen: `agreement`, `order`, `search` …; `*` fits every one but `pairing`.
+    /// The topic of the screen: `agreement`, `order`, `search` …; `*` fits every one but
+    /// `pairing` and `link`.
     topic: String,
     /// Only in deals with this party.
     #[serde(default)]
@@ -144,7 +145,8 @@ impl Scripted {
         let mut rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
         for (rule, used) in rules.iter_mut() {
             // Whoever lets a program in says so.
-            let fits = (rule.topic == topic || rule.topic == "*" && topic != PAIRING)
+            let fits = (rule.topic == topic
+                || rule.topic == "*" && !matches!(topic, PAIRING | LINK))
                 && rule.peer.as_deref().is_none_or(|peer| frame.peer == peer)
                 && rule.times.is_none_or(|times| *used < times)
                 && within(rule.limit, amount)

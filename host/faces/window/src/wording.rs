@@ -56,6 +56,10 @@ pub fn is_for_experts(says: &str) -> bool {
 
 /// A row's label.
 pub fn label(words: &Words, label: &str) -> String {
+    let by = label.strip_prefix("NOT CHECKED, by “").and_then(|it| it.strip_suffix('”'));
+    if let Some(by) = by {
+        return words.fill("row-not-checked", &[("who", value(by.to_owned()))]);
+    }
     let id = label.to_lowercase().replace(' ', "-").replace('\'', "");
     let known = id.chars().all(|letter| letter.is_ascii_lowercase() || letter == '-');
     let found = known.then(|| words.find(&format!("row-{id}"), &[])).flatten();
@@ -64,7 +68,7 @@ pub fn label(words: &Words, label: &str) -> String {
 
 /// Sentences that are known by heart, and their ids. `{peer}` and `{amount}` stand for those of the
 /// decision.
-const KNOWN: [(&str, &str); 43] = [
+const KNOWN: [(&str, &str); 53] = [
     ("Open a deal with {peer}", "title-agreement"),
     ("Order from {peer}", "title-order"),
     ("Pay {amount} to {peer}", "title-pay"),
@@ -127,6 +131,16 @@ const KNOWN: [(&str, &str); 43] = [
     ("both promise, and neither promise can be verified beforehand", "says-way-wg"),
     ("the purse", "says-purse"),
     ("nobody", "says-nobody"),
+    ("see with whom you have dealt, and read terms of business", "says-may-look"),
+    ("begin purchases, search, choose and fill in for you", "says-may-shop"),
+    ("read the receipts of purchases that it began", "says-may-receipts"),
+    ("decide, sign or pay; see your keys, or what others have begun", "says-may-never"),
+    ("The application may do this from now on, until you take it back.", "means-pairing"),
+    ("It orders and pays nothing: every decision stays yours.", "means-pairing-yours"),
+    ("Open a link", "title-link"),
+    ("unknown: nobody has checked it", "says-unchecked"),
+    ("The shop's terms are fetched and checked.", "means-link"),
+    ("Nothing is ordered, and you can change what the link fills in.", "means-link-open"),
     ("waiting for your host", "status-idle"),
     ("unlocked", "status-unlocked"),
     ("locked", "unlock-locked"),
@@ -155,7 +169,9 @@ pub fn told(words: &Words, text: &str, peer: &str, amount: Option<Amount>) -> St
 
 fn sentence(words: &Words, text: &str, peer: &str, amount: Option<Amount>) -> String {
     let (plain, end) = text.strip_suffix(' ').map_or((text, ""), |plain| (plain, " "));
-    let told = known(words, plain, peer, amount).or_else(|| exchanged(words, plain, peer));
+    let told = known(words, plain, peer, amount)
+        .or_else(|| exchanged(words, plain, peer))
+        .or_else(|| paired(words, plain));
     format!("{}{end}", told.as_deref().unwrap_or(plain))
 }
 
@@ -203,6 +219,17 @@ fn exchanged(words: &Words, text: &str, peer: &str) -> Option<String> {
     let (ours, theirs) = said.split_once(" and get ")?;
     let values = [("gives", value(part(words, ours))), ("gets", value(part(words, theirs)))];
     words.find(id, &values)
+}
+
+/// What the decision about an application says of its name and its code.
+fn paired(words: &Words, text: &str) -> Option<String> {
+    let name =
+        text.strip_prefix("Let the application “").and_then(|it| it.strip_suffix("” shop for you"));
+    if let Some(name) = name {
+        return words.find("title-pairing", &[("name", value(name.to_owned()))]);
+    }
+    let code = text.strip_suffix(" — the same must stand at the application")?;
+    words.find("says-code", &[("code", value(code.to_owned()))])
 }
 
 /// Something that changes hands: `19.99 EUR`, `a receipt over 19.99 EUR`.

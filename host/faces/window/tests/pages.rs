@@ -4,7 +4,10 @@
 
 mod common;
 
-use common::{agreement, choose, exchange, form, frame, heard, inform, model, order, wait, window};
+use common::{
+    agreement, choose, exchange, form, frame, heard, inform, link, model, order, pairing, wait,
+    window,
+};
 use egui_kittest::kittest::Queryable as _;
 use semper_face_window::Page;
 use semper_face_window::settings::{Depth, SIZES, Settings, Shade};
@@ -42,9 +45,14 @@ fn every_page_says_what_it_shows() {
 
 #[test]
 fn every_decision_says_what_it_shows() {
-    for (name, consent) in
-        [("agreement", agreement()), ("order", order()), ("exchange", exchange())]
-    {
+    let all = [
+        ("agreement", agreement()),
+        ("order", order()),
+        ("exchange", exchange()),
+        ("link", link()),
+        ("pairing", pairing()),
+    ];
+    for (name, consent) in all {
         in_each_language(Settings::default(), name, |settings| {
             let mut model = model(0, settings);
             model.asks(1, frame(Screen::Consent(consent.clone())));

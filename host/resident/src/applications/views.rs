@@ -24,9 +24,9 @@ impl Resident {
             Some(deal) => (state(deal.state), text::readable(&deal.note)),
             None if !row.outcome.is_empty() => (State::Withdrawn, text::readable(&row.outcome)),
             None => {
-                let pending = opening::pending(archive)?.into_iter();
-                let waits = pending.filter(|it| it.nonce == row.nonce).map(|it| it.waits_for());
-                match waits.last() {
+                let mut pending = opening::pending(archive)?.into_iter();
+                let waits = pending.find(|it| it.nonce == row.nonce).map(|it| it.waits_for());
+                match waits {
                     Some(waits) => (State::Opening, waits.to_owned()),
                     None if self.openings().knows(row.nonce) => {
                         (State::Opening, "is being opened".to_owned())

@@ -87,7 +87,8 @@ pub struct OpenArguments {
     /// A file with the link in it.
     #[arg(long)]
     pub file: Option<PathBuf>,
-    /// Do not ask whether to go on.
+    /// Do not ask whether to go on. Otherwise it is asked here, or in the TINGUIN where there is no
+    /// terminal.
     #[arg(long)]
     pub yes: bool,
     /// Print JSON.

@@ -228,6 +228,20 @@ impl Client {
         }
     }
 
+    /// Has the person decide whether to open a link.
+    pub fn open_link(
+        &self,
+        id: Digest,
+        merchant: &str,
+        fills: Vec<(String, String)>,
+    ) -> Result<(), ClientError> {
+        match self.request(&Request::OpenLink { id, merchant: merchant.to_owned(), fills })? {
+            Reply::Done => Ok(()),
+            Reply::Declined(why) => Err(ClientError::Declined(why)),
+            other => Err(unexpected(&other)),
+        }
+    }
+
     /// Has a part of an exchange signed with the deal's key: the 64 bytes.
     pub fn sign_exchange(
         &self,

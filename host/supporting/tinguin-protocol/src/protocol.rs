@@ -146,6 +146,15 @@ pub enum Request {
         /// Milliseconds, at most [`MAX_POSE_MS`].
         wait_ms: u64,
     },
+    /// Open a link, if the person agrees: for a command that has no terminal to ask at.
+    OpenLink {
+        /// The question.
+        id: Digest,
+        /// The merchant's address.
+        merchant: String,
+        /// What the link fills in: topics, and texts.
+        fills: Vec<(String, String)>,
+    },
     /// The question is no longer of interest; it is taken off the screen.
     Withdraw(Digest),
     /// Tell which posed questions have been answered since; held until there is one.

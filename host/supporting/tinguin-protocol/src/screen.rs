@@ -17,6 +17,8 @@ pub const MAX_OPTIONS: usize = 50;
 pub const MAX_SAYS: usize = 2_000;
 /// What rules call the decision about a business application. No rule for every topic covers it.
 pub const PAIRING: &str = "pairing";
+/// What rules call the decision about a link. No rule for every topic covers it.
+pub const LINK: &str = "link";
 
 /// A service's question to the person. All of its words are the service's: as they came (`String`), or
 /// as a face may draw them (`Text`).
@@ -317,6 +319,26 @@ pub fn pairing(pairing: &Pairing, digest: Digest) -> Consent {
             "The application may do this from now on, until you take it back. It orders and pays \
                 nothing: every decision stays yours."
                 .into(),
+        amount: None,
+        also: None,
+        digest,
+    }
+}
+
+/// The decision whether to open a link. Nothing has been fetched yet.
+pub fn link(merchant: &str, fills: &[(String, String)], digest: Digest) -> Consent {
+    let mut rows: Vec<(Text, Text)> = vec![("a shop at".into(), merchant.into())];
+    rows.extend(
+        fills.iter().map(|(topic, text)| ("it fills in".into(), format!("{topic}: {text}").into())),
+    );
+    rows.push(("who made it".into(), "unknown: nobody has checked it".into()));
+    Consent {
+        topic: LINK.into(),
+        title: "Open a link".into(),
+        rows,
+        means: "The shop's terms are fetched and checked. Nothing is ordered, and you can change \
+                what the link fills in."
+            .into(),
         amount: None,
         also: None,
         digest,

@@ -38,7 +38,8 @@ impl Direct {
             | Request::SignStatement { id, .. }
             | Request::Ask { id, .. }
             | Request::AgreeExchange { id, .. }
-            | Request::Pair { id, .. } => *id,
+            | Request::Pair { id, .. }
+            | Request::OpenLink { id, .. } => *id,
             _ => return None,
         };
         self.all().entry(id).or_default().streams.push(Arc::clone(stream));

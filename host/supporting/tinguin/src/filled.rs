@@ -7,7 +7,7 @@
 use semper_base::{DealId, Digest, cbor};
 use semper_tinguin_protocol::pairing::Pairing;
 use semper_tinguin_protocol::protocol::{Filled, MAX_FRAME, Reply};
-use semper_tinguin_protocol::screen::{self, Answer, Question, Screen};
+use semper_tinguin_protocol::screen::{self, Answer, MAX_OPTIONS, MAX_SAYS, Question, Screen};
 use semper_tinguin_protocol::{Cause, Failure};
 
 use crate::failure::{broken, malformed};
@@ -35,7 +35,8 @@ impl Service {
                 None => question.clone(),
                 Some(Filled { by, answer }) => {
                     let said = clipped(&question.answered(answer));
-                    status += &format!(" · NOT CHECKED, by “{by}”: {said}");
+                    // First: a topic is the service's, and may be as long as the line.
+                    status = format!("NOT CHECKED, by “{by}”: {said} · {status}");
                     filled_in(question, answer)
                 }
             };
@@ -89,6 +90,29 @@ impl Service {
             Answer::Yes => Ok(Reply::Done),
             other => Ok(Reply::Declined(reason(other))),
         }
+    }
+    /// The person decides whether to open a link.
+    pub(crate) fn decide_link(
+        &self,
+        id: &Digest,
+        merchant: &str,
+        fills: &[(String, String)],
+    ) -> Result<Reply, Failure> {
+        let texts = fills.iter().flat_map(|(topic, text)| [topic.as_str(), text]);
+        let long = texts.chain([merchant]).any(|it| it.chars().count() > MAX_SAYS);
+        if long || fills.len() > MAX_OPTIONS {
+            let what = "the link is longer than one can be";
+            return Err(Failure::new(Cause::Malformed, what, "semper open --help"));
+        }
+        let asked = cbor::encode(&(merchant, fills));
+        self.once(id, &asked, |this| {
+            let consent = screen::link(merchant, fills, Digest::of(&asked));
+            let status = "deciding whether to open a link".to_owned();
+            match this.ask_about(id, None, Screen::Consent(consent), status)? {
+                Answer::Yes => Ok(Reply::Done),
+                other => Ok(Reply::Declined(reason(other))),
+            }
+        })
     }
 }
 

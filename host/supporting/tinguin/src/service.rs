@@ -135,6 +135,7 @@ impl Service {
             Request::Pair { id, pairing } => {
                 self.once(&id, &pairing, |this| this.decide_pairing(&id, &pairing))
             }
+            Request::OpenLink { id, merchant, fills } => self.decide_link(&id, &merchant, &fills),
             Request::AgreeExchange { id, deal, exchange } => {
                 let asked = cbor::encode(&(deal, &exchange));
                 self.once(&id, &asked, |this| this.agree_exchange(&id, deal, &exchange))

@@ -52,7 +52,7 @@ impl Answer {
 
     pub fn header(&self, name: &str) -> Option<String> {
         let lines = self.head.lines().filter_map(|it| it.split_once(": "));
-        lines.filter(|it| it.0.eq_ignore_ascii_case(name)).map(|it| it.1.to_owned()).last()
+        lines.rev().find(|it| it.0.eq_ignore_ascii_case(name)).map(|it| it.1.to_owned())
     }
 }
 

@@ -23,6 +23,7 @@ use semper_face_window::{Model, draw};
 use semper_items::statement::{Address, Content, Line, Offer, Order};
 use semper_items::{Side, Statement};
 use semper_tinguin_protocol::Frame;
+use semper_tinguin_protocol::pairing::{Pairing, Scope};
 use semper_tinguin_protocol::screen::{self, Consent, Question, Screen};
 
 /// 2026-09-21.
@@ -293,6 +294,7 @@ pub fn agreement() -> Consent {
             row("payment by", "the purse"),
             row("messages", "encrypted"),
             row("ends by", &at(30).to_string()),
+            row("begun by", "“Shopping list”"),
             row("CAUTION", "the name looks like “Otto Versand GmbH”, with whom you have dealt before"),
         ],
         means: "You and the other side are bound to these terms of business; you order and pay \
@@ -304,6 +306,23 @@ pub fn agreement() -> Consent {
         also: None,
         digest: Digest::of(b"agreement"),
     }
+}
+
+/// The decision about an application, as the TINGUIN draws it.
+pub fn pairing() -> Consent {
+    let asks = Pairing {
+        name: "Shopping list".into(),
+        may: Scope::ALL.to_vec(),
+        code: "329611".into(),
+        origin: Some("https://list.example".into()),
+    };
+    screen::pairing(&asks, Digest::of(b"pairing"))
+}
+
+/// The decision about a link, as the TINGUIN draws it.
+pub fn link() -> Consent {
+    let fills = [("search, words".to_owned(), "woollen scarf".to_owned())];
+    screen::link("https://shop.example", &fills, Digest::of(b"link"))
 }
 
 pub fn choose() -> Question<Text> {

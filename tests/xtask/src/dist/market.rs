@@ -1,6 +1,8 @@
 //! The marketplace that is set up in a clean root: by its operators with the programs, units and examples
 //! that the packages have put there, as docs/install.md says it.
 
+use std::path::PathBuf;
+
 use semper_testkit::market::{BUYER_RULES, PASS_PHRASE};
 use semper_testkit::{Running, catalogue, process};
 
@@ -109,8 +111,8 @@ impl<'a> Market<'a> {
     }
 
     fn start_merchant_tinguin(&mut self) -> Result<(), String> {
+        let socket = self.fresh("/var/lib/semper/merchant/home/tinguin.sock");
         let mut tinguin = self.root.serve("semper-tinguin@merchant", None)?;
-        let socket = self.root.file("/var/lib/semper/merchant/home/tinguin.sock");
         tinguin.ready(|| socket.exists())?;
         self.merchant_tinguin = Some(tinguin);
         Ok(())
@@ -133,7 +135,7 @@ impl<'a> Market<'a> {
             serde_json::from_str(&account).map_err(|error| error.to_string())?;
         let account = account["account"].as_str().ok_or("the buyer has no account")?;
         let fund =
-            format!("semper bank fund --home home --account {account} --amount '500.00 EUR'");
+            format!("semper bank fund --home home --account {account} --amount '5000.00 EUR'");
         self.operator("bank", &fund)?;
         self.start_host()
     }
@@ -151,8 +153,8 @@ impl<'a> Market<'a> {
         write(&self.root.file("/home/anna/rules.toml"), rules.as_bytes())?;
         let words = ["semper", "tinguin", "--rules", "rules.toml", "--transcript", "transcript"];
         let words = [&words[..], &["--pass-phrase-file", "pass-phrase"]].concat();
+        let socket = self.fresh("/home/anna/.local/share/semper/tinguin.sock");
         let mut tinguin = self.root.start("anna-tinguin", "anna", "/home/anna", &[], &words)?;
-        let socket = self.root.file("/home/anna/.local/share/semper/tinguin.sock");
         tinguin.ready(|| socket.exists())?;
         self.buyer_tinguin = Some(tinguin);
         Ok(())
@@ -160,11 +162,18 @@ impl<'a> Market<'a> {
 
     /// Starts the buyer's host by her unit.
     pub fn start_host(&mut self) -> Result<(), String> {
+        let socket = self.fresh("/home/anna/.local/share/semper/host.sock");
         let mut host = self.root.serve("semper", Some("anna"))?;
-        let socket = self.root.file("/home/anna/.local/share/semper/host.sock");
         host.ready(|| socket.exists())?;
         self.host = Some(host);
         Ok(())
+    }
+
+    /// The place of a socket; one that is left there is no sign that somebody listens.
+    fn fresh(&self, socket: &str) -> PathBuf {
+        let place = self.root.file(socket);
+        let _ = std::fs::remove_file(&place);
+        place
     }
 
     /// The buyer's host, for whoever wants to see it end.

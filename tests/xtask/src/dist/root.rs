@@ -43,7 +43,9 @@ impl Root {
         let make = ["--variant=minbase", "--mode=root", "--quiet", &options, include];
         let make = [&make[..], &[&suite, &out, &list]].concat();
         said(Path::new("mmdebstrap"), &make)?;
-        Ok(Self(folder.to_owned()))
+        let root = Self(folder.to_owned());
+        write(&root.file("/etc/hosts"), b"127.0.0.1 localhost\n")?;
+        Ok(root)
     }
 
     /// A file in it, by the path that it has inside.

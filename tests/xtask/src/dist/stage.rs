@@ -44,6 +44,10 @@ pub fn build() -> Result<Stage, String> {
     papers(&bin.join("semper"), &stage.folder.join("semper"))?;
     papers(&bin.join("semper-sign"), &stage.folder.join("semper-sign"))?;
     window(&bin.join("semper-window"), &stage.folder.join("semper"))?;
+    for package in ["semper", "semper-sign"] {
+        let man = stage.folder.join(package).join("man");
+        build::run("gzip", &["--best", "--no-name", "--recursive", &text(&man)])?;
+    }
     changelog(&stage)?;
     Ok(stage)
 }

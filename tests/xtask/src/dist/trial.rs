@@ -49,7 +49,7 @@ pub fn run(made: &Made) -> Result<(), String> {
     let newer = format!("{}{NEWER}", made.stage.version);
     Packages::make(&made.stage, &upgrade, Some(&newer))?;
 
-    step("a clean Debian");
+    step("a clean Debian (a minute)");
     let root = Root::make(&folder.path().join("root"))?;
     let at = root.file(SERVICE);
     std::fs::create_dir_all(&at).map_err(|error| error.to_string())?;

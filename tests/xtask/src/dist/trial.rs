@@ -142,10 +142,16 @@ fn upgraded(root: &Root, market: &mut Market<'_>, upgrade: &str) -> Result<(), S
     market.start_host()?;
     market.start_buyer_tinguin(BUYER_RULES)?;
     until("the deal goes on", || completed(market, 2).is_ok())?;
-    // The command that was waiting all the time hears of it.
-    match buying.wait(HANG) {
-        Some(0) => {}
-        other => return Err(format!("semper buy ended with {other:?}:\n{}", buying.log_text())),
+    // The command that was waiting was told that its host ends and nothing is lost; or it went on to the
+    // next host, and was told that the deal is completed.
+    let (code, told) = (buying.wait(HANG), buying.log_text());
+    let is_right = match code {
+        Some(0) => told.contains("is completed"),
+        Some(1) => told.contains("nothing is lost"),
+        _ => false,
+    };
+    if !is_right {
+        return Err(format!("semper buy ended with {code:?}:\n{told}"));
     }
     market.anna("semper archive verify")?;
     let audit = "semper bank audit --home /var/lib/semper/bank/home";

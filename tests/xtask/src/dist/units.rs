@@ -10,7 +10,7 @@ use crate::{build, checks};
 /// Commands that show whether a program that is needed is there, and its Debian package.
 const PROGRAMS: [(&[&str], &str); 2] = [
     (&["systemd-analyze", "--version"], "systemd"),
-    (&["desktop-file-validate", "--version"], "desktop-file-utils"),
+    (&["desktop-file-validate", "--help"], "desktop-file-utils"),
 ];
 /// Exposure that a system unit may have, in tenths: below this.
 const EXPOSURE: &str = "29";

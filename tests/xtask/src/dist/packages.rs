@@ -55,6 +55,23 @@ impl Packages {
         [&self.semper, &self.server, &self.sign]
     }
 
+    /// What they need of Debian; of several that would do the last one, which is the smallest.
+    pub fn needed(&self) -> Result<Vec<String>, String> {
+        let mut needed = Vec::new();
+        for package in self.all() {
+            let field = ["--field", &text(package), "Depends"];
+            let depends = stage::said(Path::new("dpkg-deb"), &field)?;
+            let depends = String::from_utf8_lossy(&depends).into_owned();
+            let last = |one: &str| one.rsplit('|').next().unwrap_or_default().trim().to_owned();
+            let names = depends.split(',').map(last);
+            needed.extend(names.filter_map(|it| it.split(' ').next().map(str::to_owned)));
+        }
+        needed.retain(|it| !it.is_empty() && !it.starts_with("semper"));
+        needed.sort();
+        needed.dedup();
+        Ok(needed)
+    }
+
     /// Has lintian look at them, as far as its rules are for packages outside Debian.
     pub fn examine(&self) -> Result<(), String> {
         step("what lintian says of them");

@@ -8,6 +8,7 @@ use std::time::Duration;
 use semper_testkit::process;
 use semper_testkit::{Output, Running};
 
+use super::packages::Packages;
 use super::stage::{said, text, write};
 
 /// Seconds that a service has to end in order.
@@ -19,7 +20,7 @@ pub struct Root(pub PathBuf);
 impl Root {
     /// Unpacks and sets up the smallest Debian, of the sources that this machine's apt has, with what the
     /// packages need of it.
-    pub fn make(folder: &Path) -> Result<Self, String> {
+    pub fn make(folder: &Path, packages: &Packages) -> Result<Self, String> {
         let format = ["indextargets", "--format", "deb $(REPO_URI) $(RELEASE) $(COMPONENT)"];
         let ours = [&format[..], &["Created-By: Packages", "Origin: Debian"]].concat();
         let sources = String::from_utf8_lossy(&said(Path::new("apt-get"), &ours)?).into_owned();
@@ -37,10 +38,8 @@ impl Root {
         write(&options, format!("{}\n", reaching.join("\n")).as_bytes())?;
         let (out, list) = (text(folder), text(&list));
         let options = format!("--aptopt={}", options.display());
-        // systemd's own package would be the usual one; this one makes users, and that is all that is
-        // wanted of it here.
-        let include = "--include=systemd-standalone-sysusers";
-        let make = ["--variant=minbase", "--mode=root", "--quiet", &options, include];
+        let include = format!("--include={}", packages.needed()?.join(","));
+        let make = ["--variant=minbase", "--mode=root", "--quiet", &options, &include];
         let make = [&make[..], &[&suite, &out, &list]].concat();
         said(Path::new("mmdebstrap"), &make)?;
         let root = Self(folder.to_owned());

@@ -50,7 +50,7 @@ pub fn run(made: &Made) -> Result<(), String> {
     Packages::make(&made.stage, &upgrade, Some(&newer))?;
 
     step("a clean Debian (a minute)");
-    let root = Root::make(&folder.path().join("root"))?;
+    let root = Root::make(&folder.path().join("root"), &made.packages)?;
     let at = root.file(SERVICE);
     std::fs::create_dir_all(&at).map_err(|error| error.to_string())?;
     let guests = build::guests()?;

@@ -30,7 +30,9 @@ fn archive(stage: &Stage, packages: &Packages, out: &Path) -> Result<(), String>
     fs::rename(work.join("usr"), work.join(&name)).map_err(|error| error.to_string())?;
     let date = format!("--mtime=@{}", stage.epoch);
     let (file, work) = (text(&out.join(format!("{name}.tar.xz"))), text(&work));
-    let mut arguments = vec!["--create", "--xz", "--sort=name", "--format=gnu", &date];
+    // Two threads make the same bytes wherever they run; as many as there are would not.
+    let xz = "--use-compress-program=xz --threads=2";
+    let mut arguments = vec!["--create", xz, "--sort=name", "--format=gnu", &date];
     arguments.extend(["--owner=0", "--group=0", "--numeric-owner", "--file", &file]);
     arguments.extend(["--directory", &work, &name]);
     build::run("tar", &arguments)?;

@@ -125,8 +125,9 @@ pub fn said(program: &Path, arguments: &[&str]) -> Result<Vec<u8>, String> {
     if output.status.success() {
         return Ok(output.stdout);
     }
-    let err = String::from_utf8_lossy(&output.stderr);
-    Err(format!("{} {}: {}\n{err}", program.display(), arguments.join(" "), output.status))
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    Err(format!("{} {}: {}\n{said}", program.display(), arguments.join(" "), output.status))
 }
 
 /// Writes a file, and the folders that it needs.

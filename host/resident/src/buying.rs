@@ -135,9 +135,15 @@ impl Resident {
                     "the evidence so far is in the archive; semper deals --resume goes on",
                 )),
             },
-            None if gone.is_set() => Ok(Done::Nothing),
+            None if self.nobody_waits(gone) => Ok(Done::Nothing),
             None => Err(ends().into()),
         }
+    }
+
+    /// Whether a client has gone by itself. A host that ends sends its clients away, too: those are to
+    /// hear that it ends, and not that nothing was opened.
+    pub(crate) fn nobody_waits(&self, gone: &Gone) -> bool {
+        gone.is_set() && !self.keeper().ending().is_over()
     }
 }
 

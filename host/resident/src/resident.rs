@@ -252,7 +252,7 @@ impl Resident {
             Some(Some(outcome)) => Ok(outcome?),
             // It is a deal, or has become one.
             Some(None) => self.deal_of(subject),
-            None if gone.is_set() => Ok(None),
+            None if self.nobody_waits(gone) => Ok(None),
             None => Err(ends().into()),
         }
     }

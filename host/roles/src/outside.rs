@@ -96,5 +96,9 @@ impl Outside for System {
 fn compiler() -> PathBuf {
     let own = std::env::current_exe().unwrap_or_else(|_| "semper".into());
     let near = own.ancestors().skip(1).take(2).map(|folder| folder.join("semper"));
-    near.into_iter().find(|program| program.is_file()).unwrap_or(own)
+    let found = near.into_iter().find(|program| program.is_file()).unwrap_or_else(|| own.clone());
+    // An upgrade puts another program in the place of one that runs on: what that compiles is not for
+    // this one. By this name the kernel starts the very program that runs.
+    let running = PathBuf::from("/proc/self/exe");
+    if found == own && running.exists() { running } else { found }
 }

@@ -9,6 +9,7 @@ mod trust;
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand};
+use semper_archive::home::usual;
 
 pub use applications::{ApplicationsCommand, McpArguments, OpenArguments, PairArguments};
 pub use archive::{ArchiveCommand, FilterArguments};
@@ -189,6 +190,19 @@ pub enum Command {
     /// A merchant's catalogue.
     #[command(subcommand)]
     Catalogue(CatalogueCommand),
+    /// Print completions for a shell: bash, zsh, fish, elvish, powershell.
+    #[command(after_help = "Example: semper completions bash > /etc/bash_completion.d/semper")]
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages.
+    #[command(after_help = "Example: semper man --out man1")]
+    Man {
+        /// The folder to write them to.
+        #[arg(long)]
+        out: PathBuf,
+    },
     /// What a host starts to compile a component, within this many milliseconds.
     #[command(hide = true)]
     CompileComponent { milliseconds: u64 },
@@ -196,8 +210,8 @@ pub enum Command {
 
 #[derive(Args)]
 pub struct HomeArgument {
-    /// The home.
-    #[arg(long, env = "SEMPER_HOME")]
+    /// The home; without it, ~/.local/share/semper.
+    #[arg(long, env = "SEMPER_HOME", hide_env_values = true, default_value_os_t = usual(), hide_default_value = true)]
     pub home: PathBuf,
 }
 
@@ -242,7 +256,7 @@ pub struct RegisterArguments {
     #[arg(long)]
     pub key: String,
     /// The home whose TINGUIN makes the key pair.
-    #[arg(long, env = "SEMPER_HOME")]
+    #[arg(long, env = "SEMPER_HOME", hide_env_values = true)]
     pub home: Option<PathBuf>,
     /// The name that the registration key was given out for.
     #[arg(long, required_unless_present = "request")]
@@ -272,7 +286,7 @@ pub struct RenewArguments {
     #[arg(long)]
     pub ca: String,
     /// The home whose TINGUIN makes the next key pair.
-    #[arg(long, env = "SEMPER_HOME")]
+    #[arg(long, env = "SEMPER_HOME", hide_env_values = true)]
     pub home: Option<PathBuf>,
     /// A key in a file; the next one takes its place.
     #[arg(long, requires = "certificate", requires = "authority")]

@@ -172,6 +172,11 @@ impl Hosted {
     pub fn start(&self) -> Result<Child, Report> {
         let home = Home::of(&self.home, HomeKind::Party)?;
         let program = std::env::current_exe().map_err(|error| unable(&error))?;
+        // An upgrade has put another program in the place of this one: the host is to be that one.
+        let program = match program.to_str().and_then(|it| it.strip_suffix(" (deleted)")) {
+            Some(place) => PathBuf::from(place),
+            None => program,
+        };
         let log = log(home.path()).map_err(|error| unable(&error))?;
         Command::new(program)
             .args(["run", "--started", "--json", "--home"])

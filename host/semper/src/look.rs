@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use semper_archive::DealRow;
+use semper_archive::home::usual;
 use semper_base::cert::Revocation;
 use semper_base::text::counted;
 use semper_base::{Report, SystemClock};
@@ -43,9 +44,7 @@ pub fn archive(command: &ArchiveCommand) -> Result<(), Report> {
 }
 
 fn verify(home: Option<&Path>, deal: Option<&str>, as_json: bool) -> Result<(), Report> {
-    let mend = "semper archive verify --home HOME, or name a file: semper archive verify --help";
-    let home = home.ok_or_else(|| Report::input("neither a home nor a file is named", mend))?;
-    let party = Party::open(home)?;
+    let party = Party::open(&home.map_or_else(usual, Path::to_path_buf))?;
     let rows = match deal {
         Some(deal) => vec![find(&party, deal)?],
         None => party.archive.deals()?,

@@ -28,6 +28,7 @@
 //! | `ca` | what operators of certification authorities do |
 //! | `books` | a bank's audit and corrections |
 //! | `shop` | a merchant's catalogue and parcels |
+//! | `manual` | manual pages and completions, from the arguments |
 //! | `signals` | what a command does last when a signal ends it |
 //! | `print` | JSON or text; errors with their mend |
 #![forbid(unsafe_code)]
@@ -47,6 +48,7 @@ mod judge;
 mod lock;
 mod logging;
 mod look;
+mod manual;
 mod mcp;
 mod open;
 mod passphrase;
@@ -162,6 +164,8 @@ fn run(command: Command) -> Result<(), Report> {
         Command::Catalogue(CatalogueCommand::Import { home, file, currency, dry_run, json }) => {
             serve::catalogue_import(&home.home, &file, currency, dry_run, json)
         }
+        Command::Completions { shell } => manual::completions(shell),
+        Command::Man { out } => manual::pages(&out),
         Command::CompileComponent { milliseconds } => {
             std::process::exit(semper_runtime::compile::worker(milliseconds))
         }

@@ -83,6 +83,14 @@ pub fn write_private(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
     out.write_all(bytes)
 }
 
+/// Whether the service manager has handed this file over (systemd's `LoadCredential`). It lies in a
+/// folder of the service's own, which nobody else can enter; an entry of its access control list, by
+/// which the service may read it, shows as if the file were open to a group.
+fn is_credential(file: &Path) -> bool {
+    let folder = std::env::var_os("CREDENTIALS_DIRECTORY");
+    folder.is_some_and(|it| file.parent() == Some(Path::new(&it)))
+}
+
 const NOT_TEXT: &str = "the pass-phrase is no text";
 
 /// The pass-phrase: from a file that only its owner can read, or asked for.
@@ -99,7 +107,7 @@ pub fn pass_phrase(file: Option<&Path>, prompt: &str) -> Result<Zeroizing<String
     };
     if let Ok(meta) = file.metadata() {
         let mode = meta.permissions().mode() & 0o777;
-        if mode & 0o077 != 0 {
+        if mode & 0o077 != 0 && !is_credential(file) {
             let what = format!("{} is open to others (mode {mode:03o})", file.display());
             return Err(Report::input(what, format!("chmod 600 {}", file.display())));
         }

@@ -72,7 +72,10 @@ fn commands(program: &Path, folder: &Path) -> Vec<(Vec<String>, String)> {
         let below = below(&help);
         if below.is_empty() {
             let usage = help.lines().find_map(|line| line.strip_prefix("Usage: ")).unwrap();
-            found.push((words, usage.to_owned()));
+            // Who names no home has one all the same; named, it may be anything.
+            let home = "--home <HOME>";
+            let more = help.contains(home) && !usage.contains(home);
+            found.push((words, format!("{usage} {}", if more { home } else { "" })));
         } else {
             open.extend(below.into_iter().map(|name| [words.clone(), vec![name]].concat()));
         }

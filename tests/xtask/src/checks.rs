@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::build::{self, GUESTS};
 use crate::costs::Costs;
-use crate::{fuzz, languages, strangers};
+use crate::{dist, fuzz, languages, strangers};
 
 /// Everything; with a filter, only the tests whose names contain it. What each step and each suite
 /// has cost is printed at the end, whatever comes of it.
@@ -36,6 +36,7 @@ fn steps(costs: &mut Costs, filter: &[&str]) -> Result<(), String> {
     costs.step("tools of others", packages)?;
     if filter.is_empty() {
         costs.step("the window", window)?;
+        costs.step("units, desktop files, manual pages", dist::check)?;
     }
     costs.step("services in other languages", || languages::all().map(drop))?;
     costs.step("Python libraries of others", || strangers::all().map(drop))?;
@@ -90,6 +91,8 @@ pub fn nightly() -> Result<(), String> {
     build::run("cargo", &["build", "--package", "semper-face-window", "--features", "native"])?;
     let example = ["run", "--package", "semper-testkit", "--example", "window_purchase"];
     build::run("cargo", &example)?;
+    step("packages: installed, used, upgraded while a deal runs, removed");
+    dist::run(&["--test"])?;
     fuzz::run(600)
 }
 
@@ -127,7 +130,7 @@ fn packages() -> Result<(), String> {
 }
 
 /// Installs the packages of programs that are missing.
-fn install(programs: &[(&[&str], &'static str)]) -> Result<(), String> {
+pub fn install(programs: &[(&[&str], &'static str)]) -> Result<(), String> {
     let missing: Vec<&str> = programs
         .iter()
         .filter(|(probe, _)| {

@@ -10,6 +10,7 @@
 //! | `schedules` | schedules between real processes, and their part of BENCHMARKS.md |
 //! | `fuzz` | the fuzz targets |
 //! | `checks` | everything that must pass |
+//! | `dist` | what people install: packages, an image, an archive; installed and used in a test |
 //! | `costs` | what each step and suite costs |
 #![forbid(unsafe_code)]
 
@@ -17,6 +18,7 @@ mod build;
 mod checks;
 mod costs;
 mod demo;
+mod dist;
 mod fuzz;
 mod languages;
 mod model;
@@ -34,6 +36,7 @@ cargo xtask nightly                         what takes hours: schedules, random 
 cargo xtask model [two]                     explore fair exchange, with every rule left out in turn
 cargo xtask schedules [COUNT]               so many schedules of exchanges between processes (40)
 cargo xtask fuzz [SECONDS]                  each fuzz target for so long (600)
+cargo xtask dist [--out FOLDER] [--test]    Debian packages, an OCI image, an archive; installed and used
 cargo xtask languages                       build the quotation service in JavaScript and Python
 cargo xtask reference                       write docs/reference.md, from the types
 cargo xtask catalogue ARTICLES FILE         write a catalogue of so many articles as CSV";
@@ -63,6 +66,9 @@ fn main() -> ExitCode {
             Ok(seconds) => fuzz::run(seconds),
             Err(_) => Err(format!("“{seconds}” is not a number of seconds")),
         },
+        ["dist", options @ ..] => dist::run(options),
+        // What `dist --test` starts in namespaces of its own.
+        ["dist-inside", root, upgrade] => dist::inside(root, upgrade),
         ["languages"] => languages::all().map(|folder| println!("in {}", folder.display())),
         ["reference"] => reference(),
         ["catalogue", articles, file] => catalogue(articles, file),

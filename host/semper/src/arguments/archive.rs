@@ -84,7 +84,7 @@ pub enum ArchiveCommand {
     )]
     Verify {
         /// The home whose archive is checked, or whose trust file a file is checked by.
-        #[arg(long, env = "SEMPER_HOME")]
+        #[arg(long, env = "SEMPER_HOME", hide_env_values = true)]
         home: Option<PathBuf>,
         /// The deal's id, or its first digits; or a file. All deals of the home without it.
         #[arg(value_name = "DEAL|FILE")]

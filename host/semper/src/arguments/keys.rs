@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use semper_archive::home::usual;
 
 use super::HomeArgument;
 
@@ -81,8 +82,8 @@ pub struct JoinArguments {
     /// The invitation: a file, or the link.
     #[arg(value_name = "INVITATION")]
     pub invitation: String,
-    /// The home to make, or to go on with.
-    #[arg(long, env = "SEMPER_HOME")]
+    /// The home to make, or to go on with; without it, ~/.local/share/semper.
+    #[arg(long, env = "SEMPER_HOME", hide_env_values = true, default_value_os_t = usual(), hide_default_value = true)]
     pub home: PathBuf,
     /// Believe the invitation without comparing its fingerprint, and ask nothing that can wait.
     #[arg(long)]

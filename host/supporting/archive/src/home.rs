@@ -150,6 +150,17 @@ impl HomeKind {
     }
 }
 
+/// Where a person's home is who names none: `semper` among what her programs keep (the XDG base
+/// directory specification's place for it).
+pub fn usual() -> PathBuf {
+    let absolute = |name: &str| {
+        let path = std::env::var_os(name).map(PathBuf::from);
+        path.filter(|it| it.is_absolute())
+    };
+    let kept = absolute("XDG_DATA_HOME").or_else(|| Some(absolute("HOME")?.join(".local/share")));
+    kept.map_or_else(|| PathBuf::from("semper-home"), |it| it.join("semper"))
+}
+
 /// Largest small file (configuration, key, certificate) that is read, in bytes.
 const SMALL_FILE: u64 = 1024 * 1024;
 

@@ -8,6 +8,7 @@
 
 mod app;
 mod fonts;
+mod manual;
 mod signals;
 mod start;
 
@@ -17,6 +18,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
+use semper_archive::home::usual;
 use semper_keeper::Keeper;
 use tracing_subscriber::EnvFilter;
 
@@ -29,14 +31,17 @@ const LAST: Duration = Duration::from_secs(2);
 /// The TINGUIN in a window: it holds your keys, shows what is asked of you, and signs only what it
 /// showed. It runs until its window is closed.
 #[derive(Parser)]
-#[command(version, after_help = "Example:\n  semper-window --home anna")]
+#[command(name = "semper-window", version, after_help = "Example:\n  semper-window --home anna")]
 struct Arguments {
-    /// Your home, as `semper init` has made it.
-    #[arg(long)]
+    /// Your home, as `semper join` or `semper init` has made it; without it, ~/.local/share/semper.
+    #[arg(long, env = "SEMPER_HOME", hide_env_values = true, default_value_os_t = usual(), hide_default_value = true)]
     home: PathBuf,
     /// Says how long it took until the first frame was drawn, and the slowest of a hundred frames.
     #[arg(long, hide = true)]
     figures: bool,
+    /// Writes the manual page and the completions into this folder, and opens nothing.
+    #[arg(long, hide = true, value_name = "FOLDER")]
+    manual: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -48,7 +53,11 @@ fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .init();
-    match run(&arguments, begun) {
+    let done = match &arguments.manual {
+        Some(folder) => manual::write(folder),
+        None => run(&arguments, begun),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(Trouble { what, mend }) => {
             eprintln!("error: {what}");

@@ -375,3 +375,16 @@ fn programs_that_do_not_keep_to_the_protocol_harm_nobody() {
     assert_eq!(books(&market).payments, 3);
     assert_eq!(end(&market).code, 0);
 }
+
+#[test]
+fn a_host_that_is_ended_says_so_to_whoever_waits_for_an_open_deal() {
+    let (market, _folder) = market(&asks());
+    let mut buying = start_buying(&market, "waits");
+    waits_for(&market, "anna", "your decision");
+    assert_eq!(end(&market).code, 0);
+    assert_eq!(buying.wait(HANG), Some(1), "{}", buying.log_text());
+    let said = buying.log_text();
+    assert!(said.contains("the host ends"), "{said}");
+    assert!(!said.contains("no deal was opened"), "the deal is open: {said}");
+    assert_eq!(newest(&market, "anna").0, "running");
+}

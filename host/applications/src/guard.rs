@@ -74,7 +74,8 @@ impl Guard {
         let host = headers.get(HOST).and_then(|it| it.to_str().ok()).unwrap_or_default();
         let (name, port) = host.rsplit_once(':').unwrap_or((host, ""));
         let own = self.port.get().is_none_or(|own| port.parse() == Ok(*own));
-        own && matches!(name, "127.0.0.1" | "localhost")
+        let one = headers.get_all(HOST).iter().count() == 1;
+        own && one && (name == "127.0.0.1" || name.eq_ignore_ascii_case("localhost"))
     }
 }
 
@@ -85,7 +86,8 @@ pub(crate) async fn guard(
     next: Next,
 ) -> Response {
     let headers = request.headers();
-    if !guard.is_host(headers) {
+    // A request for another place, as one says it to a proxy, names no place of ours.
+    if !guard.is_host(headers) || request.uri().authority().is_some() {
         let what =
             "this is the door of a person's own programs, and has no other name than 127.0.0.1";
         return refused(StatusCode::MISDIRECTED_REQUEST, what, "ask it by that name and its port");
@@ -100,7 +102,8 @@ pub(crate) async fn guard(
     }
     let json = headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok());
     let json = json.map(|it| it.split(';').next().unwrap_or_default().trim());
-    if request.method() == Method::POST && json != Some("application/json") {
+    let is_json = json.is_some_and(|it| it.eq_ignore_ascii_case("application/json"));
+    if request.method() == Method::POST && !is_json {
         let what = "the body of a request is JSON, and says so";
         return refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, what, "Content-Type: application/json");
     }
@@ -156,9 +159,10 @@ async fn preflight(guard: &Arc<Guard>, origin: Option<String>) -> Response {
 }
 
 fn token(headers: &HeaderMap) -> Option<String> {
-    let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
-    let token = value.strip_prefix("Bearer ").or_else(|| value.strip_prefix("bearer "))?;
-    Some(token.trim().to_owned())
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let (value, None) = (values.next()?.to_str().ok()?, values.next()) else { return None };
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
 }
 
 async fn known(guard: &Arc<Guard>, token: String) -> Result<Option<Visitor>, Refusal> {

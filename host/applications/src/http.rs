@@ -25,7 +25,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::guard::{Guard, guard, refused, trouble, unknown};
-use crate::pairings::{Pairings, Stage, code};
+use crate::pairings::{Busy, Pairings, Stage, code};
 use crate::shop::{Gone, Shop, Visitor};
 use crate::{mcp, openapi};
 
@@ -95,17 +95,23 @@ async fn begin(State(door): State<Arc<Door>>, asks: Result<Json<Asks>, JsonRejec
         Err(rejection) => return unreadable(&rejection),
     };
     let code = code();
-    let pairing = Pairing { name: asks.name, may: asks.may, code: code.clone(), origin: None };
+    let (name, may, cautions) = (asks.name, asks.may, Vec::new());
+    let pairing = Pairing { name, may, code: code.clone(), origin: None, cautions };
     if let Some(fault) = pairing.fault() {
         return refused(StatusCode::BAD_REQUEST, &fault, "see /semper/v1/openapi.json");
     }
     match door.pairings.begin(pairing, &door.guard.shop, &door.keeper) {
-        Some(secret) => {
+        Ok(secret) => {
             (StatusCode::ACCEPTED, Json(json!({ "pairing": secret, "code": code }))).into_response()
         }
-        None => {
+        Err(Busy::Deciding) => {
             let what = "the person decides about another application now";
             refused(StatusCode::TOO_MANY_REQUESTS, what, "try again later")
+        }
+        Err(Busy::Quiet(left)) => {
+            let what = "the last application was not let in, and nobody is asked again at once";
+            let mend = format!("try again in {} s", left.as_secs() + 1);
+            refused(StatusCode::TOO_MANY_REQUESTS, what, &mend)
         }
     }
 }
@@ -202,5 +208,10 @@ impl Drop for Leaving {
 }
 
 fn unreadable(rejection: &JsonRejection) -> Response {
-    refused(rejection.status(), &rejection.body_text(), "see /semper/v1/openapi.json")
+    // Whatever cannot be understood is told in one way.
+    let status = match rejection.status() {
+        StatusCode::UNPROCESSABLE_ENTITY => StatusCode::BAD_REQUEST,
+        status => status,
+    };
+    refused(status, &rejection.body_text(), "see /semper/v1/openapi.json")
 }

@@ -1,6 +1,7 @@
 //! Pairing over HTTP. One at a time: whoever asks a second time while the person decides hears that
 //! she does. The answer is asked for by a secret that only whoever began has.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,18 +14,28 @@ use crate::shop::{Gone, Shop};
 
 /// How long the person has for her decision.
 const PATIENCE: Duration = Duration::from_secs(300);
-/// How long an outcome is kept that nobody has asked for.
-const KEPT: Duration = Duration::from_secs(300);
+/// How long nobody can ask after she has said no: doubled with each no, up to the second.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(600));
+/// Outcomes that are kept until they are asked for.
+const KEPT: usize = 16;
 
-/// The pairing that is under way, if one is.
+/// The pairing that is under way, if one is, and those that were decided.
 #[derive(Default)]
-pub(crate) struct Pairings(Arc<Mutex<Option<UnderWay>>>);
+pub(crate) struct Pairings(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    under_way: Option<UnderWay>,
+    decided: VecDeque<(String, Result<String, Refusal>)>,
+    /// Until when nobody can ask, and the pause after the next no.
+    quiet: Option<Instant>,
+    pause: Option<Duration>,
+}
 
 struct UnderWay {
     secret: String,
     since: Instant,
     gone: Gone,
-    outcome: Option<Result<String, Refusal>>,
 }
 
 /// How far a pairing has come.
@@ -46,65 +57,84 @@ pub(crate) fn code() -> String {
     format!("{:06}", u32::from_le_bytes([a, b, c, d]) % 1_000_000)
 }
 
+/// Why nobody is asked now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Busy {
+    /// The person decides about another.
+    Deciding,
+    /// She has said no a moment ago; for so long.
+    Quiet(Duration),
+}
+
 impl Pairings {
-    /// Begins one; its secret, or none while another is under way.
-    pub fn begin(&self, pairing: Pairing, shop: &Arc<dyn Shop>, keeper: &Keeper) -> Option<String> {
-        let mut under_way = self.lock();
-        if under_way.as_ref().is_some_and(UnderWay::keeps_waiting) {
-            return None;
+    /// Begins one; its secret.
+    pub fn begin(
+        &self,
+        pairing: Pairing,
+        shop: &Arc<dyn Shop>,
+        keeper: &Keeper,
+    ) -> Result<String, Busy> {
+        let mut state = self.lock();
+        if let Some(before) = &state.under_way {
+            if before.since.elapsed() > PATIENCE {
+                before.gone.set();
+            }
+            return Err(Busy::Deciding);
+        }
+        let left = state.quiet.map(|it| it.saturating_duration_since(Instant::now()));
+        if let Some(left) = left.filter(|it| !it.is_zero()) {
+            return Err(Busy::Quiet(left));
         }
         let (secret, gone) = (Digest::from_bytes(keys::random()).hex(), Gone::default());
         let since = Instant::now();
-        *under_way =
-            Some(UnderWay { secret: secret.clone(), since, gone: gone.clone(), outcome: None });
-        drop(under_way);
+        state.under_way = Some(UnderWay { secret: secret.clone(), since, gone: gone.clone() });
+        drop(state);
         let (shop, shared, own) = (Arc::clone(shop), Arc::clone(&self.0), secret.clone());
         drop(keeper.job("pairing over HTTP", move |_| {
             let outcome = shop.pair(&pairing, &gone);
-            let mut under_way = shared.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(it) = under_way.as_mut().filter(|it| it.secret == own) {
-                (it.outcome, it.since) = (Some(outcome), Instant::now());
-            }
+            shared.lock().unwrap_or_else(PoisonError::into_inner).is_decided(own, outcome);
         }));
-        Some(secret)
+        Ok(secret)
     }
 
     /// How far the one with this secret has come. An outcome is told once.
     pub fn stage(&self, secret: &str) -> Stage {
-        let mut under_way = self.lock();
-        let Some(it) = under_way.as_ref().filter(|it| it.secret == secret) else {
-            return Stage::Unknown;
-        };
-        if it.outcome.is_none() {
+        let mut state = self.lock();
+        if let Some(it) = state.under_way.as_ref().filter(|it| it.secret == secret) {
             if it.since.elapsed() > PATIENCE {
                 it.gone.set();
             }
             return Stage::Deciding;
         }
-        match under_way.take().and_then(|it| it.outcome) {
+        let Some(at) = state.decided.iter().position(|it| it.0 == secret) else {
+            return Stage::Unknown;
+        };
+        match state.decided.remove(at).map(|it| it.1) {
             Some(Ok(token)) => Stage::Agreed(token),
             Some(Err(refusal)) => Stage::Refused(refusal),
             None => Stage::Unknown,
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<UnderWay>> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl UnderWay {
-    /// Whether another has to wait for this one. One that nobody asks about any more is given up.
-    fn keeps_waiting(&self) -> bool {
-        match self.outcome {
-            Some(_) => self.since.elapsed() < KEPT,
-            None => {
-                let waits = self.since.elapsed() < PATIENCE;
-                if !waits {
-                    self.gone.set();
-                }
-                waits
+impl State {
+    fn is_decided(&mut self, secret: String, outcome: Result<String, Refusal>) {
+        self.under_way = None;
+        match &outcome {
+            Ok(_) => (self.quiet, self.pause) = (None, None),
+            Err(_) => {
+                let pause = self.pause.unwrap_or(PAUSES.0);
+                self.quiet = Some(Instant::now() + pause);
+                self.pause = Some((pause * 2).min(PAUSES.1));
             }
         }
+        if self.decided.len() >= KEPT {
+            self.decided.pop_front();
+        }
+        self.decided.push_back((secret, outcome));
     }
 }

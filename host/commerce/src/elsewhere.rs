@@ -24,6 +24,8 @@ pub trait Elsewhere: std::fmt::Debug + Send + Sync {
     fn who(&self, deal: &Deal, key: Digest, question: &Question) -> Who;
     /// A question that is to be answered elsewhere has no answer yet.
     fn waits(&self, deal: &Deal, key: Digest, question: Question);
+    /// Whether the answer to this question is waited for elsewhere.
+    fn is_elsewhere(&self, key: Digest) -> bool;
     /// The question waits for no answer any more.
     fn over(&self, key: Digest);
     /// By whom the deal with this nonce was begun, if not by the person herself.

@@ -35,6 +35,8 @@ const HAPPENED: usize = 50;
 const KEPT: usize = 1_000;
 /// How long an application may not look at a purchase before the person is asked herself.
 const PATIENCE: Duration = Duration::from_secs(600);
+/// Characters from which on a detail of the person says something: two letters of a country do not.
+const TELLING: usize = 4;
 /// Bytes of answers beforehand, at most.
 const MAX_ANSWERS_SIZE: usize = 64 * 1024;
 
@@ -259,7 +261,11 @@ impl Applications {
             Some(number) => self.archive.is_paired(number)?,
             None => false,
         };
-        if row.application.is_some() && !paired {
+        // Whoever wants to leave is not kept in by an application; nor does it see, or give away, what
+        // is known of the person.
+        let hers = row.application.is_some()
+            && (!paired || self.is_leaving(deal.id)? || self.is_personal(question)?);
+        if hers {
             return Ok(Who::Person(None));
         }
         let beforehand = self.beforehand(&row, key, question)?;
@@ -270,6 +276,30 @@ impl Applications {
             _ if self.is_hers(&nonce, key) => Who::Person(None),
             _ => Who::Elsewhere,
         })
+    }
+
+    /// Whether the person wants to leave a deal, or has said so to its service.
+    fn is_leaving(&self, deal: DealId) -> Result<bool, ArchiveError> {
+        Ok(self.archive.cancel(deal)?.is_some() || self.archive.was_told(deal)?)
+    }
+
+    /// Whether something that the home knows of the person stands in a question: her name, her street.
+    fn is_personal(&self, question: &Question) -> Result<bool, ArchiveError> {
+        let known = self.archive.preferences()?;
+        let mut known = known.iter().map(String::as_str).filter(|it| it.chars().count() >= TELLING);
+        let stands = |in_it: &str| {
+            let texts: Vec<&str> = match question {
+                Question::Inform { says, .. } => vec![says],
+                Question::Choose { says, options, .. } => {
+                    options.iter().chain([says]).map(String::as_str).collect()
+                }
+                Question::Form { says, fields, .. } => {
+                    fields.iter().map(|it| &it.1).chain([says]).map(String::as_str).collect()
+                }
+            };
+            texts.iter().any(|it| it.contains(in_it))
+        };
+        Ok(known.any(stands))
     }
 
     /// Whether this question was left to the person.
@@ -294,6 +324,10 @@ impl Elsewhere for Applications {
             state.open.insert(nonce, Open { key, deal: deal.id, question, is_hers: false });
             self.has_changed(state);
         }
+    }
+
+    fn is_elsewhere(&self, key: Digest) -> bool {
+        self.state().open.values().any(|it| it.key == key && !it.is_hers)
     }
 
     fn over(&self, key: Digest) {

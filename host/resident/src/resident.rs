@@ -117,6 +117,12 @@ impl Resident {
                 Ok(Done::Told(told.to_string()))
             }
             Request::Applications => self.all_paired().map(Done::Applications),
+            Request::Whose(token) => {
+                let whose = self.paired(&token)?.map(|it| it.name);
+                let mut all = self.all_paired()?;
+                all.retain(|it| Some(&it.name) == whose.as_ref());
+                Ok(Done::Applications(all))
+            }
             Request::Unpair { name } => self.unpair(&name).map(|()| Done::Unpaired),
             Request::Status => Ok(Done::Status(Box::new(self.status()))),
             Request::End => {

@@ -71,7 +71,7 @@ pub(crate) fn pairing(
     may.dedup();
     let [a, b, c, d, ..] = keys::random();
     let code = format!("{:06}", u32::from_le_bytes([a, b, c, d]) % 1_000_000);
-    let pairing = Pairing { name: name.to_owned(), may, code, origin };
+    let pairing = Pairing { name: name.to_owned(), may, code, origin, cautions: Vec::new() };
     match pairing.fault() {
         Some(fault) => Err(Report::input(fault, "semper applications pair --help")),
         None => Ok(pairing),

@@ -32,7 +32,8 @@ const BURST: Duration = Duration::from_secs(10);
 
 /// From now on the process logs so, to standard error.
 pub fn begin(format: LogFormat) {
-    let wanted = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let wanted =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,rmcp=warn"));
     let (all, lines) =
         (tracing_subscriber::registry().with(wanted), tracing_subscriber::fmt::layer());
     match format {

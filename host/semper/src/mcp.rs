@@ -3,6 +3,9 @@
 //! Its token is a file of the home: whoever starts programs there can read it anyway, and the name
 //! that it stands for is what the person has agreed to.
 
+use std::fs::File;
+use std::io::{Read as _, Seek as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use semper_applications::mcp::{self, At};
@@ -16,6 +19,9 @@ use crate::applications::{OfHome, pairing};
 use crate::arguments::McpArguments;
 use crate::hosted::Hosted;
 use crate::print;
+
+/// Bytes of a token, at most.
+const MOST: u64 = 1_000;
 
 pub fn run(arguments: &McpArguments) -> Result<(), Report> {
     let home = Home::of(&arguments.home.home, HomeKind::Party)?;
@@ -50,34 +56,38 @@ impl Agent {
     fn visitor(&self) -> Result<Visitor, Refusal> {
         // One question at a time; whoever comes meanwhile waits for the same decision.
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(visitor) = &*known {
+        let Pairing { name, may, .. } = self.wanted.clone();
+        if let Some(visitor) = known.as_ref().filter(|it| self.stands(&it.token)) {
             return Ok(visitor.clone());
         }
-        let token = match self.kept()? {
-            Some(token) => token,
-            None => {
-                print::note(format_args!(
-                    "decide in the TINGUIN about the agent “{}”; it shows the code {}",
-                    self.wanted.name, self.wanted.code
-                ));
-                let token = self.shop.pair(&self.wanted, &Gone::default())?;
-                self.home.write(&self.file, token.as_bytes()).map_err(Report::from)?;
-                token
-            }
+        // Another of these may run for the same agent: the file is locked until it has a token.
+        let path = self.home.path().join(&self.file);
+        let unable = |error: std::io::Error| {
+            let what = format!("{}: {error}", path.display());
+            Refusal::from(Report::refusal(what, "check the home's permissions and the disk"))
         };
-        let Pairing { name, may, .. } = self.wanted.clone();
-        Ok(known.insert(Visitor { token, name, may, origin: None }).clone())
+        let mut options = File::options();
+        let file =
+            options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
+        let mut file = file.map_err(unable)?;
+        file.lock().map_err(unable)?;
+        let mut kept = String::new();
+        (&file).take(MOST).read_to_string(&mut kept).map_err(unable)?;
+        if kept.is_empty() || !self.stands(&kept) {
+            print::note(format_args!(
+                "decide in the TINGUIN about the agent “{name}”; it shows the code {}",
+                self.wanted.code
+            ));
+            kept = self.shop.pair(&self.wanted, &Gone::default())?;
+            file.set_len(0).and_then(|()| file.rewind()).map_err(unable)?;
+            file.write_all(kept.as_bytes()).and_then(|()| file.sync_all()).map_err(unable)?;
+        }
+        Ok(known.insert(Visitor { token: kept, name, may, origin: None }).clone())
     }
 
-    /// The token of an earlier run, if it still is one.
-    fn kept(&self) -> Result<Option<String>, Refusal> {
-        if !self.home.has(&self.file) {
-            return Ok(None);
-        }
-        let token = self.home.read(&self.file).map_err(Report::from)?;
-        let Done::Applications(all) = self.shop.0.ask_quietly(Request::Applications)? else {
-            return Ok(None);
-        };
-        Ok(all.iter().any(|it| it.name == self.wanted.name).then_some(token))
+    /// Whether a token is still one.
+    fn stands(&self, token: &str) -> bool {
+        let whose = self.shop.0.ask_quietly(Request::Whose(token.to_owned()));
+        matches!(whose, Ok(Done::Applications(all)) if !all.is_empty())
     }
 }

@@ -21,6 +21,8 @@ use crate::{logging, print};
 
 /// A host that a command has started ends when nothing was under way for so long.
 const IDLE: Duration = Duration::from_secs(300);
+/// How often a door that cannot be opened is tried again.
+const AGAIN: Duration = Duration::from_secs(5);
 /// How long a host may take to end.
 const ENDING: Duration = Duration::from_secs(10);
 
@@ -51,7 +53,7 @@ pub fn run(arguments: &RunArguments) -> Result<(), Report> {
         signals.wait(post.ending().over());
         keeper.end();
     }));
-    door(&resident)?;
+    door(&resident);
     // Applications over HTTP cannot start a host that has ended.
     let ends = arguments.started && resident.applications_config().is_none();
     let end = server::serve(&resident, home, ends.then_some(IDLE))?;
@@ -64,17 +66,31 @@ pub fn run(arguments: &RunArguments) -> Result<(), Report> {
     std::process::exit(0);
 }
 
-/// Opens the door for applications over HTTP, if the home has one.
-fn door(resident: &Arc<Resident>) -> Result<(), Report> {
-    let Some(config) = resident.applications_config() else { return Ok(()) };
-    let shop = Arc::new(OfHost(Arc::clone(resident)));
-    let bound = http::serve(shop, config.port, resident.keeper()).map_err(|error| {
-        let mend = "set another port under [applications] in the home's semper.toml, or none";
-        Report::refusal(format!("the door for applications cannot be opened: {error}"), mend)
-    })?;
-    tracing::info!(address = %bound, "the door for applications is open");
-    resident.has_door(bound.to_string());
-    Ok(())
+/// Opens the door for applications over HTTP, if the home has one. A port that somebody else has keeps
+/// nothing else waiting: it is tried again.
+fn door(resident: &Arc<Resident>) {
+    let Some(config) = resident.applications_config().cloned() else { return };
+    let (own, keeper) = (Arc::clone(resident), resident.keeper().clone());
+    drop(resident.keeper().job("door for applications", move |post| {
+        loop {
+            let shop = Arc::new(OfHost(Arc::clone(&own)));
+            let error = match http::serve(shop, config.port, &keeper) {
+                Ok(bound) => {
+                    tracing::info!(address = %bound, "the door for applications is open");
+                    own.has_door(bound.to_string());
+                    post.well();
+                    // A job that ends is forgotten, and its word with it.
+                    return;
+                }
+                Err(error) => error,
+            };
+            tracing::warn!(%error, "the door for applications is shut");
+            post.ill("it cannot be opened; set another port under [applications] in semper.toml");
+            if !keeper.ending().pause(AGAIN) {
+                return;
+            }
+        }
+    }));
 }
 
 /// Has the running host end, and waits until it has.

@@ -14,14 +14,18 @@ use std::fs;
 
 use common::{books, newest, small};
 use door::{Door, HANG, open, purchase_is, shop, transcript};
-use semper_testkit::MarketOptions;
+use semper_testkit::{Market, MarketOptions};
 use serde_json::{Value, json};
 
-/// What the person decides. She answers no question of a service's: an application does.
+/// What the person decides. She answers no question of a service's, an application does; but for the
+/// one in which her address stands.
 const DECIDES: &str = r#"
 [[rule]]
 topic  = "pairing"
 answer = "yes"
+[[rule]]
+topic  = "address"
+fields = {}
 [[rule]]
 topic  = "agreement"
 answer = "yes"
@@ -44,6 +48,11 @@ answer = "yes"
 topic  = "withdrawal"
 answer = "yes"
 "#;
+
+/// Whether the person was asked about this.
+fn asked_of(market: &Market, topic: &str) -> bool {
+    transcript(market).iter().any(|it| it["topic"] == topic)
+}
 
 fn decides(more: &str) -> MarketOptions {
     MarketOptions { buyer_rules: format!("{more}{DECIDES}"), ..small() }
@@ -87,6 +96,8 @@ fn an_application_shops_from_search_to_receipt_while_the_person_decides() {
         .unwrap();
     assert_eq!(checked.code, 0, "{}{}", checked.out, checked.err);
 
+    // Her address was no application's to see, or to give away.
+    assert!(asked_of(&market, "address"));
     // The person has seen who began it, and with the order whatever the application had filled in.
     let asked = transcript(&market);
     let pairing = asked.iter().find(|it| it["topic"] == "pairing").unwrap().to_string();
@@ -171,6 +182,90 @@ fn a_question_that_an_application_cannot_answer_is_put_to_the_person() {
 }
 
 #[test]
+fn a_person_leaves_an_applications_purchase_at_once() {
+    let (market, _folder) = common::market(&decides(""));
+    let door = open(&market);
+    let token = door.paired("Shopping list", &["shop"]);
+    let begun = door.start(&token, &market.merchant_url(), &json!({}));
+    let asked = purchase_is(&door, &token, &begun, |it| {
+        let waits = "waits for an answer of the application that has begun it";
+        it["question"].is_object() && it["stands"] == waits
+    });
+    let id = asked["deal"].as_str().unwrap();
+    let left = door.semper(&["cancel", "--home", "anna", id, "--reason", "found it cheaper"]);
+    assert_eq!(left.code, 0, "{}", left.err);
+    let last = door.call(&token, "purchase", &json!({ "purchase": begun })).json();
+    assert_eq!(last["state"], "withdrawn", "{last}");
+}
+
+#[test]
+fn whoever_has_the_doors_port_keeps_nothing_else_waiting() {
+    let (market, _folder) = common::market(&decides(common::search()));
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let file = market.folder.join("anna/semper.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, format!("{text}\n[applications]\nport = {port}\n")).unwrap();
+    let door = door::start(&market);
+    door::until("the host says that its door is shut", || {
+        let status = door.semper(&["run", "--home", "anna", "--status", "--json"]);
+        status.out.contains("cannot be opened")
+    });
+    let bought = door.semper(&["buy", "--home", "anna", &market.merchant_url()]);
+    assert_eq!(bought.code, 0, "{}", bought.err);
+    // It opens when the port is free.
+    drop(taken);
+    door::until("the door is open", || {
+        let status = door.semper(&["run", "--home", "anna", "--status", "--json"]).json();
+        status["door"] == format!("127.0.0.1:{port}")
+    });
+}
+
+#[test]
+fn an_application_of_the_same_name_takes_the_place_of_the_other_if_the_person_agrees() {
+    let (market, _folder) = common::market(&decides(""));
+    let door = open(&market);
+    let first = door.paired("Shopping list", &["shop"]);
+    let second = door.paired("Shopping list", &["shop"]);
+    assert_eq!(door.call(&first, "purchases", &json!({})).status, 401);
+    assert_eq!(door.call(&second, "purchases", &json!({})).status, 200);
+    // One whose name looks like another's is told of.
+    door.paired("Shоpping list", &["shop"]);
+    let shown = transcript(&market);
+    let pairings: Vec<String> =
+        shown.iter().filter(|it| it["topic"] == "pairing").map(Value::to_string).collect();
+    assert!(pairings[1].contains("takes the place of"), "{}", pairings[1]);
+    assert!(pairings[2].contains("looks like “Shopping list”"), "{}", pairings[2]);
+}
+
+#[test]
+fn however_much_an_application_fills_in_a_decision_can_be_read() {
+    let (market, _folder) = common::market(&decides(""));
+    let door = open(&market);
+    let token = door.paired("Flood", &["shop"]);
+    let begun = door.start(&token, &market.merchant_url(), &json!({}));
+    let mut known = Value::Null;
+    for number in 0..60 {
+        let asked = purchase_is(&door, &token, &begun, |it| {
+            it["question"].is_object() && it["question"]["id"] != known
+        });
+        known = asked["question"]["id"].clone();
+        let words = format!("nothing {number} {}", "x".repeat(1_500));
+        let mut answer = json!({ "purchase": begun, "question": known });
+        if asked["question"]["topic"] == "search" {
+            answer["fields"] = json!({ "words": words });
+        }
+        let done = door.call(&token, "answer", &answer);
+        assert_eq!(done.status, 200, "{}", done.text());
+    }
+    assert_eq!(shop(&door, &token, &begun)["state"], "completed");
+    let order = transcript(&market).into_iter().find(|it| it["topic"] == "order").unwrap();
+    let rows = order["rows"].as_array().unwrap();
+    assert!(rows.len() < 30, "{} rows", rows.len());
+    assert!(order.to_string().contains("(the last of "), "{order}");
+}
+
+#[test]
 fn a_person_who_says_no_is_asked_once_and_no_token_is_made() {
     let no = "[[rule]]\ntopic = \"pairing\"\nanswer = \"no\"\n";
     let (market, _folder) = common::market(&decides(no));
@@ -182,7 +277,9 @@ fn a_person_who_says_no_is_asked_once_and_no_token_is_made() {
     assert!(refused.text().contains("is not paired"), "{}", refused.text());
     let list = door.semper(&["applications", "list", "--home", "anna", "--json"]).json();
     assert_eq!(list, json!([]));
-    // Nor do rules for everything let a program in.
+    // Nobody asks her again at once.
+    let again = door.post("/semper/v1/pairings", &[], &json!({ "name": "List", "may": ["shop"] }));
+    assert_eq!(again.status, 429, "{}", again.text());
     let asked = transcript(&market);
     assert_eq!(asked.iter().filter(|it| it["topic"] == "pairing").count(), 1);
 }

@@ -193,7 +193,7 @@ fn a_home_of_the_third_format_opens_and_its_deals_go_on() {
     }
     for home in ["anna", "otto"] {
         assert_eq!(kept.states(home), ["completed"; 4], "{:?}", kept.deals(home));
-        assert_eq!(format(&kept.folder.join(home).join("archive.sqlite")), 6, "{home}");
+        assert_eq!(format(&kept.folder.join(home).join("archive.sqlite")), 7, "{home}");
     }
     drop(parties);
     for home in ["anna", "otto"] {
@@ -253,7 +253,7 @@ fn a_newer_archive_is_refused_by_name_and_left_as_it_is() {
 
     assert_ne!(code, 0, "{said}");
     for words in
-        ["anna/archive.sqlite has format 99", "knows up to 6", "try  use the semper that wrote it"]
+        ["anna/archive.sqlite has format 99", "knows up to 7", "try  use the semper that wrote it"]
     {
         assert!(said.contains(words), "{words}\n{said}");
     }

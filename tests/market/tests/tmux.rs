@@ -87,17 +87,28 @@ impl Tmux {
         }
     }
 
-    /// In every size the whole frame stands there: whose TINGUIN it is, and what is asked.
+    /// In every size the whole frame comes to stand there: whose TINGUIN it is, and what is asked.
     fn whole(&self, title: &str) {
         self.resized(|it, (width, height)| {
-            it.shows(PHRASE);
-            let screen = it.shows(title);
-            let lines: Vec<&str> = screen.lines().collect();
-            let at = |text: &str| lines.iter().filter(|line| line.contains(text)).count();
-            assert_eq!(at(" semper TINGUIN"), 1, "{width} × {height}:\n{screen}");
-            assert_eq!(at(title.trim()), 1, "{width} × {height}:\n{screen}");
-            assert_eq!(at(" status "), 1, "{width} × {height}:\n{screen}");
-            assert!(lines[0].starts_with('┌') && lines.len() <= usize::from(height), "{screen}");
+            let begun = Instant::now();
+            loop {
+                let screen = it.screen();
+                let lines: Vec<&str> = screen.lines().collect();
+                let once = |text: &str| lines.iter().filter(|it| it.contains(text)).count() == 1;
+                let corners = |line: Option<&&str>| {
+                    line.is_some_and(|it| it.starts_with('┌') && it.trim_end().ends_with('┐'))
+                };
+                let whole = [" semper TINGUIN", title.trim(), " status ", PHRASE];
+                if whole.iter().all(|it| once(it))
+                    && corners(lines.first())
+                    && lines.len() <= usize::from(height)
+                {
+                    return;
+                }
+                let late = begun.elapsed() > HANG;
+                assert!(!late, "{width} × {height}, “{title}”:\n{screen}");
+                std::thread::sleep(Duration::from_millis(30));
+            }
         });
     }
 

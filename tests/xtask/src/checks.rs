@@ -86,11 +86,12 @@ pub fn nightly() -> Result<(), String> {
     let authors =
         ["test", "--package", "semper-market-tests", "--test", "author", "--", "--ignored"];
     build::run("cargo", &authors)?;
-    step("a purchase through the window, on a display of its own");
+    step("purchases through the window and by a link in a browser, on displays of their own");
     install(&DISPLAY)?;
     build::run("cargo", &["build", "--package", "semper-face-window", "--features", "native"])?;
-    let example = ["run", "--package", "semper-testkit", "--example", "window_purchase"];
-    build::run("cargo", &example)?;
+    for example in ["window_purchase", "browser_link"] {
+        build::run("cargo", &["run", "--package", "semper-testkit", "--example", example])?;
+    }
     step("packages: installed, used, upgraded while a deal runs, removed");
     dist::run(&["--test"])?;
     fuzz::run(600)
@@ -117,11 +118,13 @@ const PROGRAMS: [(&[&str], &str); 11] = [
 ];
 
 /// What a window is shown and pressed by where there is no screen.
-const DISPLAY: [(&[&str], &str); 5] = [
+const DISPLAY: [(&[&str], &str); 7] = [
     (&["pkg-config", "--version"], "pkg-config"),
     (&["pkg-config", "--exists", "wayland-client"], "libwayland-dev"),
     (&["Xvfb", "-help"], "xvfb"),
     (&["xdotool", "version"], "xdotool"),
+    (&["chromium", "--version"], "chromium"),
+    (&["xdg-mime", "--version"], "xdg-utils"),
     (&["sh", "-c", "ls /usr/lib/*/dri/swrast_dri.so"], "libgl1-mesa-dri"),
 ];
 

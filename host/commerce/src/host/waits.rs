@@ -184,7 +184,11 @@ impl Host {
         if let Some(answer) = pose(Duration::ZERO).map_err(Undecided::Client)? {
             return Ok(Ok(answer));
         }
-        let what = "your decision, in the TINGUIN".to_owned();
+        let elsewhere = self.parts.elsewhere.as_ref().is_some_and(|it| it.is_elsewhere(key));
+        let what = match elsewhere {
+            true => "an answer of the application that has begun it".to_owned(),
+            false => "your decision, in the TINGUIN".to_owned(),
+        };
         let until = Some(deal.agreement.expires);
         let (message, question) = (Some(next), Some(key));
         let waiting = Waiting { what, message, until, question, ..Waiting::default() };

@@ -12,6 +12,7 @@ use semper_host_protocol::application::{
     Answered, Call, Look, MAX_ANSWERS, MAX_WAIT_MS, Merchant, Merchants, OfMerchant, OfPurchase,
     Purchases, Receipt, ReceiptPart, ReceiptRow, Start, Started, State, TermsInWords,
 };
+use semper_host_protocol::link;
 use semper_host_protocol::protocol::MAX_TEXT;
 use semper_items::Side;
 use semper_tinguin_protocol::screen::Question;
@@ -172,6 +173,10 @@ impl Resident {
         loop {
             self.applications().looks(&row.nonce);
             let seen = self.applications().count();
+            if !self.host().archive().is_paired(by.number)? {
+                let what = "the application is not paired any more";
+                return Err(Report::refusal(what, "the person has taken it back"));
+            }
             // Its outcome may have been stored meanwhile.
             let row = self.own_purchase(by, &look.purchase)?;
             let view = self.in_words(&row)?;
@@ -297,19 +302,12 @@ fn in_words(terms: &VerifiedTerms) -> TermsInWords {
     }
 }
 
-/// A merchant's address, as a person would type it.
+/// A merchant's address: no user, no path, nothing behind it. Others are shown it.
 fn address(text: &str) -> Result<String, Report> {
-    let plain = |c: char| c.is_ascii_graphic() && c != '\\';
-    let host = text.strip_prefix("https://").map(|it| it.trim_end_matches('/'));
-    match host {
-        Some(host) if !host.is_empty() && text.len() <= MAX_TEXT && text.chars().all(plain) => {
-            Ok(format!("https://{host}"))
-        }
-        _ => {
-            let what = format!("“{}” is no address of a merchant", text::shown(text, 100));
-            Err(Report::input(what, "give it as https://shop.example"))
-        }
-    }
+    link::merchant(text).map_err(|_| {
+        let what = format!("“{}” is no address of a merchant", text::shown(text, 100));
+        Report::input(what, "give it as https://shop.example")
+    })
 }
 
 /// Progress that nobody listens to.

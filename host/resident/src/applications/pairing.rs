@@ -7,6 +7,7 @@ use semper_archive::{ApplicationRow, Write};
 use semper_base::{Digest, Report, keys};
 use semper_host_protocol::application::{Application, Pairing, Scope};
 use semper_tinguin_protocol::ClientError;
+use semper_trust::lookalike;
 
 use crate::ears::Gone;
 use crate::resident::Resident;
@@ -39,18 +40,19 @@ impl Paired {
 }
 
 impl Resident {
-    /// Has the person decide about an application: its token, which is not said again.
+    /// Has the person decide about an application: its token, which is not said again. One of the same
+    /// name loses its own.
     ///
     /// # Errors
-    /// She says no, nobody waits any more, or one of that name is paired.
+    /// She says no, or nobody waits any more.
     pub fn pair(self: &Arc<Self>, pairing: &Pairing, gone: &Gone) -> Result<String, Report> {
         if let Some(fault) = pairing.fault() {
             return Err(Report::input(fault, "semper applications pair --help"));
         }
-        self.is_new(pairing)?;
+        let cautions = self.cautions(pairing)?;
         let id = Digest::from_bytes(keys::random());
         let tinguin = self.host().tinguin().clone();
-        let (asked, question) = (tinguin.clone(), pairing.clone());
+        let (asked, question) = (tinguin.clone(), Pairing { cautions, ..pairing.clone() });
         let asking = self.keeper().job("pairing", move |_| asked.pair(id, &question));
         while !asking.is_finished() {
             if gone.is_set() || !self.keeper().ending().pause(LOOK) {
@@ -68,9 +70,14 @@ impl Resident {
                 let what = format!("“{}” is not paired: {why}", pairing.name);
                 Report::refusal(what, "the person decides in the TINGUIN")
             }
-            other => other.into(),
+            // Whoever asks may be a stranger: where the home lies is not his business.
+            other => {
+                tracing::debug!(error = %other, "the person cannot be asked about an application");
+                let what = "the person cannot be asked now: her TINGUIN does not answer";
+                Report::refusal(what, "try again when it runs: semper tinguin, or semper-window")
+            }
         })?;
-        self.is_new(pairing)?;
+        self.same_name(&pairing.name)?.map_or(Ok(()), |row| self.take_back(&row))?;
         let token = format!("{PREFIX}{}", Digest::from_bytes(keys::random()).hex());
         let row = ApplicationRow {
             number: 0,
@@ -84,18 +91,34 @@ impl Resident {
         Ok(token)
     }
 
-    fn is_new(&self, pairing: &Pairing) -> Result<(), Report> {
+    /// What the person should hear about an application's name.
+    fn cautions(&self, pairing: &Pairing) -> Result<Vec<String>, Report> {
         let all = self.host().archive().applications()?;
-        if all.iter().any(|it| it.name == pairing.name) {
-            let what = format!("an application “{}” is paired already", pairing.name);
-            let mend = "give it another name, or semper applications remove it first";
-            return Err(Report::refusal(what, mend));
+        let mut cautions = Vec::new();
+        match all.iter().find(|it| it.name == pairing.name) {
+            Some(before) => cautions.push(format!(
+                "it takes the place of the application of this name, which you let in on {}",
+                before.paired
+            )),
+            None if all.len() >= MOST => {
+                let what = format!("{MOST} applications are paired, and that is the most");
+                return Err(Report::refusal(what, "semper applications remove takes one back"));
+            }
+            None => {}
         }
-        if all.len() >= MOST {
-            let what = format!("{MOST} applications are paired, and that is the most");
-            return Err(Report::refusal(what, "semper applications remove takes one back"));
+        let (own, met) = (self.host().identity()?.0, self.host().archive().merchants()?);
+        let known = all.iter().map(|it| it.name.as_str());
+        let known = known.chain(met.iter().map(String::as_str)).chain([own.as_str()]);
+        cautions.extend(lookalike::suspicion(&pairing.name, known));
+        if pairing.name == own || met.contains(&pairing.name) {
+            cautions.push(format!("“{}” is the name of somebody whom you know", pairing.name));
         }
-        Ok(())
+        Ok(cautions)
+    }
+
+    fn same_name(&self, name: &str) -> Result<Option<ApplicationRow>, Report> {
+        let all = self.host().archive().applications()?;
+        Ok(all.into_iter().find(|it| it.name == name))
     }
 
     /// The application with this token; none if there is none, or not any more.
@@ -128,11 +151,15 @@ impl Resident {
     /// # Errors
     /// There is none of this name.
     pub fn unpair(&self, name: &str) -> Result<(), Report> {
-        let archive = self.host().archive();
-        let Some(row) = archive.applications()?.into_iter().find(|it| it.name == name) else {
+        let Some(row) = self.same_name(name)? else {
             let what = format!("no application “{name}” is paired");
-            return Err(Report::input(what, "semper applications lists them"));
+            return Err(Report::input(what, "semper applications list shows them"));
         };
+        self.take_back(&row)
+    }
+
+    fn take_back(&self, row: &ApplicationRow) -> Result<(), Report> {
+        let archive = self.host().archive();
         archive.commit(vec![Write::Unpair(row.number)])?;
         let all = archive.proposals_of(row.number, usize::MAX >> 1)?;
         let nonces: Vec<Digest> = all.into_iter().map(|it| it.nonce).collect();

@@ -205,7 +205,8 @@ fn a_home_of_before_gets_its_entries_in_steps_and_one_that_is_killed_goes_on() {
     let file = folder.path().join("archive.sqlite");
     let old = Connection::open(&file).unwrap();
     old.execute_batch(
-        "DROP TABLE moved; DROP TABLE entries; DROP TABLE entries_words; PRAGMA user_version = 5;",
+        "DROP TABLE proposed; DROP TABLE proposals; DROP TABLE applications; DROP TABLE moved; \
+         DROP TABLE entries; DROP TABLE entries_words; PRAGMA user_version = 5;",
     )
     .unwrap();
     drop(old);

@@ -401,5 +401,8 @@ struct Nothing {}
 fn parsed<T: DeserializeOwned>(json: Value) -> Result<T, String> {
     // A call without fields may come without an object.
     let json = if json.is_null() { Value::Object(serde_json::Map::new()) } else { json };
+    if !json.is_object() {
+        return Err("a call is a JSON object".into());
+    }
     serde_json::from_value(json).map_err(|error| error.to_string())
 }

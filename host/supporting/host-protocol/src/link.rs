@@ -62,6 +62,9 @@ impl std::str::FromStr for Link {
             return wrong("it has a part after #");
         }
         let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+        if query.contains('?') {
+            return wrong("it has a second ?");
+        }
         let (host, path) = place.split_once('/').unwrap_or((place, ""));
         if !path.is_empty() {
             return wrong("the merchant's address has a path");
@@ -78,6 +81,17 @@ impl std::str::FromStr for Link {
     }
 }
 
+/// The merchant's address that is meant by `https://shop.example:8442`, and nothing else in it.
+///
+/// # Errors
+/// It is no such address.
+pub fn merchant(text: &str) -> Result<String, LinkError> {
+    match text.strip_prefix("https://") {
+        Some(host) => Ok(format!("https://{}", host_of(host.strip_suffix('/').unwrap_or(host))?)),
+        None => wrong("the merchant's address does not begin with https://"),
+    }
+}
+
 /// A host with a port, if it has one.
 fn host_of(text: &str) -> Result<String, LinkError> {
     let (name, port) =
@@ -88,7 +102,8 @@ fn host_of(text: &str) -> Result<String, LinkError> {
     if !named || edges {
         return wrong("it names no merchant's address");
     }
-    if port.is_some_and(|it| it.is_empty() || it.parse::<u16>().map_or(true, |port| port == 0)) {
+    let digits = |port: &str| port.bytes().all(|c| c.is_ascii_digit());
+    if port.is_some_and(|it| !digits(it) || it.parse::<u16>().map_or(true, |port| port == 0)) {
         return wrong("the port of the merchant's address is none");
     }
     Ok(text.to_ascii_lowercase())
@@ -124,6 +139,11 @@ fn add(answers: &mut BTreeMap<String, Proposed>, pair: &str) -> Result<(), LinkE
 /// A part of a query in plain letters: one line, and nothing hidden in it.
 fn decoded(part: &str) -> Result<String, LinkError> {
     let part = part.replace('+', " ");
+    let is_coded =
+        |coded: &str| coded.len() >= 2 && coded.bytes().take(2).all(|c| c.is_ascii_hexdigit());
+    if !part.split('%').skip(1).all(is_coded) {
+        return wrong("a % in it is not followed by two digits");
+    }
     let Ok(plain) = percent_decode_str(&part).decode_utf8() else {
         return wrong("a part of it is no text");
     };
@@ -185,6 +205,13 @@ mod tests {
             ("semper://shop.example/?a=x&a=y", "twice"),
             ("semper://shop.example/?a=x&a.b=y", "twice"),
             ("semper://shop.example/?a.b=x&a.b=y", "twice"),
+            ("semper://shop.example:+443/", "port"),
+            ("semper://shop.example/??a=b", "second ?"),
+            ("semper://shop.example/?a=%zz", "two digits"),
+            ("semper://shop.example/?a=%", "two digits"),
+            ("semper://shop.example/?a=%F3%A0%81%81", "a part of it"),
+            ("semper://shop.example/?a=%CD%8F", "a part of it"),
+            ("semper://shop.example/?a=%E3%85%A4", "a part of it"),
             ("semper://shop.example/?a=%ff", "is no text"),
             ("semper://shop.example/?a=%0ayes", "a part of it"),
             ("semper://shop.example/?a=%e2%80%aeyes", "a part of it"),

@@ -73,6 +73,8 @@ pub enum Request {
     },
     /// Which applications are paired.
     Applications,
+    /// Which application has this token, if one has.
+    Whose(String),
     /// Take back what an application may do.
     Unpair {
         /// Its name.
@@ -96,6 +98,7 @@ impl Request {
             Self::Pair(pairing) => return pairing.fault(),
             Self::Application { .. }
             | Self::Applications
+            | Self::Whose(_)
             | Self::Follow(_)
             | Self::FollowAll
             | Self::Status

@@ -19,9 +19,9 @@ use crate::runtime;
 use crate::server::{ServeError, listen};
 
 /// Connections at once.
-const CONNECTIONS: usize = 64;
+const CONNECTIONS: usize = 512;
 /// How long a request's head may take, also while nothing is asked.
-const HEAD: Duration = Duration::from_secs(20);
+const HEAD: Duration = Duration::from_secs(8);
 /// How long one connection may stay.
 const STAY: Duration = Duration::from_secs(600);
 /// Bytes of a request's head.

@@ -75,6 +75,9 @@ pub struct Pairing {
     pub code: String,
     /// The web page that it is, `https://…`; a program has none.
     pub origin: Option<String>,
+    /// What the person should hear before she decides, in the host's words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cautions: Vec<String>,
 }
 
 impl Pairing {
@@ -100,9 +103,12 @@ pub fn name_fault(name: &str) -> Option<String> {
     let long = name.chars().count() > MAX_NAME;
     let plain = |c: char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '.' | '_' | '\'' | '&');
     let whole = !name.is_empty() && name.trim() == name && !name.contains("  ");
-    if long || !whole || !name.chars().all(plain) || text::readable(name) != name {
+    let taken = ["a link", "tinguin", "semper", "the person", "applications", "you"];
+    let taken = taken.contains(&name.to_lowercase().as_str());
+    if long || !whole || taken || !name.chars().all(plain) || text::readable(name) != name {
         return Some(format!(
-            "the name of an application has 1 to {MAX_NAME} letters, digits and spaces"
+            "the name of an application has 1 to {MAX_NAME} letters, digits and spaces, and is nobody \
+             else's"
         ));
     }
     None
@@ -112,7 +118,17 @@ pub fn name_fault(name: &str) -> Option<String> {
 pub fn is_origin(text: &str) -> bool {
     let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://localhost:"));
     let plain = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || b".-:".contains(&c);
-    host.is_some_and(|it| !it.is_empty() && it.len() <= 253 && it.bytes().all(plain))
+    let Some(host) = host.filter(|it| it.len() <= 253 && it.bytes().all(plain)) else {
+        return false;
+    };
+    if text.starts_with("http://") {
+        return host.parse::<u16>().is_ok();
+    }
+    // The usual port is left out by browsers.
+    let (name, port) = host.split_once(':').map_or((host, None), |it| (it.0, Some(it.1)));
+    let port = port.is_none_or(|it| it != "443" && it.parse::<u16>().is_ok_and(|it| it > 0));
+    let edges = name.starts_with(['.', '-']) || name.ends_with(['.', '-']) || name.contains("..");
+    port && !name.is_empty() && !edges
 }
 
 #[cfg(test)]
@@ -125,7 +141,20 @@ mod tests {
             assert_eq!(name_fault(name), None, "{name}");
         }
         let long = "a".repeat(MAX_NAME + 1);
-        for name in ["", " x", "a  b", "a\nb", "a\u{202e}b", "“x”", "TINGUIN: yes", &long] {
+        for name in [
+            "",
+            " x",
+            "a  b",
+            "A link",
+            "TINGUIN",
+            "\u{115f}",
+            "\u{3164} x",
+            "a\nb",
+            "a\u{202e}b",
+            "“x”",
+            "TINGUIN: yes",
+            &long,
+        ] {
             assert!(name_fault(name).is_some(), "{name:?}");
         }
     }
@@ -136,7 +165,18 @@ mod tests {
         {
             assert!(is_origin(origin), "{origin}");
         }
-        for other in ["https://", "http://shop.example", "https://a/b", "null", "https://A", "*"] {
+        for other in [
+            "https://",
+            "http://shop.example",
+            "https://a/b",
+            "null",
+            "https://A",
+            "*",
+            "https://a.example:443",
+            "https://..",
+            "https://a:b:c",
+            "http://localhost:",
+        ] {
             assert!(!is_origin(other), "{other}");
         }
     }

@@ -309,6 +309,7 @@ pub fn pairing(pairing: &Pairing, digest: Digest) -> Consent {
     ];
     rows.extend(pairing.origin.iter().map(|it| ("its web page".into(), it.as_str().into())));
     rows.extend(pairing.may.iter().map(|it| ("it may".into(), it.means().into())));
+    rows.extend(pairing.cautions.iter().map(|it| ("CAUTION".into(), it.as_str().into())));
     let never = "decide, sign or pay; see your keys, or what others have begun";
     rows.push(("it may never".into(), never.into()));
     Consent {

@@ -62,10 +62,11 @@ impl Service {
         let asked = Digest::of(&cbor::encode(question));
         if self.stored(id, asked)?.is_none() {
             let reply = cbor::encode(&Reply::Answered(filled.answer.clone()));
-            let said = format!("{}: {}", question.topic(), question.answered(&filled.answer));
-            let mark = (filled.by.as_str(), clipped(&said));
+            let said = clipped(&question.answered(&filled.answer));
+            let topic: String = question.topic().chars().take(60).collect();
+            let mark = (filled.by.as_str(), topic.as_str(), said.as_str());
             self.memory
-                .keep_filled(id, &asked, &reply, &known.nonce, (mark.0, &mark.1))
+                .keep_filled(id, &asked, &reply, &known.nonce, mark)
                 .map_err(|error| broken(&error))?;
             // It leaves the screen, and whoever waits for the answer hears of it.
             self.posed.answered_elsewhere(*id);

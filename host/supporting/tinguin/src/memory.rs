@@ -13,6 +13,9 @@ use semper_exchange::fence::Phase;
 /// The file's name in a home.
 pub const FILE: &str = "tinguin.sqlite";
 
+/// Topics of questions that one decision names, of those that others have answered.
+const TOPICS: usize = 24;
+
 /// The version of the store, SQLite's `user_version`.
 const VERSION: u32 = 1;
 
@@ -46,7 +49,8 @@ const SCHEMA: &str = "
         generation INTEGER PRIMARY KEY, chain BLOB NOT NULL
     ) STRICT;
     CREATE TABLE IF NOT EXISTS filled (
-        number INTEGER PRIMARY KEY, nonce BLOB NOT NULL, by TEXT NOT NULL, said TEXT NOT NULL,
+        number INTEGER PRIMARY KEY, nonce BLOB NOT NULL, by TEXT NOT NULL,
+        topic TEXT NOT NULL, said TEXT NOT NULL,
         seen INTEGER NOT NULL DEFAULT 0
     ) STRICT;
     CREATE INDEX IF NOT EXISTS filled_by_deal ON filled (nonce, seen);
@@ -160,7 +164,7 @@ impl Memory {
         asked: &Digest,
         reply: &[u8],
         nonce: &Digest,
-        (by, said): (&str, &str),
+        (by, topic, said): (&str, &str, &str),
     ) -> Result<()> {
         self.write(|it| {
             let all = it.unchecked_transaction()?;
@@ -168,24 +172,43 @@ impl Memory {
                 .prepare_cached("INSERT OR IGNORE INTO answers VALUES (?1, ?2, ?3)")?
                 .execute(params![id.as_bytes(), asked.as_bytes(), reply])?;
             if kept > 0 {
-                all.prepare_cached("INSERT INTO filled (nonce, by, said) VALUES (?1, ?2, ?3)")?
-                    .execute(params![nonce.as_bytes(), by, said])?;
+                let sql = "INSERT INTO filled (nonce, by, topic, said) VALUES (?1, ?2, ?3, ?4)";
+                all.prepare_cached(sql)?.execute(params![nonce.as_bytes(), by, topic, said])?;
             }
             all.commit()
         })
     }
 
-    /// What others have answered in a deal, by its nonce, and the person has not seen in a decision.
+    /// What others have answered in a deal, by its nonce, and the person has not seen in a decision: the
+    /// last answer for each topic, and how many there were. However many there are, a decision stays
+    /// one that can be read.
     pub fn filled(&self, nonce: &Digest) -> Result<Unseen> {
         self.read(|it| {
-            let sql = "SELECT number, by, said FROM filled WHERE nonce = ?1 AND seen = 0
-                       ORDER BY number";
+            let sql = "SELECT max(number), by, topic, said, count(*) FROM filled
+                       WHERE nonce = ?1 AND seen = 0 GROUP BY by, topic ORDER BY 1 DESC";
             let mut statement = it.prepare_cached(sql)?;
-            let mut unseen = Unseen::default();
+            let (mut unseen, mut topics, mut more) = (Unseen::default(), 0, 0_i64);
             let mut rows = statement.query([nonce.as_bytes()])?;
             while let Some(row) = rows.next()? {
-                unseen.last = Some(row.get(0)?);
-                unseen.rows.push((row.get(1)?, row.get(2)?));
+                let (by, topic, said): (String, String, String) =
+                    (row.get(1)?, row.get(2)?, row.get(3)?);
+                let count: i64 = row.get(4)?;
+                unseen.last = unseen.last.max(Some(row.get(0)?));
+                topics += 1;
+                if topics > TOPICS {
+                    more += count;
+                    continue;
+                }
+                let before = match count {
+                    1 => String::new(),
+                    count => format!(" (the last of {count} answers)"),
+                };
+                unseen.rows.push((by, format!("{topic}: {said}{before}")));
+            }
+            unseen.rows.reverse();
+            if more > 0 {
+                let words = format!("{more} more answers to other questions");
+                unseen.rows.push(("applications".into(), words));
             }
             Ok(unseen)
         })

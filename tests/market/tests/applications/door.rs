@@ -63,12 +63,7 @@ pub fn open(market: &Market) -> Door<'_> {
     if !text.contains("[applications]") {
         fs::write(&file, format!("{text}\n[applications]\nport = 0\n")).unwrap();
     }
-    let _ = fs::remove_file(market.folder.join("host-of-anna.log"));
-    let arguments = ["run", "--home", "anna"];
-    let binary = &market.binaries.semper;
-    let env = [("SEMPER_ALONE", "0")];
-    let host = Running::start(&market.folder, "host-of-anna", binary, &arguments, &env).unwrap();
-    let mut door = Door { market, host, port: 0 };
+    let mut door = start(market);
     let begun = Instant::now();
     while door.port == 0 {
         assert!(begun.elapsed() < HANG, "no door: {}", door.host.log_text());
@@ -79,6 +74,16 @@ pub fn open(market: &Market) -> Door<'_> {
         door.port = at.and_then(|it| it.1.parse().ok()).unwrap_or_default();
     }
     door
+}
+
+/// Starts Anna's host, whether its door opens or not.
+pub fn start(market: &Market) -> Door<'_> {
+    let _ = fs::remove_file(market.folder.join("host-of-anna.log"));
+    let arguments = ["run", "--home", "anna"];
+    let binary = &market.binaries.semper;
+    let env = [("SEMPER_ALONE", "0")];
+    let host = Running::start(&market.folder, "host-of-anna", binary, &arguments, &env).unwrap();
+    Door { market, host, port: 0 }
 }
 
 impl Door<'_> {

@@ -66,6 +66,12 @@ pub fn with_reports() -> (Market, TempDir) {
     (market, folder)
 }
 
+/// Rules by which the buyer searches and chooses by herself.
+pub fn search() -> &'static str {
+    let end = BUYER_RULES.find("[[rule]]\ntopic  = \"agreement\"").unwrap();
+    &BUYER_RULES[..end]
+}
+
 /// Few articles: most tests need one.
 pub fn small() -> MarketOptions {
     MarketOptions { articles: 2_000, funds: "50000.00 EUR".into(), ..MarketOptions::default() }

@@ -315,6 +315,7 @@ pub fn pairing() -> Consent {
         may: Scope::ALL.to_vec(),
         code: "329611".into(),
         origin: Some("https://list.example".into()),
+        cautions: Vec::new(),
     };
     screen::pairing(&asks, Digest::of(b"pairing"))
 }

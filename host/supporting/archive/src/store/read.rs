@@ -279,6 +279,11 @@ impl Archive {
             .pop())
     }
 
+    /// The values of all preferences.
+    pub fn preferences(&self) -> Result<Vec<String>, ArchiveError> {
+        self.rows("SELECT value FROM preferences", [], |row| row.get(0))
+    }
+
     /// The highest number remembered under a key.
     pub fn highest(&self, key: &str) -> Result<Option<u64>, ArchiveError> {
         let sql = "SELECT value FROM highest WHERE key = ?1";

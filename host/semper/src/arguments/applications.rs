@@ -49,7 +49,7 @@ pub struct PairArguments {
     /// What it may do: look, shop, receipts; may be given several times. Without it: all of it.
     #[arg(long)]
     pub may: Vec<Scope>,
-    /// The web page that it is: https://list.example. Its token serves that page alone.
+    /// The origin of the web page that it is, with https. Its token serves that page alone.
     #[arg(long)]
     pub origin: Option<String>,
     /// Print JSON.

@@ -1,6 +1,7 @@
 //! Bank and third party as servers in other processes.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use semper_bank_protocol::{
     ACCOUNT_DOMAIN, AccountAction, AccountRequest, Answer as BankAnswer, CBOR,
@@ -20,6 +21,9 @@ use semper_roles::third_party::{MAX_ANSWER, PARTY, REQUESTS};
 use serde::{Deserialize, Serialize};
 
 use crate::services::{Services, SignedFact};
+
+/// Only a server that does not come back takes so long.
+const STARTS: Duration = Duration::from_secs(60);
 
 /// Where they are, and who asks.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -72,8 +76,15 @@ impl Remote {
     /// The third party, as it says it is to be named.
     pub fn named(&self) -> ThirdParty<Standard> {
         let url = format!("{}{PARTY}", self.places.third);
-        let answer = self.net.get(&url, MAX_ANSWER).unwrap();
-        cbor::decode(&answer.body, MAX_ANSWER).unwrap()
+        // A server that was killed in the schedule before may be starting again.
+        let until = Instant::now() + STARTS;
+        loop {
+            match self.net.get(&url, MAX_ANSWER) {
+                Ok(answer) => return cbor::decode(&answer.body, MAX_ANSWER).unwrap(),
+                Err(error) => assert!(Instant::now() < until, "{url}: {error}"),
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// The key that the bank signs facts with: that of its certificate.

@@ -118,13 +118,14 @@ const PROGRAMS: [(&[&str], &str); 11] = [
 ];
 
 /// What a window is shown and pressed by where there is no screen.
-const DISPLAY: [(&[&str], &str); 7] = [
+const DISPLAY: [(&[&str], &str); 8] = [
     (&["pkg-config", "--version"], "pkg-config"),
     (&["pkg-config", "--exists", "wayland-client"], "libwayland-dev"),
     (&["Xvfb", "-help"], "xvfb"),
     (&["xdotool", "version"], "xdotool"),
     (&["chromium", "--version"], "chromium"),
     (&["xdg-mime", "--version"], "xdg-utils"),
+    (&["xterm", "-version"], "xterm"),
     (&["sh", "-c", "ls /usr/lib/*/dri/swrast_dri.so"], "libgl1-mesa-dri"),
 ];
 

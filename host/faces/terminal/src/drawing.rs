@@ -97,10 +97,14 @@ pub fn draw(out: &mut ratatui::Frame<'_>, frame: &Frame, input: &Input) {
 fn prompt(screen: &Screen, input: &Input) -> String {
     match screen {
         Screen::Consent(_) if !input.read => "Read to the end first: Page Down".into(),
-        Screen::Consent(_) if input.text.is_empty() && !input.wrong.is_empty() => {
-            format!("“{}” is neither. Type yes to sign, no to decline: ▏", input.wrong)
+        Screen::Consent(it) => {
+            let what = if it.signs() { "sign" } else { "agree" };
+            let neither = match input.text.is_empty() && !input.wrong.is_empty() {
+                true => format!("“{}” is neither. ", input.wrong),
+                false => String::new(),
+            };
+            format!("{neither}Type yes to {what}, no to decline: {}▏", input.text)
         }
-        Screen::Consent(_) => format!("Type yes to sign, no to decline: {}▏", input.text),
         Screen::Locked(it) if it.wait > 0 => format!("The next one in {} s", it.wait),
         Screen::Locked(_) => format!("Pass-phrase: {}▏", "•".repeat(input.letters)),
         _ => String::new(),
@@ -188,8 +192,10 @@ fn consent_lines(consent: &Consent, width: usize) -> Vec<Line<'static>> {
     }
     all.push(Line::default());
     all.extend(styled(&consent.means, width, Style::new()));
-    let bytes = format!("signs exactly these bytes: {}", consent.digest);
-    all.extend(styled(&bytes, width, Style::new().fg(Color::DarkGray)));
+    if consent.signs() {
+        let bytes = format!("signs exactly these bytes: {}", consent.digest);
+        all.extend(styled(&bytes, width, Style::new().fg(Color::DarkGray)));
+    }
     all
 }
 
@@ -236,6 +242,7 @@ fn keys(screen: &Screen) -> &'static str {
     match screen {
         Screen::Idle => "q: close the TINGUIN   l: lock it",
         Screen::Locked(_) => "Enter: unlock   Esc: begin anew   Ctrl-C: close the TINGUIN",
+        Screen::Consent(it) if !it.signs() => "Enter: answer   Esc: decline",
         Screen::Consent(_) => {
             "Enter: answer   Esc: decline   A signature here binds you as one on paper."
         }

@@ -45,6 +45,7 @@ decision-hidden = { $count ->
 decision-wait = Sie können in { $seconds } s antworten, wenn die Tastatur ruht.
 decision-read = Lesen Sie erst bis zum Ende: Bild ab, oder blättern. Nichts darf übersprungen werden.
 decision-binds = Eine Unterschrift hier bindet Sie wie eine auf Papier.
+decision-signs-nothing = Damit wird nichts unterschrieben.
 decision-no = Nein, ich lehne ab
 decision-yes = Ja, ich unterschreibe
 decision-yes-agreement = Ja, Geschäft eröffnen

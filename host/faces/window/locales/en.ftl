@@ -45,6 +45,7 @@ decision-hidden = { $count ->
 decision-wait = You can answer in { $seconds } s, when the keyboard is quiet.
 decision-read = Read to the end first: Page Down, or scroll. Nothing may be skipped.
 decision-binds = A signature here binds you as one on paper.
+decision-signs-nothing = Nothing is signed by this.
 decision-no = No, I decline
 decision-yes = Yes, I sign this
 decision-yes-agreement = Yes, open this deal

@@ -173,6 +173,13 @@ pub struct Consent {
     pub digest: Digest,
 }
 
+impl Consent {
+    /// Whether a yes is a signature. Letting a program in, or opening a link, signs nothing.
+    pub fn signs(&self) -> bool {
+        self.topic != PAIRING && self.topic != LINK
+    }
+}
+
 /// What is in the middle of the screen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -179,6 +179,8 @@ fn foot(
         let tenths = left.as_millis().div_ceil(100);
         let seconds = words.decimal(u64::try_from(tenths).unwrap_or(0));
         words.fill("decision-wait", &[("seconds", value(seconds))])
+    } else if asked.read && !consent.signs() {
+        words.say("decision-signs-nothing")
     } else if asked.read {
         words.say("decision-binds")
     } else {

@@ -35,8 +35,8 @@ const COUNTED: usize = 256;
 /// What the guard knows.
 pub(crate) struct Guard {
     pub shop: Arc<dyn Shop>,
-    /// The port that it serves at; known once it does.
-    pub port: std::sync::OnceLock<u16>,
+    /// The port that it serves at.
+    port: u16,
     all: Arc<Semaphore>,
     each: Mutex<HashMap<String, Arc<Semaphore>>>,
 }
@@ -49,9 +49,9 @@ pub(crate) struct Room {
 }
 
 impl Guard {
-    pub fn new(shop: Arc<dyn Shop>) -> Self {
+    pub fn new(shop: Arc<dyn Shop>, port: u16) -> Self {
         let all = Arc::new(Semaphore::new(CALLS));
-        Self { shop, port: std::sync::OnceLock::new(), all, each: Mutex::default() }
+        Self { shop, port, all, each: Mutex::default() }
     }
 
     /// Room for a call of this application; none when it has as many under way as it may.
@@ -73,7 +73,7 @@ impl Guard {
     fn is_host(&self, headers: &HeaderMap) -> bool {
         let host = headers.get(HOST).and_then(|it| it.to_str().ok()).unwrap_or_default();
         let (name, port) = host.rsplit_once(':').unwrap_or((host, ""));
-        let own = self.port.get().is_none_or(|own| port.parse() == Ok(*own));
+        let own = port.parse() == Ok(self.port);
         let one = headers.get_all(HOST).iter().count() == 1;
         own && one && (name == "127.0.0.1" || name.eq_ignore_ascii_case("localhost"))
     }

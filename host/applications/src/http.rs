@@ -18,15 +18,16 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router, middleware};
-use semper_host_protocol::application::{MAX_WAIT_MS, Pairing, Scope, kind};
+use semper_host_protocol::Gone;
+use semper_host_protocol::application::{MAX_WAIT_MS, Pairing, Scope, code, kind};
 use semper_keeper::Keeper;
 use semper_net::ServeError;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::guard::{Guard, guard, refused, trouble, unknown};
-use crate::pairings::{Busy, Pairings, Stage, code};
-use crate::shop::{Gone, Shop, Visitor};
+use crate::pairings::{Busy, Pairings, Stage};
+use crate::shop::{Shop, Visitor};
 use crate::{mcp, openapi};
 
 /// Bytes of a request's body, at most.
@@ -46,10 +47,9 @@ struct Door {
 /// # Errors
 /// The port cannot be listened on.
 pub fn serve(shop: Arc<dyn Shop>, port: u16, keeper: &Keeper) -> Result<SocketAddr, ServeError> {
-    let guard = Arc::new(Guard::new(shop));
-    let bound = semper_net::local::serve(router(&guard, keeper), port, keeper)?;
-    let _ = guard.port.set(bound.port());
-    Ok(bound)
+    semper_net::local::serve(port, keeper, |bound| {
+        router(&Arc::new(Guard::new(shop, bound)), keeper)
+    })
 }
 
 fn router(own: &Arc<Guard>, keeper: &Keeper) -> Router {

@@ -20,4 +20,4 @@ pub mod openapi;
 mod pairings;
 pub mod shop;
 
-pub use shop::{Gone, Shop, Visitor};
+pub use shop::{Shop, Visitor};

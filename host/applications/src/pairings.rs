@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use semper_base::{Digest, keys};
-use semper_host_protocol::Refusal;
 use semper_host_protocol::application::Pairing;
+use semper_host_protocol::{Gone, Refusal};
 use semper_keeper::Keeper;
 
-use crate::shop::{Gone, Shop};
+use crate::shop::Shop;
 
 /// How long the person has for her decision.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -49,12 +49,6 @@ pub(crate) enum Stage {
     Refused(Refusal),
     /// There is none of this secret.
     Unknown,
-}
-
-/// A code that application and TINGUIN both show.
-pub(crate) fn code() -> String {
-    let [a, b, c, d, ..] = keys::random();
-    format!("{:06}", u32::from_le_bytes([a, b, c, d]) % 1_000_000)
 }
 
 /// Why nobody is asked now.

@@ -1,32 +1,8 @@
 //! Where calls are carried out.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
-use semper_host_protocol::Refusal;
 use semper_host_protocol::application::{Call, Pairing, Scope};
+use semper_host_protocol::{Gone, Refusal};
 use serde_json::Value;
-
-/// Whether whoever asked has gone away.
-#[derive(Clone, Debug, Default)]
-pub struct Gone(Arc<AtomicBool>);
-
-impl Gone {
-    /// It has.
-    pub fn set(&self) {
-        self.0.store(true, Ordering::SeqCst);
-    }
-
-    /// Whether it has.
-    pub fn is_set(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
-    }
-
-    /// What others may look at.
-    pub fn shared(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.0)
-    }
-}
 
 /// An application that has shown its token.
 #[derive(Clone, PartialEq, Eq)]

@@ -128,10 +128,8 @@ impl Applications {
     pub fn begins(&self, row: ProposalRow) -> Result<(), ArchiveError> {
         let nonce = row.nonce;
         self.archive.commit(vec![Write::Propose(Box::new(row))])?;
-        let mut state = self.state();
-        state.subjects.insert(nonce, Some(nonce));
-        state.looked.insert(nonce, Instant::now());
-        drop(state);
+        self.state().subjects.insert(nonce, Some(nonce));
+        self.looks(&nonce);
         Ok(())
     }
 
@@ -168,7 +166,13 @@ impl Applications {
 
     /// The application looks at a purchase.
     pub fn looks(&self, nonce: &Digest) {
-        self.state().looked.insert(*nonce, Instant::now());
+        let mut state = self.state();
+        let State { open, looked, .. } = &mut *state;
+        // Only where a question waits is it asked since when.
+        if looked.len() >= KEPT {
+            looked.retain(|nonce, _| open.contains_key(nonce));
+        }
+        looked.insert(*nonce, Instant::now());
     }
 
     /// Questions that no application has looked at for long are the person's from now on; their deals.
@@ -332,8 +336,11 @@ impl Elsewhere for Applications {
 
     fn over(&self, key: Digest) {
         let mut state = self.state();
+        let before = state.open.len();
         state.open.retain(|_, it| it.key != key);
-        self.has_changed(state);
+        if state.open.len() < before {
+            self.has_changed(state);
+        }
     }
 
     fn begun_by(&self, nonce: Digest) -> Option<String> {

@@ -13,9 +13,10 @@ use semper_items::Side;
 use semper_net::Client;
 use semper_trust::{VerifiedTerms, verify};
 
-use crate::ears::{Gone, Tell};
+use crate::ears::Tell;
 use crate::openings::ends;
 use crate::resident::Resident;
+use semper_host_protocol::Gone;
 
 /// One at a time fetches from one place: what breaks off goes on where it stopped.
 #[derive(Default)]

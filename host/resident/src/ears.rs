@@ -1,7 +1,6 @@
 //! Who hears what happens in which deal.
 
 use std::collections::{HashSet, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use semper_base::{DealId, Digest};
@@ -12,28 +11,6 @@ const UNHEARD: usize = 256;
 
 /// Tells a client something. It is called by whoever does the work, and does not keep him waiting.
 pub type Tell = Arc<dyn Fn(Said) + Send + Sync>;
-
-/// Whether a client has gone away.
-#[derive(Clone, Debug, Default)]
-pub struct Gone(Arc<AtomicBool>);
-
-impl Gone {
-    /// It has.
-    pub fn set(&self) {
-        self.0.store(true, Ordering::SeqCst);
-    }
-
-    /// Whether it has.
-    pub fn is_set(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
-    }
-}
-
-impl From<Arc<AtomicBool>> for Gone {
-    fn from(gone: Arc<AtomicBool>) -> Self {
-        Self(gone)
-    }
-}
 
 /// All who listen.
 #[derive(Default)]

@@ -22,5 +22,6 @@ mod resident;
 pub mod server;
 
 pub use applications::Paired;
-pub use ears::{Gone, Tell};
+pub use ears::Tell;
 pub use resident::Resident;
+pub use semper_host_protocol::Gone;

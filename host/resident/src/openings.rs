@@ -11,7 +11,7 @@ use semper_host_protocol::Refusal;
 use semper_keeper::Keeper;
 use semper_trust::VerifiedTerms;
 
-use crate::ears::Gone;
+use semper_host_protocol::Gone;
 
 /// Pauses between tries to go on with an opening.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(300));

@@ -15,8 +15,9 @@ use semper_roles::party::{ApplicationsConfig, Party};
 
 use crate::applications::Applications;
 use crate::buying::Places;
-use crate::ears::{Ears, Gone, Tell};
+use crate::ears::{Ears, Tell};
 use crate::openings::{Openings, ends};
+use semper_host_protocol::Gone;
 
 /// Activations of a buyer at once.
 const WORKERS: usize = 4;

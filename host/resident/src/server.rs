@@ -17,8 +17,9 @@ use semper_host_protocol::protocol::{self, VERSION};
 use semper_host_protocol::{Hello, Refusal, Reply, Request, SOCKET, Said, Welcome};
 use semper_keeper::{Keeper, Post};
 
-use crate::ears::{Gone, Tell};
+use crate::ears::Tell;
 use crate::resident::Resident;
+use semper_host_protocol::Gone;
 
 /// What is to be said and was not taken yet, at most: what does not fit is not said.
 const LINE: usize = 512;

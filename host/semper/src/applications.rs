@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use semper_applications::{Gone, Shop, Visitor};
-use semper_base::{Report, keys, text};
-use semper_host_protocol::application::{Application, Call, Pairing, Scope};
-use semper_host_protocol::{Done, Refusal, Request};
+use semper_applications::{Shop, Visitor};
+use semper_base::{Report, text};
+use semper_host_protocol::application::{Application, Call, Pairing, Scope, code};
+use semper_host_protocol::{Done, Gone, Refusal, Request};
 use semper_resident::{Paired, Resident};
 use serde_json::{Value, json};
 
@@ -69,9 +69,8 @@ pub(crate) fn pairing(
     let mut may = if may.is_empty() { Scope::ALL.to_vec() } else { may.to_vec() };
     may.sort_unstable();
     may.dedup();
-    let [a, b, c, d, ..] = keys::random();
-    let code = format!("{:06}", u32::from_le_bytes([a, b, c, d]) % 1_000_000);
-    let pairing = Pairing { name: name.to_owned(), may, code, origin, cautions: Vec::new() };
+    let (name, code, cautions) = (name.to_owned(), code(), Vec::new());
+    let pairing = Pairing { name, may, code, origin, cautions };
     match pairing.fault() {
         Some(fault) => Err(Report::input(fault, "semper applications pair --help")),
         None => Ok(pairing),
@@ -103,11 +102,11 @@ impl Shop for OfHost {
             let what = "the application is not paired any more";
             return Err(Report::refusal(what, "the person has taken it back").into());
         };
-        self.0.call(&paired, call, &gone.shared().into()).map_err(Refusal::from)
+        self.0.call(&paired, call, gone).map_err(Refusal::from)
     }
 
     fn pair(&self, pairing: &Pairing, gone: &Gone) -> Result<String, Refusal> {
-        self.0.pair(pairing, &gone.shared().into()).map_err(Refusal::from)
+        self.0.pair(pairing, gone).map_err(Refusal::from)
     }
 
     fn knows_origin(&self, origin: &str) -> Result<bool, Refusal> {

@@ -9,11 +9,11 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use semper_applications::mcp::{self, At};
-use semper_applications::{Gone, Shop as _, Visitor};
+use semper_applications::{Shop as _, Visitor};
 use semper_archive::{Home, HomeKind};
 use semper_base::{Digest, Report};
 use semper_host_protocol::application::Pairing;
-use semper_host_protocol::{Done, Refusal, Request};
+use semper_host_protocol::{Done, Gone, Refusal, Request};
 
 use crate::applications::{OfHome, pairing};
 use crate::arguments::McpArguments;

@@ -26,27 +26,6 @@ answer = "yes"
 [[rule]]
 topic  = "address"
 fields = {}
-[[rule]]
-topic  = "agreement"
-answer = "yes"
-[[rule]]
-topic  = "order"
-most   = "300.00 EUR"
-answer = "yes"
-[[rule]]
-topic  = "payment-order"
-most   = "300.00 EUR"
-answer = "yes"
-[[rule]]
-topic  = "exchange"
-most   = "300.00 EUR"
-answer = "yes"
-[[rule]]
-topic  = "completion"
-answer = "yes"
-[[rule]]
-topic  = "withdrawal"
-answer = "yes"
 "#;
 
 /// Whether the person was asked about this.
@@ -55,7 +34,7 @@ fn asked_of(market: &Market, topic: &str) -> bool {
 }
 
 fn decides(more: &str) -> MarketOptions {
-    MarketOptions { buyer_rules: format!("{more}{DECIDES}"), ..small() }
+    MarketOptions { buyer_rules: format!("{more}{DECIDES}{}", common::decisions()), ..small() }
 }
 
 #[test]

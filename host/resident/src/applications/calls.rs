@@ -25,8 +25,9 @@ use super::pairing::Paired;
 use super::views::unwritable;
 use super::{Open, PATIENCE, fill_in};
 use crate::buying::{admitted, may_pay};
-use crate::ears::{Gone, Tell};
+use crate::ears::Tell;
 use crate::resident::Resident;
+use semper_host_protocol::Gone;
 
 /// Purchases in a list, at most.
 const LISTED: usize = 100;
@@ -249,8 +250,11 @@ fn bounded(start: Start) -> Result<Vec<u8>, Report> {
     let long = texts.map(|it| it.chars().count()).max().unwrap_or_default() > MAX_TEXT;
     let encoded = cbor::encode(&start.answers);
     if long || start.answers.len() > MAX_ANSWERS || encoded.len() > super::MAX_ANSWERS_SIZE {
-        let what =
-            format!("answers beforehand are at most {MAX_ANSWERS}, of {MAX_TEXT} characters each");
+        let what = format!(
+            "answers beforehand are for at most {MAX_ANSWERS} topics, of {MAX_TEXT} characters each, \
+             and of {} bytes together",
+            super::MAX_ANSWERS_SIZE
+        );
         return Err(Report::input(what, "answer the questions when they come"));
     }
     Ok(encoded)

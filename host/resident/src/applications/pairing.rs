@@ -9,8 +9,8 @@ use semper_host_protocol::application::{Application, Pairing, Scope};
 use semper_tinguin_protocol::ClientError;
 use semper_trust::lookalike;
 
-use crate::ears::Gone;
 use crate::resident::Resident;
+use semper_host_protocol::Gone;
 
 /// What a token begins with, so that whoever finds one knows what it is.
 const PREFIX: &str = "semper-application-";

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use schemars::{JsonSchema, Schema, schema_for};
+use semper_base::keys;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -18,6 +19,12 @@ pub use semper_tinguin_protocol::pairing::{Pairing, Scope};
 pub const MAX_ANSWERS: usize = 32;
 /// How long a look at a purchase may be held, in milliseconds.
 pub const MAX_WAIT_MS: u64 = 25_000;
+
+/// A code that an application and the TINGUIN both show.
+pub fn code() -> String {
+    let [a, b, c, d, ..] = keys::random();
+    format!("{:06}", u32::from_le_bytes([a, b, c, d]) % 1_000_000)
+}
 
 /// An application that is paired with a home.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

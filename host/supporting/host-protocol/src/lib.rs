@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`protocol`] | requests, what is said meanwhile, how a request ends |
 //! | [`application`] | what a business application may ask, and what it is told |
+//! | [`gone`] | whether whoever asked has gone away |
 //! | [`link`] | `semper:` links |
 //! | [`client`] | a client's end of a conversation |
 //!
@@ -15,10 +16,12 @@
 
 pub mod application;
 pub mod client;
+pub mod gone;
 pub mod link;
 pub mod protocol;
 
 pub use client::{Client, ClientError};
+pub use gone::Gone;
 pub use protocol::{Done, Hello, Refusal, Reply, Request, Said, Status, Welcome};
 
 /// The socket's name in a home.

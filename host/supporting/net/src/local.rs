@@ -29,19 +29,23 @@ const HEAD_BYTES: usize = 16 * 1024;
 /// How long nobody is let in after the system could not let somebody in.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves a router at this port of the loopback address (0: any that is free) until the keeper ends;
-/// where it serves.
+/// Serves at this port of the loopback address (0: any that is free) until the keeper ends; where it
+/// serves. The router is made once that is known.
 ///
 /// # Errors
 /// The port cannot be listened on.
-pub fn serve(router: Router, port: u16, keeper: &Keeper) -> Result<SocketAddr, ServeError> {
+pub fn serve(
+    port: u16,
+    keeper: &Keeper,
+    router: impl FnOnce(u16) -> Router,
+) -> Result<SocketAddr, ServeError> {
     let listener = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
     let failed = |error: std::io::Error| ServeError::Tls(format!("the loopback address: {error}"));
     let bound = listener.local_addr().map_err(failed)?;
     let guard = runtime().enter();
     let listener = TcpListener::from_std(listener).map_err(failed)?;
     drop(guard);
-    let keeper = keeper.clone();
+    let (keeper, router) = (keeper.clone(), router(bound.port()));
     drop(runtime().spawn(async move {
         tokio::select! {
             () = door(listener, router) => {}

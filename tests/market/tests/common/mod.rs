@@ -68,8 +68,16 @@ pub fn with_reports() -> (Market, TempDir) {
 
 /// Rules by which the buyer searches and chooses by herself.
 pub fn search() -> &'static str {
-    let end = BUYER_RULES.find("[[rule]]\ntopic  = \"agreement\"").unwrap();
-    &BUYER_RULES[..end]
+    BUYER_RULES.split_at(decisions_at()).0
+}
+
+/// Rules by which she decides, and answers no question of a service's.
+pub fn decisions() -> &'static str {
+    BUYER_RULES.split_at(decisions_at()).1
+}
+
+fn decisions_at() -> usize {
+    BUYER_RULES.find("[[rule]]\ntopic  = \"agreement\"").unwrap()
 }
 
 /// Few articles: most tests need one.

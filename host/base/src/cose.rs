@@ -5,6 +5,8 @@
 //! payload is embedded, and the external AAD is `semper/v1/` and the domain: a signature
 //! for one kind of thing is never one for another.
 
+use std::convert::Infallible;
+
 use coset::cbor::value::Value;
 use coset::iana::{self, EnumI64 as _};
 use coset::{CborSerializable, CoseSign1, CoseSign1Builder, HeaderBuilder, Label};
@@ -13,7 +15,7 @@ use crate::cbor::CborError;
 use crate::cert::{CertError, Certificate, Identity, Role, Verifier};
 use crate::clock::Timestamp;
 use crate::id::KeyId;
-use crate::keys::{KeyError, PublicKey, SigningKey};
+use crate::keys::{KeyError, PublicKey, SigningKey, Signs};
 
 /// Most certificates that travel with a signature (leaf, issuing CA; the root stays at home).
 pub const MAX_CHAIN: usize = 3;
@@ -69,10 +71,33 @@ pub struct Unverified {
 
 /// Signs `payload` in a domain such as `statement` or `message`.
 pub fn sign(key: &SigningKey, signatory: &Signatory, domain: &str, payload: &[u8]) -> Vec<u8> {
+    let signed = signed(signatory, domain, payload, |tbs| Ok::<_, Infallible>(key.sign(tbs)));
+    let Ok(bytes) = signed;
+    bytes
+}
+
+/// As [`sign`], by a key that may be kept elsewhere.
+///
+/// # Errors
+/// What keeps the key does not sign now.
+pub fn sign_by(
+    key: &dyn Signs,
+    signatory: &Signatory,
+    domain: &str,
+    payload: &[u8],
+) -> Result<Vec<u8>, KeyError> {
+    signed(signatory, domain, payload, |tbs| key.try_sign(tbs))
+}
+
+fn signed<E>(
+    signatory: &Signatory,
+    domain: &str,
+    payload: &[u8],
+    sign: impl FnOnce(&[u8]) -> Result<[u8; 64], E>,
+) -> Result<Vec<u8>, E> {
     let unsigned = unsigned(signatory, payload.to_vec());
-    let tbs = unsigned.tbs_data(&aad(domain));
-    let signature = key.sign(&tbs).to_vec();
-    CoseSign1 { signature, ..unsigned }.to_vec().expect("our own structure encodes")
+    let signature = sign(&unsigned.tbs_data(&aad(domain)))?.to_vec();
+    Ok(CoseSign1 { signature, ..unsigned }.to_vec().expect("our own structure encodes"))
 }
 
 /// Parses a signed structure of at most `most` bytes; [`Unverified`] then demands a key.

@@ -41,6 +41,22 @@ pub enum KeyError {
     /// Sealed to another key, for another purpose, or changed on the way.
     #[error("cannot be opened with this key: sealed to another or changed")]
     Sealed,
+    /// The key is kept elsewhere, in a token, which does not sign now.
+    #[error("{0}")]
+    Elsewhere(String),
+}
+
+/// An Ed25519 key that signs, wherever it is kept: in this process, or in a token that never gives
+/// it away.
+pub trait Signs: fmt::Debug + Send + Sync {
+    /// The public key that verifies its signatures.
+    fn public(&self) -> PublicKey;
+
+    /// The signature over a message.
+    ///
+    /// # Errors
+    /// [`KeyError::Elsewhere`]: what keeps the key does not sign now.
+    fn try_sign(&self, message: &[u8]) -> Result<[u8; 64], KeyError>;
 }
 
 /// An Ed25519 public key that is known to be a usable point.
@@ -159,6 +175,16 @@ impl SigningKey {
     /// For the X.509 builders, which want dalek's own type.
     pub(crate) fn inner(&self) -> &ed25519_dalek::SigningKey {
         &self.0
+    }
+}
+
+impl Signs for SigningKey {
+    fn public(&self) -> PublicKey {
+        self.public()
+    }
+
+    fn try_sign(&self, message: &[u8]) -> Result<[u8; 64], KeyError> {
+        Ok(self.sign(message))
     }
 }
 

@@ -41,7 +41,7 @@ pub use cert::{Certificate, Identity, Role};
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use digest::Digest;
 pub use id::{DealId, ExchangeId, KeyId};
-pub use keys::{PublicKey, SealPublic, SealSecret, SigningKey};
+pub use keys::{PublicKey, SealPublic, SealSecret, SigningKey, Signs};
 pub use mend::{Mend, Report};
 
 /// Whether something is in a list twice.

@@ -10,7 +10,7 @@ use crate::cbor;
 use crate::cert::{CertError, Certificate, Identity, Request, Role, Verifier};
 use crate::clock::Timestamp;
 use crate::cose::{self, CoseError, Signatory};
-use crate::keys::SigningKey;
+use crate::keys::Signs;
 
 /// The domain that renewals are signed in.
 pub const DOMAIN: &str = "renewal";
@@ -40,16 +40,16 @@ impl Renewal {
     /// Has the old key ask for the new one to be certified under the same name.
     ///
     /// # Errors
-    /// The chain is empty.
+    /// The chain is empty, or what keeps a key does not sign now.
     pub fn sign(
-        old: &SigningKey,
+        old: &dyn Signs,
         chain: Vec<Certificate>,
-        new: &SigningKey,
+        new: &dyn Signs,
     ) -> Result<Vec<u8>, CertError> {
         let leaf = chain.first().ok_or_else(|| CertError::Form("the chain is empty".into()))?;
         let request = Request::new(&leaf.subject(), new)?.pem().to_owned();
         let payload = cbor::encode(&Asked { request });
-        Ok(cose::sign(old, &Signatory::Chain(chain), DOMAIN, &payload))
+        Ok(cose::sign_by(old, &Signatory::Chain(chain), DOMAIN, &payload)?)
     }
 
     /// Verifies one of at most [`MOST`] bytes.

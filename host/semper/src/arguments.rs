@@ -2,6 +2,7 @@
 
 mod applications;
 mod archive;
+mod device;
 mod keys;
 mod operators;
 mod trust;
@@ -13,9 +14,10 @@ use semper_archive::home::usual;
 
 pub use applications::{ApplicationsCommand, McpArguments, OpenArguments, PairArguments};
 pub use archive::{ArchiveCommand, FilterArguments};
+pub use device::{DeviceCommand, DeviceJoinArguments, DevicePairArguments};
 pub use keys::{
     BackupArguments, JoinArguments, LockArguments, PassPhraseArguments, RestoreArguments,
-    UnlockArguments,
+    TokenCommand, TokenUseArguments, UnlockArguments,
 };
 pub use operators::{BankCommand, CaCommand, CatalogueCommand, InvitationArguments};
 pub use trust::{TrustAdd, TrustCommand};
@@ -66,8 +68,14 @@ pub enum Command {
     Lock(LockArguments),
     /// Unlock a TINGUIN that has no screen to type the pass-phrase on, such as a merchant's.
     Unlock(UnlockArguments),
-    /// Give a home another pass-phrase. A TINGUIN that runs goes on.
+    /// Give a home another pass-phrase, or its token another PIN. A TINGUIN that runs goes on.
     PassPhrase(PassPhraseArguments),
+    /// Keep a home's keys in a token (PKCS#11): a smart card, a USB key, a security module.
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Have a second device be the TINGUIN: a machine with a screen of its own, paired by a code.
+    #[command(subcommand)]
+    Device(DeviceCommand),
     /// Copy a home into one encrypted file, while it is in use: a buyer's, a server's, any.
     Backup(BackupArguments),
     /// Make a home of a backup, in a new folder: whole, or not at all.
@@ -238,7 +246,16 @@ pub struct InitArguments {
     /// for it; may be given several times, most liked first.
     #[arg(long)]
     pub third_party: Vec<PathBuf>,
-    /// A file with the pass-phrase; without it you are asked.
+    /// The keys are on a second device, which is paired next: semper device pair.
+    #[arg(long, conflicts_with_all = ["token", "library", "pass_phrase_file"])]
+    pub device: bool,
+    /// A token that keeps the keys, by its label or serial number: semper token list.
+    #[arg(long, requires = "library")]
+    pub token: Option<String>,
+    /// The PKCS#11 library of the token's maker, by its whole path.
+    #[arg(long, requires = "token")]
+    pub library: Option<PathBuf>,
+    /// A file with the pass-phrase, or the token's PIN; without it you are asked.
     #[arg(long)]
     pub pass_phrase_file: Option<PathBuf>,
 }

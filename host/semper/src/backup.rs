@@ -5,9 +5,11 @@ use std::sync::Arc;
 use indicatif::{ProgressBar, ProgressStyle};
 use semper_archive::{Home, HomeError, HomeKind};
 use semper_backup::{Progress, take};
-use semper_base::Report;
+use semper_base::{Report, text};
 use semper_roles::party::Party;
 use semper_tinguin::Vault;
+use semper_tinguin::keystore::Opener;
+use semper_tinguin::vault::VaultError;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
@@ -67,7 +69,8 @@ pub fn make(
     Ok((words, value))
 }
 
-/// A party's own pass-phrase, which must be right; another home's is chosen.
+/// A party's own pass-phrase, which must be right; another home's is chosen, and that of a party whose
+/// keys a token keeps.
 fn pass_phrase(
     home: &Arc<Home>,
     kind: HomeKind,
@@ -78,6 +81,20 @@ fn pass_phrase(
         return unlock::chosen(file, "pass-phrase for the copy");
     }
     let vault = Vault::of(Arc::clone(home));
+    if matches!(vault.opener(), Err(VaultError::None)) {
+        print::note(
+            "CAUTION: the keys are not here, and the copy has none: copy the device's home, too.",
+        );
+        return unlock::chosen(file, "pass-phrase for the copy");
+    }
+    if let Opener::Pin(label) = vault.opener()? {
+        let label = text::shown(&label, 32);
+        print::note(format_args!(
+            "CAUTION: the keys are in the token “{label}” or encrypted by it: the copy is of use with \
+             that token alone."
+        ));
+        return unlock::chosen(file, "pass-phrase for the copy");
+    }
     let (pass_phrase, opened) = unlock::tried(&vault, file, "Pass-phrase of the home: ", |text| {
         let opened = vault.open(text)?;
         Ok((Zeroizing::new(text.to_owned()), opened))
@@ -100,5 +117,5 @@ pub fn bar(what: &str) -> ProgressBar {
 pub fn show(bar: &ProgressBar, progress: &Progress<'_>) {
     bar.set_length(progress.of);
     bar.set_position(progress.bytes.min(progress.of));
-    bar.set_message(semper_base::text::shown(progress.name, 40));
+    bar.set_message(text::shown(progress.name, 40));
 }

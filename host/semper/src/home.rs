@@ -16,9 +16,11 @@ use semper_roles::ca::{CRL, CRL_OF_ROOT, REGISTER, Registered, Registration};
 use semper_roles::party::{self, Party, PartyConfig, PaymentConfig, TinguinConfig};
 use semper_roles::web::WebRefusal;
 use semper_tinguin::keystore::{self, Keystore};
+use semper_token::Place;
 use semper_trust::TrustFile;
 use semper_trust::trustfile::BelievedThirdParty;
 use serde_json::{Value, json};
+use zeroize::Zeroizing;
 
 use crate::address;
 use crate::arguments::{AccountArguments, InitArguments, RegisterArguments};
@@ -43,18 +45,29 @@ pub fn init(arguments: &InitArguments) -> Result<(), Report> {
         let what = format!("there is a home at {} already", path.display());
         return Err(Report::input(what, "choose another --home"));
     }
-    let pass_phrase = unlock::chosen(arguments.pass_phrase_file.as_deref(), "pass-phrase")?;
+    let file = arguments.pass_phrase_file.as_deref();
+    let token = arguments.token.as_deref().zip(arguments.library.as_deref());
+    let token = token.map(|(name, library)| Place::find(library, name)).transpose()?;
+    let keys = match (&token, arguments.device) {
+        (_, true) => Keys::Elsewhere,
+        (Some(place), _) => Keys::Token(place, unlock::pin(place, file)?),
+        (None, _) => Keys::Here(unlock::chosen(file, "pass-phrase")?),
+    };
     let making = Making {
         user: &arguments.user,
         phrase: &arguments.phrase,
-        pass_phrase: &pass_phrase,
+        keys: &keys,
         root: &root,
         evaluators: &evaluators,
         third_parties: &third_parties,
     };
     make(path, &making)?;
     let home = Home::open(path)?;
-    let words = format!("{} is ready; whom you believe stands in {}", path.display(), party::TRUST);
+    let mut words =
+        format!("{} is ready; whom you believe stands in {}", path.display(), party::TRUST);
+    if arguments.device {
+        words += "; next: semper device pair";
+    }
     print::said(&words, &json!({ "home": path, "trust": home.path().join(party::TRUST) }))
 }
 
@@ -82,7 +95,8 @@ pub(crate) struct Making<'a> {
     pub user: &'a str,
     /// The personal phrase.
     pub phrase: &'a str,
-    pub pass_phrase: &'a str,
+    /// Where the keys are.
+    pub keys: &'a Keys<'a>,
     /// The authority that is believed.
     pub root: &'a Certificate,
     /// Consumer organisations that are believed, by short names.
@@ -91,8 +105,18 @@ pub(crate) struct Making<'a> {
     pub third_parties: &'a [String],
 }
 
-/// Makes a home; its key store.
-pub(crate) fn make(path: &Path, making: &Making<'_>) -> Result<Keystore, Report> {
+/// Where a home's keys are.
+pub(crate) enum Keys<'a> {
+    /// In its key store, under this pass-phrase.
+    Here(Zeroizing<String>),
+    /// In a token that has this PIN.
+    Token(&'a Place, Zeroizing<String>),
+    /// On a second device.
+    Elsewhere,
+}
+
+/// Makes a home; its key store, if it has one.
+pub(crate) fn make(path: &Path, making: &Making<'_>) -> Result<Option<Keystore>, Report> {
     let mut trust = trust_file(making.evaluators);
     for text in making.third_parties {
         trust += &format!("\n{text}");
@@ -101,9 +125,15 @@ pub(crate) fn make(path: &Path, making: &Making<'_>) -> Result<Keystore, Report>
         let what = format!("there is {} home at {} already", kind.whose(), path.display());
         return Err(Report::input(what, "choose another --home"));
     }
-    let (keys, stored) = Keystore::create(making.pass_phrase)?;
+    let made = match making.keys {
+        Keys::Here(pass_phrase) => Some(Keystore::create(pass_phrase)?),
+        Keys::Token(place, pin) => Some(Keystore::create_in_token(place, pin)?),
+        Keys::Elsewhere => None,
+    };
     let home = Home::create(path)?;
-    home.write(keystore::FILE, stored.as_bytes())?;
+    if let Some((_, stored)) = &made {
+        home.write(keystore::FILE, stored.as_bytes())?;
+    }
     home.write("root.pem", making.root.to_pem().as_bytes())?;
     for (name, certificate) in making.evaluators {
         home.write(&format!("{name}.pem"), certificate.to_pem().as_bytes())?;
@@ -119,7 +149,7 @@ pub(crate) fn make(path: &Path, making: &Making<'_>) -> Result<Keystore, Report>
         applications: None,
     };
     party::write_config(&home, &config)?;
-    Ok(keys)
+    Ok(made.map(|(keys, _)| keys))
 }
 
 /// What a third party has printed for trust files, if that is what it is; and its keys, the newest

@@ -1,7 +1,6 @@
 //! From an invitation to a home that can buy: one conversation. Whoever leaves in the middle comes
 //! back with the same command, and it goes on where it was.
 
-use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,13 +17,13 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::arguments::{BackupArguments, HomeArgument, JoinArguments};
-use crate::home::{self, Making, PREFERENCES};
+use crate::home::{self, Keys, Making, PREFERENCES};
 use crate::{address, backup, print, unlock};
 
 /// Bytes of a file with an invitation, at most.
 const MOST: u64 = 1024 * 1024;
-/// Bytes of a line that is typed, at most.
-const LINE: u64 = 4_096;
+/// What helps whoever does not sit at a terminal.
+const ALONE: &str = "run it at a terminal, or give --yes, --phrase and --pass-phrase-file";
 /// How often an answer that cannot be taken is asked for again.
 const TRIES: u32 = 5;
 
@@ -47,7 +46,7 @@ pub fn join(arguments: &JoinArguments) -> Result<(), Report> {
         shown(&invitation);
         believed(arguments)?;
         let (keys, pass_phrase) = make(arguments, &invitation)?;
-        (Some(keys), Some(pass_phrase))
+        (keys, Some(pass_phrase))
     };
     let (mut party, keeper) = (Party::open(path)?, Keeper::new("join"));
     let tinguin = tinguin(&party, &keeper, keys, arguments)?;
@@ -130,7 +129,7 @@ fn believed(arguments: &JoinArguments) -> Result<(), Report> {
          telephone, or on paper. Whoever has made this invitation says whom you believe.",
     );
     for _ in 0..TRIES {
-        match asked("Is it the same? (yes or no) ")?.as_str() {
+        match print::asked("Is it the same? (yes or no) ", ALONE)?.as_str() {
             "yes" => return Ok(()),
             "no" => {
                 let what = "nothing was made";
@@ -162,7 +161,7 @@ fn goes_on(path: &Path, invitation: &Invitation) -> Result<(), Report> {
 fn make(
     arguments: &JoinArguments,
     invitation: &Invitation,
-) -> Result<(Keystore, Zeroizing<String>), Report> {
+) -> Result<(Option<Keystore>, Zeroizing<String>), Report> {
     step(2, "A phrase that your TINGUIN shows");
     let phrase = match &arguments.phrase {
         Some(phrase) => text::one_line(phrase).map_err(|hidden| {
@@ -181,7 +180,7 @@ fn make(
     let making = Making {
         user: &invitation.name,
         phrase: &phrase,
-        pass_phrase: &pass_phrase,
+        keys: &Keys::Here(pass_phrase.clone()),
         root: &invitation.root,
         evaluators: &invitation.organisations,
         third_parties: &invitation.third_parties,
@@ -206,7 +205,7 @@ fn tinguin(
         None => {
             let vault = Vault::of(Arc::clone(&party.home));
             let file = arguments.pass_phrase_file.as_deref();
-            unlock::open(&vault, file, "Pass-phrase of the home: ")?.keys
+            unlock::open(&vault, file, " of the home")?.keys
         }
     };
     let memory = Memory::open(&party.home.path().join(memory::FILE))?;
@@ -273,7 +272,7 @@ fn addressed(party: &Party, arguments: &JoinArguments, name: &str) -> Result<(),
 /// One line of the address; none if it is left out.
 fn preference(key: &str) -> Result<Option<Write>, Report> {
     for _ in 0..TRIES {
-        let value = asked(&format!("{key}: "))?;
+        let value = print::asked(&format!("{key}: "), ALONE)?;
         if value.is_empty() {
             return Ok(None);
         }
@@ -299,7 +298,7 @@ fn copied(
                 "Who loses this home and has no copy loses her keys, and with them what she can prove. \
                  Put the copy on another disk.",
             );
-            let typed = asked("File for the copy (Enter for later): ")?;
+            let typed = print::asked("File for the copy (Enter for later): ", ALONE)?;
             (!typed.is_empty()).then(|| PathBuf::from(typed))
         }
     };
@@ -317,7 +316,7 @@ fn copied(
 /// A line that is not empty.
 fn line(prompt: &str) -> Result<String, Report> {
     for _ in 0..TRIES {
-        let typed = asked(prompt)?;
+        let typed = print::asked(prompt, ALONE)?;
         match text::one_line(&typed) {
             Ok(line) if !line.is_empty() => return Ok(line),
             Ok(_) => print::note("Type something."),
@@ -325,24 +324,6 @@ fn line(prompt: &str) -> Result<String, Report> {
         }
     }
     Err(Report::input("nothing was typed", "run it again; it goes on where it was"))
-}
-
-/// What the person types, without blanks around it.
-fn asked(prompt: &str) -> Result<String, Report> {
-    let mut err = std::io::stderr();
-    let _ = write!(err, "{prompt}");
-    let _ = err.flush();
-    let mut typed = String::new();
-    match std::io::stdin().lock().take(LINE).read_line(&mut typed) {
-        Ok(0) | Err(_) => {
-            let mend = match std::io::stdin().is_terminal() {
-                true => "run it again; it goes on where it was",
-                false => "run it at a terminal, or give --yes, --phrase and --pass-phrase-file",
-            };
-            Err(Report::input("nothing was typed", mend))
-        }
-        Ok(_) => Ok(typed.trim().to_owned()),
-    }
 }
 
 /// A face at which nobody sits.

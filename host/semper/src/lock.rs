@@ -19,7 +19,10 @@ const LOOK: Duration = Duration::from_millis(500);
 pub fn lock(arguments: &LockArguments) -> Result<(), Report> {
     let home = Home::of(&arguments.home.home, HomeKind::Party)?;
     Client::new(home.path()).lock()?;
-    print::said("locked; its pass-phrase unlocks it", &json!({ "locked": true }))
+    print::said(
+        "locked; its pass-phrase, or its token's PIN, unlocks it",
+        &json!({ "locked": true }),
+    )
 }
 
 pub fn unlock(arguments: &UnlockArguments) -> Result<(), Report> {
@@ -32,7 +35,7 @@ pub fn unlock(arguments: &UnlockArguments) -> Result<(), Report> {
     let file = arguments.pass_phrase_file.as_deref();
     asked::wait(&vault)?;
     let wrong = vault.wrong()?;
-    let pass_phrase = print::pass_phrase(file, "Pass-phrase: ")?;
+    let pass_phrase = print::pass_phrase(file, &asked::prompt(&vault, "")?)?;
     client.unlock(pass_phrase.into())?;
     let words = match &wrong {
         Some(wrong) => format!("unlocked; there were {wrong}"),

@@ -10,6 +10,8 @@
 //! | `unlock` | pass-phrases: asked for, chosen; the key store opened by one |
 //! | `lock` | locking and unlocking a TINGUIN that runs |
 //! | `passphrase` | another pass-phrase |
+//! | `token` | keys in a token |
+//! | `device` | a TINGUIN on a second device |
 //! | `backup`, `restore` | a home's copy in one encrypted file, and back |
 //! | `buy` | buying, and going on with deals |
 //! | `open` | links |
@@ -41,6 +43,7 @@ mod backup;
 mod books;
 mod buy;
 mod ca;
+mod device;
 mod home;
 mod hosted;
 mod join;
@@ -64,6 +67,7 @@ mod signals;
 mod story;
 mod third;
 mod tinguin;
+mod token;
 mod trust;
 mod unlock;
 
@@ -118,6 +122,8 @@ fn run(command: Command) -> Result<(), Report> {
         Command::Restore(arguments) => restore::restore(&arguments),
         Command::Buy(arguments) => buy::buy(&arguments),
         Command::Open(arguments) => open::open(&arguments),
+        Command::Device(command) => device::run(&command),
+        Command::Token(command) => token::run(&command),
         Command::Applications(command) => applications::run(&command),
         Command::Mcp(arguments) => mcp::run(&arguments),
         Command::Deals(arguments) => buy::deals(&arguments),

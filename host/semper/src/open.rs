@@ -1,6 +1,6 @@
 //! Links: what one proposes is shown, the person says yes, and the purchase begins with it.
 
-use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
+use std::io::{IsTerminal as _, Read as _};
 
 use semper_archive::{Home, HomeKind};
 use semper_base::{Digest, Report, keys, text};
@@ -83,12 +83,7 @@ fn agreed(arguments: &OpenArguments, link: &Link) -> Result<(), Report> {
             other => Ok(other?),
         };
     }
-    let mut typed = String::new();
-    let mut err = std::io::stderr().lock();
-    let _ = write!(err, "Go on? (yes or no) ");
-    let _ = err.flush();
-    let _ = std::io::stdin().lock().take(100).read_line(&mut typed);
-    match typed.trim() {
+    match &*print::asked("Go on? (yes or no) ", "give --yes")? {
         "yes" | "y" | "ja" | "j" => Ok(()),
         _ => Err(nothing()),
     }

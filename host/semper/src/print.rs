@@ -4,7 +4,7 @@
 //! wrong is one line of JSON on standard error.
 
 use std::fmt::Display;
-use std::io::{ErrorKind, Write as _};
+use std::io::{BufRead as _, ErrorKind, IsTerminal as _, Read as _, Write as _};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -89,6 +89,27 @@ pub fn write_private(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
 fn is_credential(file: &Path) -> bool {
     let folder = std::env::var_os("CREDENTIALS_DIRECTORY");
     folder.is_some_and(|it| file.parent() == Some(Path::new(&it)))
+}
+
+/// Bytes of a line that is typed, at most.
+const LINE: u64 = 4_096;
+
+/// What the person types, without blanks around it; `mend` is for whoever does not sit at a terminal.
+pub fn asked(prompt: &str, mend: &str) -> Result<String, Report> {
+    let mut err = std::io::stderr();
+    let _ = write!(err, "{prompt}");
+    let _ = err.flush();
+    let mut typed = String::new();
+    match std::io::stdin().lock().take(LINE).read_line(&mut typed) {
+        Ok(0) | Err(_) => {
+            let mend = match std::io::stdin().is_terminal() {
+                true => "run it again; it goes on where it was",
+                false => mend,
+            };
+            Err(Report::input("nothing was typed", mend))
+        }
+        Ok(_) => Ok(typed.trim().to_owned()),
+    }
 }
 
 const NOT_TEXT: &str = "the pass-phrase is no text";

@@ -4,9 +4,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use semper_base::Report;
-use semper_tinguin::keystore::{self, KeystoreError};
+use semper_base::{Report, text};
+use semper_tinguin::keystore::{self, Opener};
 use semper_tinguin::vault::{Opened, Vault, VaultError};
+use semper_token::Place;
 use zeroize::Zeroizing;
 
 use crate::print;
@@ -36,11 +37,26 @@ pub fn chosen(file: Option<&Path>, what: &str) -> Result<Zeroizing<String>, Repo
     Ok(pass_phrase)
 }
 
-/// Opens the key store of a home; wrong pass-phrases make the next one wait.
-pub fn open(vault: &Vault, file: Option<&Path>, prompt: &str) -> Result<Opened, Report> {
-    let opened = tried(vault, file, prompt, |pass_phrase| vault.open(pass_phrase))?;
+/// Opens the key store of a home, whose pass-phrase or PIN is called so; wrong ones make the next one
+/// wait.
+pub fn open(vault: &Vault, file: Option<&Path>, of: &str) -> Result<Opened, Report> {
+    let prompt = prompt(vault, of)?;
+    let opened = tried(vault, file, &prompt, |pass_phrase| vault.open(pass_phrase))?;
     tell(&opened);
     Ok(opened)
+}
+
+/// The PIN of a token, from a file or typed: once, since the token knows whether it is right.
+pub fn pin(place: &Place, file: Option<&Path>) -> Result<Zeroizing<String>, Report> {
+    print::pass_phrase(file, &format!("PIN of the token “{}”: ", text::shown(&place.label, 32)))
+}
+
+/// What is asked for: the pass-phrase, or the PIN of the token that has the keys.
+pub fn prompt(vault: &Vault, of: &str) -> Result<String, Report> {
+    Ok(match vault.opener()? {
+        Opener::PassPhrase => format!("Pass-phrase{of}: "),
+        Opener::Pin(label) => format!("PIN of the token “{}”: ", text::shown(&label, 32)),
+    })
 }
 
 /// Tries pass-phrases until one is right, or it is enough.
@@ -56,9 +72,7 @@ pub fn tried<T>(
         // Somebody else may have tried while she typed.
         wait(vault)?;
         match work(&pass_phrase) {
-            Err(
-                error @ (VaultError::Wrong(_) | VaultError::Keystore(KeystoreError::PassPhrase)),
-            ) if file.is_none() && left > 0 => {
+            Err(error) if error.is_wrong() && file.is_none() && left > 0 => {
                 print::note(format_args!("{error}."));
             }
             Err(VaultError::Wait(_)) => {}

@@ -19,8 +19,8 @@ use std::time::{Duration, Instant};
 use semper_archive::{Archive, DealRow, DealState, Home, Write};
 use semper_base::cert::{Authority, Roots};
 use semper_base::{
-    Amount, Certificate, Currency, DealId, Digest, Role, SealSecret, SigningKey, SystemClock,
-    Timestamp, keys,
+    Amount, Certificate, Currency, DealId, Digest, Role, SealSecret, SigningKey, Signs,
+    SystemClock, Timestamp, keys,
 };
 use semper_commerce::host::{Accepted, MessageRefusal};
 use semper_commerce::lists::Lists;
@@ -155,7 +155,7 @@ impl Certified {
     }
 }
 
-fn certificate(authority: &Authority, name: &str, key: &SigningKey, role: Role) -> Certificate {
+fn certificate(authority: &Authority, name: &str, key: &dyn Signs, role: Role) -> Certificate {
     let now = Timestamp::now();
     let until = now.after(Duration::from_secs(30 * DAY));
     authority.issue(name, &key.public(), role, &[], now, until).unwrap()
@@ -459,7 +459,7 @@ impl Workbench {
 /// Makes keys and certificate, and serves the TINGUIN's socket in a thread.
 fn tinguin(home: &std::path::Path, market: &Authority, rules: &str) {
     let (keys, _) = Keystore::create("correct horse battery staple").unwrap();
-    let chain = vec![certificate(market, "Anna Berg", &keys.identity(0), Role::Buyer)];
+    let chain = vec![certificate(market, "Anna Berg", &*keys.identity(0).unwrap(), Role::Buyer)];
     let memory = Memory::open(&home.join(semper_tinguin::memory::FILE)).unwrap();
     let transcript = std::fs::File::create(home.join("transcript.jsonl")).unwrap();
     let face = Scripted::new(rules, Box::new(std::io::BufWriter::new(transcript))).unwrap();

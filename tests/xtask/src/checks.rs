@@ -100,7 +100,7 @@ pub fn nightly() -> Result<(), String> {
 const WINDOW: &str = "semper-face-window";
 
 /// Commands that show whether a program that tests need is there, and its Debian package.
-const PROGRAMS: [(&[&str], &str); 11] = [
+const PROGRAMS: [(&[&str], &str); 12] = [
     (&["openssl", "version"], "openssl"),
     // Debian's python3 comes without what `venv` needs.
     (&["python3", "-c", "import ensurepip"], "python3-venv"),
@@ -110,6 +110,7 @@ const PROGRAMS: [(&[&str], &str); 11] = [
     (&["chromium", "--version"], "chromium"),
     (&["htpasswd", "-nb", "a", "b"], "apache2-utils"),
     (&["tmux", "-V"], "tmux"),
+    (&["softhsm2-util", "--version"], "softhsm2"),
     // What the window is built with, and nothing else.
     (&["pkg-config", "--version"], "pkg-config"),
     (&["pkg-config", "--exists", "wayland-client"], "libwayland-dev"),

@@ -4,6 +4,8 @@ use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
+use ed25519_dalek::VerifyingKey;
+use ed25519_dalek::ed25519::signature::{self, Keypair, Signer};
 use x509_cert::attr::AttributeTypeAndValue;
 use x509_cert::builder::profile::BuilderProfile;
 use x509_cert::builder::{Builder, CertificateBuilder, RequestBuilder};
@@ -23,14 +25,17 @@ use x509_cert::ext::{Extension, ToExtension};
 use x509_cert::name::{Name, RdnSequence, RelativeDistinguishedName};
 use x509_cert::request::{CertReq, ExtensionReq};
 use x509_cert::serial_number::SerialNumber;
-use x509_cert::spki::{ObjectIdentifier, SubjectPublicKeyInfoRef};
+use x509_cert::spki::{
+    self, AlgorithmIdentifierOwned, DynSignatureAlgorithmIdentifier, ObjectIdentifier,
+    SubjectPublicKeyInfoRef,
+};
 use x509_cert::time::{Time, Validity};
 
 use super::crl::{Crl, Withdrawn};
 use super::{CertError, Certificate, ROLES, Role, public_key};
 use crate::clock::Timestamp;
 use crate::digest::{Digest, unhex};
-use crate::keys::{PublicKey, SigningKey, random};
+use crate::keys::{PublicKey, SigningKey, Signs, random};
 
 type Signature = ed25519_dalek::Signature;
 type BuildResult<T> = x509_cert::builder::Result<T>;
@@ -192,7 +197,7 @@ pub struct Request {
 
 impl Request {
     /// Signs a request for `name`.
-    pub fn new(name: &str, key: &SigningKey) -> Result<Self, CertError> {
+    pub fn new(name: &str, key: &dyn Signs) -> Result<Self, CertError> {
         Self::signed(name, key, false)
     }
 
@@ -201,13 +206,13 @@ impl Request {
         Self::signed(name, key, true)
     }
 
-    fn signed(name: &str, key: &SigningKey, authority: bool) -> Result<Self, CertError> {
+    fn signed(name: &str, key: &dyn Signs, authority: bool) -> Result<Self, CertError> {
         let mut builder = RequestBuilder::new(distinguished(name)?).map_err(form)?;
         if authority {
             let wanted = BasicConstraints { ca: true, path_len_constraint: None };
             builder.add_extension(&wanted).map_err(form)?;
         }
-        let built = builder.build::<_, Signature>(key.inner()).map_err(form)?;
+        let built = builder.build::<_, Signature>(&Elsewhere(key)).map_err(form)?;
         let pem = built.to_pem(LineEnding::LF).map_err(form)?;
         Ok(Self { name: name.to_owned(), key: key.public(), authority, pem })
     }
@@ -227,6 +232,31 @@ impl Request {
     /// PEM text, as `openssl req -verify` takes it.
     pub fn pem(&self) -> &str {
         &self.pem
+    }
+}
+
+/// A key that may be kept elsewhere, as the builder wants one.
+struct Elsewhere<'a>(&'a dyn Signs);
+
+impl Keypair for Elsewhere<'_> {
+    type VerifyingKey = VerifyingKey;
+
+    fn verifying_key(&self) -> VerifyingKey {
+        let key = VerifyingKey::from_bytes(self.0.public().as_bytes());
+        key.expect("it was a point when it was taken")
+    }
+}
+
+impl Signer<Signature> for Elsewhere<'_> {
+    fn try_sign(&self, message: &[u8]) -> Result<Signature, signature::Error> {
+        let signed = self.0.try_sign(message).map_err(signature::Error::from_source)?;
+        Ok(Signature::from_bytes(&signed))
+    }
+}
+
+impl DynSignatureAlgorithmIdentifier for Elsewhere<'_> {
+    fn signature_algorithm_identifier(&self) -> spki::Result<AlgorithmIdentifierOwned> {
+        self.verifying_key().signature_algorithm_identifier()
     }
 }
 
@@ -354,9 +384,9 @@ fn build(
     let validity = Validity::new(time(from)?, time(until)?);
     let info = {
         use ed25519_dalek::pkcs8::EncodePublicKey as _;
-        let verifying = ed25519_dalek::VerifyingKey::from_bytes(key.as_bytes()).map_err(form)?;
+        let verifying = VerifyingKey::from_bytes(key.as_bytes()).map_err(form)?;
         let der = verifying.to_public_key_der().map_err(form)?;
-        x509_cert::spki::SubjectPublicKeyInfoOwned::from_der(der.as_bytes()).map_err(form)?
+        spki::SubjectPublicKeyInfoOwned::from_der(der.as_bytes()).map_err(form)?
     };
     // 16 random bytes, the first bit clear: RFC 5280 wants positive and at most 20.
     let mut serial = random()[..16].to_vec();

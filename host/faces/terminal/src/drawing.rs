@@ -106,7 +106,12 @@ fn prompt(screen: &Screen, input: &Input) -> String {
             format!("{neither}Type yes to {what}, no to decline: {}▏", input.text)
         }
         Screen::Locked(it) if it.wait > 0 => format!("The next one in {} s", it.wait),
-        Screen::Locked(_) => format!("Pass-phrase: {}▏", "•".repeat(input.letters)),
+        Screen::Locked(it) if it.token.is_empty() => {
+            format!("Pass-phrase: {}▏", "•".repeat(input.letters))
+        }
+        Screen::Locked(it) => {
+            format!("PIN of the token “{}”: {}▏", it.token, "•".repeat(input.letters))
+        }
         _ => String::new(),
     }
 }
@@ -127,18 +132,21 @@ fn locked_lines(locked: &Locked, width: usize) -> Vec<Line<'static>> {
         all.extend(styled(&locked.said, width, Style::new().add_modifier(Modifier::BOLD)));
         all.push(Line::default());
     }
-    let mut words = vec![
-        "The keys are not in memory: nothing is signed until you type your \
-         pass-phrase. Deals wait for you, and lose nothing."
-            .to_owned(),
-    ];
+    let (opener, one, many) = match locked.token.is_empty() {
+        true => ("your pass-phrase", "wrong pass-phrase", "wrong pass-phrases"),
+        false => ("the PIN of your token", "wrong PIN", "wrong PINs"),
+    };
+    let mut words = vec![format!(
+        "The keys are not in memory: nothing is signed until you type {opener}. Deals wait for you, \
+         and lose nothing."
+    )];
     if locked.waiting > 0 {
         let waits = counted(locked.waiting, "question waits", "questions wait");
         words.push(format!("{waits} for you."));
     }
     if let Some(since) = locked.since {
         let wrong = usize::try_from(locked.wrong).unwrap_or(usize::MAX);
-        let wrong = counted(wrong, "wrong pass-phrase", "wrong pass-phrases");
+        let wrong = counted(wrong, one, many);
         words.push(format!("{wrong} since {since}."));
     }
     for line in words {

@@ -238,6 +238,7 @@ fn lines_end_between_words() {
 #[test]
 fn a_locked_screen_shows_no_phrase_no_deal_and_no_letter_of_what_is_typed() {
     let locked = Locked {
+        token: "".into(),
         wrong: 2,
         since: Some(time(1_790_000_000_000)),
         wait: 0,
@@ -267,8 +268,12 @@ fn a_locked_screen_shows_no_phrase_no_deal_and_no_letter_of_what_is_typed() {
         assert!(seen.contains(words), "{words} in {seen}");
     }
     assert!(!seen.contains("wron▏") && !seen.contains('“'), "{seen}");
-    let waits = picture(&frame(&Locked { wait: 8, ..locked }), &Input::default());
+    let waits = picture(&frame(&Locked { wait: 8, ..locked.clone() }), &Input::default());
     assert!(waits.contains("The next one in 8 s"), "{waits}");
+    let by_token = picture(&frame(&Locked { token: "blue".into(), ..locked }), &Input::default());
+    for words in ["PIN of the token “blue”: ▏", "the PIN of your", "2 wrong PINs since"] {
+        assert!(by_token.contains(words), "{words} in {by_token}");
+    }
 
     assert!(typed.press(KeyCode::Enter));
     assert_eq!(typed.done().as_str(), "wron");

@@ -90,7 +90,14 @@ impl Unlock {
 
     /// The field; whether it was left by Enter, or the button was pressed.
     fn field(&mut self, ui: &mut Ui, words: &Words, free: bool) -> bool {
-        let label = ui.label(RichText::new(words.say("unlock-ask")).strong());
+        let ask = match self.locked.token.is_empty() {
+            true => words.say("unlock-ask"),
+            false => {
+                let token = value(self.locked.token.to_string());
+                words.fill("unlock-ask-pin", &[("token", token)])
+            }
+        };
+        let label = ui.label(RichText::new(ask).strong());
         let field = TextEdit::singleline(&mut *self.typed)
             .id(field_id())
             .password(true)
@@ -126,7 +133,8 @@ impl Unlock {
             let wrong = wording::wrong(words, *wrong, since);
             text::styled(ui, &format!("⚠ {wrong}"), TextStyle::Body, Some(caution));
         }
-        text::label(ui, &words.say("unlock-why"));
+        let why = if self.locked.token.is_empty() { "unlock-why" } else { "unlock-why-pin" };
+        text::label(ui, &words.say(why));
         if *waiting > 0 {
             let written = value(words.number(*waiting));
             let values = [("count", (*waiting).into()), ("written", written)];

@@ -119,7 +119,7 @@ impl Story {
 }
 
 fn locked() -> Locked {
-    Locked { wrong: 0, since: None, wait: 0, waiting: 1, said: "".into() }
+    Locked { token: "".into(), wrong: 0, since: None, wait: 0, waiting: 1, said: "".into() }
 }
 
 fn locked_frame(locked: Locked) -> Frame {
@@ -140,7 +140,8 @@ fn a_locked_window_shows_no_phrase_no_picture_and_nothing_of_deals() {
         let mut story = Story::new(model);
         assert!(heard(&story.harness).contains(PHRASE));
         story.tinguin.lock();
-        let locked = Locked { wrong: 2, since: Some(at(0)), wait: 0, waiting: 2, said: "".into() };
+        let (wrong, since) = (2, Some(at(0)));
+        let locked = Locked { wrong, since, waiting: 2, ..locked() };
         let unlocking = story.unlock(locked);
         story.until(is_locked);
 
@@ -226,7 +227,7 @@ fn a_wrong_pass_phrase_is_told_and_the_next_one_waits() {
     story.harness.get_by_label("Opening …");
 
     let said = "That was not the pass-phrase.".into();
-    let wrong = Locked { wrong: 4, since: Some(at(0)), wait: 2, waiting: 0, said };
+    let wrong = Locked { wrong: 4, since: Some(at(0)), wait: 2, waiting: 0, said, ..locked() };
     story.face.show(&locked_frame(wrong.clone()));
     story.steps(2);
     story.harness.get_by_label_contains("4 wrong pass-phrases since 21 Sep 2026");

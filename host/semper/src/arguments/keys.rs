@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use semper_archive::home::usual;
 
 use super::HomeArgument;
@@ -100,4 +100,44 @@ pub struct JoinArguments {
     /// A file for a copy of the home.
     #[arg(long, value_name = "FILE")]
     pub backup: Option<PathBuf>,
+}
+
+/// Tokens.
+#[derive(Subcommand)]
+pub enum TokenCommand {
+    /// List the tokens that a library finds, and whether each can be used.
+    #[command(
+        after_help = "Example: semper token list --library /usr/lib/softhsm/libsofthsm2.so\nA token needs Ed25519 (CKM_EDDSA and CKM_EC_EDWARDS_KEY_PAIR_GEN), and a PIN."
+    )]
+    List {
+        /// The PKCS#11 library of the token's maker, by its whole path.
+        #[arg(long)]
+        library: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Have a token keep a home's keys from now on.
+    Use(TokenUseArguments),
+}
+
+#[derive(Args)]
+#[command(
+    after_help = "Example: semper token use --home anna --library /usr/lib/softhsm/libsofthsm2.so --token anna\nA new home has its keys in a token from the start: semper init --token. What is in a token cannot be copied: who loses it loses her running deals, and registers anew."
+)]
+pub struct TokenUseArguments {
+    #[command(flatten)]
+    pub home: HomeArgument,
+    /// The PKCS#11 library of the token's maker, by its whole path.
+    #[arg(long)]
+    pub library: PathBuf,
+    /// The token, by its label or serial number.
+    #[arg(long)]
+    pub token: String,
+    /// A file with the home's pass-phrase; without it you are asked.
+    #[arg(long)]
+    pub pass_phrase_file: Option<PathBuf>,
+    /// A file with the token's PIN; without it you are asked.
+    #[arg(long)]
+    pub pin_file: Option<PathBuf>,
 }

@@ -200,6 +200,9 @@ pub enum Screen {
 /// knows that she has told a stranger. Nor does it name deals or other sides.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Locked {
+    /// The token whose PIN unlocks it; empty where a pass-phrase does.
+    #[serde(default)]
+    pub token: Text,
     /// Wrong pass-phrases since the last right one.
     pub wrong: u32,
     /// When the first of those was typed.

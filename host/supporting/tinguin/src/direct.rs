@@ -2,6 +2,8 @@
 //! has gone away, and no answer is kept that nobody would get.
 
 use std::collections::HashMap;
+use std::net::TcpStream;
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,6 +12,24 @@ use rustix::net::{RecvFlags, recv};
 use semper_base::Digest;
 use semper_tinguin_protocol::protocol::Request;
 
+/// Whoever asks, at the other end of a connection.
+pub(crate) trait Asker: std::fmt::Debug + Send + Sync {
+    /// Whether the other end has been closed.
+    fn has_gone(&self) -> bool;
+}
+
+impl Asker for UnixStream {
+    fn has_gone(&self) -> bool {
+        is_closed(self)
+    }
+}
+
+impl Asker for TcpStream {
+    fn has_gone(&self) -> bool {
+        is_closed(self)
+    }
+}
+
 /// Who waits for which question.
 #[derive(Debug, Default)]
 pub(crate) struct Direct(Mutex<HashMap<Digest, Waiting>>);
@@ -17,7 +37,7 @@ pub(crate) struct Direct(Mutex<HashMap<Digest, Waiting>>);
 #[derive(Debug, Default)]
 struct Waiting {
     /// The conversations of those who wait.
-    streams: Vec<Arc<UnixStream>>,
+    streams: Vec<Arc<dyn Asker>>,
     /// Somebody has taken the question back.
     withdrawn: bool,
 }
@@ -27,12 +47,12 @@ struct Waiting {
 pub(crate) struct Waits<'a> {
     direct: &'a Direct,
     id: Digest,
-    stream: Arc<UnixStream>,
+    stream: Arc<dyn Asker>,
 }
 
 impl Direct {
     /// Notes that a conversation waits for a request, if that is a question.
-    pub fn begin(&self, request: &Request, stream: &Arc<UnixStream>) -> Option<Waits<'_>> {
+    pub fn begin(&self, request: &Request, stream: &Arc<dyn Asker>) -> Option<Waits<'_>> {
         let id = match request {
             Request::SignAgreement { id, .. }
             | Request::SignStatement { id, .. }
@@ -58,7 +78,7 @@ impl Direct {
     pub fn is_withdrawn(&self, id: &Digest) -> bool {
         let all = self.all();
         let waiting = all.get(id);
-        waiting.is_some_and(|it| it.withdrawn || it.streams.iter().all(|it| has_gone(it)))
+        waiting.is_some_and(|it| it.withdrawn || it.streams.iter().all(|it| it.has_gone()))
     }
 
     /// Questions that somebody waits for.
@@ -83,7 +103,7 @@ impl Drop for Waits<'_> {
 }
 
 /// Whether the other end has been closed. Nothing is taken of what it may have said.
-fn has_gone(stream: &UnixStream) -> bool {
+fn is_closed(stream: &impl AsFd) -> bool {
     match recv(stream, &mut [0_u8; 1][..], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
         Ok((_, read)) => read == 0,
         Err(error) => !matches!(error, Errno::AGAIN | Errno::INTR),

@@ -17,7 +17,7 @@ use semper_exchange::standard::{self, Standard};
 use semper_exchange::verdict::{Abort, Complaint, Deposit, Resolve};
 use semper_exchange::{Agreed, Crypto, Party, Role};
 use semper_items::statement::{Content, HoldOrder, Statement};
-use semper_items::{DealKeys, SignedStatement};
+use semper_items::{DealKeys, signed};
 use semper_tinguin_protocol::Failure;
 use semper_tinguin_protocol::protocol::{ExchangeQuestion, MAX_FRAME, Reply};
 use semper_tinguin_protocol::screen::{Answer, Screen, exchange as shown};
@@ -250,10 +250,8 @@ impl Service {
         if !same {
             return Err(unlike(&"it is not the payment that was agreed to"));
         }
-        let own = self.own_of(&known)?;
-        let signed = SignedStatement::sign(&statement, &own.key, own.chain)
-            .map_err(|error| malformed(&error))?;
-        Ok(Reply::Signed(ByteBuf::from(signed)))
+        let payload = statement.encode().map_err(|error| malformed(&error))?;
+        self.sign(self.own_of(&known)?, signed::DOMAIN, &payload)
     }
 }
 

@@ -1,15 +1,15 @@
 //! Our identity's keys and the certificates that say so. One key is in use; a deal goes on signing by
 //! the key that signed its agreement, as long as that key's certificate holds.
 
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use semper_bank_protocol::{ACCOUNT_DOMAIN, AccountAction, AccountRequest};
 use semper_base::cert::Request as CertificateRequest;
 use semper_base::cose::{self, Signatory};
 use semper_base::renewal::{self, Renewal};
-use semper_base::{Certificate, SigningKey, Timestamp, cbor};
-use semper_tinguin_protocol::Failure;
+use semper_base::{Certificate, Signs, Timestamp, cbor};
 use semper_tinguin_protocol::protocol::Reply;
+use semper_tinguin_protocol::{Cause, Failure};
 use serde_bytes::ByteBuf;
 
 use crate::failure::{broken, damaged, host_at_fault, malformed, refused};
@@ -20,8 +20,8 @@ use crate::service::Service;
 pub(crate) struct Own {
     /// Its number: each renewal makes the next.
     pub generation: u32,
-    /// The key itself.
-    pub key: SigningKey,
+    /// The key itself, or the way to the token that has it.
+    pub key: Arc<dyn Signs>,
     /// Its certificate and those of the authorities above; empty before registration.
     pub chain: Vec<Certificate>,
 }
@@ -30,7 +30,35 @@ impl Service {
     /// The key that is in use.
     pub(crate) fn own(&self) -> Result<Own, Failure> {
         let (generation, chain) = self.in_use()?;
-        Ok(Own { generation, key: self.keys()?.identity(generation), chain })
+        let key = match chain.is_empty() {
+            true => self.next_key(generation)?,
+            false => self.key(generation)?,
+        };
+        Ok(Own { generation, key, chain })
+    }
+
+    /// The identity's key of this number.
+    pub(crate) fn key(&self, generation: u32) -> Result<Arc<dyn Signs>, Failure> {
+        self.keys()?.identity(generation).map_err(|error| self.unsigned(&error))
+    }
+
+    /// The identity's key of this number, which has no certificate yet: it may have to be made.
+    fn next_key(&self, generation: u32) -> Result<Arc<dyn Signs>, Failure> {
+        self.keys()?.make_identity(generation).map_err(|error| self.unsigned(&error))
+    }
+
+    /// Signs by a key of our identity.
+    pub(crate) fn sign(&self, own: Own, domain: &str, payload: &[u8]) -> Result<Reply, Failure> {
+        let signed = cose::sign_by(&*own.key, &Signatory::Chain(own.chain), domain, payload);
+        Ok(Reply::Signed(ByteBuf::from(signed.map_err(|error| self.unsigned(&error))?)))
+    }
+
+    /// What keeps a key does not sign by it: it was pulled out, or something is wrong with it.
+    fn unsigned(&self, error: &impl ToString) -> Failure {
+        self.gone().unwrap_or_else(|| {
+            let mend = "see whether its maker's program can use it, then start the TINGUIN again";
+            Failure::new(Cause::Trouble, error.to_string(), mend)
+        })
     }
 
     /// The number of the key that is in use and its chain: these can be told without the key.
@@ -45,9 +73,8 @@ impl Service {
     pub(crate) fn own_of(&self, deal: &KnownDeal) -> Result<Own, Failure> {
         let kept = self.memory.identity(deal.generation).map_err(|error| broken(&error))?;
         let (generation, chain) = (deal.generation, chain(kept.as_deref())?);
-        let own = Own { generation, key: self.keys()?.identity(generation), chain };
-        let holds = own.chain.first().is_some_and(|it| Timestamp::now() <= it.validity().1);
-        if holds { Ok(own) } else { self.own() }
+        let holds = chain.first().is_some_and(|it| Timestamp::now() <= it.validity().1);
+        if holds { Ok(Own { generation, key: self.key(generation)?, chain }) } else { self.own() }
     }
 
     /// What there is to say of our certificate's end, if that is soon or past.
@@ -70,10 +97,11 @@ impl Service {
     pub(crate) fn request_certificate(
         &self,
         name: &str,
-        key: &SigningKey,
+        key: &dyn Signs,
     ) -> Result<Reply, Failure> {
-        let request = CertificateRequest::new(name, key)
-            .map_err(|error| refused(error, "choose another name"))?;
+        let request = CertificateRequest::new(name, key).map_err(|error| {
+            self.gone().unwrap_or_else(|| refused(error, "choose another name"))
+        })?;
         Ok(Reply::CertificateRequest(request.pem().to_owned()))
     }
 
@@ -83,9 +111,9 @@ impl Service {
         if own.chain.is_empty() {
             return Err(refused("there is no certificate to renew", "semper register --help"));
         }
-        let next = self.keys()?.identity(own.generation.saturating_add(1));
-        let signed = Renewal::sign(&own.key, own.chain, &next)
-            .map_err(|error| refused(error, "register again"))?;
+        let next = self.next_key(own.generation.saturating_add(1))?;
+        let signed = Renewal::sign(&*own.key, own.chain, &*next)
+            .map_err(|error| self.gone().unwrap_or_else(|| refused(error, "register again")))?;
         Ok(Reply::Signed(ByteBuf::from(signed)))
     }
 
@@ -96,7 +124,7 @@ impl Service {
         let next = own.generation.saturating_add(1);
         let generation = if leaf == Some(own.key.public()) {
             own.generation
-        } else if leaf == Some(self.keys()?.identity(next).public()) {
+        } else if leaf == Some(self.next_key(next)?.public()) {
             next
         } else {
             let what = "the certificate is for another key";
@@ -113,7 +141,7 @@ impl Service {
     pub(crate) fn request_next(&self, name: &str) -> Result<Reply, Failure> {
         let next = self.own()?.generation.saturating_add(1);
         self.memory.keep_lost(next).map_err(|error| broken(&error))?;
-        self.request_certificate(name, &self.keys()?.identity(next))
+        self.request_certificate(name, &*self.next_key(next)?)
     }
 
     /// Signs a request about our own account. An account goes over to no key but our own next one.
@@ -128,13 +156,12 @@ impl Service {
             return Err(refused(what, "semper register --help"));
         }
         if let AccountAction::HandOver { to, .. } = &request.what {
-            let next = self.keys()?.identity(own.generation.saturating_add(1)).public();
+            let next = self.next_key(own.generation.saturating_add(1))?.public();
             if *to != next.id() {
                 return Err(host_at_fault("the account would go to a key that is not yours"));
             }
         }
-        let signed = cose::sign(&own.key, &Signatory::Chain(own.chain), ACCOUNT_DOMAIN, bytes);
-        Ok(Reply::Signed(ByteBuf::from(signed)))
+        self.sign(own, ACCOUNT_DOMAIN, bytes)
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use semper_base::{Certificate, DealId, Digest, Timestamp, cbor};
+use semper_device::ToHost;
 use semper_exchange::standard;
 use semper_items::DealKeys;
 use semper_keeper::{Panicked, Post, Spawn, Turn};
@@ -38,6 +39,8 @@ pub struct Service {
     pub(crate) until: Mutex<Option<Timestamp>>,
     pub(crate) posed: Posed,
     pub(crate) direct: Direct,
+    /// The host on another machine, until it is answered.
+    host: Mutex<Option<ToHost>>,
     user: String,
     phrase: String,
 }
@@ -57,9 +60,32 @@ impl Service {
         user: String,
         phrase: String,
     ) -> Self {
-        let (asking, until, posed, direct, locking, tried) = Default::default();
+        let (asking, until, posed, direct, host, locking, tried) = Default::default();
         let lock = Arc::new(Lock::open_with(keys));
-        Self { lock, locking, tried, memory, face, asking, until, posed, direct, user, phrase }
+        Self {
+            lock,
+            locking,
+            tried,
+            memory,
+            face,
+            asking,
+            until,
+            posed,
+            direct,
+            host,
+            user,
+            phrase,
+        }
+    }
+
+    /// The TINGUIN of a host on another machine, with which it was paired.
+    #[must_use]
+    pub fn for_host(self, host: Option<ToHost>) -> Self {
+        Self { host: Mutex::new(host), ..self }
+    }
+
+    pub(crate) fn take_host(&self) -> Option<ToHost> {
+        self.host.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Puts posed questions to the person, one after the other. To be called once: there is one
@@ -168,7 +194,7 @@ impl Service {
                 self.shows(Some(&known), text);
                 Ok(Reply::Done)
             }
-            Request::RequestCertificate(name) => self.request_certificate(&name, &self.own()?.key),
+            Request::RequestCertificate(name) => self.request_certificate(&name, &*self.own()?.key),
             Request::RequestNextCertificate(name) => self.request_next(&name),
             Request::Renew => self.renew(),
             Request::InstallCertificate(chain) => self.install(&chain),

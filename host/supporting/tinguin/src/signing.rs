@@ -2,14 +2,15 @@
 //! and signed if the person agrees.
 
 use semper_base::{Certificate, Digest};
-use semper_items::agreement::{Agreement, Side};
-use semper_items::{Message, SignedStatement, Statement};
+use semper_items::agreement::{self, Agreement, Side};
+use semper_items::{Message, Statement, signed};
 use semper_tinguin_protocol::Failure;
 use semper_tinguin_protocol::protocol::{DealContext, Reply};
 use semper_tinguin_protocol::screen::{self, Answer, Screen};
 use serde_bytes::ByteBuf;
 
 use crate::failure::{broken, host_at_fault, malformed, refused};
+use crate::identity::Own;
 use crate::memory::KnownDeal;
 use crate::service::Service;
 
@@ -50,8 +51,8 @@ impl Service {
                 let kept = self.memory.keep_deal(&agreement.id(), &known);
                 kept.and_then(|()| self.memory.keep_peer(&agreement.id(), peer.as_bytes()))
                     .map_err(|error| broken(&error))?;
-                let key = self.keys()?.identity(generation);
-                Ok(Reply::Signed(ByteBuf::from(agreement.sign(&key, chain))))
+                let own = Own { generation, key: self.key(generation)?, chain };
+                self.sign(own, agreement::DOMAIN, &agreement.encode())
             }
             other => Ok(Reply::Declined(reason(other))),
         }
@@ -82,10 +83,8 @@ impl Service {
         let status = format!("deciding whether to sign: {}", consent.title);
         match self.ask(id, &known, Screen::Consent(consent), status)? {
             Answer::Yes => {
-                let own = self.own_of(&known)?;
-                let signed = SignedStatement::sign(&parsed, &own.key, own.chain)
-                    .map_err(|error| malformed(&error))?;
-                Ok(Reply::Signed(ByteBuf::from(signed)))
+                let payload = parsed.encode().map_err(|error| malformed(&error))?;
+                self.sign(self.own_of(&known)?, signed::DOMAIN, &payload)
             }
             other => Ok(Reply::Declined(reason(other))),
         }

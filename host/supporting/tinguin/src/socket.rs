@@ -1,17 +1,20 @@
 //! The TINGUIN's socket: what is said in a conversation with a host, and the end.
 
 use std::io;
+use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use semper_base::cbor;
+use semper_device::Answers;
 use semper_door::Door;
 use semper_keeper::{Keeper, Post};
 use semper_tinguin_protocol::protocol::{self, MAX_FRAME, Reply, Request};
 use semper_tinguin_protocol::{Failure, Screen};
 
+use crate::direct::Asker;
 use crate::failure::{malformed, refused};
 use crate::service::{Service, panicked};
 
@@ -27,13 +30,17 @@ impl Service {
     pub fn serve(self, socket: &Path, keeper: &Keeper) -> io::Result<()> {
         let keeper = keeper.child("tinguin");
         let service = Arc::new(self);
-        let talk = Talk { service: Arc::clone(&service), keeper: keeper.clone() };
-        let hold = Box::new(move |stream: &Arc<UnixStream>, post: &Post| talk.hold(stream, post));
+        let talk = Arc::new(Talk { service: Arc::clone(&service), keeper: keeper.clone() });
+        let own = Arc::clone(&talk);
+        let hold = Box::new(move |stream: &Arc<UnixStream>, post: &Post| own.hold(stream, post));
         let in_use = "another TINGUIN of this home is running";
         let door = Door::open(socket, &keeper, in_use, hold)?;
         service.face.show(&service.frame(None, Screen::Idle, "waiting for your host".into()));
         tracing::info!("the TINGUIN is ready");
         service.keep_asking(&keeper);
+        if let Some(host) = service.take_host() {
+            semper_device::keep(host, talk, &keeper);
+        }
         while keeper.ending().pause(LONG) {}
         service.end();
         door.close();
@@ -57,7 +64,8 @@ impl Talk {
         while !post.ending().is_over()
             && let Some(bytes) = protocol::read_bytes(&mut way)?
         {
-            let reply = self.reply(stream, &bytes).unwrap_or_else(Reply::NotDone);
+            let asker = Arc::clone(stream) as Arc<dyn Asker>;
+            let reply = self.reply(&asker, &bytes).unwrap_or_else(Reply::NotDone);
             match protocol::write(&mut way, &reply) {
                 Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
                     let large = refused("the reply is too large for the socket", "");
@@ -70,11 +78,40 @@ impl Talk {
     }
 
     /// A panic costs this request, and nothing else.
-    fn reply(&self, stream: &Arc<UnixStream>, bytes: &[u8]) -> Result<Reply, Failure> {
+    fn reply(&self, stream: &Arc<dyn Asker>, bytes: &[u8]) -> Result<Reply, Failure> {
         let request: Request = cbor::decode(bytes, MAX_FRAME).map_err(|error| malformed(&error))?;
+        self.answer(stream, request)
+    }
+
+    fn answer(&self, stream: &Arc<dyn Asker>, request: Request) -> Result<Reply, Failure> {
         // A question is the person's only as long as somebody waits for its answer.
         let _waits = self.service.direct.begin(&request, stream);
         let work = || self.service.answer(request);
         self.keeper.caught("a request", work).unwrap_or_else(|panic| Err(panicked(&panic)))
+    }
+}
+
+/// A host on another machine, whose TINGUIN this is.
+impl Answers for Talk {
+    fn reply(&self, request: &[u8], asker: &Arc<TcpStream>) -> Vec<u8> {
+        let asker = Arc::clone(asker) as Arc<dyn Asker>;
+        let parsed = cbor::decode(request, MAX_FRAME).map_err(|error| malformed(&error));
+        let reply = parsed.and_then(|request| match request {
+            // Whoever has taken that machine over tries no pass-phrases from there.
+            Request::Unlock(_) => {
+                Err(refused("this TINGUIN is unlocked on its own device alone", "type it there"))
+            }
+            request => self.answer(&asker, request),
+        });
+        let bytes = cbor::encode(&reply.unwrap_or_else(Reply::NotDone));
+        if bytes.len() <= MAX_FRAME {
+            return bytes;
+        }
+        cbor::encode(&Reply::NotDone(refused("the reply is too large for the connection", "")))
+    }
+
+    fn told(&self, words: String) {
+        tracing::info!(words);
+        self.service.shows(None, words);
     }
 }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use semper_base::Mend as _;
 use semper_keeper::{Post, Spawn, Turn};
 use semper_tinguin_protocol::protocol::Reply;
 use semper_tinguin_protocol::screen::{Frame, Screen};
@@ -61,19 +62,22 @@ impl Service {
         // Looked at in any case: what was slept through locked is no reason to lock again.
         let slept = watch.clocks.slept();
         if !self.lock.is_locked() {
-            watch.shown = false;
+            (watch.shown, watch.said) = (false, String::new());
             let is_time = |after: LockAfter| slept || after.is_over(self.lock.idle());
-            if !locking.after.is_some_and(is_time) {
+            if let Some(gone) = self.gone() {
+                // Said on the locked screen: whoever sits there should know why.
+                watch.said = gone.what;
+            } else if locking.after.is_some_and(is_time) {
+                self.lock.lock();
+            } else {
                 return Turn::Wait(LOOK);
             }
-            self.lock.lock();
         }
         self.ask_to_unlock(locking, watch)
     }
 
     fn ask_to_unlock(&self, locking: &Locking, watch: &mut Watch) -> Turn {
         if !std::mem::replace(&mut watch.shown, true) {
-            watch.said.clear();
             self.face.show(&self.locked_frame(locking, &watch.said));
         }
         if !self.face.unlocks() {
@@ -90,6 +94,7 @@ impl Service {
         watch.said = match self.open(locking, &pass_phrase) {
             Ok(()) => String::new(),
             Err(VaultError::Wrong(_)) => "That was not the pass-phrase.".into(),
+            Err(VaultError::WrongPin(error, _)) => format!("{error}."),
             Err(error) => error.to_string(),
         };
         Turn::Again
@@ -103,6 +108,15 @@ impl Service {
         tracing::info!("the TINGUIN is unlocked");
         self.shows(None, format!("unlocked{words}"));
         Ok(())
+    }
+
+    /// Locks where the token that has the keys was pulled out: without it nothing is signed, as if the
+    /// person had locked it.
+    pub(crate) fn gone(&self) -> Option<Failure> {
+        let error = self.keys().ok()?.is_there().err()?;
+        tracing::warn!(%error, "the TINGUIN locks");
+        self.lock.lock();
+        Some(Failure::new(Cause::Locked, error.to_string(), error.mend()))
     }
 
     /// Locks, as a command says.
@@ -121,14 +135,11 @@ impl Service {
         match self.open(locking, pass_phrase) {
             Ok(()) => Ok(Reply::Done),
             Err(VaultError::Wrong(_)) => Err(refused("the pass-phrase is wrong", "try again")),
+            Err(VaultError::WrongPin(error, _)) => Err(refused(error, "try again")),
             Err(error @ VaultError::Wait(_)) => {
                 Err(Failure::new(Cause::Busy, error.to_string(), "wait, then try again"))
             }
-            Err(error) => Err(Failure::new(
-                Cause::Trouble,
-                error.to_string(),
-                semper_base::Mend::mend(&error),
-            )),
+            Err(error) => Err(Failure::new(Cause::Trouble, error.to_string(), error.mend())),
         }
     }
 

@@ -75,6 +75,13 @@ impl App {
                     Err(trouble) => Life::Over { what: trouble.what, mend: trouble.mend },
                 };
             }
+            Err(VaultError::WrongPin(error, _)) => {
+                page.say(self.start.vault().locked(0, &format!("{error}.")));
+            }
+            // Plugged in, it can be tried again.
+            Err(VaultError::Keystore(KeystoreError::Token(error))) => {
+                page.say(self.start.vault().locked(0, &format!("{error}: {}", error.mend())));
+            }
             Err(VaultError::Wrong(_) | VaultError::Keystore(KeystoreError::PassPhrase)) => {
                 page.say(self.start.vault().locked(0, "That was not the pass-phrase."));
             }

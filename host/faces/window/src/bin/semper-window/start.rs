@@ -1,11 +1,12 @@
 //! What is read of a home before the pass-phrase is asked for, and how the TINGUIN is started after it.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use semper_archive::{Home, HomeKind};
 use semper_base::text::Text;
+use semper_device::ToHost;
 use semper_face_window::model::Who;
 use semper_face_window::picture::{self, Picture};
 use semper_face_window::records::archive::{CONFIG, OfHome};
@@ -38,6 +39,8 @@ pub struct Start {
     home: PathBuf,
     config: Config,
     vault: Vault,
+    /// The host's machine that this is the TINGUIN of, if it is another one.
+    host: Mutex<Option<ToHost>>,
     picture: Picture,
     /// What its person has set.
     pub settings: Settings,
@@ -60,10 +63,11 @@ impl Start {
         let own = std::fs::read(home.path().join(picture::FILE)).ok();
         let own = own.and_then(|bytes| Picture::parse(&bytes));
         let picture = own.unwrap_or_else(|| Picture::of(&config.user, &config.phrase));
+        let host = Mutex::new(ToHost::of(&home)?);
         let (path, vault) = (home.path().to_owned(), Vault::of(home));
         // A home without keys is told of before anybody types.
         vault.is_there()?;
-        Ok(Self { home: path, config, vault, picture, settings })
+        Ok(Self { home: path, config, vault, host, picture, settings })
     }
 
     /// What stands over the window.
@@ -106,6 +110,7 @@ impl Start {
             Locking { vault: self.vault.clone(), after: self.config.tinguin.locks(false) };
         let service = Service::new(opened.keys, memory, Box::new(face), user, phrase)
             .with_locking(locking)
+            .for_host(self.host.lock().unwrap_or_else(PoisonError::into_inner).take())
             .after_wrong(opened.wrong);
         let (say, ended) = channel();
         let (socket, own, wake) = (self.home.join(SOCKET), keeper.clone(), ctx.clone());

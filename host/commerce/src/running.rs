@@ -25,6 +25,7 @@ use semper_runtime::world::{Came, Done, Paid, Wanted, World};
 use semper_tinguin_protocol::failure::{Cause, Failure};
 use semper_tinguin_protocol::screen::Question;
 use semper_tinguin_protocol::{Answer, ClientError};
+use semper_trust::certificate::CREDENTIALS;
 
 use crate::exchange::DealHolder;
 use crate::host::{Host, Own, Undecided};
@@ -179,10 +180,15 @@ impl World for Running {
     }
 
     fn detail(&self, key: &str, granted: bool) -> Result<Option<String>, Stop> {
-        match granted {
-            true => Ok(self.host.archive().preference(key)?),
-            false => Ok(None),
+        let detail = match granted {
+            true => self.host.archive().preference(key)?,
+            false => None,
+        };
+        if let Some(value) = detail.as_ref().filter(|_| CREDENTIALS.contains(&key)) {
+            // Before the service has it: the person is shown when it goes out.
+            self.host.tinguin().given(self.deal.id, key, value)?;
         }
+        Ok(detail)
     }
 
     fn business(&self) -> Result<Option<Arc<dyn Business>>, Stop> {

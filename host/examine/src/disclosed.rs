@@ -16,9 +16,9 @@ use semper_exchange::Role;
 use semper_exchange::judge::Evidence as Exchanged;
 use semper_exchange::standard::Standard;
 use semper_items::agreement::Way;
-use semper_items::statement::Value;
 use semper_items::{Agreement, Content, Item, Message, Side, Statement};
 use semper_tinguin_protocol::screen::{Answer, Question};
+use semper_tinguin_protocol::told::{Detail, SHORTEST, of_statement};
 use serde::Serialize;
 
 use crate::evidence;
@@ -30,8 +30,6 @@ pub const UNKNOWN: [&str; 3] = [
     "Whom a merchant, its carrier or its bank told further cannot be known here.",
     "Addresses in the network that servers saw are not kept.",
 ];
-/// Shortest text that counts as found in a message: shorter ones stand in messages by chance.
-const SHORTEST: usize = 3;
 
 /// Something about the person that was given out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -158,23 +156,12 @@ impl Deal<'_> {
     /// What of the person stands in a statement of her own: where goods go, and her account. A
     /// statement about an account goes to the bank that keeps it, any other to the other side.
     fn stated(&self, statement: &Statement) -> Vec<Disclosure> {
-        let (made, kind) = (statement.made, statement.content.kind());
-        let known = [];
-        let details = statement.content.rows().into_iter().filter_map(|row| {
-            let to = match row.value {
-                Value::Address(_) => (self.row.peer.as_str(), self.sealed),
-                Value::Account { bank, .. } => (bank, Travelled::Tls),
-                _ => return None,
-            };
-            let (_, value) = row.drawn(&known).into_iter().next()?;
-            Some(self.gave(to.0, row.label, &value, made, kind.name(), to.1))
-        });
-        let mut all: Vec<Disclosure> = details.collect();
-        if let Some(account) = statement.content.payee() {
-            let name = kind.name();
-            all.push(self.gave(&self.row.peer, "account", account, made, name, self.sealed));
-        }
-        all
+        let (made, name) = (statement.made, statement.content.kind().name());
+        let one = |it: Detail| match &it.bank {
+            Some(bank) => self.gave(bank, it.what, &it.value, made, name, Travelled::Tls),
+            None => self.gave(&self.row.peer, it.what, &it.value, made, name, self.sealed),
+        };
+        of_statement(statement).into_iter().map(one).collect()
     }
 
     /// What our payment system was told by the order that locks the money of an exchange.

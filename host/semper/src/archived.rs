@@ -4,19 +4,19 @@ use std::path::Path;
 use std::time::Duration;
 
 use semper_archive::{Archive, ArchiveError, DealState, Direction, Entry, Filter, Total};
-use semper_base::cert::Revocation;
 use semper_base::{Report, Timestamp};
-use semper_examine::disclosed::{self, Disclosure, UNKNOWN};
+use semper_examine::disclosed::{Disclosure, UNKNOWN};
 use semper_items::Kind;
 use semper_roles::party::Party;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::arguments::FilterArguments;
+use crate::letters::{self, LETTER};
 use crate::print;
 
 /// Kinds of entries that are no statements.
-const OTHER_KINDS: [&str; 6] =
-    ["agreement", "certificate", "exchange", "information", "incident", "fork"];
+const OTHER_KINDS: [&str; 7] =
+    ["agreement", "certificate", "exchange", "information", "incident", "fork", LETTER];
 /// Characters of a text in a line of the list.
 const SHOWN: usize = 100;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -97,15 +97,17 @@ pub fn totals(home: &Path, filter: &FilterArguments, as_json: bool) -> Result<()
 
 pub fn disclosed(home: &Path, to: Option<&str>, as_json: bool) -> Result<(), Report> {
     let party = Party::open(home)?;
-    let mut all: Vec<Disclosure> = Vec::new();
-    for row in party.archive.deals()? {
-        let verifier = party.trust_of(&row)?.authorities.asking(Revocation::EVIDENCE);
-        all.extend(disclosed::disclosed(&party.archive, &verifier, &row)?);
-    }
+    let mut all = letters::disclosed(&party)?;
     all.retain(|it| to.is_none_or(|to| has(&it.to, to)));
     all.sort_by(|one, other| (&one.to, one.at).cmp(&(&other.to, other.at)));
+    let mut letters = party.archive.evidence(None)?;
+    letters.retain(|it| it.kind == LETTER);
     if as_json {
-        return print::json(&json!({ "disclosed": all, "unknown": UNKNOWN }));
+        let letters: Vec<Value> = letters
+            .iter()
+            .map(|it| json!({ "number": it.number, "written": it.stored, "about": it.summary }))
+            .collect();
+        return print::json(&json!({ "disclosed": all, "unknown": UNKNOWN, "letters": letters }));
     }
     if all.is_empty() {
         print::line("nothing about you was given to anybody like that");
@@ -115,6 +117,10 @@ pub fn disclosed(home: &Path, to: Option<&str>, as_json: bool) -> Result<(), Rep
         if receiver != Some(to) {
             print::line(&cut(to, 200));
             receiver = Some(to);
+            for letter in letters::about(&party.archive, to)? {
+                let (day, words) = (letter.stored.date(), cut(&letter.summary, 200));
+                print::line(&format!("  {day}  letter: {words}"));
+            }
         }
         let (value, what) = (cut(value, SHOWN), cut(what, 60));
         print::line(&format!("  {}  deal {}  {what}: {value}", at.date(), deal.short()));

@@ -13,7 +13,7 @@ use clap::{ArgGroup, Args, Parser, Subcommand};
 use semper_archive::home::usual;
 
 pub use applications::{ApplicationsCommand, McpArguments, OpenArguments, PairArguments};
-pub use archive::{ArchiveCommand, FilterArguments};
+pub use archive::{ArchiveCommand, FilterArguments, LetterArguments};
 pub use device::{DeviceCommand, DeviceJoinArguments, DevicePairArguments};
 pub use keys::{
     BackupArguments, JoinArguments, LockArguments, PassPhraseArguments, RestoreArguments,

@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::address;
 use crate::arguments::{CaCommand, InvitationArguments};
 use crate::home::{certificate, organisation, root_certificate, third_party};
-use crate::print;
+use crate::{print, qr};
 
 pub fn run(command: &CaCommand) -> Result<(), Report> {
     match command {
@@ -171,6 +171,21 @@ fn invite(
              which it is sent: the fingerprint is {fingerprint}",
             file.display()
         );
+        if let Some(picture) = &with.qr {
+            match qr::png(&text).and_then(|png| {
+                let wrong = |error| {
+                    Report::input(format!("{}: {error}", picture.display()), "choose another --qr")
+                };
+                print::write_private(picture, &png).map_err(wrong)
+            }) {
+                Ok(()) => {
+                    words += &format!("\n{} is its QR code", picture.display());
+                    value["qr"] = json!(picture);
+                }
+                // The key is given out: what is there is of use without a picture.
+                Err(error) => print::note(format_args!("CAUTION: no picture: {error}")),
+            }
+        }
         value["invitation"] = json!(file);
         value["fingerprint"] = json!(fingerprint);
     }

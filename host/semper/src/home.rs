@@ -31,7 +31,8 @@ use crate::unlock;
 /// Largest answer of an authority or bank.
 const MAX_ANSWER: usize = 64 * 1024;
 /// What merchants may be told by default.
-pub(crate) const PREFERENCES: [&str; 5] = ["name", "street", "postcode", "city", "country"];
+pub(crate) const PREFERENCES: [&str; 6] =
+    ["name", "street", "postcode", "city", "country", "advertising"];
 
 pub fn init(arguments: &InitArguments) -> Result<(), Report> {
     // Everything that can be wrong is looked at before anything is made.
@@ -394,6 +395,16 @@ fn preferred(key: &str, value: &str) -> Result<String, Report> {
         let what = format!("{key} “{}” {hidden}", text::shown(value, 60));
         Report::input(what, "type it again")
     })?;
+    if key == "advertising" {
+        return match line.as_str() {
+            "yes" | "no" => Ok(line),
+            _ => {
+                let what =
+                    format!("advertising “{}” is neither yes nor no", text::shown(&line, 60));
+                Err(Report::input(what, "say yes or no; without it, it is no"))
+            }
+        };
+    }
     if key != "country" {
         return Ok(line);
     }

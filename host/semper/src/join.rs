@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 
 use crate::arguments::{BackupArguments, HomeArgument, JoinArguments};
 use crate::home::{self, Keys, Making, PREFERENCES};
-use crate::{address, backup, print, unlock};
+use crate::{address, backup, print, qr, unlock};
 
 /// Bytes of a file with an invitation, at most.
 const MOST: u64 = 1024 * 1024;
@@ -80,11 +80,7 @@ fn read(text: &str) -> Result<Invitation, Report> {
     if text.starts_with(PREFIX) {
         return Ok(Invitation::read(text)?);
     }
-    let file = Path::new(text);
-    if file.metadata().is_ok_and(|it| it.len() > MOST) {
-        return Err(Report::input(format!("{text}: it is too long"), "give the organiser's file"));
-    }
-    Invitation::read(&print::read(file)?).map_err(|error| {
+    Invitation::read(&qr::text_of(Path::new(text), MOST)?).map_err(|error| {
         let mend = error.mend();
         Report::input(format!("{text}: {error}"), mend)
     })
@@ -259,7 +255,7 @@ fn addressed(party: &Party, arguments: &JoinArguments, name: &str) -> Result<(),
     if writes.is_empty() && !known && !arguments.yes {
         print::note("Merchants to whom you send an order are told it. Enter leaves a line out.");
         writes.push(Write::Preference("name".into(), name.to_owned()));
-        for key in PREFERENCES.into_iter().filter(|it| *it != "name") {
+        for key in PREFERENCES.into_iter().filter(|it| !matches!(*it, "name" | "advertising")) {
             writes.extend(preference(key)?);
         }
     }

@@ -17,7 +17,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::arguments::ArchiveCommand;
-use crate::{archived, print, receipt, story};
+use crate::{archived, letters, print, receipt, story};
 
 pub fn archive(command: &ArchiveCommand) -> Result<(), Report> {
     match command {
@@ -29,6 +29,7 @@ pub fn archive(command: &ArchiveCommand) -> Result<(), Report> {
         }
         ArchiveCommand::Show { home, deal, json } => story::show(&home.home, deal, *json),
         ArchiveCommand::Receipt { home, what, out } => receipt::receipt(&home.home, what, out),
+        ArchiveCommand::Letter(arguments) => letters::write(arguments),
         ArchiveCommand::Disclosed { home, to, json } => {
             archived::disclosed(&home.home, to.as_deref(), *json)
         }

@@ -16,11 +16,13 @@
 //! | `buy` | buying, and going on with deals |
 //! | `open` | links |
 //! | `applications`, `mcp` | business applications, and the doors by which they come |
+//! | `qr` | QR codes in picture files |
 //! | `hosted` | having a home's host do something, and starting it |
 //! | `run` | the resident host as a process |
 //! | `judge` | a finding from the evidence of a fair exchange |
 //! | `look` | the archive: verify, export, save; finding deals |
 //! | `archived` | the archive as a bank statement: list, totals, who knows what |
+//! | `letters` | letters that ask back what somebody was told |
 //! | `story` | one deal as a story |
 //! | `receipt` | receipts, and files that are checked without a home |
 //! | `replay` | running a deal's component on its journal again |
@@ -48,6 +50,7 @@ mod home;
 mod hosted;
 mod join;
 mod judge;
+mod letters;
 mod lock;
 mod logging;
 mod look;
@@ -56,6 +59,7 @@ mod mcp;
 mod open;
 mod passphrase;
 mod print;
+mod qr;
 mod receipt;
 mod renew;
 mod replay;

@@ -1,6 +1,6 @@
 //! Links: what one proposes is shown, the person says yes, and the purchase begins with it.
 
-use std::io::{IsTerminal as _, Read as _};
+use std::io::IsTerminal as _;
 
 use semper_archive::{Home, HomeKind};
 use semper_base::{Digest, Report, keys, text};
@@ -11,7 +11,7 @@ use semper_tinguin_protocol::{Client, ClientError};
 
 use crate::arguments::OpenArguments;
 use crate::hosted::Hosted;
-use crate::{buy, lock, print};
+use crate::{buy, lock, print, qr};
 
 /// Bytes of a file with a link, at most.
 const MOST: u64 = 64 * 1024;
@@ -19,16 +19,7 @@ const MOST: u64 = 64 * 1024;
 pub fn open(arguments: &OpenArguments) -> Result<(), Report> {
     let link = match (&arguments.link, &arguments.file) {
         (Some(link), _) => link.clone(),
-        (None, Some(file)) => {
-            let read = std::fs::File::open(file).and_then(|opened| {
-                let mut text = String::new();
-                opened.take(MOST).read_to_string(&mut text).map(|_| text)
-            });
-            read.map_err(|error| {
-                let what = format!("{}: {error}", file.display());
-                Report::input(what, "name a file with one link in it")
-            })?
-        }
+        (None, Some(file)) => qr::text_of(file, MOST)?,
         (None, None) => String::new(),
     };
     let link = link.trim();

@@ -299,6 +299,65 @@ fn who_knows_what_about_me_is_listed_by_receiver() {
 }
 
 #[test]
+fn what_is_told_about_me_is_shown_as_it_happens_and_asked_back() {
+    let (market, _folder, deal) = after_a_purchase();
+
+    // The TINGUIN sees what goes out, and says so at once: to whom, what, how it travels.
+    let transcript = fs::read_to_string(market.folder.join("anna-transcript.jsonl")).unwrap();
+    let frames: Vec<Value> =
+        transcript.lines().filter_map(|it| serde_json::from_str(it).ok()).collect();
+    let shown = |status: &str| frames.iter().any(|it| it["frame"]["status"] == status);
+    assert!(shown("told Otto Versand: name (over TLS)"), "{transcript}");
+    assert!(shown("told Otto Versand: words (encrypted to its key of the deal)"), "{transcript}");
+    assert!(shown("told Otto Versand: deliver to (encrypted to its key of the deal)"));
+    let told = frames.iter().flat_map(|it| it["frame"]["told"].as_array().into_iter().flatten());
+    let address = |it: &&Value| it["value"].as_str().unwrap().contains("Lindenweg 4");
+    let address = told.clone().find(address).unwrap();
+    assert_eq!((&address["to"], &address["sealed"]), (&"Otto Versand".into(), &true.into()));
+
+    // It is asked back by a letter, which the archive remembers.
+    let to = ["letter", "--home", "anna", "--to", "otto"];
+    let back = json(&market, &[&to[..], &["--out", "letter.txt"]].concat());
+    assert_eq!(back["about"], "Otto Versand");
+    let letter = fs::read_to_string(market.folder.join("letter.txt")).unwrap();
+    for words in ["To: Otto Versand", "From: Anna Berg", "Lindenweg 4", &deal[5..13], "advertising"]
+    {
+        assert!(letter.contains(words), "{words} in {letter}");
+    }
+    let complains = ["--complain-to", "Verbraucherbund", "--because", "They ring.", "--german"];
+    says(&market, &[&to[..], &complains, &["--out", "beschwerde.txt"]].concat());
+    let letter = fs::read_to_string(market.folder.join("beschwerde.txt")).unwrap();
+    assert!(letter.contains("An: Verbraucherbund") && letter.contains("They ring."), "{letter}");
+    let listed = says(&market, &["disclosed", "--home", "anna", "--to", "otto"]);
+    assert!(listed.contains("letter: Otto Versand: asked back"), "{listed}");
+    assert!(listed.contains("complained of to Verbraucherbund"), "{listed}");
+    assert_eq!(
+        json(&market, &["list", "--home", "anna", "--kind", "letter"]).as_array().unwrap().len(),
+        2
+    );
+    says(&market, &["verify", "--home", "anna"]);
+
+    let fails = |arguments: &[&str], words: &str| {
+        let all = [&["archive"], arguments].concat();
+        let output = market.semper(&all).unwrap();
+        assert!(output.code == 2 && output.err.contains(words), "{words} in {}", output.err);
+    };
+    fails(&[&to[..], &["--out", "letter.txt"]].concat(), "letter.txt");
+    let nobody = ["letter", "--home", "anna", "--to", "nobody", "--out", "x"];
+    fails(&nobody, "nobody called “nobody” was told anything");
+    fails(&["letter", "--home", "anna", "--to", "t", "--out", "x"], "may be any of");
+
+    // Whoever has not said that she agrees to advertising does not.
+    let set = |value: &str| {
+        let entry = format!("advertising={value}");
+        market.semper(&["preference", "--home", "anna", "--set", &entry]).unwrap()
+    };
+    let neither = set("perhaps");
+    assert!(neither.err.contains("neither yes nor no"), "{}", neither.err);
+    assert_eq!(set("yes").code, 0);
+}
+
+#[test]
 fn hostile_texts_in_the_archive_reach_no_terminal() {
     let (market, _folder, deal) = after_a_purchase();
     let archive = Connection::open(market.folder.join("anna/archive.sqlite")).unwrap();

@@ -10,6 +10,7 @@
 //! | `log N BYTES` | logs N lines of so many bytes |
 //! | `progress N` | tells progress N times |
 //! | `ask` | puts a question; sends the answer |
+//! | `preference KEY` | sends what the person tells merchants of that name |
 //! | `order` | signs and sends an order for the last offer received |
 //! | `withdraw` | signs and sends a withdrawal |
 //! | `handles N` | holds N consents at once |
@@ -94,6 +95,7 @@ fn step(
             let filled = display::form("form", "Fill in", &fields);
             note(if filled.is_ok() { "filled" } else { "left" });
         }
+        "preference" => note(&preferences::get(rest).unwrap_or_else(|| "not set".to_owned())),
         "order" => order(offer)?,
         "withdraw" => withdraw()?,
         "handles" => handles(number(rest))?,

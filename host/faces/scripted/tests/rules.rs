@@ -28,6 +28,7 @@ fn frame(amount: &str) -> Frame {
             also: None,
             digest: Digest::ZERO,
         }),
+        told: Vec::new(),
     }
 }
 

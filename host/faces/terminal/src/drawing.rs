@@ -5,6 +5,7 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Paragraph, Wrap};
 use semper_base::text::{Text, counted};
+use semper_tinguin_protocol::Told;
 use semper_tinguin_protocol::screen::{Consent, Frame, Locked, Question, Screen};
 
 use crate::input::Input;
@@ -25,7 +26,7 @@ pub fn depth(frame: &Frame, input: &Input, window: Rect) -> usize {
     let middle = areas(window)[1];
     let width = usize::from(middle.width.saturating_sub(2));
     let height = usize::from(middle.height.saturating_sub(2));
-    lines(&frame.screen, input, width).len().saturating_sub(height)
+    lines(frame, input, width).len().saturating_sub(height)
 }
 
 /// Keeps the current option or field on the screen where that is wanted, and notes whether it is
@@ -80,8 +81,7 @@ pub fn draw(out: &mut ratatui::Frame<'_>, frame: &Frame, input: &Input) {
     let width = usize::from(body.width.saturating_sub(2));
     let depth = depth(frame, input, window);
     let scroll = input.scroll.min(depth);
-    let shown: Vec<Line<'_>> =
-        lines(&frame.screen, input, width).into_iter().skip(scroll).collect();
+    let shown: Vec<Line<'_>> = lines(frame, input, width).into_iter().skip(scroll).collect();
     let block =
         if scroll < depth { block.title_bottom(" ▼ more below: Page Down ") } else { block };
     out.render_widget(Paragraph::new(shown).block(block), body);
@@ -117,13 +117,28 @@ fn prompt(screen: &Screen, input: &Input) -> String {
 }
 
 /// The middle, wrapped to a width: nothing is ever cut off at the side.
-fn lines(screen: &Screen, input: &Input, width: usize) -> Vec<Line<'static>> {
-    match screen {
-        Screen::Idle => vec![Line::from("Nothing is asked of you.")],
+fn lines(frame: &Frame, input: &Input, width: usize) -> Vec<Line<'static>> {
+    match &frame.screen {
+        Screen::Idle => idle_lines(&frame.told, width),
         Screen::Consent(consent) => consent_lines(consent, width),
         Screen::Question(question) => question_lines(question, input, width).0,
         Screen::Locked(locked) => locked_lines(locked, width),
     }
+}
+
+/// What was told about the person lately stands where nothing is asked of her.
+fn idle_lines(told: &[Told], width: usize) -> Vec<Line<'static>> {
+    let mut all = vec![Line::from("Nothing is asked of you.")];
+    if !told.is_empty() {
+        all.push(Line::default());
+        all.push(Line::from("Told about you lately:"));
+    }
+    for it in told {
+        let how = if it.sealed { "encrypted to its key of the deal" } else { "over TLS" };
+        let words = format!("{}  {}, {}: {} ({how})", it.at, it.to, it.what, it.value);
+        all.extend(styled(&words, width, Style::new()));
+    }
+    all
 }
 
 fn locked_lines(locked: &Locked, width: usize) -> Vec<Line<'static>> {

@@ -77,6 +77,7 @@ fn order_frame() -> Frame {
         service: "mail-order 1.0.0 — certified by Verbraucherbund".into(),
         status: "deciding whether to sign: Order from Otto Versand".into(),
         screen: Screen::Consent(consent),
+        told: Vec::new(),
     }
 }
 
@@ -252,6 +253,7 @@ fn a_locked_screen_shows_no_phrase_no_deal_and_no_letter_of_what_is_typed() {
         service: "".into(),
         status: "locked".into(),
         screen: Screen::Locked(locked.clone()),
+        told: Vec::new(),
     };
     let mut typed = Typed::new();
     for key in "wrong".chars().map(KeyCode::Char).chain([KeyCode::Backspace]) {

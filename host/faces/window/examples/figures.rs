@@ -252,5 +252,6 @@ fn decision(number: usize) -> Frame {
         service: "mail-order 1.0.0 — certified by Verbraucherbund".into(),
         status: "deciding whether to sign".into(),
         screen: Screen::Consent(consent),
+        told: Vec::new(),
     }
 }

@@ -78,6 +78,8 @@ pub enum ArchiveCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Write a letter about what somebody was told: ask it back, or complain of it.
+    Letter(LetterArguments),
     /// Check the archive: signatures, chains, journal, messages. Or check a file: a receipt, an exported deal.
     #[command(
         after_help = "Examples:\n  semper archive verify --home anna\n  semper archive verify --home anna 3fd20a11\n  semper archive verify receipt.pdf --authority root.pem\n  semper archive verify deal.json --home arbiter\nA file is checked by the authorities that you name, or by those that the home believes. Exits with 1 when\nanything does not hold."
@@ -154,4 +156,28 @@ pub struct FilterArguments {
     /// Where the deal stands: running, completed, withdrawn, failed, disputed.
     #[arg(long)]
     pub state: Option<String>,
+}
+
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  semper archive letter --home anna --to otto --out letter.txt\n  semper archive letter --home anna --to otto --complain-to Verbraucherbund --because \"They advertise, and I have not agreed.\" --german --out letter.txt\nThe letter names what was told, when and in which deal. You send it yourself; the archive remembers that it was written."
+)]
+pub struct LetterArguments {
+    #[command(flatten)]
+    pub home: HomeArgument,
+    /// Who was told: whoever has this in the name.
+    #[arg(long, value_name = "NAME")]
+    pub to: String,
+    /// The organisation to complain to, such as one that has certified the service.
+    #[arg(long, value_name = "ORGANISATION", requires = "because")]
+    pub complain_to: Option<String>,
+    /// What you complain of.
+    #[arg(long, value_name = "TEXT", requires = "complain_to")]
+    pub because: Option<String>,
+    /// Write it in German.
+    #[arg(long)]
+    pub german: bool,
+    /// The file to make.
+    #[arg(long)]
+    pub out: PathBuf,
 }

@@ -14,6 +14,7 @@ pub enum DeviceCommand {
     /// On the device: be the TINGUIN of a host on another machine.
     Join(DeviceJoinArguments),
     /// Show with which device, or host's machine, a home is paired.
+    #[command(after_help = "Example: semper device show --home anna")]
     Show {
         #[command(flatten)]
         home: HomeArgument,
@@ -22,6 +23,7 @@ pub enum DeviceCommand {
         json: bool,
     },
     /// Forget the pairing. It is to be forgotten on both.
+    #[command(after_help = "Example: semper device remove --home anna")]
     Remove(HomeArgument),
 }
 

@@ -13,6 +13,9 @@ pub struct InvitationArguments {
     /// begin, signed. It is as secret as the registration key.
     #[arg(long, value_name = "FILE", requires = "address")]
     pub invitation: Option<PathBuf>,
+    /// Write it as a picture of a QR code, too (PNG).
+    #[arg(long, value_name = "FILE", requires = "invitation")]
+    pub qr: Option<PathBuf>,
     /// Where this authority is served, for the invitation.
     #[arg(long, requires = "invitation")]
     pub address: Option<String>,

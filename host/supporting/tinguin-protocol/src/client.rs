@@ -316,6 +316,15 @@ impl Client {
         let _ = self.request(&Request::Progress { deal, text });
     }
 
+    /// Says that a service was given a detail of the person's.
+    pub fn given(&self, deal: DealId, what: &str, value: &str) -> Result<(), ClientError> {
+        let (what, value) = (what.to_owned(), value.to_owned());
+        match self.request(&Request::Given { deal, what, value })? {
+            Reply::Done => Ok(()),
+            other => Err(unexpected(&other)),
+        }
+    }
+
     /// Has the identity's key pair made; the certificate request.
     pub fn request_certificate(&self, name: &str) -> Result<String, ClientError> {
         match self.request(&Request::RequestCertificate(name.to_owned()))? {

@@ -9,6 +9,7 @@
 //! | [`screen`] | the typed model of everything that is shown; faces only draw it |
 //! | [`failure`] | why a request was not carried out, and whose trouble that is |
 //! | [`secret`] | a pass-phrase on its way |
+//! | [`told`] | what of the person is told to whom; letters that ask it back |
 //! | [`lock_after`] | how long nobody may be there before it locks |
 //! | [`pairing`] | a business application, and what it may do |
 //! | [`face`] | what draws screens and brings answers back |
@@ -23,6 +24,7 @@ pub mod pairing;
 pub mod protocol;
 pub mod screen;
 pub mod secret;
+pub mod told;
 
 pub use client::{Ask, Client, ClientError};
 pub use face::{Attention, Face};
@@ -32,6 +34,7 @@ pub use pairing::{Pairing, Scope};
 pub use protocol::{DealContext, Filled, Reply, Request};
 pub use screen::{Answer, Frame, Screen};
 pub use secret::PassPhrase;
+pub use told::Told;
 
 /// The socket's name in a home.
 pub const SOCKET: &str = "tinguin.sock";

@@ -164,6 +164,16 @@ pub enum Request {
         /// The number of the last answer heard of.
         after: u64,
     },
+    /// A service has been given a detail that the person tells merchants by default. It is in her own
+    /// host so far; once it stands in a message, she is shown that.
+    Given {
+        /// The deal.
+        deal: DealId,
+        /// What it is called.
+        what: String,
+        /// The detail.
+        value: String,
+    },
     /// Show where a deal stands.
     Progress {
         /// The deal.

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::pairing::Pairing;
 use crate::protocol::DealContext;
+use crate::told::Told;
 
 /// Most options of a choice, fields of a form.
 pub const MAX_OPTIONS: usize = 50;
@@ -230,6 +231,9 @@ pub struct Frame {
     pub status: Text,
     /// The middle.
     pub screen: Screen,
+    /// What was told about the person lately, the last one first; on the screen that asks nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub told: Vec<Told>,
 }
 
 /// The fixed line about a service.

@@ -78,6 +78,7 @@ impl Service {
                 let kept = KnownExchange { deal, agreement: agreement_bytes, account };
                 let stored = self.memory.keep_exchange(&agreement.subject(), &kept);
                 stored.map_err(|error| broken(&error))?;
+                self.told_by_exchange(&gives, &known)?;
                 Ok(Reply::Done)
             }
             other => Ok(Reply::Declined(reason(other))),

@@ -41,7 +41,9 @@ impl Service {
                 }
             };
             let screen = Screen::Question(shown.readable());
-            Ok(Reply::Answered(this.ask(id, &known, screen, status)?))
+            let answer = this.ask(id, &known, screen, status)?;
+            this.remember(&known, question, &answer)?;
+            Ok(Reply::Answered(answer))
         })
     }
 
@@ -61,6 +63,7 @@ impl Service {
         }
         let asked = Digest::of(&cbor::encode(question));
         if self.stored(id, asked)?.is_none() {
+            self.remember(&known, question, &filled.answer)?;
             let reply = cbor::encode(&Reply::Answered(filled.answer.clone()));
             let said = clipped(&question.answered(&filled.answer));
             let topic: String = question.topic().chars().take(60).collect();

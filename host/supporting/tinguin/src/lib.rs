@@ -13,7 +13,7 @@
 //! | [`service`] | one request in, one reply out |
 //! | [`in_process`] | a TINGUIN that is asked by a call, for simulations |
 //!
-//! Beside these, `filled` keeps what others have answered for the person, `unlocking` locks when it is time and has the person unlock, `tries` counts wrong
+//! Beside these, `filled` keeps what others have answered for the person, `telling` finds what of her goes out, `unlocking` locks when it is time and has the person unlock, `tries` counts wrong
 //! pass-phrases, `posed` is the line of questions that wait for the person, `signing` and
 //! `exchange` parse what is to be signed, `socket` lets hosts in and ends when its keeper does.
 //!
@@ -34,6 +34,7 @@ mod posed;
 pub mod service;
 mod signing;
 mod socket;
+mod telling;
 mod tries;
 mod unlocking;
 pub mod vault;

@@ -3,6 +3,8 @@
 //! No question is put to the person twice: an answer is stored before it is given, under the
 //! question's id, together with a digest of what was asked.
 
+mod told;
+
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -54,6 +56,16 @@ const SCHEMA: &str = "
         seen INTEGER NOT NULL DEFAULT 0
     ) STRICT;
     CREATE INDEX IF NOT EXISTS filled_by_deal ON filled (nonce, seen);
+    CREATE TABLE IF NOT EXISTS details (
+        nonce BLOB NOT NULL, what TEXT NOT NULL, value TEXT NOT NULL,
+        PRIMARY KEY (nonce, what, value)
+    ) STRICT;
+    CREATE TABLE IF NOT EXISTS told (
+        number INTEGER PRIMARY KEY, deal BLOB NOT NULL, receiver TEXT NOT NULL,
+        what TEXT NOT NULL, value TEXT NOT NULL, at INTEGER NOT NULL, by TEXT NOT NULL,
+        sealed INTEGER NOT NULL, UNIQUE (deal, receiver, what, value)
+    ) STRICT;
+    CREATE TABLE IF NOT EXISTS open_deals (deal BLOB PRIMARY KEY) STRICT;
     CREATE TABLE IF NOT EXISTS lost (before INTEGER PRIMARY KEY) STRICT;
     CREATE TABLE IF NOT EXISTS facts (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
 ";

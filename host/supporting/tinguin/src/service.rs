@@ -1,6 +1,7 @@
 //! The TINGUIN itself: one request in, one reply out, and the keys behind it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use semper_base::{Certificate, DealId, Digest, Timestamp, cbor};
@@ -10,7 +11,7 @@ use semper_items::DealKeys;
 use semper_keeper::{Panicked, Post, Spawn, Turn};
 use semper_tinguin_protocol::protocol::{self, MAX_POSE_MS, Reply, Request};
 use semper_tinguin_protocol::screen::{self, Answer, Frame, Screen};
-use semper_tinguin_protocol::{Attention as _, Cause, Face, Failure};
+use semper_tinguin_protocol::{Attention as _, Cause, Face, Failure, Told};
 use serde_bytes::ByteBuf;
 
 use crate::direct::Direct;
@@ -19,6 +20,7 @@ use crate::keystore::Keystore;
 use crate::lock::{Lock, Locking};
 use crate::memory::{KnownDeal, Memory};
 use crate::posed::Posed;
+use crate::telling::SHOWN;
 
 /// How long the asker sleeps where nobody rings.
 const IDLE: Duration = Duration::from_secs(3_600);
@@ -41,6 +43,8 @@ pub struct Service {
     pub(crate) direct: Direct,
     /// The host on another machine, until it is answered.
     host: Mutex<Option<ToHost>>,
+    /// What was told about the person lately, the last of it first.
+    told: Mutex<VecDeque<Told>>,
     user: String,
     phrase: String,
 }
@@ -61,7 +65,7 @@ impl Service {
         phrase: String,
     ) -> Self {
         let (asking, until, posed, direct, host, locking, tried) = Default::default();
-        let lock = Arc::new(Lock::open_with(keys));
+        let (lock, told) = (Arc::new(Lock::open_with(keys)), Mutex::default());
         Self {
             lock,
             locking,
@@ -73,6 +77,7 @@ impl Service {
             posed,
             direct,
             host,
+            told,
             user,
             phrase,
         }
@@ -189,6 +194,7 @@ impl Service {
             Request::Watch { epoch, after } => {
                 Ok(Reply::News(self.posed.watch(epoch, after, HOLD)))
             }
+            Request::Given { deal, what, value } => self.given(deal, &what, &value),
             Request::Progress { deal, text } => {
                 let known = self.known(&deal)?;
                 self.shows(Some(&known), text);
@@ -343,8 +349,23 @@ impl Service {
             peer: known.map(|it| it.peer.as_str().into()).unwrap_or_default(),
             service: known.map(|it| it.service.as_str().into()).unwrap_or_default(),
             status: status.into(),
+            told: match screen {
+                Screen::Idle => self.lately().iter().cloned().collect(),
+                _ => Vec::new(),
+            },
             screen,
         }
+    }
+
+    /// Something was told about the person: it stands on the screen that asks nothing.
+    pub(crate) fn tell(&self, new: Vec<Told>) {
+        let mut told = self.lately();
+        new.into_iter().for_each(|it| told.push_front(it));
+        told.truncate(SHOWN);
+    }
+
+    fn lately(&self) -> MutexGuard<'_, VecDeque<Told>> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Shows where things stand; a locked screen shows nothing of it.

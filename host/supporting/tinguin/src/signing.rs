@@ -51,6 +51,7 @@ impl Service {
                 let kept = self.memory.keep_deal(&agreement.id(), &known);
                 kept.and_then(|()| self.memory.keep_peer(&agreement.id(), peer.as_bytes()))
                     .map_err(|error| broken(&error))?;
+                self.told_by_agreement(&agreement, side, &known)?;
                 let own = Own { generation, key: self.key(generation)?, chain };
                 self.sign(own, agreement::DOMAIN, &agreement.encode())
             }
@@ -83,6 +84,7 @@ impl Service {
         let status = format!("deciding whether to sign: {}", consent.title);
         match self.ask(id, &known, Screen::Consent(consent), status)? {
             Answer::Yes => {
+                self.told_by_statement(&parsed, &known)?;
                 let payload = parsed.encode().map_err(|error| malformed(&error))?;
                 self.sign(self.own_of(&known)?, signed::DOMAIN, &payload)
             }
@@ -98,8 +100,10 @@ impl Service {
             return Err(refused(what, "the host is at fault"));
         }
         let signed = message.sign(&self.keys()?.deal_sign(&known.nonce));
-        let status = format!("message {} signed and on its way", message.header.seq);
-        self.shows(Some(&known), status);
+        if self.told_by_message(&message, &known)?.is_none() {
+            let status = format!("message {} signed and on its way", message.header.seq);
+            self.shows(Some(&known), status);
+        }
         Ok(Reply::Signed(ByteBuf::from(signed)))
     }
 }

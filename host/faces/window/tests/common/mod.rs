@@ -214,6 +214,7 @@ pub fn frame(screen: Screen) -> Frame {
         service: "mail-order 1.0.0 — certified by Verbraucherbund".into(),
         status: "deciding whether to sign".into(),
         screen,
+        told: Vec::new(),
     }
 }
 

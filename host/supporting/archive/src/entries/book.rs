@@ -47,7 +47,7 @@ impl Booked {
     /// Reads a piece of evidence. What cannot be read has no money and no words of its own.
     pub(crate) fn read(row: &EvidenceRow) -> Self {
         let mut booked = match row.kind.as_str() {
-            "agreement" | "incident" | "fork" | "information" => Self::default(),
+            "agreement" | "incident" | "fork" | "information" | "letter" => Self::default(),
             "exchange" => exchange(row).unwrap_or_default(),
             _ => statement(&row.bytes).map(|it| Self::stated(&it)).unwrap_or_default(),
         };

@@ -13,6 +13,7 @@ use crate::model::{Model, Page};
 use crate::records::source::Wish;
 use crate::records::{Account, Believed, Matter, StandingConsent};
 use crate::settings::Depth;
+use crate::wording::About;
 use crate::words::{Words, value};
 use crate::{look, text, wording};
 
@@ -70,6 +71,8 @@ fn now(ui: &mut Ui, model: &mut Model) {
             for (index, step) in progress.steps.iter().enumerate() {
                 let (mark, colour) =
                     if index == last { ("▶", None) } else { ("✔", Some(quiet)) };
+                let about = About { peer: &progress.peer, amount: None };
+                let step = wording::status(words, step, about);
                 text::styled(ui, &format!("{mark} {step}"), TextStyle::Body, colour);
             }
         });
@@ -84,7 +87,8 @@ fn waiting(ui: &mut Ui, model: &mut Model) {
     if let Some(asked) = &model.asked {
         let first = words.fill("waiting-now", &[("peer", value(asked.frame.peer.to_string()))]);
         text::one_line(ui, &first, TextStyle::Body, true);
-        text::one_line(ui, &asked.frame.status, TextStyle::Small, false);
+        let line = wording::status(words, &model.status, model.about());
+        text::one_line(ui, &line, TextStyle::Small, false);
         back = ui.button(words.say("waits-back")).clicked();
         ui.separator();
     }

@@ -91,7 +91,7 @@ fn moved(number: usize, cents: i64) -> (Direction, Amount) {
     (way, Amount::new(cents, amount("1.00 EUR").currency()))
 }
 
-fn deal_id(number: usize) -> DealId {
+pub fn deal_id(number: usize) -> DealId {
     DealId::new(Digest::of(&number.to_le_bytes()))
 }
 

@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 
 use common::{books, ended, market, small};
 use listener::{Heard, Listener, Window};
+use semper_testkit::desktop::until;
 use semper_testkit::market::{Buying, PASS_PHRASE};
-use semper_testkit::{Desktop, MarketOptions};
+use semper_testkit::{Desktop, Market, MarketOptions, Running};
 
 /// Only what hangs takes so long.
 const HANG: Duration = Duration::from_secs(120);
@@ -78,23 +79,37 @@ fn goes_on(listener: &mut Listener, desktop: &Desktop, buying: &mut Buying, unti
     }
 }
 
+/// Anna's desktop: her window, and the program that reads it to her. She has unlocked it.
+struct Desk {
+    desktop: Desktop,
+    listener: Listener,
+    _window: Running,
+}
+
+impl Desk {
+    fn of(market: &Market) -> Self {
+        let pictures = std::env::var_os("SEMPER_PICTURES").map(Into::into);
+        let desktop = Desktop::new(&market.folder, pictures).unwrap().with_bus().unwrap();
+        let mut listener = Listener::on(&desktop);
+        let program = market.binaries.semper.with_file_name("semper-window");
+        let window = desktop.window(&program, "anna", "en_GB.UTF-8").unwrap();
+
+        // Locked: a field that has a name, and nothing that only the true window knows.
+        let typed = |it: &Window| it.find("password text", "Your pass-phrase").is_some();
+        let locked = listener.until("the locked window", typed);
+        assert!(locked.find("frame", "Anna Berg — semper TINGUIN").is_some(), "{}", locked.told());
+        assert!(locked.find("", "two owls").is_none(), "{}", locked.told());
+        desktop.type_in(PASS_PHRASE);
+        listener.press(BUTTON, "Open");
+        Self { desktop, listener, _window: window }
+    }
+}
+
 #[test]
 fn somebody_who_does_not_see_the_window_hears_all_of_it_and_buys() {
-    let (market, folder) = market(&MarketOptions { scripted_buyer: false, ..small() });
-    let pictures = std::env::var_os("SEMPER_PICTURES").map(Into::into);
-    let desktop = Desktop::new(folder.path(), pictures).unwrap().with_bus().unwrap();
-    let mut listener = Listener::on(&desktop);
-    let program = market.binaries.semper.with_file_name("semper-window");
+    let (market, _folder) = market(&MarketOptions { scripted_buyer: false, ..small() });
     let mut buying = market.start_buying_when_ready().unwrap();
-    let _window = desktop.window(&program, "anna", "en_GB.UTF-8").unwrap();
-
-    // Locked: a field that has a name, and nothing that only the true window knows.
-    let typed = |it: &Window| it.find("password text", "Your pass-phrase").is_some();
-    let locked = listener.until("the locked window", typed);
-    assert!(locked.find("frame", "Anna Berg — semper TINGUIN").is_some(), "{}", locked.told());
-    assert!(locked.find("", "two owls").is_none(), "{}", locked.told());
-    desktop.type_in(PASS_PHRASE);
-    listener.press(BUTTON, "Open");
+    let Desk { desktop, mut listener, _window } = Desk::of(&market);
 
     let deal = agrees(&mut listener, &desktop, "Open a deal with Otto Versand");
     assert!(deal.find("image", "Your picture").is_some(), "{}", deal.told());
@@ -130,4 +145,37 @@ fn somebody_who_does_not_see_the_window_hears_all_of_it_and_buys() {
     assert_eq!(buying.join(), 0, "{}", buying.text());
     assert_eq!(ended(&market, "otto"), "completed");
     assert_eq!((books(&market).payments, books(&market).sum), (1, 0));
+}
+
+#[test]
+fn an_application_that_was_let_in_stands_among_the_consents_until_that_is_taken_back() {
+    let (market, _folder) = market(&MarketOptions { scripted_buyer: false, ..small() });
+    let program = &market.binaries.semper;
+    // The one that has set her up has left its socket.
+    let _ = std::fs::remove_file(market.folder.join("anna/tinguin.sock"));
+    let Desk { desktop, mut listener, _window } = Desk::of(&market);
+    until("the TINGUIN answers", || market.folder.join("anna/tinguin.sock").exists());
+    let run = ["run", "--home", "anna"];
+    let _host = Running::start(&market.folder, "host", program, &run, &[]).unwrap();
+    until("the host answers", || market.folder.join("anna/host.sock").exists());
+
+    let pair = ["applications", "pair", "--home", "anna", "--name", "Shopping list"];
+    let may = ["--may", "look", "--may", "shop"];
+    let arguments = [&pair[..], &may].concat();
+    let mut pairing = Running::start(&market.folder, "pair", program, &arguments, &[]).unwrap();
+    let heard = agrees(&mut listener, &desktop, "Let the application “Shopping list” shop for you");
+    assert_eq!(heard.after("it may"), "see with whom you have dealt, and read terms of business");
+    assert_eq!(pairing.wait(HANG), Some(0), "{}", pairing.log_text());
+
+    listener.press("page tab", "Standing consents");
+    let listed = |it: &Window| it.has("“Shopping list”");
+    let heard = listener.until("the application", listed);
+    assert_eq!(heard.after("has begun"), "no purchase yet");
+    desktop.picture("consents");
+    listener.press(BUTTON, "Take this back from “Shopping list” …");
+    listener.press(BUTTON, "Yes, take it back from “Shopping list”");
+    listener.until("that nobody may", |it| it.has("No program may shop for you."));
+
+    let list = ["applications", "list", "--home", "anna", "--json"];
+    assert_eq!(market.semper(&list).unwrap().json(), serde_json::json!([]));
 }

@@ -24,6 +24,7 @@ tried-seen = Gesehen
 
 status-idle = Wartet auf Ihren Host.
 status-yes = Sie haben zugestimmt; die Unterschrift ist unterwegs.
+status-agreed = Sie haben zugestimmt.
 status-no = Sie haben abgelehnt.
 status-left = Sie sind ausgestiegen.
 status-answered = Sie haben geantwortet.
@@ -154,12 +155,24 @@ believed-until = Gilt bis
 believed-key = Schlüssel
 believed-none = Sie glauben noch niemandem. semper trust fügt jemanden hinzu.
 
-consents-none = Sie haben nichts im Voraus zugestimmt: dieses Fenster fragt Sie zu allem, was Sie bindet.
-consents-topic = Worum es geht
-consents-peer = Mit
-consents-most = Bis zu
-consents-anybody = jedem
-consents-any = jeder Betrag
+consents-asked = Dieses Fenster fragt Sie zu allem, was Sie bindet. Ohne eine Frage geschieht nur, was hier steht.
+consents-applications = Programme, die für Sie einkaufen dürfen
+consents-none = Kein Programm darf für Sie einkaufen.
+consents-since = erlaubt seit
+consents-use = hat begonnen
+consents-unused = noch keinen Einkauf
+consents-used = { $count ->
+    [one] einen Einkauf, am { $last }
+   *[other] { $count } Einkäufe, den letzten am { $last }
+}
+consents-take-back = Erlaubnis von „{ $who }“ zurücknehmen …
+consents-take-back-now = Ja, Erlaubnis von „{ $who }“ zurücknehmen
+consents-keep = Nein, sie bleibt
+consents-then = „{ $who }“ darf dann nichts mehr. Was es begonnen hat, geht weiter, und seine offenen Fragen kommen zu Ihnen. Soll es später wieder einkaufen, fragt es Sie von Neuem.
+consents-rules = Regeln
+consents-rules-how = Dieses Fenster antwortet nach keinen Regeln. Ein TINGUIN ohne Fenster kann es: semper tinguin --rules DATEI. Eine solche Regel nehmen Sie zurück, indem Sie sie aus der Datei streichen und ihn neu starten.
+consents-once = Was auf ein Ja folgt
+consents-once-how = Haben Sie einem Tausch zugestimmt, so wird unterschrieben, was er braucht, und nichts sonst. Nachrichten eines offenen Geschäfts werden mit seinem Schlüssel unterschrieben und angezeigt. Beides endet mit dem Geschäft; semper cancel verlässt eines.
 
 settings-language = Sprache
 settings-shade = Hell oder dunkel

@@ -24,6 +24,7 @@ tried-seen = Seen
 
 status-idle = Waiting for your host.
 status-yes = You have agreed; the signature is on its way.
+status-agreed = You have agreed.
 status-no = You have declined.
 status-left = You have left.
 status-answered = You have answered.
@@ -154,12 +155,24 @@ believed-until = Holds until
 believed-key = Key
 believed-none = You believe nobody yet. semper trust adds somebody.
 
-consents-none = You have consented to nothing in advance: this window asks you about everything that binds you.
-consents-topic = About
-consents-peer = With
-consents-most = Up to
-consents-anybody = anybody
-consents-any = any amount
+consents-asked = This window asks you about everything that binds you. Nothing happens without a question but what stands here.
+consents-applications = Programs that may shop for you
+consents-none = No program may shop for you.
+consents-since = allowed since
+consents-use = has begun
+consents-unused = no purchase yet
+consents-used = { $count ->
+    [one] one purchase, on { $last }
+   *[other] { $count } purchases, the last on { $last }
+}
+consents-take-back = Take this back from “{ $who }” …
+consents-take-back-now = Yes, take it back from “{ $who }”
+consents-keep = No, leave it
+consents-then = “{ $who }” may do nothing any more then. What it has begun goes on, and its open questions come to you. If it is to shop again later, it asks you anew.
+consents-rules = Rules
+consents-rules-how = This window answers by no rules. A TINGUIN without a window can: semper tinguin --rules FILE. You take such a rule back by striking it from the file and starting that TINGUIN anew.
+consents-once = What follows from a yes
+consents-once-how = Once you have agreed to an exchange, what it takes is signed, and nothing else. Messages of an open deal are signed with the key of the deal, and shown. Both end with the deal; semper cancel leaves one.
 
 settings-language = Language
 settings-shade = Light or dark

@@ -155,6 +155,8 @@ pub struct Model {
     pub find: Find,
     /// The deal whose story is open.
     pub open: Option<DealId>,
+    /// The application whose consent the person is about to take back.
+    pub(crate) takes_back: Option<String>,
     /// The locked page; while it is there nothing else is shown.
     pub locked: Option<Unlock>,
     /// Wrong pass-phrases before the right one, until the person has seen it: how many, since when.
@@ -185,6 +187,7 @@ impl Model {
             shelf,
             find: Find::default(),
             open: None,
+            takes_back: None,
             locked: None,
             tried: None,
             touched: false,
@@ -321,8 +324,10 @@ impl Model {
     /// The person answers what is asked.
     pub(crate) fn answer(&mut self, answer: Answer) {
         let Some(asked) = self.asked.take() else { return };
+        let signs = matches!(&asked.frame.screen, Screen::Consent(it) if it.signs());
         let id = match &answer {
-            Answer::Yes => "status-yes",
+            Answer::Yes if signs => "status-yes",
+            Answer::Yes => "status-agreed",
             Answer::No(_) => "status-no",
             Answer::Leave => "status-left",
             Answer::Choice(_) | Answer::Fields(_) | Answer::Seen => "status-answered",
@@ -341,6 +346,7 @@ impl Model {
             asked.fresh = true;
         }
         self.page = page;
+        self.takes_back = None;
     }
 
     /// Changes settings.

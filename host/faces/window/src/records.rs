@@ -165,15 +165,21 @@ pub struct Believed {
     pub key: Text,
 }
 
-/// A consent given in advance.
+/// A consent given in advance: an application that may shop for the person until she takes that back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StandingConsent {
-    /// What it is about.
-    pub topic: Text,
-    /// With whom alone.
-    pub peer: Option<Text>,
-    /// Up to how much.
-    pub most: Option<Amount>,
+    /// The application's name, as it gave it.
+    pub who: Text,
+    /// The web page that it is; a program has none.
+    pub page: Option<Text>,
+    /// What it may do.
+    pub may: Vec<Text>,
+    /// When the person agreed.
+    pub since: Timestamp,
+    /// How many purchases it has begun.
+    pub purchases: u64,
+    /// When it began the last of them.
+    pub last: Option<Timestamp>,
 }
 
 /// Where rows come from.
@@ -194,4 +200,6 @@ pub trait Records: Send {
     fn believed(&self) -> Result<Vec<Believed>, Unread>;
     /// What is consented to in advance.
     fn consents(&self) -> Result<Vec<StandingConsent>, Unread>;
+    /// Takes back the consent that somebody of this name has.
+    fn take_back(&self, who: &str) -> Result<(), Unread>;
 }

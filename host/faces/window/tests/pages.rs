@@ -183,3 +183,23 @@ fn a_deal_is_opened_from_the_archive_and_left_again() {
 
     harness.get_by_label_contains("waits for you");
 }
+
+#[test]
+fn what_an_application_may_do_is_taken_back_after_a_second_thought() {
+    let mut model = model(7, Settings::default());
+    model.page = Page::Consents;
+    let mut harness = window(model);
+    harness.get_by_label("2 purchases, the last on 26 Sep 2026, 14:13 UTC");
+
+    harness.get_by_label("Take this back from “Shopping list” …").click();
+    harness.run_steps(3);
+    harness.get_by_label("No, leave it").click();
+    harness.run_steps(3);
+    harness.get_by_label("Take this back from “Shopping list” …").click();
+    harness.run_steps(3);
+    harness.get_by_label_contains("may do nothing any more then");
+    harness.get_by_label("Yes, take it back from “Shopping list”").click();
+    harness.run_steps(4);
+
+    harness.get_by_label("No program may shop for you.");
+}

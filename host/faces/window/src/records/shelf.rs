@@ -147,6 +147,15 @@ impl Shelf {
         self.wish(Wish::Entries(self.found.clone(), 0));
         self.wish(Wish::Totals(self.found.clone()));
         self.wish(Wish::Choices);
+        // An application may have been let in, or have bought.
+        if self.consents.is_some() {
+            self.wish(Wish::Consents);
+        }
+    }
+
+    /// Takes back a consent given in advance.
+    pub fn take_back(&mut self, who: &str) {
+        self.wish(Wish::TakeBack(who.to_owned()));
     }
 
     /// What the entries were looked for by.

@@ -29,6 +29,8 @@ pub enum Wish {
     Believed,
     /// Consents given in advance.
     Consents,
+    /// To take back the one that somebody of this name has; what is left then.
+    TakeBack(String),
 }
 
 /// Rows that were read.
@@ -48,7 +50,7 @@ pub enum Rows {
     Accounts(Vec<Account>),
     /// To [`Wish::Believed`].
     Believed(Vec<Believed>),
-    /// To [`Wish::Consents`].
+    /// To [`Wish::Consents`] and [`Wish::TakeBack`].
     Consents(Vec<StandingConsent>),
 }
 
@@ -65,6 +67,10 @@ fn read(records: &dyn Records, wish: &Wish) -> Result<Rows, Unread> {
         Wish::Accounts => Rows::Accounts(records.accounts()?),
         Wish::Believed => Rows::Believed(records.believed()?),
         Wish::Consents => Rows::Consents(records.consents()?),
+        Wish::TakeBack(who) => {
+            records.take_back(who)?;
+            Rows::Consents(records.consents()?)
+        }
     })
 }
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, dead_code, reason = "each story uses a part of it")]
 
+use std::cell::Cell;
 use std::fmt::Write as _;
 
 use egui::accesskit::{Role, Toggled};
@@ -38,6 +39,7 @@ pub fn amount(text: &str) -> Amount {
 /// Records of a life with so many entries.
 pub struct Life {
     pub entries: usize,
+    pub taken_back: Cell<bool>,
 }
 
 impl Life {
@@ -167,11 +169,21 @@ impl Records for Life {
 
     fn consents(&self) -> Result<Vec<StandingConsent>, Unread> {
         let one = StandingConsent {
-            topic: "order".into(),
-            peer: Some("Otto Versand".into()),
-            most: Some(amount("50.00 EUR")),
+            who: "Shopping list".into(),
+            page: Some("https://list.example".into()),
+            may: [Scope::Look, Scope::Shop].map(|it| it.means().into()).to_vec(),
+            since: at(3),
+            purchases: 2,
+            last: Some(at(5)),
         };
-        Ok(if self.entries == 0 { Vec::new() } else { vec![one] })
+        let none = self.entries == 0 || self.taken_back.get();
+        Ok(if none { Vec::new() } else { vec![one] })
+    }
+
+    fn take_back(&self, who: &str) -> Result<(), Unread> {
+        assert_eq!(who, "Shopping list");
+        self.taken_back.set(true);
+        Ok(())
     }
 }
 
@@ -179,7 +191,11 @@ impl Records for Life {
 pub fn model(entries: usize, settings: Settings) -> Model {
     let (name, phrase) = ("Anna Berg", "two owls in a pear tree");
     let who = Who { name: name.into(), phrase: phrase.into(), picture: Picture::of(name, phrase) };
-    Model::new(who, settings, Shelf::new(AtOnce::new(Life { entries })))
+    Model::new(
+        who,
+        settings,
+        Shelf::new(AtOnce::new(Life { entries, taken_back: Cell::default() })),
+    )
 }
 
 /// A window of the usual size, in which time goes on by a twentieth of a second a frame. Every letter of

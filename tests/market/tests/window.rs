@@ -145,6 +145,14 @@ fn somebody_who_does_not_see_the_window_hears_all_of_it_and_buys() {
     assert_eq!(buying.join(), 0, "{}", buying.text());
     assert_eq!(ended(&market, "otto"), "completed");
     assert_eq!((books(&market).payments, books(&market).sum), (1, 0));
+
+    // Afterwards the deal says what was done, step by step.
+    listener.press("page tab", "Deals");
+    listener.press("list item", "Otto Versand");
+    let deal = listener.until("the steps", |it| it.has("Nothing is left to do."));
+    let paid = "✔ exchange: Receipt for payment — the other side: done";
+    let steps = ["✔ Offer — the other side: done", "✔ Order — you: done", paid];
+    assert!(steps.map(|it| deal.place(it)).is_sorted(), "{}", deal.told());
 }
 
 #[test]

@@ -12,6 +12,7 @@ use semper_archive::{DealState, Direction, Sum};
 use semper_base::text::Text;
 use semper_base::{Amount, DealId, Digest, Timestamp};
 use semper_items::Side;
+use semper_steps::Steps;
 
 /// Rows on one page.
 pub const PAGE: usize = 200;
@@ -188,6 +189,8 @@ pub trait Records: Send {
     fn deals(&self, from: usize) -> Result<Page<Deal>, Unread>;
     /// What was signed in a deal, in order.
     fn story(&self, deal: DealId) -> Result<Vec<Entry>, Unread>;
+    /// How far a deal has come in the flow of its terms, if these and its journal say.
+    fn steps(&self, deal: DealId) -> Result<Option<Steps>, Unread>;
     /// Entries that are looked for, newest first, from this one on.
     fn entries(&self, find: &Find, from: usize) -> Result<Page<Entry>, Unread>;
     /// What has moved by them, by month.

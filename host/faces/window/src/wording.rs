@@ -160,6 +160,24 @@ pub fn kind(words: &Words, kind: &str) -> String {
     found.unwrap_or_else(|| kind.to_owned())
 }
 
+/// What a step of a deal is about. What a service calls its information is shown as it came.
+pub fn item(words: &Words, name: &str) -> String {
+    let both = name.strip_prefix("exchange of ").and_then(|it| it.split_once(" for "));
+    if let Some((gives, wants)) = both {
+        let all = |of: &str| {
+            let and = format!(" {} ", words.say("part-and"));
+            of.split(" and ").map(|it| item(words, it)).collect::<Vec<_>>().join(&and)
+        };
+        let values = [("gives", value(all(gives))), ("gets", value(all(wants)))];
+        return words.fill("steps-exchange", &values);
+    }
+    if name == "payment" {
+        return words.say("steps-payment");
+    }
+    known::kind(words, name)
+        .unwrap_or_else(|| words.fill("steps-information", &[("name", value(name.to_owned()))]))
+}
+
 /// The ids that stand in no page's code: what the test of the languages has to know.
 pub fn known_ids() -> impl Iterator<Item = &'static str> {
     known::ids()

@@ -126,6 +126,7 @@ fn how_things_stand_is_said_in_german() {
         "NOT CHECKED, by “a link”: ζήτησις: ἔρια · the service asks: ζήτησις",
         "“Ὠνή” has answered “ζήτησις” for you",
         "message 7 signed and on its way",
+        "the deal is completed: as the terms intend",
     ] {
         is_german(Screen::Idle, status, status);
     }

@@ -5,8 +5,8 @@
 mod common;
 
 use common::{
-    agreement, choose, exchange, form, frame, heard, inform, link, model, order, pairing, wait,
-    window,
+    agreement, choose, deal_id, exchange, form, frame, heard, inform, link, model, order, pairing,
+    wait, window,
 };
 use egui_kittest::kittest::Queryable as _;
 use semper_face_window::Page;
@@ -202,4 +202,16 @@ fn what_an_application_may_do_is_taken_back_after_a_second_thought() {
     harness.run_steps(4);
 
     harness.get_by_label("No program may shop for you.");
+}
+
+#[test]
+fn a_deal_says_which_steps_are_done_which_are_certain_and_which_are_only_possible() {
+    for at in [0, 1] {
+        in_each_language(Settings::default(), &format!("deal-{at}"), |settings| {
+            let mut model = model(7, settings);
+            model.page = Page::Deals;
+            model.open = Some(deal_id(at));
+            content(&heard(&window(model)))
+        });
+    }
 }

@@ -5,6 +5,7 @@ mod consents;
 mod help;
 mod past;
 mod settings;
+mod steps;
 
 use egui::{RichText, ScrollArea, TextStyle, Ui};
 use semper_base::text::Text;

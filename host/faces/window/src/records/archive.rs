@@ -14,6 +14,7 @@ use semper_base::text::Text;
 use semper_base::{Certificate, DealId, Mend, Timestamp};
 use semper_host_protocol::application::Scope;
 use semper_host_protocol::{Client, Request};
+use semper_steps::Steps;
 use semper_trust::TrustFile;
 use serde::Deserialize;
 
@@ -234,6 +235,12 @@ impl Records for OfHome {
         }
         story.reverse();
         Ok(story)
+    }
+
+    fn steps(&self, deal: DealId) -> Result<Option<Steps>, Unread> {
+        let archive = self.archive()?;
+        let Some(row) = archive.deal(deal).map_err(unread)? else { return Ok(None) };
+        semper_steps::of_home(&self.home()?, &archive, &row).map_err(unread)
     }
 
     fn entries(&self, find: &Find, from: usize) -> Result<Page<Entry>, Unread> {

@@ -157,6 +157,8 @@ const STATUS: &[(&str, &str)] = &[
     ("deciding whether to sign: {title}", "status-signing"),
     ("deciding on a fair exchange with {peer}", "status-exchange"),
     ("deciding about the application “{name}”", "status-pairing"),
+    ("as the terms intend", "status-as-intended"),
+    ("the deal is completed: as the terms intend", "status-completed"),
     ("deciding whether to open a link", "status-link"),
     ("the service asks: {topic}", "status-asks"),
     ("NOT CHECKED, by “{by}”: {said} · the service asks: {topic}", "status-filled"),

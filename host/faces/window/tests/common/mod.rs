@@ -23,6 +23,7 @@ use semper_face_window::settings::Settings;
 use semper_face_window::{Model, draw};
 use semper_items::statement::{Address, Content, Line, Offer, Order};
 use semper_items::{Side, Statement};
+use semper_steps::{Step, Steps};
 use semper_tinguin_protocol::Frame;
 use semper_tinguin_protocol::pairing::{Pairing, Scope};
 use semper_tinguin_protocol::screen::{self, Consent, Question, Screen};
@@ -109,6 +110,18 @@ impl Records for Life {
     fn story(&self, deal: DealId) -> Result<Vec<Entry>, Unread> {
         let all = (0..self.entries.min(20)).map(Self::entry);
         Ok(all.filter(|it| it.deal == Some(deal)).collect())
+    }
+
+    fn steps(&self, deal: DealId) -> Result<Option<Steps>, Unread> {
+        let step = |by, what: &str, needed| Step { by, what: what.into(), needed };
+        let done = vec![step(Side::Buyer, "search", true), step(Side::Seller, "offer", true)];
+        let left = vec![
+            step(Side::Buyer, "order", true),
+            step(Side::Buyer, "exchange of payment for receipt", true),
+            step(Side::Seller, "shipping-note", false),
+        ];
+        // Of the second deal nobody knows.
+        Ok((deal != deal_id(1)).then_some(Steps { done, left }))
     }
 
     fn entries(&self, find: &Find, from: usize) -> Result<Page<Entry>, Unread> {

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "window/browser.rs"]
+mod browser;
 mod common;
 #[path = "window/listener.rs"]
 mod listener;
@@ -90,7 +92,7 @@ impl Desk {
     fn of(market: &Market) -> Self {
         let pictures = std::env::var_os("SEMPER_PICTURES").map(Into::into);
         let desktop = Desktop::new(&market.folder, pictures).unwrap().with_bus().unwrap();
-        let mut listener = Listener::on(&desktop);
+        let mut listener = Listener::of(&desktop, "semper-window");
         let program = market.binaries.semper.with_file_name("semper-window");
         let window = desktop.window(&program, "anna", "en_GB.UTF-8").unwrap();
 

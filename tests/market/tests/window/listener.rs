@@ -109,11 +109,12 @@ pub struct Listener {
 }
 
 impl Listener {
-    pub fn on(desktop: &Desktop) -> Self {
+    /// Listens to the windows of this program.
+    pub fn of(desktop: &Desktop, program: &str) -> Self {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/window/listener.py");
         // Debian's own: others have no way to its libraries.
         let mut child = Command::new("/usr/bin/python3")
-            .args([script, "semper-window"])
+            .args([script, program])
             .envs(desktop.environment())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -162,6 +163,21 @@ impl Listener {
         let heard = self.until(&format!("{role} “{part}”, and that it can be pressed"), on);
         let name = heard.find(role, part).unwrap().name.clone();
         assert!(self.presses(role, &name), "{role} “{name}” cannot be pressed:\n{}", heard.told());
+    }
+
+    /// Presses it until it has gone. What a browser asks takes no press at first, as no decision does, and
+    /// each press that comes too early begins that pause again.
+    pub fn press_away(&mut self, role: &str, part: &str) {
+        let is_there = |it: &Window| it.find(role, part).is_some();
+        let mut there = self.until(&format!("{role} “{part}”"), is_there);
+        let begun = Instant::now();
+        while let Some(still) = there.find(role, part).cloned() {
+            assert!(begun.elapsed() < HANG, "{role} “{part}” does not go");
+            std::thread::sleep(Duration::from_millis(1_200));
+            self.presses(role, &still.name);
+            std::thread::sleep(Duration::from_millis(200));
+            there = self.hear();
+        }
     }
 
     /// Presses the thing of exactly this name; whether there is one that takes it.

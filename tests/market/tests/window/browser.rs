@@ -5,6 +5,7 @@
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
+use semper_testkit::desktop::until;
 use semper_testkit::{Desktop, Market, MarketOptions, Running};
 
 use crate::common::{ended, market, small};
@@ -57,11 +58,11 @@ impl<'a> Folders<'a> {
         Running::start(&self.market.folder, program, Path::new(program), arguments, &env).unwrap()
     }
 
-    /// A browser that shows a page, beside the TINGUIN, and tells whoever listens what is in its windows.
+    /// A browser that shows a page, covers the TINGUIN, and tells whoever listens what is in its windows.
     fn browser(&self, page: &str) -> Running {
         let data = format!("--user-data-dir={}/browser", self.own);
         let first = ["--no-sandbox", "--no-first-run", "--no-default-browser-check"];
-        let place = ["--window-position=500,420", "--window-size=520,340"];
+        let place = ["--window-position=0,0", "--window-size=1024,768"];
         let shown = ["--disable-gpu", "--force-renderer-accessibility"];
         self.start("chromium", &[&first[..], &place, &shown, &[&data, page]].concat())
     }
@@ -85,7 +86,12 @@ fn a_link_that_is_clicked_in_a_browser_is_decided_in_the_tinguin_before_anything
     reader.press("link", "a woollen scarf");
     reader.press_away(BUTTON, "Open semper: open a link");
 
-    // The TINGUIN asks, and nobody has asked the shop anything yet.
+    // The TINGUIN is covered: over its window stands that it asks. She looks at it.
+    let title = "your decision";
+    until("the title", || desktop.run("xdotool", &["search", "--name", title]));
+    assert!(desktop.run("xdotool", &["search", "--name", title, "windowraise", "windowfocus"]));
+
+    // It asks, and nobody has asked the shop anything yet.
     let asked = listener.until("the link", |it: &Window| it.is_decision() && it.has("Open a link"));
     assert!(!market.folder.join("anna/terms").exists(), "{}", asked.told());
     let link = agrees(&mut listener, &desktop, "Open a link");

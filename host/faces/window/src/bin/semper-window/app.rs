@@ -103,6 +103,9 @@ impl App {
                 ctx.send_viewport_cmd(ViewportCommand::RequestUserAttention(how));
             }
             ctx.send_viewport_cmd(ViewportCommand::Title(title.clone()));
+            // Drawn once also where nobody sees it: whoever listens hears it then.
+            ctx.send_viewport_cmd(ViewportCommand::RequestPaintWhileHidden);
+            ctx.request_repaint();
             self.title = title;
         }
     }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use semper_archive::home::TERMS;
 use semper_archive::{Archive, ArchiveError, DealRow, Home, HomeError, Seen, Write};
 use semper_base::{Clock, Digest, Mend, Timestamp};
 use semper_distribution::{Fetcher, Logins, MoveError, Options, Place};
@@ -19,9 +20,6 @@ use crate::lists::{self, Lists};
 
 /// Where a merchant publishes its current terms, as files of an OCI image layout.
 pub const WELL_KNOWN: &str = "/.well-known/semper/terms/";
-
-/// The folder of a home that holds bundles, one per terms digest.
-const FOLDER: &str = "terms";
 
 /// Why there are no terms.
 #[derive(Debug, thiserror::Error, Mend)]
@@ -160,7 +158,7 @@ impl Shelf {
         let key = lists::serial_key(merchant, service);
         let knowledge = self.lists.knowledge(merchant, service)?;
         let terms = VerifiedTerms::verify(layout, trust, Some(&knowledge), now)?;
-        let folder = self.home.folder(&format!("{FOLDER}/{}", terms.digest().hex()))?;
+        let folder = self.home.folder(&format!("{TERMS}/{}", terms.digest().hex()))?;
         layout.write(&folder).map_err(TrustError::Layout)?;
         self.archive.commit(vec![
             Write::Highest(key, terms.terms().serial),
@@ -234,7 +232,7 @@ impl Shelf {
 
     /// The bundle of terms that are kept.
     pub fn layout(&self, digest: Digest) -> Result<Layout, TermsError> {
-        let name = format!("{FOLDER}/{}", digest.hex());
+        let name = format!("{TERMS}/{}", digest.hex());
         if !self.home.has(&name) {
             return Err(TermsError::Missing(digest));
         }

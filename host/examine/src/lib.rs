@@ -9,7 +9,6 @@
 //! | [`attest`] | what evidence says by itself: who signed what, when, by whom certified |
 //! | [`receipt`] | a deal on paper, with the evidence that it is drawn from; checking such files |
 //! | [`story`] | a deal in plain words: what happened, what is owed |
-//! | [`steps`] | how far a deal has come in its flow |
 //! | [`disclosed`] | who knows what about a person |
 //! | [`exported`] | examining an exported deal on another machine |
 //!
@@ -23,5 +22,4 @@ pub mod exported;
 pub mod receipt;
 pub mod record;
 pub mod replay;
-pub mod steps;
 pub mod story;

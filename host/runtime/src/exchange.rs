@@ -24,12 +24,12 @@ use serde_bytes::ByteBuf;
 
 pub(crate) use draw::{answered, moved, proposed, receipts_match, wanted};
 pub use draw::{draw_up, receipt_names, secrets};
+pub use semper_archive::chain::END_OF_EXCHANGE;
+
 pub use obtained::{Declared, Got, MAX_STORED, Outcome};
 
 /// The call in which the person decides about an exchange.
 pub const CONSENT: &str = "exchange/consent";
-/// The wait for an exchange's end.
-pub const END_OF_EXCHANGE: &str = "exchange/end";
 /// Bytes of one information in an exchange, at most.
 pub const MAX_INFO: usize = 192 * 1024;
 /// Bytes of all that one side gives in an exchange, at most: the rest of what may be said before

@@ -1,17 +1,14 @@
 //! One deal as a story.
 
 use std::path::Path;
-use std::sync::Arc;
 
-use semper_archive::{DealRow, EvidenceRow};
+use semper_archive::EvidenceRow;
 use semper_base::cert::Revocation;
 use semper_base::text::counted;
-use semper_base::{Report, SystemClock, Timestamp};
-use semper_commerce::terms::Shelf;
-use semper_examine::steps::{self, Steps};
+use semper_base::{Report, Timestamp};
 use semper_examine::story::{self, Said, Story};
 use semper_roles::party::Party;
-use semper_trust::verify::Described;
+use semper_steps::{Step, Steps};
 use serde::Serialize;
 use serde_json::json;
 
@@ -35,7 +32,8 @@ pub fn show(home: &Path, deal: &str, as_json: bool) -> Result<(), Report> {
     let (sent, received) = (last(true)?, last(false)?);
     let verifier = party.trust_of(&row)?.authorities.asking(Revocation::EVIDENCE);
     let story = story::tell(&party.archive, &verifier, &row, Timestamp::now())?;
-    let steps = walked(&party, &row)?;
+    // Without its terms nothing is said of steps; everything else stands by itself.
+    let steps = semper_steps::of_home(&party.home, &party.archive, &row)?;
     if as_json {
         let says = |number| story.told.iter().find(|it| it.number == number);
         let evidence: Vec<Read<'_>> = items
@@ -90,7 +88,7 @@ fn walk(steps: Option<&Steps>) {
     let Some(Steps { done, left }) = steps else {
         return print::line("steps     not known: the terms or the journal do not say");
     };
-    let list = |steps: &[steps::Step]| match steps {
+    let list = |steps: &[Step]| match steps {
         [] => "nothing".to_owned(),
         steps => {
             let words = steps.iter().map(|it| format!("{} by the {}", it.what, it.by));
@@ -99,15 +97,4 @@ fn walk(steps: Option<&Steps>) {
     };
     print::line(&format!("done      {}", list(done)));
     print::line(&format!("left      {}", list(left)));
-}
-
-/// How far the deal has come, if its terms are kept here.
-fn walked(party: &Party, row: &DealRow) -> Result<Option<Steps>, Report> {
-    let clock = Arc::new(SystemClock);
-    let shelf =
-        Shelf::new(Arc::clone(&party.home), Arc::clone(&party.lists), party.trust.clone(), clock);
-    // Without them nothing is said of steps; everything else stands by itself.
-    let Ok(layout) = shelf.layout(row.terms) else { return Ok(None) };
-    let Ok(described) = Described::parse(&layout) else { return Ok(None) };
-    Ok(steps::steps(&party.archive, row, &described.service.flow)?)
 }

@@ -12,92 +12,14 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
+use semper_testkit::desktop::until;
 use semper_testkit::market::PASS_PHRASE;
-use semper_testkit::{Binaries, Market, MarketOptions, Running};
+use semper_testkit::{Binaries, Desktop, Market, MarketOptions, Running};
 
 /// Longer than a decision has to stand before it can be answered.
 const ARMED: Duration = Duration::from_millis(1_500);
-const PATIENCE: Duration = Duration::from_secs(120);
-
-/// A display, and the window on it.
-struct Desktop {
-    display: String,
-    folder: PathBuf,
-    program: PathBuf,
-    server: Running,
-    pictures: Option<PathBuf>,
-}
-
-impl Desktop {
-    fn new(folder: &Path, program: PathBuf, pictures: Option<PathBuf>) -> Self {
-        let display = format!(":{}", 90 + std::process::id() % 900);
-        let screen = ["-screen", "0", "1024x768x24", "-nolisten", "tcp"];
-        let arguments = [&[display.as_str()][..], &screen].concat();
-        let mut server =
-            Running::start(folder, "xvfb", Path::new("Xvfb"), &arguments, &[]).unwrap();
-        let socket = PathBuf::from(format!("/tmp/.X11-unix/X{}", display.trim_start_matches(':')));
-        server.ready(|| socket.exists()).unwrap();
-        Self { display, folder: folder.to_owned(), program, server, pictures }
-    }
-
-    fn window(&self) -> Running {
-        let env = [
-            ("DISPLAY", self.display.as_str()),
-            ("LIBGL_ALWAYS_SOFTWARE", "1"),
-            ("RUST_LOG", "info"),
-            ("LANG", "en_GB.UTF-8"),
-            ("LC_ALL", ""),
-        ];
-        let window =
-            Running::start(&self.folder, "window", &self.program, &["--home", "anna"], &env)
-                .unwrap();
-        // Nobody manages windows here: it gets the keyboard by hand.
-        let focus = ["search", "--name", "semper TINGUIN", "windowfocus"];
-        self.until("the window is there", || self.keys(&focus));
-        window
-    }
-
-    /// What xdotool is told; whether it could be done.
-    fn keys(&self, arguments: &[&str]) -> bool {
-        let tool = Command::new("xdotool").args(arguments).env("DISPLAY", &self.display).output();
-        tool.unwrap().status.success()
-    }
-
-    fn press(&self, keys: &[&str]) {
-        for key in keys {
-            assert!(self.keys(&["key", "--delay", "60", key]), "{key}");
-            std::thread::sleep(Duration::from_millis(120));
-        }
-    }
-
-    fn type_in(&self, text: &str) {
-        assert!(self.keys(&["type", "--delay", "40", text]));
-        std::thread::sleep(Duration::from_millis(200));
-    }
-
-    fn until(&self, what: &str, done: impl Fn() -> bool) {
-        let begun = Instant::now();
-        while !done() {
-            assert!(begun.elapsed() < PATIENCE, "not in time: {what}");
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    }
-
-    /// Keeps a picture of the display, if somebody wants to look.
-    fn picture(&self, name: &str) {
-        let Some(folder) = &self.pictures else { return };
-        let file = folder.join(format!("{name}.png"));
-        let shot = Command::new("import")
-            .args(["-window", "root"])
-            .arg(file)
-            .env("DISPLAY", &self.display)
-            .status();
-        assert!(shot.unwrap().success());
-    }
-}
 
 /// The topics that were asked so far.
 fn topics(window: &Running) -> Vec<String> {
@@ -144,9 +66,9 @@ fn main() {
     let options =
         MarketOptions { articles: 2_000, scripted_buyer: false, ..MarketOptions::default() };
     let market = Market::build(folder.path(), &binaries, &options, &|it| println!("{it}")).unwrap();
-    let mut desktop = Desktop::new(folder.path(), program, arguments.next());
+    let mut desktop = Desktop::new(folder.path(), arguments.next()).unwrap();
     let mut buying = market.start_buying_when_ready().unwrap();
-    let mut window = desktop.window();
+    let mut window = desktop.window(&program, "anna", "en_GB.UTF-8").unwrap();
     desktop.picture("00-locked");
 
     // A wrong pass-phrase first.
@@ -158,7 +80,7 @@ fn main() {
     std::thread::sleep(Duration::from_secs(2));
     desktop.type_in(PASS_PHRASE);
     desktop.press(&["Return"]);
-    desktop.until("the TINGUIN is there", || folder.path().join("anna/tinguin.sock").exists());
+    until("the TINGUIN is there", || folder.path().join("anna/tinguin.sock").exists());
     std::thread::sleep(Duration::from_millis(500));
     desktop.picture("02-idle");
 
@@ -189,8 +111,8 @@ fn main() {
     }
 
     // A display that goes away ends the window, and nothing else.
-    desktop.server.kill();
-    desktop.until("the window has ended", || {
+    desktop.goes_away();
+    until("the window has ended", || {
         !Path::new(&format!("/proc/{}/fd", window.id())).exists() || is_dead(window.id())
     });
     assert!(window.has_ended());

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`attack`] | strangers who attack the servers of a marketplace |
 //! | [`catalogue`] | articles made by a seeded generator: the same seed, the same catalogue |
+//! | [`desktop`] | a display of its own, keys and a pointer, and the bus by which windows are read aloud |
 //! | [`postgres`] | a PostgreSQL of our own |
 //! | [`process`] | running commands and servers; what runs is ended with its owner |
 //! | [`proxy`] | a way between processes that drops, delays, repeats, reorders and cuts |
@@ -17,6 +18,7 @@
 pub mod attack;
 pub mod catalogue;
 pub mod certification;
+pub mod desktop;
 pub mod exchange;
 pub mod market;
 pub mod postgres;
@@ -24,6 +26,7 @@ pub mod process;
 pub mod proxy;
 mod setup;
 
+pub use desktop::Desktop;
 pub use market::{BUYER_RULES, Market, MarketOptions, Part, Published};
 pub use process::{Binaries, Output, Running};
 pub use setup::{BankAt, NewBuyer};

@@ -34,6 +34,7 @@ fn steps(costs: &mut Costs, filter: &[&str]) -> Result<(), String> {
         build::run("cargo", &arguments)
     })?;
     costs.step("tools of others", packages)?;
+    costs.step("the window's program", window_program)?;
     if filter.is_empty() {
         costs.step("the window", window)?;
         costs.step("units, desktop files, manual pages", dist::check)?;
@@ -87,8 +88,8 @@ pub fn nightly() -> Result<(), String> {
         ["test", "--package", "semper-market-tests", "--test", "author", "--", "--ignored"];
     build::run("cargo", &authors)?;
     step("a purchase through the window, on a display of its own");
-    install(&DISPLAY)?;
-    build::run("cargo", &["build", "--package", "semper-face-window", "--features", "native"])?;
+    packages()?;
+    window_program()?;
     let example = ["run", "--package", "semper-testkit", "--example", "window_purchase"];
     build::run("cargo", &example)?;
     step("packages: installed, used, upgraded while a deal runs, removed");
@@ -100,7 +101,7 @@ pub fn nightly() -> Result<(), String> {
 const WINDOW: &str = "semper-face-window";
 
 /// Commands that show whether a program that tests need is there, and its Debian package.
-const PROGRAMS: [(&[&str], &str); 12] = [
+const PROGRAMS: [(&[&str], &str); 20] = [
     (&["openssl", "version"], "openssl"),
     // Debian's python3 comes without what `venv` needs.
     (&["python3", "-c", "import ensurepip"], "python3-venv"),
@@ -115,15 +116,17 @@ const PROGRAMS: [(&[&str], &str); 12] = [
     (&["pkg-config", "--version"], "pkg-config"),
     (&["pkg-config", "--exists", "wayland-client"], "libwayland-dev"),
     (&["sh", "-c", "/usr/lib/postgresql/*/bin/postgres --version"], "postgresql"),
-];
-
-/// What a window is shown and pressed by where there is no screen.
-const DISPLAY: [(&[&str], &str); 5] = [
-    (&["pkg-config", "--version"], "pkg-config"),
-    (&["pkg-config", "--exists", "wayland-client"], "libwayland-dev"),
+    // What a window is shown and pressed by where there is no screen.
     (&["Xvfb", "-help"], "xvfb"),
     (&["xdotool", "version"], "xdotool"),
     (&["sh", "-c", "ls /usr/lib/*/dri/swrast_dri.so"], "libgl1-mesa-dri"),
+    // And what it is read aloud by. Debian's own Python: another one does not find its libraries.
+    (&["dbus-daemon", "--version"], "dbus-daemon"),
+    (&["ls", "/usr/libexec/at-spi-bus-launcher"], "at-spi2-core"),
+    (&["/usr/bin/python3", "-c", "import gi"], "python3-gi"),
+    (&["sh", "-c", "ls /usr/lib/*/girepository-1.0/Atspi-2.0.typelib"], "gir1.2-atspi-2.0"),
+    // How a link that is clicked finds its program.
+    (&["xdg-mime", "--version"], "xdg-utils"),
 ];
 
 fn packages() -> Result<(), String> {
@@ -180,6 +183,11 @@ fn clippy() -> Result<(), String> {
     arguments.extend(GUESTS.iter().flat_map(|guest| ["--package", guest]));
     arguments.extend(["--", "--deny", "warnings"]);
     build::run("cargo", &arguments)
+}
+
+/// The window's program, which tests open on displays of their own.
+fn window_program() -> Result<(), String> {
+    build::run("cargo", &["build", "--quiet", "--package", WINDOW, "--features", "native"])
 }
 
 /// The window, beside the workspace. What of it needs a display is compiled, and not run; all that is

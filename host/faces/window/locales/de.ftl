@@ -24,11 +24,23 @@ tried-seen = Gesehen
 
 status-idle = Wartet auf Ihren Host.
 status-yes = Sie haben zugestimmt; die Unterschrift ist unterwegs.
+status-agreed = Sie haben zugestimmt.
 status-no = Sie haben abgelehnt.
 status-left = Sie sind ausgestiegen.
 status-answered = Sie haben geantwortet.
 status-withdrawn = Die Frage wird nicht mehr gestellt.
 status-unlocked = Entsperrt.
+status-as-intended = wie die Bedingungen es vorsehen
+status-completed = Das Geschäft ist abgeschlossen, wie die Bedingungen es vorsehen.
+status-opening = Sie entscheiden, ob ein Geschäft mit { $peer } eröffnet wird.
+status-signing = Sie entscheiden, ob unterschrieben wird: { $title }
+status-exchange = Sie entscheiden über einen fairen Tausch mit { $peer }.
+status-pairing = Sie entscheiden über das Programm „{ $name }“.
+status-link = Sie entscheiden, ob ein Verweis geöffnet wird.
+status-asks = Der Dienst fragt: { $topic }
+status-filled = NICHT GEPRÜFT, von „{ $by }“: { $said } · der Dienst fragt: { $topic }
+status-answered-by = „{ $name }“ hat „{ $topic }“ für Sie beantwortet.
+status-message = Nachricht { $count } ist unterschrieben und unterwegs.
 
 waits-here = Etwas wartet auf Ihre Antwort.
 waits-back = Dorthin
@@ -85,6 +97,21 @@ story-until = Wartet bis
 story-id = Nummer
 story-signed = Was unterschrieben wurde, der Reihe nach
 
+steps = Schritte
+steps-unknown = Die Bedingungen oder das Tagebuch dieses Geschäfts sagen nicht, wie weit es ist.
+steps-done = { $what } — { $by }: getan
+steps-next = { $what } — { $by }: als Nächstes
+steps-next-perhaps = { $what } — { $by }: als Nächstes, oder etwas anderes an seiner Stelle
+steps-left = { $what } — { $by }: noch zu tun
+steps-perhaps = { $what } — { $by }: vielleicht; etwas anderes kann an seine Stelle treten
+steps-how = Getan ist sicher: es ist unterschrieben oder gebucht. Was noch zu tun ist, ist der kürzeste Weg, den die Bedingungen vorsehen. Das Geschäft kann auch vorher enden, wenn eine Seite aussteigt oder eine Frist verstreicht.
+steps-none = Nichts ist mehr zu tun.
+steps-you = Sie
+steps-they = die andere Seite
+steps-payment = Zahlung
+steps-exchange = Tausch: { $gives } für { $gets }
+steps-information = Nachricht „{ $name }“
+
 archive-find = Suchen
 archive-count = { $count ->
     [one] ein Eintrag
@@ -117,9 +144,18 @@ kind-withdrawal = Rücktritt
 kind-certificate = Zertifikat
 kind-exchange = Tausch
 
-part-offer = ein Angebot über { $amount }
-part-order = eine Bestellung über { $amount }
-part-receipt = eine Quittung über { $amount }
+part-offer = ein Angebot
+part-order = eine Bestellung
+part-receipt = eine Quittung
+part-payment-order = ein Zahlungsauftrag
+part-hold-order = ein Sperrauftrag
+part-payment-confirmation = eine Zahlungsbestätigung
+part-shipping-note = eine Versandanzeige
+part-completion = ein Abschluss
+part-withdrawal = ein Rücktritt
+part-information = die Information „{ $name }“ ({ $bytes } Bytes)
+part-over = { $part } über { $amount }
+part-and = und
 
 accounts-none = Dieses Heim hat kein Konto. semper account open eröffnet eines.
 accounts-number = Konto
@@ -136,12 +172,24 @@ believed-until = Gilt bis
 believed-key = Schlüssel
 believed-none = Sie glauben noch niemandem. semper trust fügt jemanden hinzu.
 
-consents-none = Sie haben nichts im Voraus zugestimmt: dieses Fenster fragt Sie zu allem, was Sie bindet.
-consents-topic = Worum es geht
-consents-peer = Mit
-consents-most = Bis zu
-consents-anybody = jedem
-consents-any = jeder Betrag
+consents-asked = Dieses Fenster fragt Sie zu allem, was Sie bindet. Ohne eine Frage geschieht nur, was hier steht.
+consents-applications = Programme, die für Sie einkaufen dürfen
+consents-none = Kein Programm darf für Sie einkaufen.
+consents-since = erlaubt seit
+consents-use = hat begonnen
+consents-unused = noch keinen Einkauf
+consents-used = { $count ->
+    [one] einen Einkauf, am { $last }
+   *[other] { $count } Einkäufe, den letzten am { $last }
+}
+consents-take-back = Erlaubnis von „{ $who }“ zurücknehmen …
+consents-take-back-now = Ja, Erlaubnis von „{ $who }“ zurücknehmen
+consents-keep = Nein, sie bleibt
+consents-then = „{ $who }“ darf dann nichts mehr. Was es begonnen hat, geht weiter, und seine offenen Fragen kommen zu Ihnen. Soll es später wieder einkaufen, fragt es Sie von Neuem.
+consents-rules = Regeln
+consents-rules-how = Dieses Fenster antwortet nach keinen Regeln. Ein TINGUIN ohne Fenster kann es: semper tinguin --rules DATEI. Eine solche Regel nehmen Sie zurück, indem Sie sie aus der Datei streichen und ihn neu starten.
+consents-once = Was auf ein Ja folgt
+consents-once-how = Haben Sie einem Tausch zugestimmt, so wird unterschrieben, was er braucht, und nichts sonst. Nachrichten eines offenen Geschäfts werden mit seinem Schlüssel unterschrieben und angezeigt. Beides endet mit dem Geschäft; semper cancel verlässt eines.
 
 settings-language = Sprache
 settings-shade = Hell oder dunkel
@@ -163,6 +211,10 @@ unlock-open = Öffnen
 unlock-why = Ihre Schlüssel sind nicht im Speicher: Nichts wird unterschrieben, bis Sie Ihre Passphrase eingeben. Sie bleibt im Prozess dieses Fensters. Geschäfte warten auf Sie und verlieren nichts.
 unlock-trying = Wird geöffnet …
 unlock-wrong = Das war nicht die Passphrase. Versuchen Sie es noch einmal.
+unlock-early = { $seconds ->
+    [one] Es gab falsche Passphrasen: Die nächste kann in einer Sekunde versucht werden.
+   *[other] Es gab falsche Passphrasen: Die nächste kann in { $seconds } Sekunden versucht werden.
+}
 unlock-wait = Die nächste kann versucht werden in { $seconds ->
     [one] einer Sekunde. Ein Neustart verkürzt nichts.
    *[other] { $written } Sekunden. Ein Neustart verkürzt nichts.
@@ -221,6 +273,8 @@ row-its-web-page = seine Webseite
 row-it-may = es darf
 row-it-may-never = es darf nie
 row-not-checked = NICHT GEPRÜFT, von „{ $who }“
+by-a-link = einem Verweis
+by-applications = Programmen
 row-a-shop-at = ein Laden bei
 row-it-fills-in = füllt aus
 row-who-made-it = von wem
@@ -229,10 +283,11 @@ title-decision = Ihre Entscheidung
 title-question = eine Frage
 title-agreement = Geschäft mit { $peer } eröffnen
 title-order = Bestellung bei { $peer }
-title-pay = { $amount } an { $peer } zahlen
-title-pay-provisionally = { $amount } an { $peer } zahlen, vorläufig
-title-lock = { $amount } für { $peer } sperren
-title-receipt = Quittung über { $amount } für { $peer }
+title-offer = Angebot { $number } an { $peer }
+title-pay = { $sum } an { $peer } zahlen
+title-pay-provisionally = { $sum } an { $peer } zahlen, vorläufig
+title-lock = { $sum } für { $peer } sperren
+title-receipt = Quittung über { $sum } für { $peer }
 title-shipping = Versandanzeige an { $peer }
 title-completion = Geschäft mit { $peer } abschließen
 title-withdrawal = Aus dem Geschäft mit { $peer } aussteigen
@@ -245,7 +300,38 @@ says-new = { $peer } (neu für Sie)
 says-known = { $peer } (schon einmal Geschäfte gemacht)
 says-encrypted = verschlüsselt
 says-clear = unverschlüsselt
-says-purse = die Geldbörse
+says-each = je { $sum }
+says-within = { $count ->
+    [one] { $sum }, binnen eines Tages
+   *[other] { $sum }, binnen { $count } Tagen
+}
+says-signed = { $summary }, unterschrieben von { $peer }
+says-unknown = { $digest } — IHREM HOST UNBEKANNT
+says-account = { $number } bei { $bank }
+says-way = { $way }, bei { $bank }
+says-more-answers = { $count } weitere Antworten auf andere Fragen
+says-last-of = { $said } (die letzte von { $count } Antworten)
+summary = { $kind } vom { $day }
+summary-over = { $kind } vom { $day } über { $sum }
+summary-offer = Angebot { $number } vom { $day }: { $first } …, zusammen { $sum }
+fee-if-part = { $sum }, wenn eine Seite sie entscheiden lässt; davon schulden Sie { $sum2 }
+fee-if-theirs = { $sum }, wenn eine Seite sie entscheiden lässt; die andere Seite schuldet es
+fee-if-yours = { $sum }, wenn eine Seite sie entscheiden lässt; Sie schulden es
+fee-part = { $sum }; davon schulden Sie { $sum2 }
+fee-theirs = { $sum }; die andere Seite schuldet es
+fee-yours = { $sum }; Sie schulden es
+caution-alike = „{ $name }“ sieht aus wie „{ $other }“, den Sie kennen, und ist ein anderer
+caution-near = { $count ->
+    [one] „{ $name }“ unterscheidet sich von „{ $other }“, den Sie kennen, um einen Buchstaben
+   *[other] „{ $name }“ unterscheidet sich von „{ $other }“, den Sie kennen, um { $count } Buchstaben
+}
+caution-scripts = „{ $name }“ mischt Buchstaben mehrerer Schriften
+caution-hidden = „{ $name }“ enthält Zeichen, die man nicht sieht
+caution-known = „{ $name }“ heißt jemand, den Sie kennen
+caution-replaces = es tritt an die Stelle des Programms dieses Namens, das Sie am { $moment } hereingelassen haben
+caution-overdue-since = die Sperrliste von „{ $name }“ ist überfällig seit { $moment }
+caution-overdue = die Sperrliste von „{ $name }“ ist überfällig
+way-purse = die Geldbörse
 says-nobody = niemand
 says-strong = stark: Sie bekommen, was hier versprochen ist, oder die andere Seite bekommt nichts von Ihnen
 says-weak = SCHWACH: wenn die andere Seite betrügt, bleibt Ihnen ein Beweis davon und sonst nichts
@@ -277,6 +363,14 @@ means-withdrawal = Sie steigen aus; nichts wurde bestellt.
 means-locked = Ihr Geld wird sofort bei Ihrer Bank gesperrt; Sie bekommen es zurück, wenn aus dem Tausch nichts wird.
 means-weak = VORSICHT: was Sie geben, kann verloren sein; Sie hätten einen Beweis davon.
 means-hold = Das Geld verlässt Ihr Konto und wird bei Ihrer Bank gesperrt.
+means-hold-goes = Es geht an die andere Seite, wenn Sie es freigeben oder die dritte Stelle so entscheidet, und kommt sonst zu Ihnen zurück.
+means-leaves = Das Geld verlässt Ihr Konto.
+means-taken-back = Die dritte Stelle kann es zurückholen, wenn der Tausch scheitert.
+means-at-once = Ihr Geld wird sofort gezahlt.
+means-reversible = Bis { $moment } kann Ihre Bank es zurückholen, wenn die dritte Stelle es sagt; dafür muss Ihr Host laufen und die dritte Stelle vor { $moment2 } erreichen.
+means-stays = Sonst bleibt es gezahlt.
+means-for-good = Ihr Geld ist endgültig gezahlt, sobald die andere Seite versprochen hat.
+means-made-good = Kommt nichts dafür, macht die dritte Stelle das gut; dafür muss Ihr Host laufen und die dritte Stelle vor { $moment } erreichen.
 means-exchange = Sie geben { $gives } und bekommen { $gets }, oder nichts von beidem geschieht.
 means-exchange-final = Sie geben { $gives } und bekommen { $gets }.
 means-pairing = Das Programm darf das von jetzt an, bis Sie es ihm wieder nehmen.

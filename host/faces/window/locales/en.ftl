@@ -24,11 +24,23 @@ tried-seen = Seen
 
 status-idle = Waiting for your host.
 status-yes = You have agreed; the signature is on its way.
+status-agreed = You have agreed.
 status-no = You have declined.
 status-left = You have left.
 status-answered = You have answered.
 status-withdrawn = The question is not asked any more.
 status-unlocked = Unlocked.
+status-as-intended = as the terms intend
+status-completed = The deal is completed, as the terms intend.
+status-opening = Deciding whether to open a deal with { $peer }.
+status-signing = Deciding whether to sign: { $title }
+status-exchange = Deciding on a fair exchange with { $peer }.
+status-pairing = Deciding about the application “{ $name }”.
+status-link = Deciding whether to open a link.
+status-asks = The service asks: { $topic }
+status-filled = NOT CHECKED, by “{ $by }”: { $said } · the service asks: { $topic }
+status-answered-by = “{ $name }” has answered “{ $topic }” for you.
+status-message = Message { $count } is signed and on its way.
 
 waits-here = Something waits for your answer.
 waits-back = Go to it
@@ -85,6 +97,21 @@ story-until = Waits until
 story-id = Number
 story-signed = What was signed, in order
 
+steps = Steps
+steps-unknown = The terms or the journal of this deal do not say how far it has come.
+steps-done = { $what } — { $by }: done
+steps-next = { $what } — { $by }: next
+steps-next-perhaps = { $what } — { $by }: next, or something else in its place
+steps-left = { $what } — { $by }: left to do
+steps-perhaps = { $what } — { $by }: perhaps; something else may come in its place
+steps-how = Done is certain: it is signed or booked. What is left is the shortest way that the terms provide. The deal may also end before, if a side leaves or a date passes.
+steps-none = Nothing is left to do.
+steps-you = you
+steps-they = the other side
+steps-payment = payment
+steps-exchange = exchange: { $gives } for { $gets }
+steps-information = message “{ $name }”
+
 archive-find = Find
 archive-count = { $count ->
     [one] one entry
@@ -117,9 +144,18 @@ kind-withdrawal = Withdrawal
 kind-certificate = Certificate
 kind-exchange = Exchange
 
-part-offer = an offer over { $amount }
-part-order = an order over { $amount }
-part-receipt = a receipt over { $amount }
+part-offer = an offer
+part-order = an order
+part-receipt = a receipt
+part-payment-order = a payment order
+part-hold-order = a hold order
+part-payment-confirmation = a payment confirmation
+part-shipping-note = a shipping note
+part-completion = a completion
+part-withdrawal = a withdrawal
+part-information = the information “{ $name }” ({ $bytes } bytes)
+part-over = { $part } over { $amount }
+part-and = and
 
 accounts-none = This home has no account. semper account open makes one.
 accounts-number = Account
@@ -136,12 +172,24 @@ believed-until = Holds until
 believed-key = Key
 believed-none = You believe nobody yet. semper trust adds somebody.
 
-consents-none = You have consented to nothing in advance: this window asks you about everything that binds you.
-consents-topic = About
-consents-peer = With
-consents-most = Up to
-consents-anybody = anybody
-consents-any = any amount
+consents-asked = This window asks you about everything that binds you. Nothing happens without a question but what stands here.
+consents-applications = Programs that may shop for you
+consents-none = No program may shop for you.
+consents-since = allowed since
+consents-use = has begun
+consents-unused = no purchase yet
+consents-used = { $count ->
+    [one] one purchase, on { $last }
+   *[other] { $count } purchases, the last on { $last }
+}
+consents-take-back = Take this back from “{ $who }” …
+consents-take-back-now = Yes, take it back from “{ $who }”
+consents-keep = No, leave it
+consents-then = “{ $who }” may do nothing any more then. What it has begun goes on, and its open questions come to you. If it is to shop again later, it asks you anew.
+consents-rules = Rules
+consents-rules-how = This window answers by no rules. A TINGUIN without a window can: semper tinguin --rules FILE. You take such a rule back by striking it from the file and starting that TINGUIN anew.
+consents-once = What follows from a yes
+consents-once-how = Once you have agreed to an exchange, what it takes is signed, and nothing else. Messages of an open deal are signed with the key of the deal, and shown. Both end with the deal; semper cancel leaves one.
 
 settings-language = Language
 settings-shade = Light or dark
@@ -163,6 +211,10 @@ unlock-open = Open
 unlock-why = Your keys are not in memory: nothing is signed until you type your pass-phrase. It stays in this window's process. Deals wait for you, and lose nothing.
 unlock-trying = Opening …
 unlock-wrong = That was not the pass-phrase. Try again.
+unlock-early = { $seconds ->
+    [one] There were wrong pass-phrases: the next one can be tried in one second.
+   *[other] There were wrong pass-phrases: the next one can be tried in { $seconds } seconds.
+}
 unlock-wait = The next one can be tried in { $seconds ->
     [one] one second. Starting anew shortens nothing.
    *[other] { $written } seconds. Starting anew shortens nothing.
@@ -221,6 +273,8 @@ row-its-web-page = its web page
 row-it-may = it may
 row-it-may-never = it may never
 row-not-checked = NOT CHECKED, by “{ $who }”
+by-a-link = a link
+by-applications = applications
 row-a-shop-at = a shop at
 row-it-fills-in = it fills in
 row-who-made-it = who made it
@@ -229,10 +283,11 @@ title-decision = your decision
 title-question = a question
 title-agreement = Open a deal with { $peer }
 title-order = Order from { $peer }
-title-pay = Pay { $amount } to { $peer }
-title-pay-provisionally = Pay { $amount } to { $peer }, provisionally
-title-lock = Lock { $amount } for { $peer }
-title-receipt = Receipt for { $amount } to { $peer }
+title-offer = Offer { $number } to { $peer }
+title-pay = Pay { $sum } to { $peer }
+title-pay-provisionally = Pay { $sum } to { $peer }, provisionally
+title-lock = Lock { $sum } for { $peer }
+title-receipt = Receipt for { $sum } to { $peer }
 title-shipping = Shipping note to { $peer }
 title-completion = Complete the deal with { $peer }
 title-withdrawal = Withdraw from the deal with { $peer }
@@ -245,7 +300,38 @@ says-new = { $peer } (new to you)
 says-known = { $peer } (dealt with before)
 says-encrypted = encrypted
 says-clear = in clear
-says-purse = the purse
+says-each = { $sum } each
+says-within = { $count ->
+    [one] { $sum }, within a day
+   *[other] { $sum }, within { $count } days
+}
+says-signed = { $summary }, signed by { $peer }
+says-unknown = { $digest } — UNKNOWN TO YOUR HOST
+says-account = { $number } at { $bank }
+says-way = { $way }, at { $bank }
+says-more-answers = { $count } more answers to other questions
+says-last-of = { $said } (the last of { $count } answers)
+summary = { $kind } of { $day }
+summary-over = { $kind } of { $day } over { $sum }
+summary-offer = offer { $number } of { $day }: { $first } …, { $sum } in total
+fee-if-part = { $sum } if either side has it decide; you owe { $sum2 } of it
+fee-if-theirs = { $sum } if either side has it decide; the other side owes it
+fee-if-yours = { $sum } if either side has it decide; you owe it
+fee-part = { $sum }; you owe { $sum2 } of it
+fee-theirs = { $sum }; the other side owes it
+fee-yours = { $sum }; you owe it
+caution-alike = “{ $name }” looks like “{ $other }”, whom you know, and is another
+caution-near = { $count ->
+    [one] “{ $name }” differs from “{ $other }”, whom you know, by one letter
+   *[other] “{ $name }” differs from “{ $other }”, whom you know, by { $count } letters
+}
+caution-scripts = “{ $name }” mixes letters of several scripts
+caution-hidden = “{ $name }” has characters that cannot be seen
+caution-known = “{ $name }” is the name of somebody whom you know
+caution-replaces = it takes the place of the application of this name, which you let in on { $moment }
+caution-overdue-since = the revocation list of “{ $name }” is overdue since { $moment }
+caution-overdue = the revocation list of “{ $name }” is overdue
+way-purse = the purse
 says-nobody = nobody
 says-strong = strong: you get what is promised here, or the other side gets nothing from you
 says-weak = WEAK: if the other side cheats, you are left with proof of it, and nothing else
@@ -277,6 +363,14 @@ means-withdrawal = You leave; nothing was ordered.
 means-locked = Your money is locked at your bank at once; it comes back to you if the exchange comes to nothing.
 means-weak = CAUTION: what you give may be lost; you would have proof of it.
 means-hold = The money leaves your account and is locked at your bank.
+means-hold-goes = It goes to the other side when you let it go or the third party decides so, and comes back to you otherwise.
+means-leaves = The money leaves your account.
+means-taken-back = The third party can take it back if the exchange fails.
+means-at-once = Your money is paid at once.
+means-reversible = Until { $moment } your bank can take it back, if the third party says so; for that your host must run and reach the third party before { $moment2 }.
+means-stays = Otherwise it stays paid.
+means-for-good = Your money is paid for good as soon as the other side has promised.
+means-made-good = If nothing comes for it, the third party makes that good; for that your host must run and reach the third party before { $moment }.
 means-exchange = You give { $gives } and get { $gets }, or neither happens.
 means-exchange-final = You give { $gives } and get { $gets }.
 means-pairing = The application may do this from now on, until you take it back.

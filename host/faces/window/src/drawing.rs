@@ -37,6 +37,7 @@ pub fn draw(ui: &mut Ui, model: &mut Model) {
         }
         return;
     }
+    look::name(ui.ctx(), model.title());
     let armed = arm(ui, model);
     let palette = look::palette(ui);
     Panel::top("head")
@@ -50,7 +51,7 @@ pub fn draw(ui: &mut Ui, model: &mut Model) {
         let line = if model.status.is_empty() {
             model.words().say("status-idle")
         } else {
-            wording::told(model.words(), &model.status, "", None)
+            wording::status(model.words(), &model.status, model.about())
         };
         text::one_line(ui, &line, TextStyle::Small, false);
     });

@@ -4,6 +4,7 @@
 //! over it; a service's words have round corners, a dashed edge and a bar beside them; the window's
 //! own pages have neither.
 
+use egui::accesskit::Live;
 use egui::{
     Color32, Context, CornerRadius, FontFamily, FontId, Margin, Painter, Rect, Shape, Stroke,
     StrokeKind, TextStyle, Theme, ThemePreference, Ui, Visuals, pos2, vec2,
@@ -57,6 +58,16 @@ const DARK: Palette = Palette {
 /// The colours that are in use.
 pub fn palette(ui: &Ui) -> Palette {
     if ui.visuals().dark_mode { DARK } else { LIGHT }
+}
+
+/// Gives the whole window its name, for whoever does not see what stands over it.
+pub fn name(ctx: &Context, name: String) {
+    ctx.accesskit_node_builder(egui::accesskit_root_id(), |node| node.set_label(name));
+}
+
+/// Has this said aloud as soon as it comes up, to whoever does not see that it has.
+pub fn speak(ctx: &Context, shown: &egui::Response, how: Live) {
+    ctx.accesskit_node_builder(shown.id, |node| node.set_live(how));
 }
 
 /// Sets fonts, colours and size.
@@ -140,7 +151,8 @@ pub fn band(ui: &mut Ui, heading: &str) {
             ui.horizontal(|ui| {
                 stripes(ui, 44.0, palette.on_decision);
                 let text = egui::RichText::new(heading).heading().color(palette.on_decision);
-                ui.add(egui::Label::new(text.strong()).truncate());
+                let shown = ui.add(egui::Label::new(text.strong()).truncate());
+                speak(ui.ctx(), &shown, Live::Assertive);
                 let rest = ui.available_width();
                 if rest > 20.0 {
                     stripes(ui, rest, palette.on_decision);

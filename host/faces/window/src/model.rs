@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use semper_base::text::Text;
-use semper_base::{DealId, Timestamp};
+use semper_base::{Amount, DealId, Timestamp};
 use semper_tinguin_protocol::PassPhrase;
 use semper_tinguin_protocol::screen::{Answer, Frame, Question, Screen};
 
@@ -14,7 +14,7 @@ use crate::records::Find;
 use crate::records::shelf::Shelf;
 use crate::settings::Settings;
 use crate::unlock::Unlock;
-use crate::wording;
+use crate::wording::{self, About};
 use crate::words::Words;
 
 /// A page of the window.
@@ -145,6 +145,8 @@ pub struct Model {
     pub answered: Option<(u64, Answer)>,
     /// The line about what was done last, or what goes on.
     pub status: Text,
+    /// The other side that it speaks of, and the money.
+    spoken_of: (Text, Option<Amount>),
     /// How deals get on.
     pub progress: VecDeque<Progress>,
     /// The rows that the pages show.
@@ -153,6 +155,8 @@ pub struct Model {
     pub find: Find,
     /// The deal whose story is open.
     pub open: Option<DealId>,
+    /// The application whose consent the person is about to take back.
+    pub(crate) takes_back: Option<String>,
     /// The locked page; while it is there nothing else is shown.
     pub locked: Option<Unlock>,
     /// Wrong pass-phrases before the right one, until the person has seen it: how many, since when.
@@ -178,10 +182,12 @@ impl Model {
             asked: None,
             answered: None,
             status: Text::default(),
+            spoken_of: Default::default(),
             progress: VecDeque::new(),
             shelf,
             find: Find::default(),
             open: None,
+            takes_back: None,
             locked: None,
             tried: None,
             touched: false,
@@ -195,6 +201,21 @@ impl Model {
     /// The window's words.
     pub const fn words(&self) -> &Words {
         &self.words
+    }
+
+    /// Whom and what the line about what goes on is about.
+    pub(crate) fn about(&self) -> About<'_> {
+        let (peer, amount) = &self.spoken_of;
+        About { peer, amount: *amount }
+    }
+
+    fn says(&mut self, frame: &Frame) {
+        let amount = match &frame.screen {
+            Screen::Consent(consent) => consent.amount,
+            Screen::Question(_) | Screen::Idle | Screen::Locked(_) => None,
+        };
+        self.status = frame.status.clone();
+        self.spoken_of = (frame.peer.clone(), amount);
     }
 
     /// What stands over the window: whose it is, and whether something is asked. Nothing of a service's.
@@ -266,7 +287,7 @@ impl Model {
             Screen::Idle | Screen::Locked(_) => "",
         };
         tracing::info!(number, topic, "asked");
-        self.status = frame.status.clone();
+        self.says(&frame);
         self.asked = Some(Asked::new(number, frame));
         self.page = Page::Now;
         self.shelf.refresh();
@@ -281,7 +302,7 @@ impl Model {
 
     /// Something is to be shown that asks nothing.
     pub fn shows(&mut self, frame: &Frame) {
-        self.status = frame.status.clone();
+        self.says(frame);
         if frame.peer.is_empty() {
             self.tried = wording::tried(&frame.status).or(self.tried);
             return;
@@ -303,8 +324,10 @@ impl Model {
     /// The person answers what is asked.
     pub(crate) fn answer(&mut self, answer: Answer) {
         let Some(asked) = self.asked.take() else { return };
+        let signs = matches!(&asked.frame.screen, Screen::Consent(it) if it.signs());
         let id = match &answer {
-            Answer::Yes => "status-yes",
+            Answer::Yes if signs => "status-yes",
+            Answer::Yes => "status-agreed",
             Answer::No(_) => "status-no",
             Answer::Leave => "status-left",
             Answer::Choice(_) | Answer::Fields(_) | Answer::Seen => "status-answered",
@@ -323,6 +346,7 @@ impl Model {
             asked.fresh = true;
         }
         self.page = page;
+        self.takes_back = None;
     }
 
     /// Changes settings.

@@ -12,6 +12,7 @@ use semper_archive::{DealState, Direction, Sum};
 use semper_base::text::Text;
 use semper_base::{Amount, DealId, Digest, Timestamp};
 use semper_items::Side;
+use semper_steps::Steps;
 
 /// Rows on one page.
 pub const PAGE: usize = 200;
@@ -165,15 +166,21 @@ pub struct Believed {
     pub key: Text,
 }
 
-/// A consent given in advance.
+/// A consent given in advance: an application that may shop for the person until she takes that back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StandingConsent {
-    /// What it is about.
-    pub topic: Text,
-    /// With whom alone.
-    pub peer: Option<Text>,
-    /// Up to how much.
-    pub most: Option<Amount>,
+    /// The application's name, as it gave it.
+    pub who: Text,
+    /// The web page that it is; a program has none.
+    pub page: Option<Text>,
+    /// What it may do.
+    pub may: Vec<Text>,
+    /// When the person agreed.
+    pub since: Timestamp,
+    /// How many purchases it has begun.
+    pub purchases: u64,
+    /// When it began the last of them.
+    pub last: Option<Timestamp>,
 }
 
 /// Where rows come from.
@@ -182,6 +189,8 @@ pub trait Records: Send {
     fn deals(&self, from: usize) -> Result<Page<Deal>, Unread>;
     /// What was signed in a deal, in order.
     fn story(&self, deal: DealId) -> Result<Vec<Entry>, Unread>;
+    /// How far a deal has come in the flow of its terms, if these and its journal say.
+    fn steps(&self, deal: DealId) -> Result<Option<Steps>, Unread>;
     /// Entries that are looked for, newest first, from this one on.
     fn entries(&self, find: &Find, from: usize) -> Result<Page<Entry>, Unread>;
     /// What has moved by them, by month.
@@ -194,4 +203,6 @@ pub trait Records: Send {
     fn believed(&self) -> Result<Vec<Believed>, Unread>;
     /// What is consented to in advance.
     fn consents(&self) -> Result<Vec<StandingConsent>, Unread>;
+    /// Takes back the consent that somebody of this name has.
+    fn take_back(&self, who: &str) -> Result<(), Unread>;
 }

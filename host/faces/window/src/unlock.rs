@@ -13,6 +13,7 @@ use semper_tinguin_protocol::screen::Locked;
 use semper_tinguin_protocol::secret::LONGEST;
 use zeroize::Zeroizing;
 
+use crate::wording::About;
 use crate::words::{Words, value};
 use crate::{look, text, wording};
 
@@ -51,6 +52,7 @@ impl Unlock {
 
     /// Draws the page; the pass-phrase, once it was typed. It is kept nowhere else then.
     pub fn draw(&mut self, ui: &mut Ui, words: &Words) -> Option<PassPhrase> {
+        look::name(ui.ctx(), format!("{} — semper TINGUIN", self.name));
         let now = ui.input(|input| Duration::try_from_secs_f64(input.time).unwrap_or_default());
         let until = *self.until.get_or_insert(now + Duration::from_secs(self.locked.wait));
         let wait = until.saturating_sub(now);
@@ -126,7 +128,7 @@ impl Unlock {
             let values = [("seconds", seconds.into()), ("written", written)];
             text::styled(ui, &words.fill("unlock-wait", &values), TextStyle::Body, Some(caution));
         } else if !said.is_empty() {
-            let said = wording::told(words, said, "", None);
+            let said = wording::told(words, said, About::default());
             text::styled(ui, &said, TextStyle::Body, Some(caution));
         }
         if let Some(since) = since.filter(|_| *wrong > 0) {

@@ -4,6 +4,9 @@
 //! language; every other text is shown as it came, and never guessed at. Dates and amounts are written
 //! as the language writes them.
 
+mod known;
+mod pattern;
+
 use semper_base::{Amount, Digest, Timestamp};
 
 use crate::words::{Words, value};
@@ -54,11 +57,14 @@ pub fn is_for_experts(says: &str) -> bool {
     says.parse::<Digest>().is_ok() || says.starts_with("key:")
 }
 
+/// How a row begins that somebody else has filled in.
+const NOT_CHECKED: &str = "NOT CHECKED, by “";
+
 /// A row's label.
 pub fn label(words: &Words, label: &str) -> String {
-    let by = label.strip_prefix("NOT CHECKED, by “").and_then(|it| it.strip_suffix('”'));
+    let by = label.strip_prefix(NOT_CHECKED).and_then(|it| it.strip_suffix('”'));
     if let Some(by) = by {
-        return words.fill("row-not-checked", &[("who", value(by.to_owned()))]);
+        return words.fill("row-not-checked", &[("who", value(known::by(words, by)))]);
     }
     let id = label.to_lowercase().replace(' ', "-").replace('\'', "");
     let known = id.chars().all(|letter| letter.is_ascii_lowercase() || letter == '-');
@@ -66,184 +72,69 @@ pub fn label(words: &Words, label: &str) -> String {
     found.unwrap_or_else(|| label.to_owned())
 }
 
-/// Sentences that are known by heart, and their ids. `{peer}` and `{amount}` stand for those of the
-/// decision.
-const KNOWN: [(&str, &str); 53] = [
-    ("Open a deal with {peer}", "title-agreement"),
-    ("Order from {peer}", "title-order"),
-    ("Pay {amount} to {peer}", "title-pay"),
-    ("Pay {amount} to {peer}, provisionally", "title-pay-provisionally"),
-    ("Lock {amount} for {peer}", "title-lock"),
-    ("Receipt for {amount} to {peer}", "title-receipt"),
-    ("Shipping note to {peer}", "title-shipping"),
-    ("Complete the deal with {peer}", "title-completion"),
-    ("Withdraw from the deal with {peer}", "title-withdrawal"),
-    ("Confirm a payment", "title-confirm"),
-    ("{peer} (new to you)", "says-new"),
-    ("{peer} (dealt with before)", "says-known"),
-    ("encrypted", "says-encrypted"),
-    ("in clear", "says-clear"),
-    ("You are bound to deliver at this price until the offer ends.", "means-offer"),
-    ("You buy for {amount}; the order binds you.", "means-order"),
-    ("The money leaves your account at once and cannot be called back.", "means-payment-order"),
-    ("You confirm that money was moved.", "means-payment-confirmation"),
-    ("You confirm that you have the money.", "means-receipt"),
-    ("You confirm that the goods are on their way.", "means-shipping"),
-    ("You confirm that the deal is done; nothing more is owed by it.", "means-completion"),
-    ("You leave; nothing was ordered.", "means-withdrawal"),
-    (
-        "You and the other side are bound to these terms of business; you order and pay nothing yet.",
-        "means-agreement",
-    ),
-    (
-        "NOBODY WHOM YOU TRUST HAS EXAMINED THIS SERVICE: it can only show you things and ask for \
-      information.",
-        "means-unexamined",
-    ),
-    ("It cannot pay, sign, or learn who you are unless you tell it.", "means-powerless"),
-    (
-        "Your money is locked at your bank at once; it comes back to you if the exchange comes to \
-         nothing.",
-        "means-locked",
-    ),
-    ("CAUTION: what you give may be lost; you would have proof of it.", "means-weak"),
-    ("The money leaves your account and is locked at your bank.", "means-hold"),
-    (
-        "strong: you get what is promised here, or the other side gets nothing from you",
-        "says-strong",
-    ),
-    (
-        "WEAK: if the other side cheats, you are left with proof of it, and nothing else",
-        "says-weak",
-    ),
-    ("both promise, then both deliver; on a fault the third party completes it", "says-way-gg"),
-    (
-        "one promises, the other pays for good; the third party completes it, if asked",
-        "says-way-ge",
-    ),
-    (
-        "one promises, the other pays; on a fault the third party completes or undoes it",
-        "says-way-ger",
-    ),
-    ("both pay provisionally; on a fault the third party takes both back", "says-way-rr"),
-    ("the money opens with the key of the information; no third party decides", "says-way-hl"),
-    ("both deposit with the third party, which hands both over", "says-way-inline"),
-    ("both promise, and neither promise can be verified beforehand", "says-way-wg"),
-    ("the purse", "says-purse"),
-    ("nobody", "says-nobody"),
-    ("see with whom you have dealt, and read terms of business", "says-may-look"),
-    ("begin purchases, search, choose and fill in for you", "says-may-shop"),
-    ("read the receipts of purchases that it began", "says-may-receipts"),
-    ("decide, sign or pay; see your keys, or what others have begun", "says-may-never"),
-    ("The application may do this from now on, until you take it back.", "means-pairing"),
-    ("It orders and pays nothing: every decision stays yours.", "means-pairing-yours"),
-    ("Open a link", "title-link"),
-    ("unknown: nobody has checked it", "says-unchecked"),
-    ("The shop's terms are fetched and checked.", "means-link"),
-    ("Nothing is ordered, and you can change what the link fills in.", "means-link-open"),
-    ("waiting for your host", "status-idle"),
-    ("unlocked", "status-unlocked"),
-    ("locked", "unlock-locked"),
-    ("That was not the pass-phrase.", "unlock-wrong"),
-];
+/// Whom and what a screen is about: its sentences name them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct About<'a> {
+    /// The other side's name.
+    pub peer: &'a str,
+    /// The money at stake.
+    pub amount: Option<Amount>,
+}
 
 /// A title, a value or a sentence of the TINGUIN's.
-pub fn told(words: &Words, text: &str, peer: &str, amount: Option<Amount>) -> String {
-    if let Ok(at) = text.parse::<Timestamp>() {
-        return words.moment(at);
+pub fn told(words: &Words, text: &str, about: About<'_>) -> String {
+    if let Some(value) = plain(words, text) {
+        return value;
     }
-    if let Ok(sum) = text.parse::<Amount>() {
-        return words.amount(sum);
-    }
-    if let Some(known) = known(words, text, peer, amount) {
+    if let Some(known) = known::say(words, text, about) {
         return known;
     }
     // Several sentences are told one by one, unless a line's end or a letter could be lost.
     if text.contains(". ") && !text.contains('\n') {
-        let sentences: Vec<&str> = text.split_inclusive(". ").collect();
-        let told = sentences.iter().map(|it| sentence(words, it, peer, amount));
-        return told.collect();
+        let sentences = text.split_inclusive(". ").map(|it| {
+            let (plain, end) = it.strip_suffix(' ').map_or((it, ""), |plain| (plain, " "));
+            let told = known::say(words, plain, about);
+            format!("{}{end}", told.as_deref().unwrap_or(plain))
+        });
+        return sentences.collect();
     }
-    sentence(words, text, peer, amount)
+    text.to_owned()
 }
 
-fn sentence(words: &Words, text: &str, peer: &str, amount: Option<Amount>) -> String {
-    let (plain, end) = text.strip_suffix(' ').map_or((text, ""), |plain| (plain, " "));
-    let told = known(words, plain, peer, amount)
-        .or_else(|| exchanged(words, plain, peer))
-        .or_else(|| paired(words, plain));
-    format!("{}{end}", told.as_deref().unwrap_or(plain))
+/// A date or an amount, as the language writes it.
+fn plain(words: &Words, text: &str) -> Option<String> {
+    let moment = || text.parse().ok().map(|at: Timestamp| words.moment(at));
+    let amount = || text.parse().ok().map(|sum: Amount| words.amount(sum));
+    let day = || known::day(words, text);
+    moment().or_else(amount).or_else(day)
 }
 
-fn known(words: &Words, text: &str, peer: &str, amount: Option<Amount>) -> Option<String> {
-    let sum = amount.map(|it| it.to_string()).unwrap_or_default();
-    let (_, id) = KNOWN.iter().find(|(english, _)| fits(text, english, peer, &sum))?;
-    let written = amount.map(|it| words.amount(it)).unwrap_or_default();
-    words.find(id, &[("peer", value(peer.to_owned())), ("amount", value(written))])
+/// What stands in a row of a decision. Rows in which others' words stand are shown as they came.
+pub fn row(words: &Words, label: &str, says: &str, about: About<'_>) -> String {
+    match label {
+        "service" => service_line(words, says),
+        "reason" | "parcel" | "it fills in" | "it calls itself" | "a shop at" | "its web page" => {
+            says.to_owned()
+        }
+        "from account" => known::account(words, says),
+        "payment by" => known::way(words, says),
+        _ if label.starts_with(NOT_CHECKED) => known::filled_in(words, label, says),
+        _ => told(words, says, about),
+    }
 }
 
-/// Whether the text is this sentence, with these values in it.
-fn fits(text: &str, english: &str, peer: &str, sum: &str) -> bool {
-    if !english.contains('{') {
-        return text == english;
+/// The line about where things stand; what is told beside it stands behind a point.
+pub fn status(words: &Words, line: &str, about: About<'_>) -> String {
+    let whole = told(words, line, about);
+    match line.rsplit_once(" · ") {
+        Some((first, last)) if whole == line => match tried(line) {
+            Some((count, since)) => {
+                format!("{} · {}", told(words, first, about), wrong(words, count, since))
+            }
+            None => format!("{} · {}", told(words, first, about), told(words, last, about)),
+        },
+        _ => whole,
     }
-    // An order matters: a peer's name could be `{amount}`.
-    let mut rest = text;
-    let mut pattern = english;
-    while let Some(at) = pattern.find('{') {
-        let (before, from) = pattern.split_at(at);
-        let Some(end) = from.find('}') else { return false };
-        let filled = if &from[..=end] == "{peer}" { peer } else { sum };
-        let found = rest.strip_prefix(before).and_then(|it| it.strip_prefix(filled));
-        let Some(next) = found.filter(|_| !filled.is_empty()) else { return false };
-        rest = next;
-        pattern = &from[end + 1..];
-    }
-    rest == pattern
-}
-
-/// What an exchange's headline and its first sentence say.
-fn exchanged(words: &Words, text: &str, peer: &str) -> Option<String> {
-    if let Some(rest) = text.strip_prefix("Fair exchange with ") {
-        let (ours, theirs) = rest.strip_prefix(peer)?.strip_prefix(": ")?.split_once(" for ")?;
-        let (gives, gets) = (part(words, ours), part(words, theirs));
-        let values =
-            [("peer", value(peer.to_owned())), ("gives", value(gives)), ("gets", value(gets))];
-        return words.find("title-exchange", &values);
-    }
-    let said = text.strip_prefix("You give ")?;
-    let (id, said) = match said.strip_suffix(", or neither happens.") {
-        Some(said) => ("means-exchange", said),
-        None => ("means-exchange-final", said.strip_suffix('.')?),
-    };
-    let (ours, theirs) = said.split_once(" and get ")?;
-    let values = [("gives", value(part(words, ours))), ("gets", value(part(words, theirs)))];
-    words.find(id, &values)
-}
-
-/// What the decision about an application says of its name and its code.
-fn paired(words: &Words, text: &str) -> Option<String> {
-    let name =
-        text.strip_prefix("Let the application “").and_then(|it| it.strip_suffix("” shop for you"));
-    if let Some(name) = name {
-        return words.find("title-pairing", &[("name", value(name.to_owned()))]);
-    }
-    let code = text.strip_suffix(" — the same must stand at the application")?;
-    words.find("says-code", &[("code", value(code.to_owned()))])
-}
-
-/// Something that changes hands: `19.99 EUR`, `a receipt over 19.99 EUR`.
-fn part(words: &Words, text: &str) -> String {
-    if let Ok(amount) = text.parse::<Amount>() {
-        return words.amount(amount);
-    }
-    let Some((kind, sum)) = text.strip_prefix("a ").and_then(|it| it.split_once(" over ")) else {
-        return text.to_owned();
-    };
-    let Ok(amount) = sum.parse::<Amount>() else { return text.to_owned() };
-    let id = format!("part-{kind}");
-    let sum = words.amount(amount);
-    words.find(&id, &[("amount", value(sum))]).unwrap_or_else(|| text.to_owned())
 }
 
 /// The wrong pass-phrases that the TINGUIN tells of once, at the end of what it says: how many, and
@@ -269,7 +160,25 @@ pub fn kind(words: &Words, kind: &str) -> String {
     found.unwrap_or_else(|| kind.to_owned())
 }
 
+/// What a step of a deal is about. What a service calls its information is shown as it came.
+pub fn item(words: &Words, name: &str) -> String {
+    let both = name.strip_prefix("exchange of ").and_then(|it| it.split_once(" for "));
+    if let Some((gives, wants)) = both {
+        let all = |of: &str| {
+            let and = format!(" {} ", words.say("part-and"));
+            of.split(" and ").map(|it| item(words, it)).collect::<Vec<_>>().join(&and)
+        };
+        let values = [("gives", value(all(gives))), ("gets", value(all(wants)))];
+        return words.fill("steps-exchange", &values);
+    }
+    if name == "payment" {
+        return words.say("steps-payment");
+    }
+    known::kind(words, name)
+        .unwrap_or_else(|| words.fill("steps-information", &[("name", value(name.to_owned()))]))
+}
+
 /// The ids that stand in no page's code: what the test of the languages has to know.
 pub fn known_ids() -> impl Iterator<Item = &'static str> {
-    KNOWN.iter().map(|it| it.1)
+    known::ids()
 }

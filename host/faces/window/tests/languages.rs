@@ -7,7 +7,7 @@ use std::path::Path;
 
 use fluent_syntax::ast::{Entry, Expression, InlineExpression, PatternElement};
 use semper_base::{Amount, Timestamp};
-use semper_face_window::wording;
+use semper_face_window::wording::{self, About};
 use semper_face_window::words::{Language, Words};
 
 /// The ids of a language's file, each with the names of its values.
@@ -60,7 +60,7 @@ fn every_text_that_the_code_names_is_there_and_every_text_is_named() {
     let english = texts(Language::English);
 
     // These are made of a word that comes from outside.
-    let made = ["row-", "kind-", "part-", "decision-yes-", "help-"];
+    let made = ["row-", "kind-", "part-", "way-", "decision-yes-", "help-"];
     for id in english.keys() {
         let named = code.contains(&format!("\"{id}\"")) || made.iter().any(|it| id.starts_with(it));
         assert!(named, "nobody says {id}");
@@ -105,7 +105,9 @@ fn amounts_and_dates_are_written_as_the_language_does() {
 #[test]
 fn known_sentences_are_told_and_others_are_never_guessed_at() {
     let german = Words::of(Language::German);
-    let told = |text: &str, peer: &str| wording::told(&german, text, peer, "5.00 EUR".parse().ok());
+    let told = |text: &str, peer: &str| {
+        wording::told(&german, text, About { peer, amount: "5.00 EUR".parse().ok() })
+    };
 
     assert_eq!(told("Order from Otto", "Otto"), "Bestellung bei Otto");
     assert_eq!(told("Order from Anna", "Otto"), "Order from Anna");

@@ -5,8 +5,8 @@
 mod common;
 
 use common::{
-    agreement, choose, exchange, form, frame, heard, inform, link, model, order, pairing, wait,
-    window,
+    agreement, choose, deal_id, exchange, form, frame, heard, inform, link, model, order, pairing,
+    wait, window,
 };
 use egui_kittest::kittest::Queryable as _;
 use semper_face_window::Page;
@@ -182,4 +182,36 @@ fn a_deal_is_opened_from_the_archive_and_left_again() {
     harness.run_steps(3);
 
     harness.get_by_label_contains("waits for you");
+}
+
+#[test]
+fn what_an_application_may_do_is_taken_back_after_a_second_thought() {
+    let mut model = model(7, Settings::default());
+    model.page = Page::Consents;
+    let mut harness = window(model);
+    harness.get_by_label("2 purchases, the last on 26 Sep 2026, 14:13 UTC");
+
+    harness.get_by_label("Take this back from “Shopping list” …").click();
+    harness.run_steps(3);
+    harness.get_by_label("No, leave it").click();
+    harness.run_steps(3);
+    harness.get_by_label("Take this back from “Shopping list” …").click();
+    harness.run_steps(3);
+    harness.get_by_label_contains("may do nothing any more then");
+    harness.get_by_label("Yes, take it back from “Shopping list”").click();
+    harness.run_steps(4);
+
+    harness.get_by_label("No program may shop for you.");
+}
+
+#[test]
+fn a_deal_says_which_steps_are_done_which_are_certain_and_which_are_only_possible() {
+    for at in [0, 1] {
+        in_each_language(Settings::default(), &format!("deal-{at}"), |settings| {
+            let mut model = model(7, settings);
+            model.page = Page::Deals;
+            model.open = Some(deal_id(at));
+            content(&heard(&window(model)))
+        });
+    }
 }

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::rows::JournalRow;
 
+/// The wait for an exchange's end.
+pub const END_OF_EXCHANGE: &str = "exchange/end";
 /// Largest request or result, in bytes.
 pub const MAX_PART: usize = 2 * 1024 * 1024;
 

@@ -161,6 +161,8 @@ pub fn usual() -> PathBuf {
     kept.map_or_else(|| PathBuf::from("semper-home"), |it| it.join("semper"))
 }
 
+/// The folder of a home that holds bundles of terms, one per digest.
+pub const TERMS: &str = "terms";
 /// Largest small file (configuration, key, certificate) that is read, in bytes.
 const SMALL_FILE: u64 = 1024 * 1024;
 

@@ -12,6 +12,7 @@ use semper_tinguin_protocol::screen::{Answer, Consent};
 
 use crate::model::{Asked, Model};
 use crate::settings::Depth;
+use crate::wording::About;
 use crate::words::value;
 use crate::{look, text, wording};
 
@@ -32,31 +33,45 @@ pub fn draw(
 ) -> Option<Answer> {
     look::decision(ui, |ui| {
         let words = model.words();
-        let mut answer = None;
         Panel::top("decision-head").frame(Frame::new()).show_separator_line(false).show(ui, |ui| {
             look::band(ui, &words.say("decision-heading"));
         });
-        // What is decided stands before yes and no, also for whoever hears it read out. The buttons get
-        // the room that they took in the frame before.
-        let whole = ui.available_rect_before_wrap();
-        let split = (whole.bottom() - asked.foot).max(whole.top());
-        let above = Rect::from_min_max(whole.min, pos2(whole.right(), split));
-        ui.scope_builder(UiBuilder::new().max_rect(above), |ui| {
-            ui.shrink_clip_rect(above);
-            content(ui, model, asked, consent);
-        });
-        let below = Rect::from_min_max(pos2(whole.left(), split), whole.max);
-        let shown = ui.scope_builder(UiBuilder::new().max_rect(below), |ui| {
-            ui.separator();
-            answer = foot(ui, model, asked, consent, left);
-        });
-        let took = shown.response.rect.height();
-        if (took - asked.foot).abs() > SLACK {
-            asked.foot = took;
-            ui.ctx().request_repaint();
-        }
-        answer
+        // What is decided stands before yes and no, also for whoever hears it read out.
+        above_its_foot(
+            ui,
+            asked,
+            |ui, asked| content(ui, model, asked, consent),
+            |ui, asked| foot(ui, model, asked, consent, left),
+        )
     })
+}
+
+/// What is asked, and below it its buttons, which no text pushes away. They get the room that they took
+/// in the frame before.
+pub fn above_its_foot(
+    ui: &mut Ui,
+    asked: &mut Asked,
+    content: impl FnOnce(&mut Ui, &mut Asked),
+    foot: impl FnOnce(&mut Ui, &Asked) -> Option<Answer>,
+) -> Option<Answer> {
+    let whole = ui.available_rect_before_wrap();
+    let split = (whole.bottom() - asked.foot).max(whole.top());
+    let above = Rect::from_min_max(whole.min, pos2(whole.right(), split));
+    ui.scope_builder(UiBuilder::new().max_rect(above), |ui| {
+        ui.shrink_clip_rect(above);
+        content(ui, asked);
+    });
+    let below = Rect::from_min_max(pos2(whole.left(), split), whole.max);
+    let shown = ui.scope_builder(UiBuilder::new().max_rect(below), |ui| {
+        ui.separator();
+        foot(ui, asked)
+    });
+    let took = shown.response.rect.height();
+    if (took - asked.foot).abs() > SLACK {
+        asked.foot = took;
+        ui.ctx().request_repaint();
+    }
+    shown.inner
 }
 
 /// What it says. Notes how far it has been on the screen.
@@ -101,7 +116,8 @@ fn scrolled(ui: &Ui, asked: &Asked) -> Option<f32> {
 
 fn rows(ui: &mut Ui, model: &Model, asked: &Asked, consent: &Consent) {
     let (words, palette) = (model.words(), look::palette(ui));
-    let tell = |text: &str| wording::told(words, text, &asked.frame.peer, consent.amount);
+    let about = About { peer: &asked.frame.peer, amount: consent.amount };
+    let tell = |text: &str| wording::told(words, text, about);
     ui.add_space(4.0);
     text::styled(ui, &tell(&consent.title), TextStyle::Heading, None);
     for amount in consent.amount.iter().chain(&consent.also) {
@@ -116,10 +132,7 @@ fn rows(ui: &mut Ui, model: &Model, asked: &Asked, consent: &Consent) {
             continue;
         }
         let caution = &**label == "CAUTION";
-        let says = match &**label {
-            "service" => wording::service_line(words, says),
-            _ => tell(says),
-        };
+        let says = wording::row(words, label, says, about);
         let name = wording::label(words, label);
         let name = if caution { format!("⚠ {name}") } else { name };
         let colour = if caution { palette.caution } else { palette.quiet };

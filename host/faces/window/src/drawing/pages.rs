@@ -1,18 +1,21 @@
 //! The pages that are looked at without being asked anything.
 
 mod book;
+mod consents;
 mod help;
 mod past;
 mod settings;
+mod steps;
 
-use egui::{Grid, RichText, ScrollArea, TextStyle, Ui};
+use egui::{RichText, ScrollArea, TextStyle, Ui};
 use semper_base::text::Text;
 
 use super::decision::row;
 use crate::model::{Model, Page};
 use crate::records::source::Wish;
-use crate::records::{Account, Believed, Matter, StandingConsent};
+use crate::records::{Account, Believed, Matter};
 use crate::settings::Depth;
+use crate::wording::About;
 use crate::words::{Words, value};
 use crate::{look, text, wording};
 
@@ -43,7 +46,7 @@ pub fn draw(ui: &mut Ui, model: &mut Model) {
                     Page::Waiting => waiting(ui, model),
                     Page::Accounts => accounts(ui, model),
                     Page::Believed => believed(ui, model),
-                    Page::Consents => consents(ui, model),
+                    Page::Consents => consents::draw(ui, model),
                     Page::Settings => settings::draw(ui, model),
                     Page::Help => help::draw(ui, model),
                     Page::Deals | Page::Archive => {}
@@ -70,6 +73,8 @@ fn now(ui: &mut Ui, model: &mut Model) {
             for (index, step) in progress.steps.iter().enumerate() {
                 let (mark, colour) =
                     if index == last { ("▶", None) } else { ("✔", Some(quiet)) };
+                let about = About { peer: &progress.peer, amount: None };
+                let step = wording::status(words, step, about);
                 text::styled(ui, &format!("{mark} {step}"), TextStyle::Body, colour);
             }
         });
@@ -84,7 +89,8 @@ fn waiting(ui: &mut Ui, model: &mut Model) {
     if let Some(asked) = &model.asked {
         let first = words.fill("waiting-now", &[("peer", value(asked.frame.peer.to_string()))]);
         text::one_line(ui, &first, TextStyle::Body, true);
-        text::one_line(ui, &asked.frame.status, TextStyle::Small, false);
+        let line = wording::status(words, &model.status, model.about());
+        text::one_line(ui, &line, TextStyle::Small, false);
         back = ui.button(words.say("waits-back")).clicked();
         ui.separator();
     }
@@ -165,26 +171,4 @@ fn one_believed(ui: &mut Ui, words: &Words, depth: Depth, it: &Believed) {
     if depth == Depth::Expert {
         row(ui, &words.say("believed-key"), &it.key, quiet);
     }
-}
-
-fn consents(ui: &mut Ui, model: &mut Model) {
-    model.shelf.want(Wish::Consents);
-    let Some(consents) = &model.shelf.consents else { return };
-    let words = model.words();
-    if consents.is_empty() {
-        text::label(ui, &words.say("consents-none"));
-        return;
-    }
-    Grid::new("consents").num_columns(3).striped(true).show(ui, |ui| {
-        for id in ["consents-topic", "consents-peer", "consents-most"] {
-            ui.label(RichText::new(words.say(id)).strong());
-        }
-        ui.end_row();
-        for StandingConsent { topic, peer, most } in consents {
-            ui.label(wording::kind(words, topic));
-            ui.label(peer.as_deref().map_or_else(|| words.say("consents-anybody"), str::to_owned));
-            ui.label(most.map_or_else(|| words.say("consents-any"), |it| words.amount(it)));
-            ui.end_row();
-        }
-    });
 }

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use egui::{
-    Button, CentralPanel, Frame, Key, Panel, RichText, ScrollArea, TextEdit, TextStyle, Ui, vec2,
-};
+use egui::accesskit::Live;
+use egui::{Button, Key, RichText, ScrollArea, TextEdit, TextStyle, Ui, vec2};
 use semper_base::text::Text;
 use semper_tinguin_protocol::screen::{Answer, Question};
 
+use super::decision::above_its_foot;
 use crate::model::{Asked, Model};
 use crate::{look, text};
 
@@ -24,36 +24,39 @@ pub fn draw(
 ) -> Option<Answer> {
     let words = model.words();
     let armed = left.is_zero() && asked.arming.is_armed();
-    let (mut answer, mut sent, mut taken) = (None, false, false);
-    Panel::bottom("question-foot").frame(Frame::new()).resizable(false).show(ui, |ui| {
-        ui.add_space(6.0);
-        answer = foot(ui, model, asked, question, armed);
-    });
-    CentralPanel::default().frame(Frame::new()).show(ui, |ui| {
-        ScrollArea::vertical().id_salt(("question", asked.number)).auto_shrink(false).show(
-            ui,
-            |ui| {
-                keys(ui);
-                look::service(ui, |ui| {
-                    ui.set_min_width(ui.available_width());
-                    let colour = look::palette(ui).service;
-                    let from = words.say("question-heading");
-                    text::styled(ui, &from, TextStyle::Small, Some(colour));
-                    text::label(ui, question.says());
-                    match question {
-                        Question::Inform { .. } => {}
-                        Question::Choose { options, .. } => {
-                            taken = choose(ui, asked, options, armed)
+    let (mut sent, mut taken) = (false, false);
+    // What is asked stands before its buttons, also for whoever hears it read out.
+    let mut answer = above_its_foot(
+        ui,
+        asked,
+        |ui, asked| {
+            ScrollArea::vertical().id_salt(("question", asked.number)).auto_shrink(false).show(
+                ui,
+                |ui| {
+                    keys(ui);
+                    look::service(ui, |ui| {
+                        ui.set_min_width(ui.available_width());
+                        let colour = look::palette(ui).service;
+                        let from = words.say("question-heading");
+                        let from = text::styled(ui, &from, TextStyle::Small, Some(colour));
+                        look::speak(ui.ctx(), &from, Live::Polite);
+                        text::label(ui, question.says());
+                        match question {
+                            Question::Inform { .. } => {}
+                            Question::Choose { options, .. } => {
+                                taken = choose(ui, asked, options, armed)
+                            }
+                            Question::Form { fields, .. } => sent = fill(ui, asked, fields, armed),
                         }
-                        Question::Form { fields, .. } => sent = fill(ui, asked, fields, armed),
-                    }
-                });
-                ui.add_space(4.0);
-                let colour = look::palette(ui).quiet;
-                text::styled(ui, &words.say("question-note"), TextStyle::Small, Some(colour));
-            },
-        );
-    });
+                    });
+                    ui.add_space(4.0);
+                    let colour = look::palette(ui).quiet;
+                    text::styled(ui, &words.say("question-note"), TextStyle::Small, Some(colour));
+                },
+            );
+        },
+        |ui, asked| foot(ui, model, asked, question, armed),
+    );
     if taken && let Some(choice) = asked.choice.and_then(|it| u32::try_from(it).ok()) {
         answer = Some(Answer::Choice(choice));
     }

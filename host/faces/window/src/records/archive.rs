@@ -7,9 +7,14 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use semper_archive::store::FILE;
-use semper_archive::{Archive, DealRow, Filter, Home, HomeKind, entries};
+use semper_archive::{
+    ApplicationRow, Archive, ArchiveError, DealRow, Filter, Home, HomeKind, entries,
+};
 use semper_base::text::Text;
 use semper_base::{Certificate, DealId, Mend, Timestamp};
+use semper_host_protocol::application::Scope;
+use semper_host_protocol::{Client, Request};
+use semper_steps::Steps;
 use semper_trust::TrustFile;
 use serde::Deserialize;
 
@@ -144,6 +149,23 @@ fn total(it: entries::Total) -> Total {
     Total { month, system: system.into(), paid_in, paid_out }
 }
 
+fn application(archive: &Archive, row: ApplicationRow) -> Result<StandingConsent, ArchiveError> {
+    let ApplicationRow { number, name, may, origin, paired, .. } = row;
+    let may = may.iter().map(|it| match it.parse::<Scope>() {
+        Ok(scope) => scope.means().into(),
+        Err(_) => it.as_str().into(),
+    });
+    let last = archive.proposals_of(number, 1)?;
+    Ok(StandingConsent {
+        who: name.into(),
+        page: origin.map(Text::from),
+        may: may.collect(),
+        since: paired,
+        purchases: archive.count_proposals(number)?,
+        last: last.first().map(|it| it.begun),
+    })
+}
+
 /// The archive's filter.
 fn filter(find: &Find) -> Filter {
     let span = find.month.as_deref().and_then(month);
@@ -215,6 +237,12 @@ impl Records for OfHome {
         Ok(story)
     }
 
+    fn steps(&self, deal: DealId) -> Result<Option<Steps>, Unread> {
+        let archive = self.archive()?;
+        let Some(row) = archive.deal(deal).map_err(unread)? else { return Ok(None) };
+        semper_steps::of_home(&self.home()?, &archive, &row).map_err(unread)
+    }
+
     fn entries(&self, find: &Find, from: usize) -> Result<Page<Entry>, Unread> {
         let archive = self.booked()?;
         let filter = filter(find);
@@ -260,9 +288,29 @@ impl Records for OfHome {
     }
 
     fn consents(&self) -> Result<Vec<StandingConsent>, Unread> {
-        // A window asks its person everything: what is consented to in advance stands in the rules of
-        // a TINGUIN without one.
-        Ok(Vec::new())
+        // A window asks its person everything. Rules are those of a TINGUIN without one; what is left is
+        // who may shop for her.
+        let archive = self.archive()?;
+        let all = archive.applications().map_err(unread)?;
+        all.into_iter().map(|row| application(&archive, row).map_err(unread)).collect()
+    }
+
+    fn take_back(&self, who: &str) -> Result<(), Unread> {
+        // What the command does: the home's host forgets the application, and asks the person what it
+        // was to answer.
+        let request = Request::Unpair { name: who.to_owned() };
+        let asked = Client::connect(&self.path).and_then(|it| it.ask(&request, &mut |_| {}));
+        match asked {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(refusal)) => {
+                Err(Unread { what: refusal.what.into(), mend: refusal.mend.into() })
+            }
+            Err(error) => {
+                let home = self.path.display();
+                let by_hand = format!("semper applications remove --home {home} --name \"{who}\"");
+                Err(Unread { what: error.to_string().into(), mend: by_hand.into() })
+            }
+        }
     }
 }
 

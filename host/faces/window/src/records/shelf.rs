@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use semper_base::DealId;
+use semper_steps::Steps;
 
 use super::source::{Rows, Source, Wish};
 use super::{
@@ -64,6 +65,7 @@ pub struct Shelf {
     pub choices: Option<Choices>,
     found: Find,
     stories: BTreeMap<DealId, Vec<Entry>>,
+    steps: BTreeMap<DealId, Option<Steps>>,
     /// Accounts.
     pub accounts: Option<Vec<Account>>,
     /// Whom this person believes.
@@ -92,6 +94,7 @@ impl Shelf {
             choices: None,
             found: Find::default(),
             stories: BTreeMap::new(),
+            steps: BTreeMap::new(),
             accounts: None,
             believed: None,
             consents: None,
@@ -126,6 +129,9 @@ impl Shelf {
                 (Wish::Story(deal), Ok(Rows::Story(rows))) => {
                     self.stories.insert(deal, rows);
                 }
+                (Wish::Steps(deal), Ok(Rows::Steps(steps))) => {
+                    self.steps.insert(deal, steps);
+                }
                 (_, Ok(Rows::Accounts(rows))) => self.accounts = Some(rows),
                 (_, Ok(Rows::Believed(rows))) => self.believed = Some(rows),
                 (_, Ok(Rows::Consents(rows))) => self.consents = Some(rows),
@@ -142,11 +148,21 @@ impl Shelf {
     /// Deals have changed: all is read again when it is looked at. What is here stays until then.
     pub fn refresh(&mut self) {
         self.stories.clear();
+        self.steps.clear();
         self.unread = None;
         self.wish(Wish::Deals(0));
         self.wish(Wish::Entries(self.found.clone(), 0));
         self.wish(Wish::Totals(self.found.clone()));
         self.wish(Wish::Choices);
+        // An application may have been let in, or have bought.
+        if self.consents.is_some() {
+            self.wish(Wish::Consents);
+        }
+    }
+
+    /// Takes back a consent given in advance.
+    pub fn take_back(&mut self, who: &str) {
+        self.wish(Wish::TakeBack(who.to_owned()));
     }
 
     /// What the entries were looked for by.
@@ -193,6 +209,14 @@ impl Shelf {
             self.wish(Wish::Story(deal));
         }
         self.stories.get(&deal).map(Vec::as_slice)
+    }
+
+    /// How far a deal has come, once that was read; nothing inside if nobody can say.
+    pub fn steps(&mut self, deal: DealId) -> Option<Option<&Steps>> {
+        if !self.steps.contains_key(&deal) {
+            self.wish(Wish::Steps(deal));
+        }
+        self.steps.get(&deal).map(Option::as_ref)
     }
 
     /// What does not change while the window is open is read once.

@@ -5,6 +5,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 
 use semper_base::DealId;
 use semper_keeper::Keeper;
+use semper_steps::Steps;
 
 use super::{
     Account, Believed, Choices, Deal, Entry, Find, Page, Records, StandingConsent, Total, Unread,
@@ -17,6 +18,8 @@ pub enum Wish {
     Deals(usize),
     /// What was signed in a deal.
     Story(DealId),
+    /// How far a deal has come.
+    Steps(DealId),
     /// Entries that are looked for, from this one on.
     Entries(Find, usize),
     /// What has moved by them.
@@ -29,6 +32,8 @@ pub enum Wish {
     Believed,
     /// Consents given in advance.
     Consents,
+    /// To take back the one that somebody of this name has; what is left then.
+    TakeBack(String),
 }
 
 /// Rows that were read.
@@ -38,6 +43,8 @@ pub enum Rows {
     Deals(Page<Deal>),
     /// To [`Wish::Story`].
     Story(Vec<Entry>),
+    /// To [`Wish::Steps`].
+    Steps(Option<Steps>),
     /// To [`Wish::Entries`].
     Entries(Page<Entry>),
     /// To [`Wish::Totals`].
@@ -48,7 +55,7 @@ pub enum Rows {
     Accounts(Vec<Account>),
     /// To [`Wish::Believed`].
     Believed(Vec<Believed>),
-    /// To [`Wish::Consents`].
+    /// To [`Wish::Consents`] and [`Wish::TakeBack`].
     Consents(Vec<StandingConsent>),
 }
 
@@ -59,12 +66,17 @@ fn read(records: &dyn Records, wish: &Wish) -> Result<Rows, Unread> {
     Ok(match wish {
         Wish::Deals(from) => Rows::Deals(records.deals(*from)?),
         Wish::Story(deal) => Rows::Story(records.story(*deal)?),
+        Wish::Steps(deal) => Rows::Steps(records.steps(*deal)?),
         Wish::Entries(find, from) => Rows::Entries(records.entries(find, *from)?),
         Wish::Totals(find) => Rows::Totals(records.totals(find)?),
         Wish::Choices => Rows::Choices(records.choices()?),
         Wish::Accounts => Rows::Accounts(records.accounts()?),
         Wish::Believed => Rows::Believed(records.believed()?),
         Wish::Consents => Rows::Consents(records.consents()?),
+        Wish::TakeBack(who) => {
+            records.take_back(who)?;
+            Rows::Consents(records.consents()?)
+        }
     })
 }
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, dead_code, reason = "each story uses a part of it")]
 
+use std::cell::Cell;
 use std::fmt::Write as _;
 
 use egui::accesskit::{Role, Toggled};
@@ -22,6 +23,7 @@ use semper_face_window::settings::Settings;
 use semper_face_window::{Model, draw};
 use semper_items::statement::{Address, Content, Line, Offer, Order};
 use semper_items::{Side, Statement};
+use semper_steps::{Step, Steps};
 use semper_tinguin_protocol::Frame;
 use semper_tinguin_protocol::pairing::{Pairing, Scope};
 use semper_tinguin_protocol::screen::{self, Consent, Question, Screen};
@@ -38,6 +40,7 @@ pub fn amount(text: &str) -> Amount {
 /// Records of a life with so many entries.
 pub struct Life {
     pub entries: usize,
+    pub taken_back: Cell<bool>,
 }
 
 impl Life {
@@ -91,7 +94,7 @@ fn moved(number: usize, cents: i64) -> (Direction, Amount) {
     (way, Amount::new(cents, amount("1.00 EUR").currency()))
 }
 
-fn deal_id(number: usize) -> DealId {
+pub fn deal_id(number: usize) -> DealId {
     DealId::new(Digest::of(&number.to_le_bytes()))
 }
 
@@ -107,6 +110,18 @@ impl Records for Life {
     fn story(&self, deal: DealId) -> Result<Vec<Entry>, Unread> {
         let all = (0..self.entries.min(20)).map(Self::entry);
         Ok(all.filter(|it| it.deal == Some(deal)).collect())
+    }
+
+    fn steps(&self, deal: DealId) -> Result<Option<Steps>, Unread> {
+        let step = |by, what: &str, needed| Step { by, what: what.into(), needed };
+        let done = vec![step(Side::Buyer, "search", true), step(Side::Seller, "offer", true)];
+        let left = vec![
+            step(Side::Buyer, "order", true),
+            step(Side::Buyer, "exchange of payment for receipt", true),
+            step(Side::Seller, "shipping-note", false),
+        ];
+        // Of the second deal nobody knows.
+        Ok((deal != deal_id(1)).then_some(Steps { done, left }))
     }
 
     fn entries(&self, find: &Find, from: usize) -> Result<Page<Entry>, Unread> {
@@ -167,11 +182,21 @@ impl Records for Life {
 
     fn consents(&self) -> Result<Vec<StandingConsent>, Unread> {
         let one = StandingConsent {
-            topic: "order".into(),
-            peer: Some("Otto Versand".into()),
-            most: Some(amount("50.00 EUR")),
+            who: "Shopping list".into(),
+            page: Some("https://list.example".into()),
+            may: [Scope::Look, Scope::Shop].map(|it| it.means().into()).to_vec(),
+            since: at(3),
+            purchases: 2,
+            last: Some(at(5)),
         };
-        Ok(if self.entries == 0 { Vec::new() } else { vec![one] })
+        let none = self.entries == 0 || self.taken_back.get();
+        Ok(if none { Vec::new() } else { vec![one] })
+    }
+
+    fn take_back(&self, who: &str) -> Result<(), Unread> {
+        assert_eq!(who, "Shopping list");
+        self.taken_back.set(true);
+        Ok(())
     }
 }
 
@@ -179,7 +204,11 @@ impl Records for Life {
 pub fn model(entries: usize, settings: Settings) -> Model {
     let (name, phrase) = ("Anna Berg", "two owls in a pear tree");
     let who = Who { name: name.into(), phrase: phrase.into(), picture: Picture::of(name, phrase) };
-    Model::new(who, settings, Shelf::new(AtOnce::new(Life { entries })))
+    Model::new(
+        who,
+        settings,
+        Shelf::new(AtOnce::new(Life { entries, taken_back: Cell::default() })),
+    )
 }
 
 /// A window of the usual size, in which time goes on by a twentieth of a second a frame. Every letter of

@@ -3,7 +3,7 @@
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use egui::{Context, Ui, ViewportCommand};
+use egui::{Context, Ui, UserAttentionType, ViewportCommand};
 use semper_base::Mend as _;
 use semper_face_window::unlock::Unlock;
 use semper_face_window::words::Words;
@@ -65,12 +65,17 @@ impl App {
             page.trying = true;
             *tried = Some(heard);
         }
+    }
+
+    /// What came of the pass-phrase that was typed.
+    fn tried(&mut self, ctx: &Context) {
+        let Life::Locked { page, tried } = &mut self.life else { return };
         let Some(result) = tried.as_ref().and_then(|it| it.try_recv().ok()) else { return };
         *tried = None;
         page.trying = false;
         match result {
             Ok(opened) => {
-                self.life = match self.start.open(opened, &self.keeper, ui.ctx()) {
+                self.life = match self.start.open(opened, &self.keeper, ctx) {
                     Ok(opened) => Life::Open(opened),
                     Err(trouble) => Life::Over { what: trouble.what, mend: trouble.mend },
                 };
@@ -91,20 +96,32 @@ impl App {
                 self.life = Life::Over { what: error.to_string(), mend: error.mend() };
             }
         }
-        ui.ctx().request_repaint();
+        ctx.request_repaint();
+    }
+
+    /// Takes what is asked, and says so over the window: also while another one covers it.
+    fn meets(&mut self, ctx: &Context) {
+        let Life::Open(Opened { model, desk, .. }) = &mut self.life else { return };
+        model.meet(desk);
+        let title = model.title();
+        if title != self.title {
+            if model.asked.is_some() {
+                let how = UserAttentionType::Informational;
+                ctx.send_viewport_cmd(ViewportCommand::RequestUserAttention(how));
+            }
+            ctx.send_viewport_cmd(ViewportCommand::Title(title.clone()));
+            // Drawn once also where nobody sees it: whoever listens hears it then.
+            ctx.send_viewport_cmd(ViewportCommand::RequestPaintWhileHidden);
+            ctx.request_repaint();
+            self.title = title;
+        }
     }
 
     fn open(&mut self, ui: &mut Ui) {
         let Life::Open(Opened { model, desk, ended }) = &mut self.life else { return };
-        model.meet(desk);
         semper_face_window::draw(ui, model);
         // What was answered in this frame goes at once.
         model.meet(desk);
-        let title = model.title();
-        if title != self.title {
-            ui.ctx().send_viewport_cmd(ViewportCommand::Title(title.clone()));
-            self.title = title;
-        }
         if std::mem::take(&mut model.changed) {
             self.start.settings = model.settings;
             self.start.keep(model.settings);
@@ -159,5 +176,7 @@ impl eframe::App for App {
         if self.keeper.ending().is_over() {
             ctx.send_viewport_cmd(ViewportCommand::Close);
         }
+        self.tried(ctx);
+        self.meets(ctx);
     }
 }

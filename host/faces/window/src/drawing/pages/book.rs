@@ -7,6 +7,7 @@ use super::super::lists::{self, Row};
 use crate::model::{Model, Page};
 use crate::records::{Choices, Entry, Find, Total};
 use crate::settings::Depth;
+use crate::wording::About;
 use crate::words::{Words, value};
 use crate::{look, text, wording};
 
@@ -141,7 +142,8 @@ pub fn of_entry(words: &Words, depth: Depth, it: &Entry) -> Row {
         format!("{}: ", it.with)
     };
     let first = format!("{day}  ·  {kind}{by}{about}");
-    let second = format!("{digest}{with}{}", it.summary);
+    let summary = wording::told(words, &it.summary, About::default());
+    let second = format!("{digest}{with}{summary}");
     let way = |way: Direction, mark: &str| {
         let amounts = it.moved.iter().filter(|it| it.0 == way);
         let amounts = amounts.map(|it| format!("{mark} {}", words.amount(it.1)));

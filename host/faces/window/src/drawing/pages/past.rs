@@ -2,14 +2,16 @@
 
 use egui::{TextStyle, Ui};
 use semper_archive::DealState;
+use semper_items::Side;
 
 use super::super::lists::{self, Row};
 use super::book::of_entry;
 use crate::model::Model;
 use crate::records::Deal;
 use crate::settings::Depth;
+use crate::wording::About;
 use crate::words::Words;
-use crate::{look, text};
+use crate::{look, text, wording};
 
 /// Deals as a list, or the story of the one that is open.
 pub fn deals(ui: &mut Ui, model: &mut Model) {
@@ -54,7 +56,7 @@ fn of_deal(words: &Words, deal: &Deal) -> Row {
     let first = format!("{day}  ·  {}", deal.peer);
     let asks =
         if deal.asks { format!("• {} · ", words.say("deals-asks")) } else { String::new() };
-    let second = format!("{asks}{}", deal.note);
+    let second = format!("{asks}{}", wording::told(words, &deal.note, About::default()));
     let says = format!("{}, {day}, {state}: {second}", deal.peer);
     Row { first, right: vec![state], second, says }
 }
@@ -66,13 +68,15 @@ fn story(ui: &mut Ui, model: &mut Model, open: semper_base::DealId) {
         model.open = None;
         return;
     }
-    let found = (0..model.shelf.deals.all.unwrap_or(0).min(2_000))
-        .find_map(|at| model.shelf.deals.row(at).filter(|it| it.id == open));
+    model.shelf.want_deals(0, 0);
+    let found: Option<Deal> = (0..model.shelf.deals.all.unwrap_or(0).min(2_000))
+        .find_map(|at| model.shelf.deals.row(at).filter(|it| it.id == open))
+        .cloned();
     let words = &model.words;
-    if let Some(deal) = found {
+    if let Some(deal) = &found {
         text::one_line(ui, &deal.peer, TextStyle::Heading, true);
         super::row(ui, &words.say("story-state"), &state(words, deal.state), palette.quiet);
-        text::label(ui, &deal.note);
+        text::label(ui, &wording::told(words, &deal.note, About::default()));
         super::row(ui, &words.say("story-opened"), &words.moment(deal.opened), palette.quiet);
         super::row(ui, &words.say("story-changed"), &words.moment(deal.changed), palette.quiet);
         if let Some(until) = deal.until {
@@ -81,6 +85,10 @@ fn story(ui: &mut Ui, model: &mut Model, open: semper_base::DealId) {
         if model.settings.depth == Depth::Expert {
             super::row(ui, &words.say("story-id"), &deal.id.to_string(), palette.quiet);
         }
+    }
+    let side = found.as_ref().map_or(Side::Buyer, |it| it.side);
+    if let Some(found) = model.shelf.steps(open) {
+        super::steps::draw(ui, words, side, found);
     }
     ui.separator();
     ui.label(egui::RichText::new(words.say("story-signed")).strong());

@@ -1,37 +1,20 @@
-//! How far a deal has come in its declared flow: what was done, and what is left on the shortest
-//! way to the end that its terms intend. It follows from the journal and the messages, as far as
+//! The way through a flow that a deal has gone. It follows from the journal and the messages, as far as
 //! those are stored; where it does not, nothing is said.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
-use semper_archive::chain::{Class, MAX_PART, Record};
+use ciborium::Value;
+
+use semper_archive::chain::{Class, END_OF_EXCHANGE, MAX_PART, Record};
 use semper_archive::{Archive, ArchiveError, DealRow, JournalRow};
 use semper_base::{Digest, Timestamp, cbor, cose};
 use semper_items::message::MAX_MESSAGE;
 use semper_items::{Item, Message, Side, Statement, limits, signed};
-use semper_runtime::exchange::{END_OF_EXCHANGE, Outcome};
-use semper_runtime::handles::Accepted;
 use semper_trust::Flow;
-use semper_trust::flow::{End, ItemKind};
+use semper_trust::flow::ItemKind;
 use serde::{Deserialize, Serialize};
 
-/// How far a deal has come.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Steps {
-    /// What was done, in order.
-    pub done: Vec<Step>,
-    /// What is left, if everything goes as the terms intend.
-    pub left: Vec<Step>,
-}
-
-/// A step of a flow.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Step {
-    /// Who does it; of an exchange, who proposes it.
-    pub by: Side,
-    /// What it is: `offer`, `payment`, `exchange of receipt for payment`.
-    pub what: String,
-}
+use crate::{Step, Steps, ahead};
 
 /// How far a deal has come; `None` where its journal does not say.
 ///
@@ -56,7 +39,7 @@ pub fn steps(archive: &Archive, row: &DealRow, flow: &Flow) -> Result<Option<Ste
         });
         match (fitting.next(), fitting.next()) {
             (Some(action), None) => {
-                done.push(Step { by: action.by, what: action.item.name() });
+                done.push(Step { by: action.by, what: action.item.name(), needed: true });
                 state.clone_from(&action.to);
             }
             // The host's own words move no flow; of two exchanges the journal says too little.
@@ -65,7 +48,7 @@ pub fn steps(archive: &Archive, row: &DealRow, flow: &Flow) -> Result<Option<Ste
             _ => return Ok(None),
         }
     }
-    let left = if row.state.is_final() { Vec::new() } else { shortest(flow, &state) };
+    let left = if row.state.is_final() { Vec::new() } else { ahead::left(flow, &state) };
     Ok(Some(Steps { done, left }))
 }
 
@@ -88,12 +71,19 @@ fn moved(
             Some((Some(side.other()), kind(message.container.item()?)?))
         }
         (Class::Wait, END_OF_EXCHANGE) => {
-            let ended: (Outcome, Timestamp) = cbor::decode(&call.result, MAX_PART).ok()?;
+            let ended: (Value, Timestamp) = cbor::decode(&call.result, MAX_PART).ok()?;
             let both = ItemKind::Exchange { gives: Vec::new(), wants: Vec::new() };
-            matches!(ended.0, Outcome::Got(_)).then_some((None, both))
+            has_come(&ended.0).then_some((None, both))
         }
         _ => None,
     }
+}
+
+/// Whether an exchange has come to what was agreed. The journal names that, and keeps beside it what
+/// has come, which no step depends on.
+fn has_come(outcome: &Value) -> bool {
+    let named = outcome.as_map().and_then(|it| it.first());
+    named.is_some_and(|(name, _)| name.as_text() == Some("got"))
 }
 
 /// What a wait for a message has come to, as the journal keeps it.
@@ -104,7 +94,7 @@ struct Taken {
     digest: Digest,
     at: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    money: Option<Result<Accepted, String>>,
+    money: Option<Value>,
 }
 
 /// What a wait for the first of several things has come to.
@@ -138,26 +128,4 @@ fn kind(item: &Item) -> Option<ItemKind> {
         }
         Item::Exchange(_) => return None,
     })
-}
-
-/// The shortest way from a state to an end that the terms intend.
-fn shortest(flow: &Flow, from: &str) -> Vec<Step> {
-    let mut ways = VecDeque::from([(from.to_owned(), Vec::<Step>::new())]);
-    let mut seen = vec![from.to_owned()];
-    while let Some((name, way)) = ways.pop_front() {
-        let Some(state) = flow.states.get(&name) else { continue };
-        if state.end == Some(End::Completed) {
-            return way;
-        }
-        for action in &state.actions {
-            if seen.contains(&action.to) {
-                continue;
-            }
-            seen.push(action.to.clone());
-            let step = Step { by: action.by, what: action.item.name() };
-            let on = way.iter().cloned().chain([step]).collect();
-            ways.push_back((action.to.clone(), on));
-        }
-    }
-    Vec::new()
 }

@@ -2,10 +2,14 @@
 
 use std::net::TcpListener;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::sync_channel;
 
 use semper_archive::{Archive, Home, HomeKind};
 use semper_base::{Report, SigningKey, text};
 use semper_device::{Channel, DeviceError, Meeting, ToDevice, ToHost, paired};
+use semper_keeper::Keeper;
 use semper_roles::party::{self, PartyConfig, PaymentConfig, TinguinConfig};
 use semper_tinguin::keystore::{self, Keystore};
 use serde_json::json;
@@ -13,6 +17,10 @@ use serde_json::json;
 use crate::arguments::{DeviceCommand, DeviceJoinArguments, DevicePairArguments};
 use crate::{print, unlock};
 
+/// Handshakes at once while a device is waited for.
+const HANDSHAKES: usize = 16;
+/// Connections that were no device's, before the person begins anew.
+const TRIED: usize = 200;
 /// Where a machine's name stands.
 const HOSTNAME: &str = "/etc/hostname";
 
@@ -44,15 +52,7 @@ fn pair(arguments: &DevicePairArguments) -> Result<(), Report> {
     ));
     let own = SigningKey::generate();
     let name = name(arguments.name.as_deref())?;
-    let meeting = loop {
-        let (tcp, from) = listener.accept().map_err(DeviceError::BrokenOff)?;
-        let channel = Channel::accept(tcp, &own, None).map_err(DeviceError::BrokenOff);
-        match channel.and_then(|it| Meeting::with_device(it, own.public(), &name)) {
-            Ok(meeting) => break meeting,
-            // Anybody may connect here; it was not the device.
-            Err(error) => print::note(format_args!("{} came: {error}", from.ip())),
-        }
-    };
+    let meeting = meet(listener, &own, &name)?;
     let (device, called) = (meeting.other, meeting.name.to_string());
     compared(meeting, &format!("“{called}”"))?;
     ToDevice::new(listen.to_string(), own, device, called.clone()).keep(&home)?;
@@ -61,6 +61,44 @@ fn pair(arguments: &DevicePairArguments) -> Result<(), Report> {
          and there."
     );
     print::said(&words, &json!({ "device": called, "listen": listen.to_string() }))
+}
+
+/// Waits for the device. Anybody may connect here, and be slow, so each has a thread.
+fn meet(listener: TcpListener, own: &SigningKey, name: &str) -> Result<Meeting, Report> {
+    let keeper = Keeper::new("pair");
+    let (say, met) = sync_channel(HANDSHAKES);
+    let (seed, name, handshakes) = (own.seed(), name.to_owned(), keeper.clone());
+    let going_on = Arc::new(AtomicUsize::new(0));
+    drop(keeper.job("listen", move |_| {
+        while let Ok((tcp, from)) = listener.accept() {
+            if going_on.fetch_add(1, Ordering::SeqCst) >= HANDSHAKES {
+                going_on.fetch_sub(1, Ordering::SeqCst);
+                continue;
+            }
+            let (say, seed, name) = (say.clone(), seed.clone(), name.clone());
+            let going_on = Arc::clone(&going_on);
+            drop(handshakes.job("handshake", move |_| {
+                let own = SigningKey::from_seed(&seed);
+                let channel = Channel::accept(tcp, &own, None).map_err(DeviceError::BrokenOff);
+                let met = channel.and_then(|it| Meeting::with_device(it, own.public(), &name));
+                going_on.fetch_sub(1, Ordering::SeqCst);
+                let _ = say.send((from, met));
+            }));
+        }
+    }));
+    let mut tried = 0;
+    for (from, met) in met {
+        match met {
+            Ok(meeting) => return Ok(meeting),
+            // It was not the device.
+            Err(error) => print::note(format_args!("{} came: {error}", from.ip())),
+        }
+        tried += 1;
+        if tried >= TRIED {
+            return Err(DeviceError::Tried(tried).into());
+        }
+    }
+    Err(DeviceError::BrokenOff(std::io::ErrorKind::NotConnected.into()).into())
 }
 
 /// On the device: connects to the host's machine.

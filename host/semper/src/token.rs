@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use semper_archive::{Home, HomeKind};
 use semper_base::{Report, text};
+use semper_door::Door;
+use semper_keeper::Keeper;
 use semper_tinguin::Vault;
 use semper_tinguin::keystore::Opener;
 use semper_tinguin::memory::{self, Memory};
-use semper_tinguin_protocol::Client;
+use semper_tinguin_protocol::SOCKET;
 use semper_token::Place;
 use serde_json::json;
 
@@ -56,18 +58,28 @@ fn take(arguments: &TokenUseArguments) -> Result<(), Report> {
         let what = format!("the token “{}” keeps the keys already", text::shown(&label, 32));
         return Err(Report::input(what, "semper pass-phrase gives it another PIN"));
     }
-    if Client::new(home.path()).who().is_ok() {
-        // It would go on making keys of its own.
-        return Err(Report::input("the TINGUIN of this home is running", "end it first"));
-    }
+    // A TINGUIN that runs, or is started meanwhile, would go on making keys of its own: its place is
+    // taken until this is done.
+    let keeper = Keeper::new("token");
+    let socket = home.path().join(SOCKET);
+    let in_use = "the TINGUIN of this home is running";
+    let place_taken = Door::open(&socket, &keeper, in_use, Box::new(|_, _| Ok(())))
+        .map_err(|error| Report::input(error, "end it first"))?;
+    let done = moved(arguments, &home, &vault);
+    place_taken.close();
+    keeper.end();
+    place_taken.remove();
+    done
+}
+
+fn moved(arguments: &TokenUseArguments, home: &Home, vault: &Vault) -> Result<(), Report> {
     let place = Place::find(&arguments.library, &arguments.token)?;
     let memory = Memory::open(&home.path().join(memory::FILE))?;
-    let newest = memory.newest_identity().map_err(memory::MemoryError::from)?;
-    // What is certified stays what it is; the next key is the token's.
-    let from = newest.as_ref().map_or(0, |(generation, _)| generation.saturating_add(1));
+    // What is certified, or may have been, stays what it is; the key after it is the token's.
+    let from = memory.unasked().map_err(memory::MemoryError::from)?;
     let file = arguments.pass_phrase_file.as_deref();
-    let prompt = unlock::prompt(&vault, "")?;
-    let pass_phrase = unlock::tried(&vault, file, &prompt, |typed| {
+    let prompt = unlock::prompt(vault, "")?;
+    let pass_phrase = unlock::tried(vault, file, &prompt, |typed| {
         vault.open(typed)?;
         Ok(zeroize::Zeroizing::new(typed.to_owned()))
     })?;

@@ -16,7 +16,8 @@ use std::time::{Duration, Instant};
 
 use common::{binaries, books, buy_until_crash, ended, market, newest, small};
 use semper_archive::Home;
-use semper_base::{Digest, SigningKey};
+use semper_base::cert::{Authority, Request};
+use semper_base::{Digest, Role, SigningKey, Timestamp};
 use semper_device::{Channel, ToDevice};
 use semper_testkit::market::{Market, Part};
 use semper_testkit::process::{Output, Running, free_port, run};
@@ -222,6 +223,19 @@ fn a_buyer_whose_tinguin_is_a_second_device_buys_and_a_device_that_is_away_is_a_
     assert!(!is_locked(&taken_over));
     strangers(&folder.join("anna"), port);
     assert!(taken_over.who().is_ok());
+    // It may not even change who she is: that is decided on the device, whose rules cover none of it.
+    let mine = Authority::new("Evil CA", SigningKey::generate(), Timestamp::now()).unwrap();
+    let request = taken_over.request_certificate("Otto Evil").unwrap();
+    let key = Request::from_pem(&request).unwrap().key;
+    let (from, until) = (Timestamp::now(), Timestamp::now().after(Duration::from_secs(86_400)));
+    let leaf = mine.issue("Otto Evil", &key, Role::Buyer, &[], from, until).unwrap();
+    let declined = taken_over.install_certificate(vec![leaf]).unwrap_err();
+    assert!(matches!(declined, ClientError::Declined(_)), "{declined}");
+    let declined = taken_over.request_next_certificate("Anna Berg").unwrap_err();
+    assert!(matches!(declined, ClientError::Declined(_)), "{declined}");
+    assert_eq!(taken_over.who().unwrap().0, "Anna Berg");
+    let seen = fs::read_to_string(folder.join("tablet-transcript")).unwrap();
+    assert!(seen.contains("Take a certificate") && seen.contains("Replace your key"), "{seen}");
     drop((desk, tablet));
 }
 
@@ -272,6 +286,9 @@ fn somebody_between_the_two_makes_the_codes_differ_and_nothing_is_paired() {
         }
     });
 
+    // Who says nothing, or says it slowly, holds up nobody.
+    let _slow: Vec<TcpStream> =
+        (0..4).map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap()).collect();
     let mut tablet = joins(folder, &address);
     assert_ne!(desk.code(), tablet.code());
     tablet.types("no");

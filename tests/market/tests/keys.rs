@@ -116,7 +116,7 @@ fn a_key_is_renewed_amid_a_deal_which_goes_on_by_the_old_one() {
 
 #[test]
 fn a_lost_key_is_revoked_and_replaced_and_the_account_is_handed_over() {
-    let (market, _folder) = market(&small());
+    let (mut market, _folder) = market(&small());
     let before = account(&market);
     let [old] = certificates(market.folder.join("anna")).try_into().unwrap();
     let authority = ca(&market);
@@ -148,6 +148,16 @@ fn a_lost_key_is_revoked_and_replaced_and_the_account_is_handed_over() {
     let key = invited["key"].as_str().unwrap();
     let mut register = vec!["register", "--home", "anna", "--ca", &authority];
     register.extend(["--name", "Anna Berg", "--key", key, "--new-key", "--out", "anna-new.pem"]);
+    // It ends every older key, so it is the person's to decide.
+    let declined = market.semper(&register).unwrap();
+    assert!(declined.err.contains("no standing consent covers “certificate”"), "{}", declined.err);
+    let rule = "[[rule]]\ntopic = \"certificate\"\nanswer = \"yes\"\n";
+    market.restart_buyer_tinguin(&format!("{rule}{}", small().buyer_rules)).unwrap();
+    let ca_does = |arguments: &[&str]| {
+        let done = market.semper(arguments).unwrap();
+        assert_eq!(done.code, 0, "{}", done.err);
+        done
+    };
     ca_does(&register);
     let hers = market.semper(&["account", "show", "--home", "anna"]).unwrap();
     assert!(hers.err.contains("is not yours"), "{}", hers.err);

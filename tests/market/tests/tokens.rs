@@ -142,7 +142,7 @@ fn a_home_moves_its_keys_to_a_token_and_a_token_that_is_pulled_out_amid_a_deal_i
     let ca = format!("https://localhost:{}", market.ports[0]);
     reader.done(&["renew", "--home", "anna", "--ca", &ca]);
     let key = certificate(&home).key().unwrap();
-    assert_ne!(key, old.identity(1).unwrap().public(), "it follows from what was outside");
+    assert_ne!(key, old.identity(1, None).unwrap().public(), "it follows from what was outside");
     assert!(buy_until_crash(&market, "archive.after:20"));
 
     reader.pull_out();
@@ -233,6 +233,65 @@ fn a_new_home_has_its_keys_in_a_token_from_the_start_and_its_copy_is_of_use_with
 }
 
 #[test]
+fn a_key_that_somebody_has_put_into_the_token_is_not_taken_for_one_that_was_made_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let reader = Reader::new(folder.path());
+    reader.makes("blue");
+    reader.done(&["ca", "init", "--home", "ca", "--name", "Market CA"]);
+    let mut init = vec!["init", "--home", "anna", "--user", "Anna", "--phrase", "two owls"];
+    init.extend(["--authority", "ca/root.pem", "--pass-phrase-file", "pin"]);
+    init.extend(["--library", LIBRARY, "--token", "blue"]);
+    reader.done(&init);
+    let stored = fs::read_to_string(folder.path().join("anna").join(keystore::FILE)).unwrap();
+    let stored: serde_json::Value = serde_json::from_str(&stored).unwrap();
+    let label = format!("semper {} identity 0", stored["home"].as_str().unwrap());
+    let planted = semper_base::SigningKey::generate().to_pem();
+    fs::write(folder.path().join("planted.pem"), planted.as_bytes()).unwrap();
+    let mut import = Command::new("softhsm2-util");
+    import.args(["--import", "planted.pem", "--token", "blue", "--pin", PIN, "--id", "aa"]);
+    let import = import.args(["--label", &label]).env(CONF, &reader.conf);
+    let import = import.current_dir(folder.path()).output().unwrap();
+    assert!(import.status.success(), "{import:?}");
+
+    fs::write(folder.path().join("rules.toml"), "").unwrap();
+    let mut start = vec!["tinguin", "--home", "anna", "--rules", "rules.toml"];
+    start.extend(["--pass-phrase-file", "pin"]);
+    let program = binaries().semper;
+    let mut running =
+        Running::start(&reader.folder, "tinguin", &program, &start, &reader.env()).unwrap();
+    running.ready(|| folder.path().join("anna/tinguin.sock").exists()).unwrap();
+    let refused = Client::new(&folder.path().join("anna")).request_certificate("Anna").unwrap_err();
+    assert!(refused.to_string().contains("was not made in the token"), "{refused}");
+}
+
+#[test]
+fn a_key_that_an_authority_may_have_certified_stays_what_it_was() {
+    let (mut market, _folder) = market(&small());
+    let home = market.folder.join("anna");
+    let reader = Reader::new(&market.folder);
+    reader.makes("blue");
+    // The authority has certified the next key, and its answer is lost.
+    market.bank.kill();
+    let ca = format!("https://localhost:{}", market.ports[0]);
+    let renew = ["renew", "--home", "anna", "--ca", &ca];
+    assert_eq!(market.semper(&renew).unwrap().code, 1);
+    market.restart_bank().unwrap();
+    market.part(Part::BuyerTinguin).kill();
+    let mut moves = vec!["token", "use", "--home", "anna", "--library", LIBRARY];
+    moves.extend(["--token", "blue", "--pass-phrase-file", "pass-phrase", "--pin-file", "pin"]);
+    reader.done(&moves);
+    reader.secret("pass-phrase", PIN);
+    market.restart(Part::BuyerTinguin, &reader.env()).unwrap();
+
+    reader.done(&renew);
+    let first = certificate(&home).key().unwrap();
+    reader.done(&renew);
+    assert_ne!(certificate(&home).key().unwrap(), first);
+    let bought = market.semper(&["buy", "--home", "anna", &market.merchant_url()]).unwrap();
+    assert_eq!(bought.code, 0, "{}", bought.err);
+}
+
+#[test]
 fn what_is_no_token_of_ours_is_refused_with_what_helps() {
     let folder = tempfile::tempdir().unwrap();
     let reader = Reader::new(folder.path());
@@ -256,7 +315,7 @@ fn what_is_no_token_of_ours_is_refused_with_what_helps() {
     let open = folder.path().join("open.so");
     fs::copy(LIBRARY, &open).unwrap();
     fs::set_permissions(&open, fs::Permissions::from_mode(0o666)).unwrap();
-    fails(open.to_str().unwrap(), "others than its owner may change it");
+    fails(open.to_str().unwrap(), "others than its owner may change");
 
     reader.done(&["ca", "init", "--home", "ca", "--name", "Market CA"]);
     let mut init = vec!["init", "--home", "anna", "--user", "Anna", "--phrase", "two owls"];

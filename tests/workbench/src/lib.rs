@@ -459,7 +459,8 @@ impl Workbench {
 /// Makes keys and certificate, and serves the TINGUIN's socket in a thread.
 fn tinguin(home: &std::path::Path, market: &Authority, rules: &str) {
     let (keys, _) = Keystore::create("correct horse battery staple").unwrap();
-    let chain = vec![certificate(market, "Anna Berg", &*keys.identity(0).unwrap(), Role::Buyer)];
+    let chain =
+        vec![certificate(market, "Anna Berg", &*keys.identity(0, None).unwrap(), Role::Buyer)];
     let memory = Memory::open(&home.join(semper_tinguin::memory::FILE)).unwrap();
     let transcript = std::fs::File::create(home.join("transcript.jsonl")).unwrap();
     let face = Scripted::new(rules, Box::new(std::io::BufWriter::new(transcript))).unwrap();

@@ -8,6 +8,7 @@ page-archive = Archiv
 page-accounts = Konten
 page-believed = Wem ich glaube
 page-consents = Zustimmungen
+page-told = Über mich mitgeteilt
 page-settings = Einstellungen
 page-help = Hilfe
 
@@ -172,6 +173,20 @@ believed-until = Gilt bis
 believed-key = Schlüssel
 believed-none = Sie glauben noch niemandem. semper trust fügt jemanden hinzu.
 
+told-what = Was über Sie mitgeteilt wurde, und wem. Es erscheint hier, sobald es geschieht: Dieses Fenster sieht, was es unterschreibt, bevor es verschlüsselt wird.
+told-none = Über Sie wurde nichts mitgeteilt.
+told-lately = Zuletzt über Sie mitgeteilt
+told-line = { $day }: { $what }: { $value } ({ $how })
+told-sealed = verschlüsselt mit dem Schlüssel des Empfängers für dieses Geschäft
+told-tls = über TLS
+told-more = { $count ->
+    [one] und eines mehr
+   *[other] und { $count } mehr
+ }
+told-back = An { $to } schreiben und Löschung verlangen
+told-letter = Der Brief ist geschrieben: { $file }. Lesen Sie ihn, ändern Sie ihn nach Wunsch, und schicken Sie ihn selbst ab.
+told-complain = Sich beschweren
+told-complain-how = semper archive letter --complain-to ORGANISATION schreibt an eine Organisation, etwa eine, die den Dienst zertifiziert hat. semper archive disclosed zeigt dasselbe für jedes Geschäft, auch für frühere.
 consents-asked = Dieses Fenster fragt Sie zu allem, was Sie bindet. Ohne eine Frage geschieht nur, was hier steht.
 consents-applications = Programme, die für Sie einkaufen dürfen
 consents-none = Kein Programm darf für Sie einkaufen.
@@ -294,6 +309,29 @@ title-withdrawal = Aus dem Geschäft mit { $peer } aussteigen
 title-confirm = Eine Zahlung bestätigen
 title-exchange = Fairer Tausch mit { $peer }: { $gives } für { $gets }
 title-pairing = Das Programm „{ $name }“ für Sie einkaufen lassen
+title-certificate = Ein Zertifikat übernehmen
+title-replacement = Ihren Schlüssel ersetzen
+means-certificate = Sie unterschreiben damit in jedem neuen Geschäft.
+means-certificate-other = Stammt es nicht von der Stelle, bei der Sie sich angemeldet haben, so glauben Ihnen andere nicht.
+means-replacement = Sobald der nächste Schlüssel zertifiziert ist, wird mit keinem älteren mehr unterschrieben.
+means-replacement-deals = Geschäfte, die mit einem älteren laufen, können nicht weitergehen.
+status-certificate = Es geht um ein Zertifikat.
+status-replacement = Es geht darum, ob ein Schlüssel ersetzt wird.
+status-told-sealed = { $name } mitgeteilt: { $what } (verschlüsselt mit dem Schlüssel des Empfängers für dieses Geschäft).
+status-told-tls = { $name } mitgeteilt: { $what } (über TLS).
+status-connected = Verbunden mit Ihrem Rechner „{ $name }“ unter { $address }.
+status-not-connected = Nicht verbunden mit Ihrem Rechner „{ $name }“ unter { $address }: { $why }
+token-away = Der Token „{ $name }“ ist nicht da.
+token-plug = Der Token „{ $name }“ ist nicht da: Stecken Sie ihn ein und geben Sie seine PIN ein. Nichts geht verloren.
+token-wrong = Die PIN des Tokens ist falsch.
+token-counts = Die PIN des Tokens ist falsch, und er zählt die falschen.
+token-last = Die PIN des Tokens ist falsch, und eine weitere falsche sperrt ihn endgültig.
+token-locked = Die PIN des Tokens ist falsch, und er hat sich gesperrt.
+row-you-sign-as = Sie unterschreiben als
+row-from-now-on-as = künftig als
+row-then-certified-by = künftig zertifiziert von
+row-certified-by = zertifiziert von
+row-certified-as = zertifiziert als
 title-link = Einen Verweis öffnen
 
 says-new = { $peer } (neu für Sie)

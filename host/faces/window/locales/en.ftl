@@ -8,6 +8,7 @@ page-archive = Archive
 page-accounts = Accounts
 page-believed = Whom I believe
 page-consents = Standing consents
+page-told = Told about me
 page-settings = Settings
 page-help = Help
 
@@ -172,6 +173,20 @@ believed-until = Holds until
 believed-key = Key
 believed-none = You believe nobody yet. semper trust adds somebody.
 
+told-what = What has been told about you, and to whom. It is shown here as it happens: this window sees what it signs before it is encrypted.
+told-none = Nothing has been told about you.
+told-lately = Told about you lately
+told-line = { $day }: { $what }: { $value } ({ $how })
+told-sealed = encrypted to its key of the deal
+told-tls = over TLS
+told-more = { $count ->
+    [one] and one more
+   *[other] and { $count } more
+ }
+told-back = Write to { $to } and ask it back
+told-letter = The letter is written: { $file }. Read it, change it if you like, and send it yourself.
+told-complain = To complain
+told-complain-how = semper archive letter --complain-to ORGANISATION writes to an organisation, such as one that has certified the service. semper archive disclosed lists the same for every deal, also those of before.
 consents-asked = This window asks you about everything that binds you. Nothing happens without a question but what stands here.
 consents-applications = Programs that may shop for you
 consents-none = No program may shop for you.
@@ -294,6 +309,29 @@ title-withdrawal = Withdraw from the deal with { $peer }
 title-confirm = Confirm a payment
 title-exchange = Fair exchange with { $peer }: { $gives } for { $gets }
 title-pairing = Let the application “{ $name }” shop for you
+title-certificate = Take a certificate
+title-replacement = Replace your key
+means-certificate = You sign by it in every new deal.
+means-certificate-other = If it is not from the authority that you registered with, others will not believe you.
+means-replacement = Once the next key is certified, nothing is signed by an older one.
+means-replacement-deals = Deals that run by an older one cannot go on.
+status-certificate = Deciding about a certificate.
+status-replacement = Deciding whether a key is replaced.
+status-told-sealed = Told { $name }: { $what } (encrypted to its key of the deal).
+status-told-tls = Told { $name }: { $what } (over TLS).
+status-connected = Connected with your host “{ $name }” at { $address }.
+status-not-connected = Not connected with your host “{ $name }” at { $address }: { $why }
+token-away = The token “{ $name }” is not there.
+token-plug = The token “{ $name }” is not there: plug it in, then type its PIN. Nothing is lost.
+token-wrong = The PIN of the token is wrong.
+token-counts = The PIN of the token is wrong, and it counts the wrong ones.
+token-last = The PIN of the token is wrong, and one more wrong one locks it for good.
+token-locked = The PIN of the token is wrong, and it has locked itself.
+row-you-sign-as = you sign as
+row-from-now-on-as = from now on as
+row-then-certified-by = then certified by
+row-certified-by = certified by
+row-certified-as = certified as
 title-link = Open a link
 
 says-new = { $peer } (new to you)

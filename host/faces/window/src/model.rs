@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use semper_base::text::Text;
 use semper_base::{Amount, DealId, Timestamp};
 use semper_tinguin_protocol::PassPhrase;
+use semper_tinguin_protocol::Told;
 use semper_tinguin_protocol::screen::{Answer, Frame, Question, Screen};
 
 use crate::arming::{self, Arming};
@@ -35,6 +36,8 @@ pub enum Page {
     Believed,
     /// What is consented to in advance.
     Consents,
+    /// What was told about the person.
+    Told,
     /// Settings.
     Settings,
     /// Help.
@@ -43,7 +46,7 @@ pub enum Page {
 
 impl Page {
     /// Every page, with the id of its name, in the order in which they are offered.
-    pub const ALL: [(Self, &'static str); 9] = [
+    pub const ALL: [(Self, &'static str); 10] = [
         (Self::Now, "page-now"),
         (Self::Waiting, "page-waiting"),
         (Self::Deals, "page-deals"),
@@ -51,6 +54,7 @@ impl Page {
         (Self::Accounts, "page-accounts"),
         (Self::Believed, "page-believed"),
         (Self::Consents, "page-consents"),
+        (Self::Told, "page-told"),
         (Self::Settings, "page-settings"),
         (Self::Help, "page-help"),
     ];
@@ -149,6 +153,8 @@ pub struct Model {
     spoken_of: (Text, Option<Amount>),
     /// How deals get on.
     pub progress: VecDeque<Progress>,
+    /// What was told about her lately, the last of it first.
+    pub lately: Vec<Told>,
     /// The rows that the pages show.
     pub shelf: Shelf,
     /// What is looked for in the archive, as it is typed and chosen.
@@ -184,6 +190,7 @@ impl Model {
             status: Text::default(),
             spoken_of: Default::default(),
             progress: VecDeque::new(),
+            lately: Vec::new(),
             shelf,
             find: Find::default(),
             open: None,
@@ -302,6 +309,10 @@ impl Model {
 
     /// Something is to be shown that asks nothing.
     pub fn shows(&mut self, frame: &Frame) {
+        if frame.told != self.lately && matches!(frame.screen, Screen::Idle) {
+            self.lately.clone_from(&frame.told);
+            self.shelf.read_told();
+        }
         self.says(frame);
         if frame.peer.is_empty() {
             self.tried = wording::tried(&frame.status).or(self.tried);

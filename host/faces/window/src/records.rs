@@ -13,6 +13,7 @@ use semper_base::text::Text;
 use semper_base::{Amount, DealId, Digest, Timestamp};
 use semper_items::Side;
 use semper_steps::Steps;
+use semper_tinguin_protocol::Told;
 
 /// Rows on one page.
 pub const PAGE: usize = 200;
@@ -203,6 +204,10 @@ pub trait Records: Send {
     fn believed(&self) -> Result<Vec<Believed>, Unread>;
     /// What is consented to in advance.
     fn consents(&self) -> Result<Vec<StandingConsent>, Unread>;
+    /// What was told about the person, the last of it first.
+    fn told(&self) -> Result<Vec<Told>, Unread>;
+    /// Writes a letter that asks back what somebody was told; its file.
+    fn letter(&self, to: &str, german: bool) -> Result<Text, Unread>;
     /// Takes back the consent that somebody of this name has.
     fn take_back(&self, who: &str) -> Result<(), Unread>;
 }

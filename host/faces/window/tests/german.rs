@@ -59,6 +59,7 @@ fn is_german(screen: Screen, status: &str, english: &str) {
         service: "ὑπηρεσία — certified by Ὀργάνωσις".into(),
         status: status.into(),
         screen: screen.clone(),
+        told: Vec::new(),
     };
     let mut model = model(0, settings);
     match &screen {
@@ -120,6 +121,11 @@ fn how_things_stand_is_said_in_german() {
         "unlocked · 1 wrong pass-phrase since 2026-03-05T08:09:10.000Z",
         "deciding whether to open a deal with Ὄττο Μύλλερ",
         "deciding whether to open a link",
+        "deciding about a certificate",
+        "deciding whether a key is replaced",
+        "told Ὄττο Μύλλερ: ὁδός, πόλις (encrypted to its key of the deal)",
+        "told Τράπεζα: λογαριασμός (over TLS)",
+        "connected with your host “ῥάπτρα” at desk:8460",
         "deciding on a fair exchange with Ὄττο Μύλλερ",
         "deciding about the application “Ὠνή”",
         "the service asks: ζήτησις",

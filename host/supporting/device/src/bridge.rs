@@ -83,8 +83,6 @@ pub fn serve(
     tell: Tell,
 ) -> Result<(), DeviceError> {
     let address = paired.listen.clone();
-    let listen = |source| DeviceError::Listen { address: address.clone(), source };
-    let listener = Arc::new(TcpListener::bind(&address).map_err(listen)?);
     let keeper = keeper.child("bridge");
     let (state, changed) = Default::default();
     let bridge = Arc::new(Bridge { paired, state, changed, keeper: keeper.clone(), tell });
@@ -92,7 +90,16 @@ pub fn serve(
     let hold = Box::new(move |stream: &Arc<UnixStream>, post: &Post| own.hold(stream, post));
     let in_use = "another TINGUIN of this home is running";
     let socket = home.path().join(SOCKET);
-    let door = Door::open(&socket, &keeper, in_use, hold).map_err(DeviceError::BrokenOff)?;
+    let door = Door::open(&socket, &keeper, in_use, hold).map_err(DeviceError::Door)?;
+    let listener = match TcpListener::bind(&address) {
+        Ok(listener) => Arc::new(listener),
+        Err(source) => {
+            door.close();
+            keeper.end();
+            door.remove();
+            return Err(DeviceError::Listen { address, source });
+        }
+    };
     let (own, accepting) = (Arc::clone(&bridge), Arc::clone(&listener));
     let accept = move |post: &Post| own.accept(&accepting, post);
     keeper.thread("device", &Bell::new(), Box::new(accept));
@@ -124,22 +131,17 @@ impl Bridge {
             }
         };
         post.well();
-        let mut state = self.state();
-        let same = state.handshakes.iter().filter(|it| **it == from).count();
-        if state.handshakes.len() >= HANDSHAKES.0 || same >= HANDSHAKES.1 {
-            return Turn::Again;
-        }
-        state.handshakes.push(from);
-        drop(state);
-        let own = Arc::clone(self);
-        drop(self.keeper.job("handshake", move |_| own.admit(tcp, from)));
+        let Some(begun) = Handshake::begin(self, from) else { return Turn::Again };
+        drop(self.keeper.job("handshake", move |_| begun.0.admit(tcp, from)));
         Turn::Again
     }
 
     /// Keeps a connection at hand, if it is the device's.
     fn admit(&self, tcp: TcpStream, from: IpAddr) {
-        let _over = Handshake(self, from);
-        match Channel::accept(tcp, &self.paired.own.0, Some(self.paired.device)) {
+        let accepted = Channel::accept(tcp, &self.paired.own.0, Some(self.paired.device));
+        // The device's own handshake is over before we have looked at its key: it waits for this word.
+        let greeted = accepted.and_then(|mut it| it.send(&Frame::Beat).map(|()| it));
+        match greeted {
             Ok(channel) => self.put(channel),
             Err(error) => tracing::info!(%from, %error, "this was not the device"),
         }
@@ -151,14 +153,19 @@ impl Bridge {
         if state.idle.len() < AT_HAND && !self.keeper.ending().is_over() {
             state.idle.push(channel);
             self.changed.notify_all();
-            self.say(&mut state);
         }
+        drop(state);
+        self.say();
     }
 
-    /// Says whether the device is connected, if that has changed.
-    fn say(&self, state: &mut State) {
+    /// Says whether the device is connected, if that has changed; never while the state is held:
+    /// whoever is told may take long.
+    fn say(&self) {
+        let mut state = self.state();
         let connected = !state.idle.is_empty() || state.used > 0;
-        if std::mem::replace(&mut state.told, connected) != connected {
+        let changed = std::mem::replace(&mut state.told, connected) != connected;
+        drop(state);
+        if changed {
             let name = &self.paired.name;
             (self.tell)(match connected {
                 true => format!("“{name}” is connected: what your host asks is shown there"),
@@ -169,9 +176,11 @@ impl Bridge {
 
     /// Tries the connections that nobody uses, and drops those that are dead.
     fn try_idle(&self) -> Turn {
-        let mut state = self.state();
-        state.idle.retain_mut(|it| it.is_quiet() && it.send(&Frame::Beat).is_ok());
-        self.say(&mut state);
+        let mut idle = std::mem::take(&mut self.state().idle);
+        idle.retain_mut(|it| it.is_quiet() && it.send(&Frame::Beat).is_ok());
+        self.state().idle.append(&mut idle);
+        self.changed.notify_all();
+        self.say();
         Turn::Wait(TRY)
     }
 
@@ -226,8 +235,9 @@ impl Bridge {
                     return Some(channel);
                 }
             }
-            self.say(&mut state);
             if Instant::now() >= until || over() {
+                drop(state);
+                self.say();
                 return None;
             }
             let waited = self.changed.wait_timeout(state, LOOK);
@@ -272,16 +282,28 @@ impl Drop for Used<'_> {
     fn drop(&mut self) {
         // Closed before it is said, if it was not given back.
         self.channel = None;
-        let mut state = self.bridge.state();
-        state.used -= 1;
-        self.bridge.say(&mut state);
+        self.bridge.state().used -= 1;
+        self.bridge.say();
     }
 }
 
 /// A handshake that goes on.
-struct Handshake<'a>(&'a Bridge, IpAddr);
+struct Handshake(Arc<Bridge>, IpAddr);
 
-impl Drop for Handshake<'_> {
+impl Handshake {
+    /// Counts it; none if there are too many.
+    fn begin(bridge: &Arc<Bridge>, from: IpAddr) -> Option<Self> {
+        let mut state = bridge.state();
+        let same = state.handshakes.iter().filter(|it| **it == from).count();
+        if state.handshakes.len() >= HANDSHAKES.0 || same >= HANDSHAKES.1 {
+            return None;
+        }
+        state.handshakes.push(from);
+        Some(Self(Arc::clone(bridge), from))
+    }
+}
+
+impl Drop for Handshake {
     fn drop(&mut self) {
         let mut state = self.0.state();
         if let Some(at) = state.handshakes.iter().position(|it| *it == self.1) {

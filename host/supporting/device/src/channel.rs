@@ -41,13 +41,15 @@ impl Channel {
     /// # Errors
     /// It is not there, is slow, or has another key.
     pub fn connect(address: &str, own: &SigningKey, other: Option<PublicKey>) -> io::Result<Self> {
-        let config = tls::client(own, other).map_err(io::Error::other)?;
+        let config = Arc::new(tls::client(own, other).map_err(io::Error::other)?);
         let name = ServerName::try_from("semper-device").map_err(io::Error::other)?;
-        let tls = ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)?;
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
         for address in address.to_socket_addrs()? {
-            match TcpStream::connect_timeout(&address, HANDSHAKE) {
-                Ok(tcp) => return Self::begin(tls.into(), tcp),
+            let tls = ClientConnection::new(Arc::clone(&config), name.clone());
+            let tls = tls.map_err(io::Error::other)?;
+            let tcp = TcpStream::connect_timeout(&address, HANDSHAKE);
+            match tcp.and_then(|tcp| Self::begin(tls.into(), tcp)) {
+                Ok(channel) => return Ok(channel),
                 Err(error) => last = error,
             }
         }
@@ -69,15 +71,30 @@ impl Channel {
         tcp.set_nodelay(true)?;
         tcp.set_write_timeout(Some(WRITE))?;
         let until = Instant::now() + HANDSHAKE;
-        while tls.is_handshaking() {
+        let mut this = Self { tls, tcp: Arc::new(tcp), have: Vec::new() };
+        loop {
+            this.flush()?;
+            if !this.tls.is_handshaking() {
+                break;
+            }
+            // However slowly it speaks: it has so long in all.
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Err(io::ErrorKind::TimedOut.into());
             }
-            tcp.set_read_timeout(Some(left))?;
-            tls.complete_io(&mut &tcp)?;
+            this.tcp.set_read_timeout(Some(left))?;
+            match this.tls.read_tls(&mut &*this.tcp) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(_) => {}
+                Err(error) if is_late(&error) => continue,
+                Err(error) => return Err(error),
+            }
+            if let Err(error) = this.tls.process_new_packets() {
+                // It hears why.
+                let _ = this.flush();
+                return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+            }
         }
-        let mut this = Self { tls, tcp: Arc::new(tcp), have: Vec::new() };
         // The first frame may have come with the end of the handshake.
         this.take_in()?;
         Ok(this)

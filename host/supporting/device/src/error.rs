@@ -16,6 +16,10 @@ pub enum DeviceError {
         /// Why not.
         source: io::Error,
     },
+    /// The TINGUIN's place in the home cannot be taken.
+    #[error("{0}")]
+    #[mend(input, "stop the other one first")]
+    Door(io::Error),
     /// The host's machine is not there.
     #[error("{address} is not reached: {source}")]
     #[mend("start semper device pair, or semper tinguin, there; compare address and port")]
@@ -29,6 +33,12 @@ pub enum DeviceError {
     #[error("the other device breaks off: {0}")]
     #[mend("begin again at both")]
     BrokenOff(io::Error),
+    /// Too many have connected that were no device.
+    #[error("{0} connections were no device's")]
+    #[mend(
+        "somebody may be in the way: begin again, in a network that you know, or at another port"
+    )]
+    Tried(usize),
     /// The other end's person has said that the codes differ.
     #[error("the other device says that the codes differ")]
     #[mend("somebody may be between the two: begin again, in a network that you know")]

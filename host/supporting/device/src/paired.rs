@@ -72,7 +72,7 @@ impl ToDevice {
     /// # Errors
     /// The file cannot be used.
     pub fn of(home: &Home) -> Result<Option<Self>, PairedError> {
-        read(home, TO_DEVICE, |it: &Self| it.version)
+        read(home, TO_DEVICE)
     }
 
     /// Keeps it.
@@ -95,7 +95,7 @@ impl ToHost {
     /// # Errors
     /// The file cannot be used.
     pub fn of(home: &Home) -> Result<Option<Self>, PairedError> {
-        read(home, TO_HOST, |it: &Self| it.version)
+        read(home, TO_HOST)
     }
 
     /// Keeps it.
@@ -107,19 +107,21 @@ impl ToHost {
     }
 }
 
-fn read<T: DeserializeOwned>(
-    home: &Home,
-    file: &'static str,
-    version: impl Fn(&T) -> u32,
-) -> Result<Option<T>, PairedError> {
+/// What every version has.
+#[derive(Deserialize)]
+struct Versioned {
+    version: u32,
+}
+
+fn read<T: DeserializeOwned>(home: &Home, file: &'static str) -> Result<Option<T>, PairedError> {
     if !home.has(file) {
         return Ok(None);
     }
     let text = home.read_secret(file)?;
     let wrong = |error: serde_json::Error| PairedError::Damaged(file, error.to_string());
-    let read: T = serde_json::from_str(&text).map_err(wrong)?;
-    match version(&read) {
-        VERSION => Ok(Some(read)),
+    let Versioned { version } = serde_json::from_str(&text).map_err(wrong)?;
+    match version {
+        VERSION => serde_json::from_str(&text).map(Some).map_err(wrong),
         other => Err(PairedError::Damaged(file, format!("it is of version {other}"))),
     }
 }

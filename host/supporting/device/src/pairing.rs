@@ -2,9 +2,10 @@
 //! So both show a code, and their person compares the two.
 //!
 //! The code has eight digits. It follows from both keys, from this very connection, and from a number
-//! of each side, of which the device's is promised (by its digest) before the host's is told. So
-//! whoever sits between the two has two connections with two codes, and cannot try numbers until the
-//! codes are the same: one attempt in a hundred million succeeds, and each needs the person's yes.
+//! of each side, of which the host's is promised (by its digest) before the device's is told. So whoever
+//! sits between the two has two connections with two codes, and nobody knows a code before both numbers
+//! are fixed. Each side meets once. Whoever breaks off then has had one
+//! try, and its person begins anew.
 
 use std::fmt;
 use std::io;
@@ -29,11 +30,11 @@ const MOST: usize = 512;
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 enum Word {
-    /// The device begins: its number's digest.
-    Hello { version: u32, promise: Digest, name: String },
-    /// The host's machine tells its number.
-    Number { version: u32, number: Digest, name: String },
+    /// The host's machine begins: its number's digest.
+    Promise { version: u32, promise: Digest, name: String },
     /// The device tells its number.
+    Number { version: u32, number: Digest, name: String },
+    /// The host's machine tells its number.
     Reveal(Digest),
     /// The person of this end has said that the codes are the same.
     Same,
@@ -55,7 +56,7 @@ impl fmt::Display for Code {
 #[derive(Debug)]
 pub struct Meeting {
     channel: Channel,
-    /// The code that both show.
+    /// The code that both show; nobody knew it before they had met.
     pub code: Code,
     /// The other end's key.
     pub other: PublicKey,
@@ -67,44 +68,45 @@ impl Meeting {
     /// Meets the host's machine, as the device that this key belongs to.
     ///
     /// # Errors
-    /// The other end breaks off, or speaks another version.
+    /// The other end breaks off, speaks another version, or does not keep its promise.
     pub fn with_host(
         mut channel: Channel,
         own: PublicKey,
         name: &str,
     ) -> Result<Self, DeviceError> {
-        let number = Digest::from_bytes(keys::random());
-        let promise = Digest::of(number.as_bytes());
-        say(&mut channel, &Word::Hello { version: VERSION, promise, name: name.into() })?;
-        let Word::Number { version, number: theirs, name } = hear(&mut channel, WORD)? else {
+        let Word::Promise { version, promise, name: called } = hear(&mut channel, WORD)? else {
             return Err(unexpected());
         };
         speaks(version)?;
-        say(&mut channel, &Word::Reveal(number))?;
+        let number = Digest::from_bytes(keys::random());
+        say(&mut channel, &Word::Number { version: VERSION, number, name: name.into() })?;
+        let Word::Reveal(theirs) = hear(&mut channel, WORD)? else { return Err(unexpected()) };
+        if Digest::of(theirs.as_bytes()) != promise {
+            return Err(unexpected());
+        }
         let host = channel.other().map_err(DeviceError::BrokenOff)?;
         let code = code(&channel, (host, theirs), (own, number))?;
-        Ok(Self { channel, code, other: host, name: name.as_str().into() })
+        Ok(Self { channel, code, other: host, name: called.as_str().into() })
     }
 
     /// Meets a device, as the host's machine that this key belongs to.
     ///
     /// # Errors
-    /// The other end breaks off, speaks another version, or does not keep its promise.
+    /// The other end breaks off, or speaks another version.
     pub fn with_device(
         mut channel: Channel,
         own: PublicKey,
         called: &str,
     ) -> Result<Self, DeviceError> {
-        let Word::Hello { version, promise, name } = hear(&mut channel, WORD)? else {
+        let number = Digest::from_bytes(keys::random());
+        let promise = Digest::of(number.as_bytes());
+        say(&mut channel, &Word::Promise { version: VERSION, promise, name: called.into() })?;
+        let Word::Number { version, number: theirs, name } = hear(&mut channel, WORD)? else {
             return Err(unexpected());
         };
         speaks(version)?;
-        let number = Digest::from_bytes(keys::random());
-        say(&mut channel, &Word::Number { version: VERSION, number, name: called.into() })?;
-        let Word::Reveal(theirs) = hear(&mut channel, WORD)? else { return Err(unexpected()) };
-        if Digest::of(theirs.as_bytes()) != promise {
-            return Err(unexpected());
-        }
+        // From here on the other end knows the code.
+        say(&mut channel, &Word::Reveal(number))?;
         let device = channel.other().map_err(DeviceError::BrokenOff)?;
         let code = code(&channel, (own, number), (device, theirs))?;
         Ok(Self { channel, code, other: device, name: name.as_str().into() })

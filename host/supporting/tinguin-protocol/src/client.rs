@@ -337,6 +337,7 @@ impl Client {
     pub fn request_next_certificate(&self, name: &str) -> Result<String, ClientError> {
         match self.request(&Request::RequestNextCertificate(name.to_owned()))? {
             Reply::CertificateRequest(pem) => Ok(pem),
+            Reply::Declined(why) => Err(ClientError::Declined(why)),
             other => Err(unexpected(&other)),
         }
     }
@@ -364,6 +365,7 @@ impl Client {
     fn done(&self, request: &Request) -> Result<(), ClientError> {
         match self.request(request)? {
             Reply::Done => Ok(()),
+            Reply::Declined(why) => Err(ClientError::Declined(why)),
             other => Err(unexpected(&other)),
         }
     }

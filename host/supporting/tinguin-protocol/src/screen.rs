@@ -3,7 +3,7 @@
 pub mod exchange;
 
 use semper_base::text::Text;
-use semper_base::{Amount, Digest, Timestamp};
+use semper_base::{Amount, Certificate, Digest, Timestamp};
 use semper_items::agreement::Way;
 use semper_items::{Agreement, Side, Statement};
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,8 @@ pub const MAX_OPTIONS: usize = 50;
 pub const MAX_SAYS: usize = 2_000;
 /// What rules call the decision about a business application. No rule for every topic covers it.
 pub const PAIRING: &str = "pairing";
+/// The topic of decisions about certificates and keys of one's own.
+pub const CERTIFICATE: &str = "certificate";
 /// What rules call the decision about a link. No rule for every topic covers it.
 pub const LINK: &str = "link";
 
@@ -177,7 +179,7 @@ pub struct Consent {
 impl Consent {
     /// Whether a yes is a signature. Letting a program in, or opening a link, signs nothing.
     pub fn signs(&self) -> bool {
-        self.topic != PAIRING && self.topic != LINK
+        self.topic != PAIRING && self.topic != LINK && self.topic != CERTIFICATE
     }
 }
 
@@ -353,6 +355,45 @@ pub fn link(merchant: &str, fills: &[(String, String)], digest: Digest) -> Conse
         rows,
         means: "The shop's terms are fetched and checked. Nothing is ordered, and you can change \
                 what the link fills in."
+            .into(),
+        amount: None,
+        also: None,
+        digest,
+    }
+}
+
+/// The decision whether a certificate is kept that gives the person another name, comes from another
+/// authority than the one before, or comes from a host on another machine.
+pub fn certificate(old: Option<&Certificate>, new: &Certificate, digest: Digest) -> Consent {
+    let mut rows: Vec<(Text, Text)> = Vec::new();
+    if let Some(old) = old {
+        rows.push(("you sign as".into(), old.subject().as_str().into()));
+        rows.push(("certified by".into(), old.issuer().as_str().into()));
+    }
+    rows.push(("from now on as".into(), new.subject().as_str().into()));
+    rows.push(("then certified by".into(), new.issuer().as_str().into()));
+    rows.push(("valid until".into(), new.validity().1.date().as_str().into()));
+    Consent {
+        topic: CERTIFICATE.into(),
+        title: "Take a certificate".into(),
+        rows,
+        means: "You sign by it in every new deal. If it is not from the authority that you \
+                registered with, others will not believe you."
+            .into(),
+        amount: None,
+        also: None,
+        digest,
+    }
+}
+
+/// The decision whether a key that was lost to others is replaced.
+pub fn replacement(name: &str, digest: Digest) -> Consent {
+    Consent {
+        topic: CERTIFICATE.into(),
+        title: "Replace your key".into(),
+        rows: vec![("certified as".into(), name.into())],
+        means: "Once the next key is certified, nothing is signed by an older one. Deals that run \
+                by an older one cannot go on."
             .into(),
         amount: None,
         also: None,

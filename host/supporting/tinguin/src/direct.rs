@@ -2,15 +2,17 @@
 //! has gone away, and no answer is kept that nobody would get.
 
 use std::collections::HashMap;
-use std::net::TcpStream;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 use semper_base::Digest;
 use semper_tinguin_protocol::protocol::Request;
+
+use crate::identity;
 
 /// Whoever asks, at the other end of a connection.
 pub(crate) trait Asker: std::fmt::Debug + Send + Sync {
@@ -24,9 +26,10 @@ impl Asker for UnixStream {
     }
 }
 
-impl Asker for TcpStream {
+/// A connection that somebody else looks after, and says so when it has ended.
+impl Asker for AtomicBool {
     fn has_gone(&self) -> bool {
-        is_closed(self)
+        self.load(Ordering::SeqCst)
     }
 }
 
@@ -60,6 +63,8 @@ impl Direct {
             | Request::AgreeExchange { id, .. }
             | Request::Pair { id, .. }
             | Request::OpenLink { id, .. } => *id,
+            Request::InstallCertificate(chain) => identity::installs(chain),
+            Request::RequestNextCertificate(name) => identity::replaces(name),
             _ => return None,
         };
         self.all().entry(id).or_default().streams.push(Arc::clone(stream));

@@ -7,14 +7,16 @@ use semper_bank_protocol::{ACCOUNT_DOMAIN, AccountAction, AccountRequest};
 use semper_base::cert::Request as CertificateRequest;
 use semper_base::cose::{self, Signatory};
 use semper_base::renewal::{self, Renewal};
-use semper_base::{Certificate, Signs, Timestamp, cbor};
+use semper_base::{Certificate, Digest, Mend as _, Signs, Timestamp, cbor};
 use semper_tinguin_protocol::protocol::Reply;
+use semper_tinguin_protocol::screen::{self, Answer, Screen};
 use semper_tinguin_protocol::{Cause, Failure};
 use serde_bytes::ByteBuf;
 
 use crate::failure::{broken, damaged, host_at_fault, malformed, refused};
 use crate::memory::KnownDeal;
 use crate::service::Service;
+use crate::signing::reason;
 
 /// A key of our identity.
 pub(crate) struct Own {
@@ -30,21 +32,33 @@ impl Service {
     /// The key that is in use.
     pub(crate) fn own(&self) -> Result<Own, Failure> {
         let (generation, chain) = self.in_use()?;
-        let key = match chain.is_empty() {
-            true => self.next_key(generation)?,
-            false => self.key(generation)?,
-        };
+        let key = self.key(generation, &chain)?;
         Ok(Own { generation, key, chain })
     }
 
-    /// The identity's key of this number.
-    pub(crate) fn key(&self, generation: u32) -> Result<Arc<dyn Signs>, Failure> {
-        self.keys()?.identity(generation).map_err(|error| self.unsigned(&error))
+    /// The identity's key of this number, which has this chain.
+    pub(crate) fn key(
+        &self,
+        generation: u32,
+        chain: &[Certificate],
+    ) -> Result<Arc<dyn Signs>, Failure> {
+        let certified = chain.first().and_then(|leaf| leaf.key().ok());
+        let key = self.keys()?.identity(generation, certified);
+        key.map_err(|error| {
+            let mend = error.mend();
+            self.gone().unwrap_or_else(|| Failure::new(Cause::Trouble, error.to_string(), mend))
+        })
     }
 
-    /// The identity's key of this number, which has no certificate yet: it may have to be made.
+    /// The identity's key of this number, which has no certificate: it may have to be made.
     fn next_key(&self, generation: u32) -> Result<Arc<dyn Signs>, Failure> {
-        self.keys()?.make_identity(generation).map_err(|error| self.unsigned(&error))
+        self.key(generation, &[])
+    }
+
+    /// The same, for a certificate that is asked for.
+    fn asked_for(&self, generation: u32) -> Result<Arc<dyn Signs>, Failure> {
+        self.memory.keep_asked(generation).map_err(|error| broken(&error))?;
+        self.next_key(generation)
     }
 
     /// Signs by a key of our identity.
@@ -74,7 +88,10 @@ impl Service {
         let kept = self.memory.identity(deal.generation).map_err(|error| broken(&error))?;
         let (generation, chain) = (deal.generation, chain(kept.as_deref())?);
         let holds = chain.first().is_some_and(|it| Timestamp::now() <= it.validity().1);
-        if holds { Ok(Own { generation, key: self.key(generation)?, chain }) } else { self.own() }
+        match holds {
+            true => Ok(Own { generation, key: self.key(generation, &chain)?, chain }),
+            false => self.own(),
+        }
     }
 
     /// What there is to say of our certificate's end, if that is soon or past.
@@ -94,11 +111,17 @@ impl Service {
         *until
     }
 
-    pub(crate) fn request_certificate(
-        &self,
-        name: &str,
-        key: &dyn Signs,
-    ) -> Result<Reply, Failure> {
+    /// A request for a certificate of the key that is in use.
+    pub(crate) fn request_certificate(&self, name: &str) -> Result<Reply, Failure> {
+        let (generation, chain) = self.in_use()?;
+        let key = match chain.is_empty() {
+            true => self.asked_for(generation)?,
+            false => self.key(generation, &chain)?,
+        };
+        self.request(name, &*key)
+    }
+
+    fn request(&self, name: &str, key: &dyn Signs) -> Result<Reply, Failure> {
         let request = CertificateRequest::new(name, key).map_err(|error| {
             self.gone().unwrap_or_else(|| refused(error, "choose another name"))
         })?;
@@ -111,37 +134,63 @@ impl Service {
         if own.chain.is_empty() {
             return Err(refused("there is no certificate to renew", "semper register --help"));
         }
-        let next = self.next_key(own.generation.saturating_add(1))?;
+        let next = self.asked_for(own.generation.saturating_add(1))?;
         let signed = Renewal::sign(&*own.key, own.chain, &*next)
             .map_err(|error| self.gone().unwrap_or_else(|| refused(error, "register again")))?;
         Ok(Reply::Signed(ByteBuf::from(signed)))
     }
 
-    /// Keeps a certificate: of the key in use, or of the next one, which is in use from then on.
-    pub(crate) fn install(&self, chain: &[Certificate]) -> Result<Reply, Failure> {
-        let own = self.own()?;
-        let leaf = chain.first().and_then(|leaf| leaf.key().ok());
-        let next = own.generation.saturating_add(1);
-        let generation = if leaf == Some(own.key.public()) {
-            own.generation
-        } else if leaf == Some(self.next_key(next)?.public()) {
+    /// Keeps a certificate: of the key in use, or of the next one, which is in use from then on. The
+    /// person is asked if it gives her another name or comes from somebody else than the one before;
+    /// and `always`, if the host is on another machine.
+    pub(crate) fn install(&self, new: &[Certificate], always: bool) -> Result<Reply, Failure> {
+        let (generation, old) = self.in_use()?;
+        let key_of = |chain: &[Certificate]| chain.first().and_then(|leaf| leaf.key().ok());
+        let (leaf, next) = (key_of(new), generation.saturating_add(1));
+        let own = match old.is_empty() {
+            true => Some(self.next_key(generation)?.public()),
+            false => key_of(&old),
+        };
+        let generation = if leaf.is_some() && leaf == own {
+            generation
+        } else if leaf.is_some() && leaf == Some(self.next_key(next)?.public()) {
             next
         } else {
             let what = "the certificate is for another key";
             return Err(refused(what, "register again with the key that this TINGUIN made"));
         };
-        let kept = self.memory.keep_identity(generation, &cbor::encode(chain));
+        let Some(leaf) = new.first() else { return Err(malformed(&"the chain is empty")) };
+        let other = old
+            .first()
+            .is_some_and(|it| (it.subject(), it.issuer()) != (leaf.subject(), leaf.issuer()));
+        if always || other {
+            let consent = screen::certificate(old.first(), leaf, Digest::of(leaf.der()));
+            let id = installs(new);
+            let status = "deciding about a certificate".to_owned();
+            match self.ask_about(&id, None, Screen::Consent(consent), status)? {
+                Answer::Yes => {}
+                other => return Ok(Reply::Declined(reason(other))),
+            }
+        }
+        let kept = self.memory.keep_identity(generation, &cbor::encode(new));
         kept.map_err(|error| broken(&error))?;
         *self.until.lock().unwrap_or_else(PoisonError::into_inner) = None;
         Ok(Reply::Done)
     }
 
-    /// Asks for the next key in the place of one that is lost: once its certificate is there, nothing
-    /// is signed by an older one, in no deal.
+    /// Asks for the next key in the place of one that is lost, if the person agrees: once its
+    /// certificate is there, nothing is signed by an older one, in no deal.
     pub(crate) fn request_next(&self, name: &str) -> Result<Reply, Failure> {
-        let next = self.own()?.generation.saturating_add(1);
+        let next = self.in_use()?.0.saturating_add(1);
+        let id = replaces(name);
+        let consent = screen::replacement(name, id);
+        let status = "deciding whether a key is replaced".to_owned();
+        match self.ask_about(&id, None, Screen::Consent(consent), status)? {
+            Answer::Yes => {}
+            other => return Ok(Reply::Declined(reason(other))),
+        }
         self.memory.keep_lost(next).map_err(|error| broken(&error))?;
-        self.request_certificate(name, &*self.next_key(next)?)
+        self.request(name, &*self.asked_for(next)?)
     }
 
     /// Signs a request about our own account. An account goes over to no key but our own next one.
@@ -163,6 +212,16 @@ impl Service {
         }
         self.sign(own, ACCOUNT_DOMAIN, bytes)
     }
+}
+
+/// Names the question whether this certificate is kept.
+pub(crate) fn installs(chain: &[Certificate]) -> Digest {
+    Digest::of_parts(&[b"install", &cbor::encode(chain)])
+}
+
+/// Names the question whether a key is replaced.
+pub(crate) fn replaces(name: &str) -> Digest {
+    Digest::of_parts(&[b"replace", name.as_bytes()])
 }
 
 /// A stored chain; none is empty.

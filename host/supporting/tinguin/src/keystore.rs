@@ -15,7 +15,7 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use chacha20poly1305::aead::Aead as _;
 use chacha20poly1305::{ChaCha20Poly1305, KeyInit as _};
 use semper_base::keys::{derive, random};
-use semper_base::{Digest, Mend, SealSecret, SigningKey, Signs};
+use semper_base::{Digest, Mend, PublicKey, SealSecret, SigningKey, Signs};
 pub use semper_tinguin_protocol::secret::LONGEST;
 use semper_token::{Place, TokenError};
 use serde::{Deserialize, Serialize};
@@ -182,25 +182,20 @@ impl Keystore {
         Ok(Self { master, held: None })
     }
 
-    /// The identity's signing key: the first, or one that took the place of the one before.
+    /// The identity's signing key of this number: the first, or one that took the place of the one
+    /// before. One that is certified is found by that; in a token, one that is not is made if need be.
     ///
     /// # Errors
-    /// It is in a token that does not give it, or has none of this number.
-    pub fn identity(&self, generation: u32) -> Result<Arc<dyn Signs>, KeystoreError> {
-        match self.held.as_ref().filter(|it| it.has(generation)) {
-            Some(held) => held.identity(generation),
-            None => Ok(Arc::new(self.derived(generation))),
-        }
-    }
-
-    /// As [`Keystore::identity`]; one that is not there yet is made.
-    ///
-    /// # Errors
-    /// The token makes none.
-    pub fn make_identity(&self, generation: u32) -> Result<Arc<dyn Signs>, KeystoreError> {
-        match self.held.as_ref().filter(|it| it.has(generation)) {
-            Some(held) => held.make_identity(generation),
-            None => self.identity(generation),
+    /// It is in a token that does not give it, or makes none.
+    pub fn identity(
+        &self,
+        generation: u32,
+        certified: Option<PublicKey>,
+    ) -> Result<Arc<dyn Signs>, KeystoreError> {
+        match (self.held.as_ref().filter(|it| it.has(generation)), certified) {
+            (Some(held), Some(public)) => held.identity(generation, public),
+            (Some(held), None) => held.make_identity(generation),
+            (None, _) => Ok(Arc::new(self.derived(generation))),
         }
     }
 

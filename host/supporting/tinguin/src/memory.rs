@@ -338,6 +338,26 @@ impl Memory {
         Ok(())
     }
 
+    /// A certificate was asked for this key of our identity: an authority may have made one, even if
+    /// it never came.
+    pub fn keep_asked(&self, generation: u32) -> Result<()> {
+        let sql = "INSERT INTO facts VALUES ('asked', ?1) ON CONFLICT (key)
+                   DO UPDATE SET value = max(value, excluded.value)";
+        let number = generation.to_be_bytes();
+        self.write(|it| it.prepare_cached(sql)?.execute([number.as_slice()]))?;
+        Ok(())
+    }
+
+    /// The first number of our identity for which no certificate was ever asked.
+    pub fn unasked(&self) -> Result<u32> {
+        let sql = "SELECT value FROM facts WHERE key = 'asked'";
+        let asked: Option<[u8; 4]> =
+            self.read(|it| it.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional())?;
+        let newest = self.newest_identity()?.map(|it| it.0);
+        let last = asked.map(u32::from_be_bytes).max(newest);
+        Ok(last.map_or(0, |it| it.saturating_add(1)))
+    }
+
     /// The chain of one of our identity's keys, unless that is lost.
     pub fn identity(&self, generation: u32) -> Result<Option<Vec<u8>>> {
         let sql = "SELECT chain FROM identities WHERE generation = ?1 AND NOT EXISTS

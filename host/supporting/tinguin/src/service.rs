@@ -41,6 +41,8 @@ pub struct Service {
     pub(crate) until: Mutex<Option<Timestamp>>,
     pub(crate) posed: Posed,
     pub(crate) direct: Direct,
+    /// One opens the keys at a time.
+    pub(crate) opening: Mutex<()>,
     /// The host on another machine, until it is answered.
     host: Mutex<Option<ToHost>>,
     /// What was told about the person lately, the last of it first.
@@ -65,6 +67,7 @@ impl Service {
         phrase: String,
     ) -> Self {
         let (asking, until, posed, direct, host, locking, tried) = Default::default();
+        let opening = Mutex::default();
         let (lock, told) = (Arc::new(Lock::open_with(keys)), Mutex::default());
         Self {
             lock,
@@ -76,6 +79,7 @@ impl Service {
             until,
             posed,
             direct,
+            opening,
             host,
             told,
             user,
@@ -200,10 +204,10 @@ impl Service {
                 self.shows(Some(&known), text);
                 Ok(Reply::Done)
             }
-            Request::RequestCertificate(name) => self.request_certificate(&name, &*self.own()?.key),
+            Request::RequestCertificate(name) => self.request_certificate(&name),
             Request::RequestNextCertificate(name) => self.request_next(&name),
             Request::Renew => self.renew(),
-            Request::InstallCertificate(chain) => self.install(&chain),
+            Request::InstallCertificate(chain) => self.install(&chain, false),
             Request::Lock => self.lock_now(),
             Request::Unlock(pass_phrase) => self.unlock(&pass_phrase),
         }

@@ -52,7 +52,7 @@ impl Service {
                 kept.and_then(|()| self.memory.keep_peer(&agreement.id(), peer.as_bytes()))
                     .map_err(|error| broken(&error))?;
                 self.told_by_agreement(&agreement, side, &known)?;
-                let own = Own { generation, key: self.key(generation)?, chain };
+                let own = Own { generation, key: self.key(generation, &chain)?, chain };
                 self.sign(own, agreement::DOMAIN, &agreement.encode())
             }
             other => Ok(Reply::Declined(reason(other))),

@@ -1,10 +1,10 @@
 //! The TINGUIN's socket: what is said in a conversation with a host, and the end.
 
 use std::io;
-use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use semper_base::cbor;
@@ -84,22 +84,34 @@ impl Talk {
     }
 
     fn answer(&self, stream: &Arc<dyn Asker>, request: Request) -> Result<Reply, Failure> {
+        self.caught(stream, &request.clone(), || self.service.answer(request))
+    }
+
+    fn caught(
+        &self,
+        stream: &Arc<dyn Asker>,
+        request: &Request,
+        work: impl FnOnce() -> Result<Reply, Failure>,
+    ) -> Result<Reply, Failure> {
         // A question is the person's only as long as somebody waits for its answer.
-        let _waits = self.service.direct.begin(&request, stream);
-        let work = || self.service.answer(request);
+        let _waits = self.service.direct.begin(request, stream);
         self.keeper.caught("a request", work).unwrap_or_else(|panic| Err(panicked(&panic)))
     }
 }
 
 /// A host on another machine, whose TINGUIN this is.
 impl Answers for Talk {
-    fn reply(&self, request: &[u8], asker: &Arc<TcpStream>) -> Vec<u8> {
-        let asker = Arc::clone(asker) as Arc<dyn Asker>;
+    fn reply(&self, request: &[u8], gone: &Arc<AtomicBool>) -> Vec<u8> {
+        let asker = Arc::clone(gone) as Arc<dyn Asker>;
         let parsed = cbor::decode(request, MAX_FRAME).map_err(|error| malformed(&error));
         let reply = parsed.and_then(|request| match request {
             // Whoever has taken that machine over tries no pass-phrases from there.
             Request::Unlock(_) => {
                 Err(refused("this TINGUIN is unlocked on its own device alone", "type it there"))
+            }
+            Request::InstallCertificate(chain) => {
+                let request = Request::InstallCertificate(chain.clone());
+                self.caught(&asker, &request, || self.service.install(&chain, true))
             }
             request => self.answer(&asker, request),
         });

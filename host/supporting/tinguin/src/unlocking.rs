@@ -1,7 +1,7 @@
 //! Looks whether it is time to lock, and has the person unlock: at the face, if a pass-phrase can be
 //! typed there, or by a command.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use semper_base::Mend as _;
@@ -102,6 +102,11 @@ impl Service {
 
     /// Opens the keys by a pass-phrase, and says what was tried before.
     fn open(&self, locking: &Locking, pass_phrase: &PassPhrase) -> Result<(), VaultError> {
+        // One at a time: a token that is being opened must not be closed by the next one.
+        let _alone = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.lock.is_locked() {
+            return Ok(());
+        }
         let Opened { keys, wrong } = locking.vault.open(pass_phrase.as_str())?;
         self.lock.unlock(keys);
         let words = wrong.map(|wrong| format!(" · {wrong}")).unwrap_or_default();

@@ -165,7 +165,7 @@ fn a_key_store_opens_with_its_pass_phrase_alone() {
 
     let again = Keystore::open(&text, "correct horse battery").unwrap();
 
-    assert_eq!(keys.identity(0).unwrap().public(), again.identity(0).unwrap().public());
+    assert_eq!(keys.identity(0, None).unwrap().public(), again.identity(0, None).unwrap().public());
     let wrong = Keystore::open(&text, "correct horse batterz").unwrap_err();
     assert_eq!(wrong, KeystoreError::PassPhrase);
     assert_eq!(Keystore::create("short").unwrap_err(), KeystoreError::Short);

@@ -46,6 +46,10 @@ pub enum TokenError {
     #[error("the token “{0}” has no PIN yet")]
     #[mend("prepare it with its maker's program, such as softhsm2-util or pkcs11-tool")]
     Unprepared(String),
+    /// It takes another kind of PIN.
+    #[error("the token takes no such PIN: it is too short, too long, or has other signs")]
+    #[mend("choose another one")]
+    NewPin,
     /// It cannot make such keys.
     #[error("the token “{0}” makes no Ed25519 keys")]
     #[mend("use one that does; semper token list says which")]
@@ -67,6 +71,19 @@ pub enum TokenError {
         label: String,
         /// The key's name.
         key: String,
+    },
+    /// It has several of that name, or half of a pair, or one that was not made in it.
+    #[error("the key “{key}” of the token “{label}” {why}")]
+    #[mend(
+        "somebody has been at the token; remove that key by its maker's program, or use another token"
+    )]
+    Foreign {
+        /// The label.
+        label: String,
+        /// The key's name.
+        key: String,
+        /// What is wrong with it.
+        why: &'static str,
     },
     /// Anything else that it says.
     #[error("the token “{label}” fails: {detail}")]

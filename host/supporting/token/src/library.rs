@@ -52,17 +52,26 @@ pub(crate) fn load(path: &Path) -> Result<Arc<Use>, TokenError> {
     Ok(used)
 }
 
-/// Whether nobody but its owner and the system can have put it there.
+/// Whether nobody but the person and the system can have put it there: it runs in this process.
 fn trusted(path: &Path) -> Result<(), String> {
     if !path.is_absolute() {
         return Err("it is not named by its whole path".into());
     }
-    let file = std::fs::metadata(path).map_err(|error| error.to_string())?;
-    if !file.is_file() {
-        return Err("it is not a file".into());
-    }
-    if file.mode() & 0o022 != 0 {
-        return Err("others than its owner may change it".into());
+    let whole = path.canonicalize().map_err(|error| error.to_string())?;
+    let own = rustix::process::geteuid().as_raw();
+    for (at, part) in whole.ancestors().enumerate() {
+        let found = part.metadata().map_err(|error| error.to_string())?;
+        if at == 0 && !found.is_file() {
+            return Err("it is not a file".into());
+        }
+        if ![0, own].contains(&found.uid()) {
+            return Err(format!("{} belongs to somebody else", part.display()));
+        }
+        // In a folder like /tmp nobody removes what is another's.
+        let kept = at > 0 && found.mode() & 0o1000 != 0;
+        if found.mode() & 0o022 != 0 && !kept {
+            return Err(format!("others than its owner may change {}", part.display()));
+        }
     }
     Ok(())
 }

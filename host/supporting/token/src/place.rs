@@ -55,9 +55,10 @@ impl Place {
     /// There is none, or there are several.
     pub fn find(library: &Path, name: &str) -> Result<Self, TokenError> {
         let mut found = list(library)?;
-        found.retain(|it| it.prepared && (it.label == name || it.serial == name));
+        found.retain(|it| it.label == name || it.serial == name);
         match found.as_slice() {
             [] => Err(TokenError::Away(name.to_owned())),
+            [one] if !one.prepared => Err(TokenError::Unprepared(one.label.clone())),
             [one] if !one.able => Err(TokenError::Unable(one.label.clone())),
             [one] => Ok(Self {
                 library: library.to_owned(),

@@ -7,7 +7,7 @@ use cryptoki::error::{Error, RvError};
 use cryptoki::mechanism::Mechanism;
 use cryptoki::mechanism::eddsa::{EddsaParams, EddsaSignatureScheme};
 use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
-use cryptoki::session::{Session, UserType};
+use cryptoki::session::{Session, SessionState, UserType};
 use cryptoki::slot::Slot;
 use cryptoki::types::AuthPin;
 use semper_base::keys::{KeyError, derive};
@@ -70,42 +70,49 @@ impl Token {
         read.map(drop).map_err(|error| self.said(&error))
     }
 
-    /// The key of this name.
+    /// The key of this name, which has this public key.
     ///
     /// # Errors
     /// There is none, or the token does not say.
-    pub fn key(self: &Arc<Self>, name: &str) -> Result<Key, TokenError> {
-        let session = self.session();
-        self.find(&session, ObjectClass::PRIVATE_KEY, name)?;
-        let handle = self.find(&session, ObjectClass::PUBLIC_KEY, name)?;
-        let read = session.get_attributes(handle, &[AttributeType::EcPoint]);
-        let read = read.map_err(|error| self.said(&error))?;
-        let point = read.into_iter().find_map(|it| match it {
-            Attribute::EcPoint(point) => Some(point),
-            _ => None,
-        });
-        let public = point.and_then(|it| public(&it));
-        let public = public.ok_or_else(|| self.unfit("has a key that is no Ed25519 key"))?;
-        drop(session);
+    pub fn key(self: &Arc<Self>, name: &str, public: PublicKey) -> Result<Key, TokenError> {
+        self.find(&self.session(), ObjectClass::PRIVATE_KEY, name)?;
         Ok(Key { token: Arc::clone(self), name: name.to_owned(), public })
     }
 
-    /// The key of this name, which is made if there is none. It is tried before it is given out.
+    /// The key of this name, which is made if there is none. It is tried before it is given out, and
+    /// must have been made in the token: whoever has put one there has a copy of it.
     ///
     /// # Errors
-    /// The token makes no such keys, or would give them away.
+    /// The token makes no such keys, or would give them away; or there is one that was not made in it.
     pub fn make_key(self: &Arc<Self>, name: &str) -> Result<Key, TokenError> {
-        match self.key(name) {
-            Err(TokenError::NoKey { .. }) => self.generate(name)?,
-            found => return found,
+        // One session throughout: nobody makes a second one meanwhile.
+        let session = self.session();
+        let halves = [ObjectClass::PRIVATE_KEY, ObjectClass::PUBLIC_KEY];
+        let found = halves.map(|class| self.all(&session, class, name));
+        let foreign = |why| {
+            let (label, key) = (self.place.label.clone(), name.to_owned());
+            TokenError::Foreign { label, key, why }
+        };
+        let (private, public) = match found {
+            [Ok(private), Ok(public)] => match (private.as_slice(), public.as_slice()) {
+                ([], []) => self.generate(&session, name)?,
+                ([private], [public]) => (*private, *public),
+                ([_], []) | ([], [_]) => return Err(foreign("has one half alone")),
+                _ => return Err(foreign("is there more than once")),
+            },
+            [Err(error), _] | [_, Err(error)] => return Err(error),
+        };
+        if !self.stays(&session, private)? {
+            return Err(foreign("was not made in the token, or can be read from it"));
         }
-        let key = self.key(name)?;
+        let public = self.public(&session, public)?;
+        drop(session);
         let probe = b"semper/token-probe/v1";
         let signed = self.sign(name, probe)?;
-        if key.public.verify(probe, &signed).is_err() {
+        if public.verify(probe, &signed).is_err() {
             return Err(self.unfit("makes signatures that are none of Ed25519"));
         }
-        Ok(key)
+        Ok(Key { token: Arc::clone(self), name: name.to_owned(), public })
     }
 
     /// A secret that follows from a key and `salt`, and is always the same. The key must be used for
@@ -133,7 +140,7 @@ impl Token {
         let changed = self.session().set_pin(&AuthPin::new(old.into()), &AuthPin::new(new.into()));
         match changed {
             Err(Error::Pkcs11(RvError::PinLenRange | RvError::PinInvalid, _)) => {
-                Err(self.unfit("takes no such PIN: it is too short, too long, or has other signs"))
+                Err(TokenError::NewPin)
             }
             changed => changed.map_err(|error| self.said(&error)),
         }
@@ -164,8 +171,11 @@ impl Token {
         }
     }
 
-    fn generate(&self, name: &str) -> Result<(), TokenError> {
-        let session = self.session();
+    fn generate(
+        &self,
+        session: &Session,
+        name: &str,
+    ) -> Result<(ObjectHandle, ObjectHandle), TokenError> {
         let id = Digest::of(name.as_bytes()).as_bytes()[..16].to_vec();
         let common = [Attribute::Token(true), Attribute::Label(name.into()), Attribute::Id(id)];
         let kept = [
@@ -184,20 +194,36 @@ impl Token {
             let public = [&common[..], &open[..]].concat();
             let private = [&common[..], &kept[..]].concat();
             match session.generate_key_pair(&Mechanism::EccEdwardsKeyPairGen, &public, &private) {
-                Ok((_, handle)) => return self.stays(&session, handle),
+                Ok((public, private)) => return Ok((private, public)),
                 Err(error) => last = Some(self.said(&error)),
             }
         }
         Err(last.unwrap_or_else(|| TokenError::Unable(self.place.label.clone())))
     }
 
-    /// Whether a key never leaves the token.
-    fn stays(&self, session: &Session, key: ObjectHandle) -> Result<(), TokenError> {
-        let asked = [AttributeType::Sensitive, AttributeType::Extractable];
+    /// Whether a key was made in the token, and never leaves it.
+    fn stays(&self, session: &Session, key: ObjectHandle) -> Result<bool, TokenError> {
+        let wanted = [
+            (AttributeType::Local, Attribute::Local(true)),
+            (AttributeType::Sensitive, Attribute::Sensitive(true)),
+            (AttributeType::AlwaysSensitive, Attribute::AlwaysSensitive(true)),
+            (AttributeType::Extractable, Attribute::Extractable(false)),
+            (AttributeType::NeverExtractable, Attribute::NeverExtractable(true)),
+        ];
+        let asked = wanted.each_ref().map(|it| it.0);
         let read = session.get_attributes(key, &asked).map_err(|error| self.said(&error))?;
-        let stays = read.contains(&Attribute::Sensitive(true))
-            && read.contains(&Attribute::Extractable(false));
-        if stays { Ok(()) } else { Err(self.unfit("would give its keys away")) }
+        Ok(wanted.iter().all(|(_, is)| read.contains(is)))
+    }
+
+    /// The key in the public half of a pair.
+    fn public(&self, session: &Session, half: ObjectHandle) -> Result<PublicKey, TokenError> {
+        let read = session.get_attributes(half, &[AttributeType::EcPoint]);
+        let read = read.map_err(|error| self.said(&error))?;
+        let point = read.iter().find_map(|it| match it {
+            Attribute::EcPoint(point) => public(point),
+            _ => None,
+        });
+        point.ok_or_else(|| self.unfit("has a key that is no Ed25519 key"))
     }
 
     fn sign(&self, name: &str, message: &[u8]) -> Result<[u8; 64], TokenError> {
@@ -214,16 +240,34 @@ impl Token {
         class: ObjectClass,
         name: &str,
     ) -> Result<ObjectHandle, TokenError> {
+        let found = self.all(session, class, name)?;
+        found.first().copied().ok_or_else(|| TokenError::NoKey {
+            label: self.place.label.clone(),
+            key: name.to_owned(),
+        })
+    }
+
+    /// Every key of this name.
+    fn all(
+        &self,
+        session: &Session,
+        class: ObjectClass,
+        name: &str,
+    ) -> Result<Vec<ObjectHandle>, TokenError> {
         let wanted = [
             Attribute::Class(class),
             Attribute::KeyType(KeyType::EC_EDWARDS),
             Attribute::Label(name.into()),
         ];
         let found = session.find_objects(&wanted).map_err(|error| self.said(&error))?;
-        found.into_iter().next().ok_or_else(|| TokenError::NoKey {
-            label: self.place.label.clone(),
-            key: name.to_owned(),
-        })
+        // A token that was closed shows no private key: that is not to say that there is none.
+        if found.is_empty() {
+            let info = session.get_session_info().map_err(|error| self.said(&error))?;
+            if info.session_state() != SessionState::RwUser {
+                return Err(self.away());
+            }
+        }
+        Ok(found)
     }
 
     fn session(&self) -> MutexGuard<'_, Session> {

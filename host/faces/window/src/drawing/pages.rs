@@ -6,6 +6,7 @@ mod help;
 mod past;
 mod settings;
 mod steps;
+mod told;
 
 use egui::{RichText, ScrollArea, TextStyle, Ui};
 use semper_base::text::Text;
@@ -47,6 +48,7 @@ pub fn draw(ui: &mut Ui, model: &mut Model) {
                     Page::Accounts => accounts(ui, model),
                     Page::Believed => believed(ui, model),
                     Page::Consents => consents::draw(ui, model),
+                    Page::Told => told::draw(ui, model),
                     Page::Settings => settings::draw(ui, model),
                     Page::Help => help::draw(ui, model),
                     Page::Deals | Page::Archive => {}
@@ -79,6 +81,7 @@ fn now(ui: &mut Ui, model: &mut Model) {
             }
         });
     }
+    told::lately(ui, words, &model.lately);
 }
 
 /// What waits for an answer: what is asked now, and the deals behind it.

@@ -15,6 +15,8 @@ use semper_base::{Certificate, DealId, Mend, Timestamp};
 use semper_host_protocol::application::Scope;
 use semper_host_protocol::{Client, Request};
 use semper_steps::Steps;
+use semper_tinguin_protocol::Told;
+use semper_tinguin_protocol::told::{self as letters, Letter};
 use semper_trust::TrustFile;
 use serde::Deserialize;
 
@@ -33,9 +35,14 @@ const MONTHS: usize = 240;
 /// The records of a home.
 pub struct OfHome {
     path: PathBuf,
+    /// What its TINGUIN remembers of what was told about the person.
+    remembers: Option<Remembers>,
     looked: RefCell<Option<(Seen, Archive)>>,
     starts: RefCell<Starts>,
 }
+
+/// Reads what a TINGUIN remembers of what was told.
+pub type Remembers = Box<dyn Fn() -> Result<Vec<Told>, Unread> + Send>;
 
 /// Where the pages of what was looked for last begin.
 #[derive(Default)]
@@ -65,7 +72,13 @@ impl fmt::Debug for OfHome {
 impl OfHome {
     /// The records of the home at this path.
     pub fn at(path: PathBuf) -> Self {
-        Self { path, looked: RefCell::default(), starts: RefCell::default() }
+        Self { path, remembers: None, looked: RefCell::default(), starts: RefCell::default() }
+    }
+
+    /// With what its TINGUIN remembers.
+    #[must_use]
+    pub fn remembering(self, remembers: Remembers) -> Self {
+        Self { remembers: Some(remembers), ..self }
     }
 
     /// The archive, opened again when a host has begun or ceased to write it.
@@ -293,6 +306,36 @@ impl Records for OfHome {
         let archive = self.archive()?;
         let all = archive.applications().map_err(unread)?;
         all.into_iter().map(|row| application(&archive, row).map_err(unread)).collect()
+    }
+
+    fn told(&self) -> Result<Vec<Told>, Unread> {
+        self.remembers.as_ref().map_or(Ok(Vec::new()), |it| it())
+    }
+
+    fn letter(&self, to: &str, german: bool) -> Result<Text, Unread> {
+        let mut told = self.told()?;
+        told.retain(|it| &*it.to == to);
+        told.reverse();
+        let own = told.iter().find(|it| &*it.what == "name").map(|it| it.value.to_string());
+        let on = Timestamp::now();
+        let letter = Letter {
+            from: &own.unwrap_or_default(),
+            about: to,
+            told: &told,
+            on,
+            wish: &letters::Wish::Back,
+        };
+        let language = match german {
+            true => letters::Language::German,
+            false => letters::Language::English,
+        };
+        let plain =
+            |it: char| if it.is_ascii_alphanumeric() { it.to_ascii_lowercase() } else { '-' };
+        let name: String = to.chars().take(40).map(plain).collect();
+        let file = format!("letter-{}-{}.txt", on.date(), name.trim_matches('-'));
+        let home = self.home()?;
+        home.write(&file, letter.text(language).as_bytes()).map_err(unread)?;
+        Ok(home.path().join(file).display().to_string().into())
     }
 
     fn take_back(&self, who: &str) -> Result<(), Unread> {

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use semper_base::DealId;
+use semper_base::text::Text;
 use semper_steps::Steps;
+use semper_tinguin_protocol::Told;
 
 use super::source::{Rows, Source, Wish};
 use super::{
@@ -72,6 +74,10 @@ pub struct Shelf {
     pub believed: Option<Vec<Believed>>,
     /// Consents given in advance.
     pub consents: Option<Vec<StandingConsent>>,
+    /// What was told about the person, the last of it first.
+    pub told: Option<Vec<Told>>,
+    /// The file of the letter that was written last.
+    pub letter: Option<Text>,
     /// Why rows are missing.
     pub unread: Option<Unread>,
 }
@@ -98,6 +104,8 @@ impl Shelf {
             accounts: None,
             believed: None,
             consents: None,
+            told: None,
+            letter: None,
             unread: None,
         }
     }
@@ -134,6 +142,8 @@ impl Shelf {
                 }
                 (_, Ok(Rows::Accounts(rows))) => self.accounts = Some(rows),
                 (_, Ok(Rows::Believed(rows))) => self.believed = Some(rows),
+                (_, Ok(Rows::Told(rows))) => self.told = Some(rows),
+                (_, Ok(Rows::Letter(file))) => self.letter = Some(file),
                 (_, Ok(Rows::Consents(rows))) => self.consents = Some(rows),
                 (_, Ok(_)) => {}
                 (_, Err(unread)) => {
@@ -158,6 +168,18 @@ impl Shelf {
         if self.consents.is_some() {
             self.wish(Wish::Consents);
         }
+    }
+
+    /// Something was told: the list is read again, if it is looked at.
+    pub fn read_told(&mut self) {
+        if self.told.is_some() {
+            self.wish(Wish::Told);
+        }
+    }
+
+    /// Writes a letter that asks back what somebody was told.
+    pub fn write_letter(&mut self, to: &str, german: bool) {
+        self.wish(Wish::Letter(to.to_owned(), german));
     }
 
     /// Takes back a consent given in advance.
@@ -225,6 +247,7 @@ impl Shelf {
             Wish::Accounts => self.accounts.is_some(),
             Wish::Believed => self.believed.is_some(),
             Wish::Consents => self.consents.is_some(),
+            Wish::Told => self.told.is_some(),
             Wish::Choices => self.choices.is_some(),
             _ => false,
         };

@@ -4,8 +4,10 @@ use std::fmt;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 
 use semper_base::DealId;
+use semper_base::text::Text;
 use semper_keeper::Keeper;
 use semper_steps::Steps;
+use semper_tinguin_protocol::Told;
 
 use super::{
     Account, Believed, Choices, Deal, Entry, Find, Page, Records, StandingConsent, Total, Unread,
@@ -32,6 +34,10 @@ pub enum Wish {
     Believed,
     /// Consents given in advance.
     Consents,
+    /// What was told about the person.
+    Told,
+    /// A letter that asks back what somebody was told; whether it is in German.
+    Letter(String, bool),
     /// To take back the one that somebody of this name has; what is left then.
     TakeBack(String),
 }
@@ -57,6 +63,10 @@ pub enum Rows {
     Believed(Vec<Believed>),
     /// To [`Wish::Consents`] and [`Wish::TakeBack`].
     Consents(Vec<StandingConsent>),
+    /// To [`Wish::Told`].
+    Told(Vec<Told>),
+    /// To [`Wish::Letter`]: its file.
+    Letter(Text),
 }
 
 /// A wish, and what came of it.
@@ -73,6 +83,8 @@ fn read(records: &dyn Records, wish: &Wish) -> Result<Rows, Unread> {
         Wish::Accounts => Rows::Accounts(records.accounts()?),
         Wish::Believed => Rows::Believed(records.believed()?),
         Wish::Consents => Rows::Consents(records.consents()?),
+        Wish::Told => Rows::Told(records.told()?),
+        Wish::Letter(to, german) => Rows::Letter(records.letter(to, *german)?),
         Wish::TakeBack(who) => {
             records.take_back(who)?;
             Rows::Consents(records.consents()?)

@@ -24,9 +24,9 @@ use semper_face_window::{Model, draw};
 use semper_items::statement::{Address, Content, Line, Offer, Order};
 use semper_items::{Side, Statement};
 use semper_steps::{Step, Steps};
-use semper_tinguin_protocol::Frame;
 use semper_tinguin_protocol::pairing::{Pairing, Scope};
 use semper_tinguin_protocol::screen::{self, Consent, Question, Screen};
+use semper_tinguin_protocol::{Frame, Told};
 
 /// 2026-09-21.
 pub fn at(days: u64) -> Timestamp {
@@ -191,6 +191,31 @@ impl Records for Life {
         };
         let none = self.entries == 0 || self.taken_back.get();
         Ok(if none { Vec::new() } else { vec![one] })
+    }
+
+    fn told(&self) -> Result<Vec<Told>, Unread> {
+        if self.entries == 0 {
+            return Ok(Vec::new());
+        }
+        let told = |to: &str, what: &str, value: &str, sealed| Told {
+            to: to.into(),
+            what: what.into(),
+            value: value.into(),
+            at: at(2),
+            deal: DealId::new(Digest::of(b"deal")),
+            by: "order".into(),
+            sealed,
+        };
+        Ok(vec![
+            told("Otto Versand", "deliver to", "Anna Berg, Lindenweg 4, 22765 Hamburg", true),
+            told("Otto Versand", "name", "Anna Berg", false),
+            told("Test Bank", "from account", "acct:0123456789abcdef", false),
+        ])
+    }
+
+    fn letter(&self, to: &str, german: bool) -> Result<Text, Unread> {
+        let language = if german { "de" } else { "en" };
+        Ok(format!("/home/anna/letter-{to}-{language}.txt").into())
     }
 
     fn take_back(&self, who: &str) -> Result<(), Unread> {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use semper_base::cert::Authority;
 use semper_base::{Amount, Currency, Digest, SealSecret, SigningKey};
 use semper_exchange::agreement::VERSION;
 use semper_exchange::package::Part;
@@ -123,7 +124,14 @@ pub fn from_outside() -> Vec<Consent> {
     };
     let fills = [("ζήτησις".to_owned(), "ἔρια".to_owned())];
     let digest = Digest::of(b"asked");
-    vec![screen::pairing(&asks, digest), screen::link("https://shop.example", &fills, digest)]
+    let authority = Authority::new("Ἀρχή", SigningKey::from_seed(&[3; 32]), at(0)).unwrap();
+    let root = &authority.certificate;
+    vec![
+        screen::pairing(&asks, digest),
+        screen::link("https://shop.example", &fills, digest),
+        screen::certificate(Some(root), root, digest),
+        screen::replacement("Ἄννα", digest),
+    ]
 }
 
 fn party(seed: u8) -> Party<Standard> {

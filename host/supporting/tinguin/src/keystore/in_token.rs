@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
-use semper_base::Signs;
 use semper_base::digest::hex;
 use semper_base::keys::random;
+use semper_base::{PublicKey, Signs};
 use semper_token::{Place, Token, TokenError};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -88,8 +88,12 @@ impl Held {
         generation >= self.from
     }
 
-    pub fn identity(&self, generation: u32) -> Result<Arc<dyn Signs>, KeystoreError> {
-        Ok(Arc::new(self.token.key(&self.name_of(generation))?))
+    pub fn identity(
+        &self,
+        generation: u32,
+        public: PublicKey,
+    ) -> Result<Arc<dyn Signs>, KeystoreError> {
+        Ok(Arc::new(self.token.key(&self.name_of(generation), public)?))
     }
 
     pub fn make_identity(&self, generation: u32) -> Result<Arc<dyn Signs>, KeystoreError> {

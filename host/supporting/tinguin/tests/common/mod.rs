@@ -69,7 +69,7 @@ pub fn registered(home: &Path, face: impl Face + 'static) -> Service {
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
     let authority = Authority::new("Market CA", SigningKey::generate(), now).unwrap();
     let until = now.after(Duration::from_secs(86_400));
-    let key = keys.identity(0).unwrap().public();
+    let key = keys.identity(0, None).unwrap().public();
     let leaf = authority.issue("Anna Berg", &key, Role::Buyer, &[], now, until).unwrap();
     let memory = Memory::open(&home.join(memory::FILE)).unwrap();
     let (user, phrase) = ("Anna Berg".into(), "two owls".into());

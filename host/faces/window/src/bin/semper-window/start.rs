@@ -9,6 +9,7 @@ use semper_base::text::Text;
 use semper_device::ToHost;
 use semper_face_window::model::Who;
 use semper_face_window::picture::{self, Picture};
+use semper_face_window::records::Unread;
 use semper_face_window::records::archive::{CONFIG, OfHome};
 use semper_face_window::records::shelf::Shelf;
 use semper_face_window::records::source::Behind;
@@ -24,6 +25,9 @@ use semper_tinguin_protocol::lock_after::TinguinConfig;
 use serde::Deserialize;
 
 use crate::Trouble;
+
+/// Details that were told, at most so many are listed.
+const TOLD: u32 = 2_000;
 
 /// Whose TINGUIN it is, from the home's configuration.
 #[derive(Deserialize)]
@@ -120,7 +124,15 @@ impl Start {
             let _ = say.send(served.err().map(|error| error.to_string()));
             wake.request_repaint();
         }));
-        let (records, wake) = (OfHome::at(self.home.clone()), ctx.clone());
+        let remembered = Memory::open(&self.home.join(memory::FILE))?;
+        let remembers = move || {
+            remembered.told(TOLD).map_err(|error| Unread {
+                what: error.to_string().into(),
+                mend: "check the disk".into(),
+            })
+        };
+        let records = OfHome::at(self.home.clone()).remembering(Box::new(remembers));
+        let wake = ctx.clone();
         let shelf = Shelf::new(Behind::new(records, keeper, move || wake.request_repaint()));
         let model = Model::new(self.who(), self.settings, shelf);
         Ok(Opened { model: Box::new(model), desk, ended })

@@ -226,3 +226,33 @@ fn what_is_no_invitation_says_why() {
     assert_eq!(wrong.code, 2, "{}", wrong.err);
     assert!(wrong.err.contains("invitations are for buyers and merchants"), "{}", wrong.err);
 }
+
+#[test]
+fn an_invitation_may_be_a_picture_of_a_qr_code() {
+    let (market, _folder) = market(&small());
+    let ca = format!("https://localhost:{}", market.ports[0]);
+    let semper = |arguments: &[&str]| market.semper(arguments).unwrap();
+    let invite = ["ca", "invite", "--home", "ca", "--name", "Berta Blum", "--role", "buyer"];
+    let files = ["--invitation", "berta.txt", "--qr", "berta.png", "--address", &ca];
+    let invited = semper(&[&invite[..], &files, &["--json"]].concat());
+    assert_eq!(invited.json()["qr"], "berta.png", "{}", invited.err);
+
+    let join = ["join", "berta.png", "--home", "berta", "--pass-phrase-file", "pass-phrase"];
+    let given = ["--yes", "--phrase", "the green umbrella"];
+    let joined = semper(&[&join[..], &given].concat());
+    assert_eq!(joined.code, 0, "{}", joined.err);
+    assert!(joined.err.contains("Berta Blum is certified as buyer by"), "{}", joined.err);
+
+    // What is no picture of a code says so, and a link's file is read in the same way.
+    let picture = fs::read(market.folder.join("berta.png")).unwrap();
+    fs::write(market.folder.join("cut.png"), &picture[..picture.len() / 2]).unwrap();
+    let fails = |arguments: &[&str], words: &str| {
+        let output = semper(arguments);
+        assert!(output.code == 2 && output.err.contains(words), "{words} in {}", output.err);
+    };
+    fails(&["join", "cut.png", "--home", "new"], "cut.png: the picture cannot be read");
+    fails(&["join", "anna", "--home", "new"], "anna: ");
+    let open = ["open", "--home", "berta", "--file"];
+    fails(&[&open[..], &["berta.png"]].concat(), "this link is an invitation");
+    fails(&[&open[..], &["cut.png"]].concat(), "the picture cannot be read");
+}

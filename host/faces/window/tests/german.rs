@@ -125,7 +125,7 @@ fn how_things_stand_is_said_in_german() {
         "deciding whether a key is replaced",
         "told Ὄττο Μύλλερ: ὁδός, πόλις (encrypted to its key of the deal)",
         "told Τράπεζα: λογαριασμός (over TLS)",
-        "connected with your host “ῥάπτρα” at desk:8460",
+        "connected with your host “ῥάπτρα” at 192.0.2.1:8460",
         "deciding on a fair exchange with Ὄττο Μύλλερ",
         "deciding about the application “Ὠνή”",
         "the service asks: ζήτησις",

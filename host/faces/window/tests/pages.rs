@@ -185,6 +185,19 @@ fn a_deal_is_opened_from_the_archive_and_left_again() {
 }
 
 #[test]
+fn what_somebody_was_told_is_asked_back_by_a_letter() {
+    let mut model = model(7, Settings::default());
+    model.page = Page::Told;
+    let mut harness = window(model);
+
+    harness.get_by_label_contains("deliver to: Anna Berg, Lindenweg 4");
+    harness.get_by_label("Write to Otto Versand and ask it back").click();
+    harness.run_steps(4);
+
+    harness.get_by_label_contains("The letter is written: /home/anna/letter-Otto Versand-en.txt");
+}
+
+#[test]
 fn what_an_application_may_do_is_taken_back_after_a_second_thought() {
     let mut model = model(7, Settings::default());
     model.page = Page::Consents;

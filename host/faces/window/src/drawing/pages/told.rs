@@ -8,7 +8,7 @@ use semper_tinguin_protocol::Told;
 use crate::model::Model;
 use crate::records::source::Wish;
 use crate::words::{Words, value};
-use crate::{look, text};
+use crate::{look, text, wording};
 
 /// Lines of one receiver, at most; the rest is counted.
 const LINES: usize = 40;
@@ -64,7 +64,7 @@ pub fn line(words: &Words, it: &Told) -> String {
     let how = if it.sealed { "told-sealed" } else { "told-tls" };
     let values = [
         ("day", value(words.moment(it.at))),
-        ("what", value(it.what.to_string())),
+        ("what", value(wording::label(words, &it.what))),
         ("value", value(it.value.to_string())),
         ("how", value(words.say(how))),
     ];

@@ -4,7 +4,7 @@
 //! bytes with it. Every other key is derived from those by name (HKDF), so nothing else has to
 //! be stored and a deal's keys are the same after a crash.
 //!
-//! With a token ([`in_token`]) the identity's keys are made in it and stay there, and the 32 bytes
+//! With a token (`in_token`) the identity's keys are made in it and stay there, and the 32 bytes
 //! are encrypted under a key that only the token can make.
 
 mod in_token;

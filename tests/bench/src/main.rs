@@ -9,6 +9,7 @@
 //! | `catalogue` | search at 13,000 and 1,000,000 articles |
 //! | `deals` | whole purchases, memory of running deals |
 //! | `resident` | a purchase through the resident host; a thousand deals that sleep in it |
+//! | `person` | the first use; a purchase with the keys on a second device, and in a token |
 //! | `waiting` | activations, 100,000 waiting deals |
 //! | `trust` | verification, policies, logs, from a click to a running component, pulling |
 //! | `exchange` | a purchase beside its signatures; verdicts beside the store's commits |
@@ -25,6 +26,7 @@ mod deals;
 mod exchange;
 mod interference;
 mod journal;
+mod person;
 mod resident;
 mod trust;
 mod waiting;
@@ -67,6 +69,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     if wanted("resident") {
         resident::run(&Binaries::beside()?)?;
+    }
+    if wanted("person") {
+        person::run(&Binaries::beside()?)?;
     }
     if wanted("author") {
         author::run(&Binaries::beside()?)?;

@@ -9,10 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
-use semper_base::Digest;
+use semper_base::{Certificate, Digest, cbor};
 use semper_tinguin_protocol::protocol::Request;
-
-use crate::identity;
 
 /// Whoever asks, at the other end of a connection.
 pub(crate) trait Asker: std::fmt::Debug + Send + Sync {
@@ -63,8 +61,8 @@ impl Direct {
             | Request::AgreeExchange { id, .. }
             | Request::Pair { id, .. }
             | Request::OpenLink { id, .. } => *id,
-            Request::InstallCertificate(chain) => identity::installs(chain),
-            Request::RequestNextCertificate(name) => identity::replaces(name),
+            Request::InstallCertificate(chain) => installs(chain),
+            Request::RequestNextCertificate(name) => replaces(name),
             _ => return None,
         };
         self.all().entry(id).or_default().streams.push(Arc::clone(stream));
@@ -105,6 +103,16 @@ impl Drop for Waits<'_> {
             all.remove(&self.id);
         }
     }
+}
+
+/// Names the question whether this certificate is kept.
+pub(crate) fn installs(chain: &[Certificate]) -> Digest {
+    Digest::of_parts(&[b"install", &cbor::encode(chain)])
+}
+
+/// Names the question whether a key is replaced.
+pub(crate) fn replaces(name: &str) -> Digest {
+    Digest::of_parts(&[b"replace", name.as_bytes()])
 }
 
 /// Whether the other end has been closed. Nothing is taken of what it may have said.

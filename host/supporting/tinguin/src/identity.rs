@@ -13,6 +13,7 @@ use semper_tinguin_protocol::screen::{self, Answer, Screen};
 use semper_tinguin_protocol::{Cause, Failure};
 use serde_bytes::ByteBuf;
 
+use crate::direct::{installs, replaces};
 use crate::failure::{broken, damaged, host_at_fault, malformed, refused};
 use crate::memory::KnownDeal;
 use crate::service::Service;
@@ -212,16 +213,6 @@ impl Service {
         }
         self.sign(own, ACCOUNT_DOMAIN, bytes)
     }
-}
-
-/// Names the question whether this certificate is kept.
-pub(crate) fn installs(chain: &[Certificate]) -> Digest {
-    Digest::of_parts(&[b"install", &cbor::encode(chain)])
-}
-
-/// Names the question whether a key is replaced.
-pub(crate) fn replaces(name: &str) -> Digest {
-    Digest::of_parts(&[b"replace", name.as_bytes()])
 }
 
 /// A stored chain; none is empty.

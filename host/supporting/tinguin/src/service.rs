@@ -20,8 +20,9 @@ use crate::keystore::Keystore;
 use crate::lock::{Lock, Locking};
 use crate::memory::{KnownDeal, Memory};
 use crate::posed::Posed;
-use crate::telling::SHOWN;
 
+/// What was told lately is shown, at most so much.
+const SHOWN: usize = 6;
 /// How long the asker sleeps where nobody rings.
 const IDLE: Duration = Duration::from_secs(3_600);
 /// How long a watch for answers is held.

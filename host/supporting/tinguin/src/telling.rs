@@ -14,8 +14,6 @@ use crate::failure::broken;
 use crate::memory::KnownDeal;
 use crate::service::Service;
 
-/// What was told lately is shown, at most so much.
-pub(crate) const SHOWN: usize = 6;
 /// Characters of a detail, at most.
 const LONGEST: usize = 2_000;
 

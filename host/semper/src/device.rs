@@ -1,10 +1,9 @@
 //! `semper device`: a TINGUIN on a second device, paired with the host's machine by a code.
 
-use std::net::TcpListener;
+use std::net::{IpAddr, TcpListener};
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use semper_archive::{Archive, Home, HomeKind};
 use semper_base::{Report, SigningKey, text};
@@ -19,6 +18,8 @@ use crate::{print, unlock};
 
 /// Handshakes at once while a device is waited for.
 const HANDSHAKES: usize = 16;
+/// And of one address.
+const OF_ONE: usize = 8;
 /// Connections that were no device's, before the person begins anew.
 const TRIED: usize = 200;
 /// Where a machine's name stands.
@@ -68,20 +69,27 @@ fn meet(listener: TcpListener, own: &SigningKey, name: &str) -> Result<Meeting, 
     let keeper = Keeper::new("pair");
     let (say, met) = sync_channel(HANDSHAKES);
     let (seed, name, handshakes) = (own.seed(), name.to_owned(), keeper.clone());
-    let going_on = Arc::new(AtomicUsize::new(0));
+    let going_on = Arc::new(Mutex::new(Vec::<IpAddr>::new()));
     drop(keeper.job("listen", move |_| {
         while let Ok((tcp, from)) = listener.accept() {
-            if going_on.fetch_add(1, Ordering::SeqCst) >= HANDSHAKES {
-                going_on.fetch_sub(1, Ordering::SeqCst);
+            let mut now = going_on.lock().unwrap_or_else(PoisonError::into_inner);
+            let same = now.iter().filter(|it| **it == from.ip()).count();
+            if now.len() >= HANDSHAKES || same >= OF_ONE {
                 continue;
             }
+            now.push(from.ip());
+            drop(now);
             let (say, seed, name) = (say.clone(), seed.clone(), name.clone());
             let going_on = Arc::clone(&going_on);
             drop(handshakes.job("handshake", move |_| {
                 let own = SigningKey::from_seed(&seed);
                 let channel = Channel::accept(tcp, &own, None).map_err(DeviceError::BrokenOff);
                 let met = channel.and_then(|it| Meeting::with_device(it, own.public(), &name));
-                going_on.fetch_sub(1, Ordering::SeqCst);
+                let mut now = going_on.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(at) = now.iter().position(|it| *it == from.ip()) {
+                    now.swap_remove(at);
+                }
+                drop(now);
                 let _ = say.send((from, met));
             }));
         }

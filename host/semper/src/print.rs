@@ -102,6 +102,8 @@ pub fn asked(prompt: &str, mend: &str) -> Result<String, Report> {
     let mut typed = String::new();
     match std::io::stdin().lock().take(LINE).read_line(&mut typed) {
         Ok(0) | Err(_) => {
+            // The error begins a line of its own.
+            let _ = writeln!(err);
             let mend = match std::io::stdin().is_terminal() {
                 true => "run it again; it goes on where it was",
                 false => mend,

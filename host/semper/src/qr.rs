@@ -4,6 +4,8 @@
 use std::fs::File;
 use std::io::{BufReader, Cursor, Read as _};
 use std::path::Path;
+use std::sync::mpsc::channel;
+use std::time::Duration;
 
 use image::{ImageFormat, ImageReader, Limits, Luma};
 use qrcode::{EcLevel, QrCode};
@@ -14,6 +16,10 @@ use semper_base::Report;
 const MOST: u64 = 16 * 1024 * 1024;
 /// Pixels of a side, at most.
 const SIDE: u32 = 8_192;
+/// Pixels of a side that are enough to find a code.
+const ENOUGH: u32 = 1_600;
+/// How long a code is looked for.
+const PATIENCE: Duration = Duration::from_secs(15);
 /// Pixels of a code's module.
 const MODULE: u32 = 6;
 
@@ -31,7 +37,7 @@ pub fn text_of(file: &Path, most: u64) -> Result<String, Report> {
             if bytes.len() as u64 > MOST {
                 return Err(wrong(&"the picture has more than 16 MiB", "make it smaller"));
             }
-            let (what, mend) = match read(&bytes, format) {
+            let (what, mend) = match in_time(bytes, format) {
                 Ok(text) => return Ok(text),
                 Err(what) => {
                     (what, "give a sharp picture, straight from above, with one QR code in it")
@@ -48,6 +54,17 @@ pub fn text_of(file: &Path, most: u64) -> Result<String, Report> {
     }
 }
 
+/// As [`read`], in a thread that is left alone when it takes too long: pictures can be made so that
+/// looking for codes in them never ends.
+fn in_time(bytes: Vec<u8>, format: ImageFormat) -> Result<String, String> {
+    let (say, heard) = channel();
+    let begun = std::thread::Builder::new().name("picture".into()).spawn(move || {
+        let _ = say.send(read(&bytes, format));
+    });
+    begun.map_err(|error| error.to_string())?;
+    heard.recv_timeout(PATIENCE).unwrap_or_else(|_| Err("no QR code was found in time".into()))
+}
+
 /// The text in a picture's QR code; or why there is none.
 fn read(bytes: &[u8], format: ImageFormat) -> Result<String, String> {
     let mut reader = ImageReader::with_format(BufReader::new(Cursor::new(bytes)), format);
@@ -56,7 +73,11 @@ fn read(bytes: &[u8], format: ImageFormat) -> Result<String, String> {
     reader.limits(limits);
     let picture =
         reader.decode().map_err(|error| format!("the picture cannot be read: {error}"))?;
-    let grey = picture.to_luma8();
+    // Larger ones show nothing more, and take long.
+    let grey = match picture.width().max(picture.height()) > ENOUGH {
+        true => picture.thumbnail(ENOUGH, ENOUGH).to_luma8(),
+        false => picture.to_luma8(),
+    };
     let (width, height) = (grey.width() as usize, grey.height() as usize);
     let pixel = |x: usize, y: usize| {
         let at = (u32::try_from(x).unwrap_or(0), u32::try_from(y).unwrap_or(0));

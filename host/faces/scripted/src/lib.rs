@@ -11,8 +11,10 @@ use std::time::{Duration, Instant};
 
 use semper_base::text::Text;
 use semper_base::{Amount, Mend};
-use semper_tinguin_protocol::Face;
-use semper_tinguin_protocol::screen::{Answer, Frame, LINK, PAIRING, Question, Screen};
+use semper_tinguin_protocol::screen::{
+    Answer, CERTIFICATE, Frame, LINK, PAIRING, Question, Screen,
+};
+use semper_tinguin_protocol::{Face, Told};
 use serde::{Deserialize, Serialize};
 
 /// The rules of a file.
@@ -67,6 +69,8 @@ pub struct Scripted {
     /// The file that they stand in, if it has a name.
     file: String,
     transcript: Mutex<Box<dyn Write + Send>>,
+    /// What was told lately, as it was written last: it is written again when it has changed.
+    told: Mutex<Vec<Told>>,
 }
 
 impl std::fmt::Debug for Scripted {
@@ -103,7 +107,7 @@ impl Scripted {
             parsed.push((rule, 0));
         }
         let (rules, transcript) = (Mutex::new(parsed), Mutex::new(transcript));
-        Ok(Self { rules, file: String::new(), transcript })
+        Ok(Self { rules, file: String::new(), transcript, told: Mutex::default() })
     }
 
     /// The file that the rules stand in: whoever has to write another one is told where.
@@ -127,6 +131,15 @@ impl Scripted {
     }
 
     fn write(&self, frame: &Frame, answer: Option<&Answer>) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = !frame.told.is_empty() && *told == frame.told;
+        let frame = match same {
+            true => &Frame { told: Vec::new(), ..frame.clone() },
+            false => frame,
+        };
+        if !frame.told.is_empty() {
+            told.clone_from(&frame.told);
+        }
         let mut out = self.transcript.lock().unwrap_or_else(PoisonError::into_inner);
         let line = serde_json::to_string(&Line { frame, answer }).unwrap_or_default();
         // A transcript that cannot be written must not stop business that rules allow.
@@ -146,7 +159,7 @@ impl Scripted {
         for (rule, used) in rules.iter_mut() {
             // Whoever lets a program in says so.
             let fits = (rule.topic == topic
-                || rule.topic == "*" && !matches!(topic, PAIRING | LINK))
+                || rule.topic == "*" && !matches!(topic, PAIRING | LINK | CERTIFICATE))
                 && rule.peer.as_deref().is_none_or(|peer| frame.peer == peer)
                 && rule.times.is_none_or(|times| *used < times)
                 && within(rule.limit, amount)

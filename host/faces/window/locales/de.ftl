@@ -66,6 +66,7 @@ decision-yes-exchange = Ja, ich stimme zu und zahle wie gezeigt
 decision-yes-order = Ja, ich bestelle
 decision-yes-pairing = Ja, es darf für mich einkaufen
 decision-yes-link = Ja, öffnen
+decision-yes-certificate = Ja, so soll es sein
 decision-yes-payment-order = Ja, ich zahle
 
 question-heading = DER DIENST SAGT — von niemandem geprüft
@@ -331,6 +332,7 @@ row-you-sign-as = Sie unterschreiben als
 row-from-now-on-as = künftig als
 row-then-certified-by = künftig zertifiziert von
 row-certified-by = zertifiziert von
+row-role = als
 row-certified-as = zertifiziert als
 title-link = Einen Verweis öffnen
 
@@ -370,6 +372,8 @@ caution-replaces = es tritt an die Stelle des Programms dieses Namens, das Sie a
 caution-overdue-since = die Sperrliste von „{ $name }“ ist überfällig seit { $moment }
 caution-overdue = die Sperrliste von „{ $name }“ ist überfällig
 way-purse = die Geldbörse
+says-buyer = Käufer
+says-merchant = Händler
 says-nobody = niemand
 says-strong = stark: Sie bekommen, was hier versprochen ist, oder die andere Seite bekommt nichts von Ihnen
 says-weak = SCHWACH: wenn die andere Seite betrügt, bleibt Ihnen ein Beweis davon und sonst nichts

@@ -66,6 +66,7 @@ decision-yes-exchange = Yes, I agree and pay as shown
 decision-yes-order = Yes, I order
 decision-yes-pairing = Yes, it may shop for me
 decision-yes-link = Yes, open it
+decision-yes-certificate = Yes, do so
 decision-yes-payment-order = Yes, I pay
 
 question-heading = THE SERVICE SAYS — checked by nobody
@@ -331,6 +332,7 @@ row-you-sign-as = you sign as
 row-from-now-on-as = from now on as
 row-then-certified-by = then certified by
 row-certified-by = certified by
+row-role = as
 row-certified-as = certified as
 title-link = Open a link
 
@@ -370,6 +372,8 @@ caution-replaces = it takes the place of the application of this name, which you
 caution-overdue-since = the revocation list of “{ $name }” is overdue since { $moment }
 caution-overdue = the revocation list of “{ $name }” is overdue
 way-purse = the purse
+says-buyer = buyer
+says-merchant = merchant
 says-nobody = nobody
 says-strong = strong: you get what is promised here, or the other side gets nothing from you
 says-weak = WEAK: if the other side cheats, you are left with proof of it, and nothing else

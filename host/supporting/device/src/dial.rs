@@ -223,14 +223,14 @@ struct Held {
     dial: Arc<Dial>,
     busy: bool,
     since: Instant,
-    /// Whether a request came by it.
-    served: bool,
+    /// Whether it was we who ended it.
+    ours: bool,
 }
 
 impl Held {
     fn new(dial: &Arc<Dial>) -> Self {
         dial.state().idle += 1;
-        Self { dial: Arc::clone(dial), busy: false, since: Instant::now(), served: false }
+        Self { dial: Arc::clone(dial), busy: false, since: Instant::now(), ours: false }
     }
 
     /// Answers on one connection, to its end.
@@ -240,10 +240,10 @@ impl Held {
             match channel.next(LOOK)? {
                 Some(Frame::Body(request)) => {
                     self.is_busy(true);
-                    self.served = true;
                     self.dial.answer(&mut channel, request)?;
                     self.is_busy(false);
                     if self.dial.state().idle > KEPT {
+                        self.ours = true;
                         return Ok(());
                     }
                     silent = 0;
@@ -278,7 +278,7 @@ impl Drop for Held {
             false => state.idle -= 1,
         }
         // One that is hung up at once is not made again at once.
-        match self.served || self.since.elapsed() >= LASTS {
+        match self.ours || self.since.elapsed() >= LASTS {
             true => state.failures = 0,
             false => state.fails(),
         }

@@ -18,7 +18,7 @@ pub const MAX_OPTIONS: usize = 50;
 pub const MAX_SAYS: usize = 2_000;
 /// What rules call the decision about a business application. No rule for every topic covers it.
 pub const PAIRING: &str = "pairing";
-/// The topic of decisions about certificates and keys of one's own.
+/// The topic of decisions about certificates and keys of one's own. No rule for every topic covers it.
 pub const CERTIFICATE: &str = "certificate";
 /// What rules call the decision about a link. No rule for every topic covers it.
 pub const LINK: &str = "link";
@@ -372,6 +372,8 @@ pub fn certificate(old: Option<&Certificate>, new: &Certificate, digest: Digest)
     }
     rows.push(("from now on as".into(), new.subject().as_str().into()));
     rows.push(("then certified by".into(), new.issuer().as_str().into()));
+    let roles: Vec<String> = new.roles().iter().map(ToString::to_string).collect();
+    rows.push(("role".into(), roles.join(", ").as_str().into()));
     rows.push(("valid until".into(), new.validity().1.date().as_str().into()));
     Consent {
         topic: CERTIFICATE.into(),

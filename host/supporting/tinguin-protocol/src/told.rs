@@ -1,6 +1,7 @@
 //! What of the person is told to whom, as it happens; and letters that ask it back.
 
-use semper_base::text::Text;
+use memchr::memmem;
+use semper_base::text::{self, Text};
 use semper_base::{DealId, Timestamp};
 use semper_items::Statement;
 use semper_items::statement::Value;
@@ -8,6 +9,13 @@ use serde::{Deserialize, Serialize};
 
 /// Shortest text that counts as found in a message: shorter ones stand in messages by chance.
 pub const SHORTEST: usize = 3;
+/// So much of a text is looked for.
+const LOOKED_AT: usize = 500;
+/// Details that one sentence names.
+const NAMED: usize = 8;
+/// Characters of a detail's name in it, and of what a letter says.
+const NAME: usize = 40;
+const LINE: usize = 300;
 
 /// Something about the person that has been told to somebody.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,17 +68,27 @@ pub fn of_statement(statement: &Statement) -> Vec<Detail> {
     all
 }
 
-/// Whether a text stands in these bytes, as it was given.
+/// Whether a text stands in these bytes, as it was given; of a long one its beginning.
 pub fn stands_in(bytes: &[u8], value: &str) -> bool {
-    value.chars().count() >= SHORTEST && bytes.windows(value.len()).any(|it| it == value.as_bytes())
+    let value: String = value.trim().chars().take(LOOKED_AT).collect();
+    value.chars().count() >= SHORTEST && memmem::find(bytes, value.as_bytes()).is_some()
 }
 
 /// What has just been told to one receiver, in one sentence.
 pub fn sentence(told: &[Told]) -> Option<String> {
     let first = told.first()?;
-    let what: Vec<&str> = told.iter().map(|it| &*it.what).collect();
+    let mut what: Vec<String> = told.iter().take(NAMED).map(|it| plain(&it.what, NAME)).collect();
+    if let Some(more) = told.len().checked_sub(NAMED).filter(|it| *it > 0) {
+        what.push(format!("and {more} more"));
+    }
     let how = if first.sealed { "encrypted to its key of the deal" } else { "over TLS" };
     Some(format!("told {}: {} ({how})", first.to, what.join(", ")))
+}
+
+/// A text of somebody else's in one line, cut where it is long: it must not look like ours.
+fn plain(text: &str, most: usize) -> String {
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    text::shown(&words, most)
 }
 
 /// In which language a letter is.
@@ -162,13 +180,8 @@ impl Letter<'_> {
             .told
             .iter()
             .map(|it| {
-                format!(
-                    "  {}  {deal} {}  {}: {}\n",
-                    it.at.date(),
-                    it.deal.short(),
-                    it.what,
-                    it.value
-                )
+                let (what, value) = (plain(&it.what, NAME), plain(&it.value, LINE));
+                format!("  {}  {deal} {}  {what}: “{value}”\n", it.at.date(), it.deal.short())
             })
             .collect();
         format!("{head}\n\n{before}\n\n{lines}\n{after}\n\n{}\n", self.from)
@@ -221,7 +234,15 @@ mod tests {
         let words = sentence(&both).unwrap();
         assert_eq!(words, "told Otto Versand: street, city (encrypted to its key of the deal)");
         assert_eq!(sentence(&both[..0]), None);
-        assert!(stands_in(b"to Lindenweg 4.", "Lindenweg 4") && !stands_in(b"DE", "DE"));
+        assert!(stands_in(b"to Lindenweg 4.", " Lindenweg 4\n") && !stands_in(b"DE", "DE"));
+        // A name that a service has chosen is neither long nor looks like a line of ours.
+        let many: Vec<Told> =
+            (0..20).map(|_| told(&format!("a\n{}", "b".repeat(900)), true)).collect();
+        let words = sentence(&many).unwrap();
+        assert!(
+            words.len() < 600 && !words.contains('\n') && words.contains("and 12 more"),
+            "{words}"
+        );
     }
 
     #[test]
@@ -245,7 +266,7 @@ mod tests {
                 wish,
             };
             let text = letter.text(language);
-            for words in [says, "Anna Berg", "street: Lindenweg 4", "2026-09-21"] {
+            for words in [says, "Anna Berg", "street: “Lindenweg 4”", "2026-09-21"] {
                 assert!(text.contains(words), "{words} in {text}");
             }
         }

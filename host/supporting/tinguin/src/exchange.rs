@@ -78,7 +78,6 @@ impl Service {
                 let kept = KnownExchange { deal, agreement: agreement_bytes, account };
                 let stored = self.memory.keep_exchange(&agreement.subject(), &kept);
                 stored.map_err(|error| broken(&error))?;
-                self.told_by_exchange(&gives, &known)?;
                 Ok(Reply::Done)
             }
             other => Ok(Reply::Declined(reason(other))),
@@ -252,7 +251,9 @@ impl Service {
             return Err(unlike(&"it is not the payment that was agreed to"));
         }
         let payload = statement.encode().map_err(|error| malformed(&error))?;
-        self.sign(self.own_of(&known)?, signed::DOMAIN, &payload)
+        let signed = self.sign(self.own_of(&known)?, signed::DOMAIN, &payload)?;
+        self.told_by_statement(&statement, &known)?;
+        Ok(signed)
     }
 }
 

@@ -2,12 +2,13 @@
 //! the key that signed its agreement, as long as that key's certificate holds.
 
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use semper_bank_protocol::{ACCOUNT_DOMAIN, AccountAction, AccountRequest};
 use semper_base::cert::Request as CertificateRequest;
-use semper_base::cose::{self, Signatory};
+use semper_base::cose::{self, MAX_CHAIN, Signatory};
 use semper_base::renewal::{self, Renewal};
-use semper_base::{Certificate, Digest, Mend as _, Signs, Timestamp, cbor};
+use semper_base::{Certificate, Digest, Mend as _, Role, Signs, Timestamp, cbor};
 use semper_tinguin_protocol::protocol::Reply;
 use semper_tinguin_protocol::screen::{self, Answer, Screen};
 use semper_tinguin_protocol::{Cause, Failure};
@@ -18,6 +19,11 @@ use crate::failure::{broken, damaged, host_at_fault, malformed, refused};
 use crate::memory::KnownDeal;
 use crate::service::Service;
 use crate::signing::reason;
+
+/// Bytes of a chain, at most.
+const LONGEST_CHAIN: usize = 32 * 1024;
+/// By how much an authority's clock may be ahead.
+const SKEW: Duration = Duration::from_secs(300);
 
 /// A key of our identity.
 pub(crate) struct Own {
@@ -145,6 +151,7 @@ impl Service {
     /// person is asked if it gives her another name or comes from somebody else than the one before;
     /// and `always`, if the host is on another machine.
     pub(crate) fn install(&self, new: &[Certificate], always: bool) -> Result<Reply, Failure> {
+        fits(new)?;
         let (generation, old) = self.in_use()?;
         let key_of = |chain: &[Certificate]| chain.first().and_then(|leaf| leaf.key().ok());
         let (leaf, next) = (key_of(new), generation.saturating_add(1));
@@ -168,7 +175,7 @@ impl Service {
             let consent = screen::certificate(old.first(), leaf, Digest::of(leaf.der()));
             let id = installs(new);
             let status = "deciding about a certificate".to_owned();
-            match self.ask_about(&id, None, Screen::Consent(consent), status)? {
+            match self.ask_alone(&id, Screen::Consent(consent), status)? {
                 Answer::Yes => {}
                 other => return Ok(Reply::Declined(reason(other))),
             }
@@ -186,7 +193,7 @@ impl Service {
         let id = replaces(name);
         let consent = screen::replacement(name, id);
         let status = "deciding whether a key is replaced".to_owned();
-        match self.ask_about(&id, None, Screen::Consent(consent), status)? {
+        match self.ask_alone(&id, Screen::Consent(consent), status)? {
             Answer::Yes => {}
             other => return Ok(Reply::Declined(reason(other))),
         }
@@ -212,6 +219,28 @@ impl Service {
             }
         }
         self.sign(own, ACCOUNT_DOMAIN, bytes)
+    }
+}
+
+/// Whether a chain is one that can be used: short, each certificate signed by the next one, valid now,
+/// of a party.
+fn fits(chain: &[Certificate]) -> Result<(), Failure> {
+    let wrong = |what: &str| Err(refused(what, "register again; ask the authority"));
+    let Some(leaf) = chain.first() else { return wrong("the chain is empty") };
+    let bytes: usize = chain.iter().map(|it| it.der().len()).sum();
+    if chain.len() > MAX_CHAIN || bytes > LONGEST_CHAIN {
+        return wrong("the chain is longer than one can be");
+    }
+    if chain.windows(2).any(|pair| !pair[0].is_signed_by(&pair[1])) {
+        return wrong("a certificate of the chain is not signed by the next one");
+    }
+    let ((from, until), now) = (leaf.validity(), Timestamp::now());
+    if now < from.before(SKEW) || now > until {
+        return wrong("the certificate is not valid now");
+    }
+    match leaf.roles().iter().any(|it| matches!(it, Role::Buyer | Role::Merchant)) {
+        true => Ok(()),
+        false => wrong("the certificate is neither a buyer's nor a merchant's"),
     }
 }
 

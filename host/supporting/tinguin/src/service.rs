@@ -22,7 +22,7 @@ use crate::memory::{KnownDeal, Memory};
 use crate::posed::Posed;
 
 /// What was told lately is shown, at most so much.
-const SHOWN: usize = 6;
+const SHOWN: u32 = 6;
 /// How long the asker sleeps where nobody rings.
 const IDLE: Duration = Duration::from_secs(3_600);
 /// How long a watch for answers is held.
@@ -69,7 +69,9 @@ impl Service {
     ) -> Self {
         let (asking, until, posed, direct, host, locking, tried) = Default::default();
         let opening = Mutex::default();
-        let (lock, told) = (Arc::new(Lock::open_with(keys)), Mutex::default());
+        // What was told before a restart is shown after it; a store that fails says so elsewhere.
+        let told = Mutex::new(memory.told(SHOWN).unwrap_or_default().into());
+        let lock = Arc::new(Lock::open_with(keys));
         Self {
             lock,
             locking,
@@ -299,6 +301,18 @@ impl Service {
         Ok(answer)
     }
 
+    /// As [`Service::ask_about`], of what is asked without a question's stored answer: one question
+    /// at a time is before the person.
+    pub(crate) fn ask_alone(
+        &self,
+        id: &Digest,
+        screen: Screen,
+        status: String,
+    ) -> Result<Answer, Failure> {
+        let _one = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
+        self.ask_about(id, None, screen, status)
+    }
+
     pub(crate) fn ask_about(
         &self,
         id: &Digest,
@@ -366,7 +380,7 @@ impl Service {
     pub(crate) fn tell(&self, new: Vec<Told>) {
         let mut told = self.lately();
         new.into_iter().for_each(|it| told.push_front(it));
-        told.truncate(SHOWN);
+        told.truncate(usize::try_from(SHOWN).unwrap_or(0));
     }
 
     fn lately(&self) -> MutexGuard<'_, VecDeque<Told>> {

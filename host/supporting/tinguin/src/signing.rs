@@ -51,9 +51,10 @@ impl Service {
                 let kept = self.memory.keep_deal(&agreement.id(), &known);
                 kept.and_then(|()| self.memory.keep_peer(&agreement.id(), peer.as_bytes()))
                     .map_err(|error| broken(&error))?;
-                self.told_by_agreement(&agreement, side, &known)?;
                 let own = Own { generation, key: self.key(generation, &chain)?, chain };
-                self.sign(own, agreement::DOMAIN, &agreement.encode())
+                let signed = self.sign(own, agreement::DOMAIN, &agreement.encode())?;
+                self.told_by_agreement(&agreement, side, &known)?;
+                Ok(signed)
             }
             other => Ok(Reply::Declined(reason(other))),
         }
@@ -84,9 +85,10 @@ impl Service {
         let status = format!("deciding whether to sign: {}", consent.title);
         match self.ask(id, &known, Screen::Consent(consent), status)? {
             Answer::Yes => {
-                self.told_by_statement(&parsed, &known)?;
                 let payload = parsed.encode().map_err(|error| malformed(&error))?;
-                self.sign(self.own_of(&known)?, signed::DOMAIN, &payload)
+                let signed = self.sign(self.own_of(&known)?, signed::DOMAIN, &payload)?;
+                self.told_by_statement(&parsed, &known)?;
+                Ok(signed)
             }
             other => Ok(Reply::Declined(reason(other))),
         }

@@ -3,7 +3,6 @@
 //! details in what goes out by itself, whatever the host says.
 
 use semper_base::{DealId, Timestamp};
-use semper_exchange::package::Part;
 use semper_items::{Agreement, Item, Message, Side, Statement};
 use semper_tinguin_protocol::protocol::Reply;
 use semper_tinguin_protocol::screen::{Answer, Question};
@@ -55,8 +54,8 @@ impl Service {
         known: &KnownDeal,
     ) -> Result<(), Failure> {
         let deal = agreement.id();
-        if !agreement.hello.attributes.confidential {
-            self.memory.keep_open(&deal).map_err(|error| broken(&error))?;
+        if agreement.hello.attributes.confidential {
+            self.memory.keep_sealed(&deal).map_err(|error| broken(&error))?;
         }
         let told = Told {
             to: known.peer.as_str().into(),
@@ -88,20 +87,6 @@ impl Service {
             by: by.into(),
         };
         self.keep(known, of_statement(statement).into_iter().map(one).collect())
-    }
-
-    /// What the parts of an exchange tell that the person gives in it.
-    pub(crate) fn told_by_exchange(
-        &self,
-        gives: &[Part],
-        known: &KnownDeal,
-    ) -> Result<(), Failure> {
-        for part in gives {
-            if let Part::Statement { statement, .. } = part {
-                self.told_by_statement(statement, known)?;
-            }
-        }
-        Ok(())
     }
 
     /// What a message tells that is signed: the person's details that stand in it.

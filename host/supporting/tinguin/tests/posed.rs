@@ -171,8 +171,9 @@ fn a_service_s_words_cannot_move_hide_or_turn_round_what_stands_beside_them() {
     let before = |text: &str| text.split_once(ends).unwrap().0.to_owned();
     // The first is the TINGUIN's own word before there is a deal.
     let status: Vec<String> = frames[1..].iter().map(|frame| before(&frame.status)).collect();
-    assert_eq!(status, ["the service asks: pay�[2J", "half�done"]);
-    let Screen::Question(Question::Choose { says, options, .. }) = &frames[1].screen else {
+    let told = "told Otto Versand: name (over TLS)";
+    assert_eq!(status, [told, "the service asks: pay�[2J", "half�done"]);
+    let Screen::Question(Question::Choose { says, options, .. }) = &frames[2].screen else {
         panic!("{frames:?}")
     };
     assert_eq!((&**says, &*options[0]), ("Two\nlines, �0001 EUR", "yes�"));

@@ -62,6 +62,8 @@ const SAYS: &[(&str, &str)] = &[
     ("both deposit with the third party, which hands both over", "says-way-inline"),
     ("both promise, and neither promise can be verified beforehand", "says-way-wg"),
     ("nobody", "says-nobody"),
+    ("buyer", "says-buyer"),
+    ("merchant", "says-merchant"),
     ("see with whom you have dealt, and read terms of business", "says-may-look"),
     ("begin purchases, search, choose and fill in for you", "says-may-shop"),
     ("read the receipts of purchases that it began", "says-may-receipts"),

@@ -16,13 +16,16 @@ impl Memory {
         Ok(())
     }
 
-    /// The details that a service was given in the deal with this nonce: what each is called, and what
-    /// it is.
+    /// The details that a service was given in the deal with this nonce, the last five hundred: what
+    /// each is called, and what it is.
     pub fn details(&self, nonce: &Digest) -> Result<Vec<(String, String)>> {
         self.read(|it| {
-            it.prepare_cached("SELECT what, value FROM details WHERE nonce = ?1 ORDER BY rowid")?
-                .query_map([nonce.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))?
-                .collect()
+            it.prepare_cached(
+                "SELECT what, value FROM details WHERE nonce = ?1 ORDER BY rowid DESC
+                         LIMIT 500",
+            )?
+            .query_map([nonce.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect()
         })
     }
 
@@ -47,22 +50,20 @@ impl Memory {
         self.read(|it| it.prepare_cached(sql)?.query_map([most], told)?.collect())
     }
 
-    /// The messages of this deal are not encrypted to its keys.
-    pub fn keep_open(&self, deal: &DealId) -> Result<()> {
+    /// The messages of this deal are encrypted to its keys.
+    pub fn keep_sealed(&self, deal: &DealId) -> Result<()> {
         self.write(|it| {
-            it.prepare_cached("INSERT OR IGNORE INTO open_deals VALUES (?1)")?
+            it.prepare_cached("INSERT OR IGNORE INTO sealed VALUES (?1)")?
                 .execute([deal.digest().as_bytes()])
         })?;
         Ok(())
     }
 
-    /// Whether the messages of this deal are encrypted to its keys.
+    /// Whether the messages of this deal are known to be encrypted to its keys.
     pub fn is_sealed(&self, deal: &DealId) -> Result<bool> {
         self.read(|it| {
-            let found = it
-                .prepare_cached("SELECT 1 FROM open_deals WHERE deal = ?1")?
-                .exists([deal.digest().as_bytes()])?;
-            Ok(!found)
+            it.prepare_cached("SELECT 1 FROM sealed WHERE deal = ?1")?
+                .exists([deal.digest().as_bytes()])
         })
     }
 }

@@ -24,8 +24,8 @@ use crate::channel::{Channel, Frame};
 use crate::error::DeviceError;
 use crate::paired::ToDevice;
 
-/// How long a request waits for the device to connect.
-const CONNECT: Duration = Duration::from_secs(5);
+/// How long a request waits for the device to connect: longer than it pauses between two tries.
+const CONNECT: Duration = Duration::from_secs(15);
 /// How long a device that works at a request may say nothing.
 const SILENCE: Duration = Duration::from_secs(15);
 /// How often it is looked whether a host still wants to know.

@@ -33,7 +33,7 @@ const STILL: Duration = Duration::from_millis(250);
 /// How often it is looked whether the end has come.
 const LOOK: Duration = Duration::from_secs(1);
 /// The longest pause before it is tried again to connect.
-const PAUSE: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_secs(10);
 
 /// A TINGUIN that answers a host on another machine.
 pub trait Answers: Send + Sync {
@@ -79,6 +79,10 @@ struct State {
 impl State {
     /// A connection was not made, or did not last.
     fn fails(&mut self) {
+        // Several that end at once are one failure.
+        if self.pause().is_some() {
+            return;
+        }
         self.failures = self.failures.saturating_add(1);
         self.failed = Some(Instant::now());
     }

@@ -397,6 +397,17 @@ impl Memory {
         self.with(work)
     }
 
+    /// Writes what may be lost when the power fails, and not when a program is killed: the disk is not
+    /// waited for. The next write that does wait takes it along.
+    fn write_soon<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        self.write(|it| {
+            it.execute_batch("PRAGMA synchronous = NORMAL")?;
+            let done = work(it);
+            it.execute_batch("PRAGMA synchronous = FULL")?;
+            done
+        })
+    }
+
     fn with<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         work(&self.connection.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -1,4 +1,5 @@
-//! What the TINGUIN remembers of the person's details, and of what was told to whom.
+//! What the TINGUIN remembers of the person's details, and of what was told to whom. It is shown, and
+//! nothing is signed by it: no write of it waits for the disk.
 
 use rusqlite::{Row, params};
 use semper_base::{DealId, Digest, Timestamp};
@@ -9,7 +10,7 @@ use super::{Memory, Result};
 impl Memory {
     /// Remembers a detail that a service was given in the deal with this nonce.
     pub fn keep_detail(&self, nonce: &Digest, what: &str, value: &str) -> Result<()> {
-        self.write(|it| {
+        self.write_soon(|it| {
             it.prepare_cached("INSERT OR IGNORE INTO details VALUES (?1, ?2, ?3)")?
                 .execute(params![nonce.as_bytes(), what, value])
         })?;
@@ -36,7 +37,7 @@ impl Memory {
         let sql = "INSERT OR IGNORE INTO told (deal, receiver, what, value, at, by, sealed)
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
         let deal = deal.digest().as_bytes();
-        let kept = self.write(|it| {
+        let kept = self.write_soon(|it| {
             it.prepare_cached(sql)?
                 .execute(params![deal, &**to, &**what, &**value, at, &**by, sealed])
         })?;
@@ -52,7 +53,7 @@ impl Memory {
 
     /// The messages of this deal are encrypted to its keys.
     pub fn keep_sealed(&self, deal: &DealId) -> Result<()> {
-        self.write(|it| {
+        self.write_soon(|it| {
             it.prepare_cached("INSERT OR IGNORE INTO sealed VALUES (?1)")?
                 .execute([deal.digest().as_bytes()])
         })?;

@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 
 use crate::arguments::{BackupArguments, HomeArgument, JoinArguments};
 use crate::home::{self, Keys, Making, PREFERENCES};
-use crate::{address, backup, print, qr, unlock};
+use crate::{account, address, backup, print, qr, unlock};
 
 /// Bytes of a file with an invitation, at most.
 const MOST: u64 = 1024 * 1024;
@@ -237,7 +237,7 @@ fn account(party: &mut Party, tinguin: &Client, bank: &InvitingBank) -> Result<S
         return Ok(purse.account.clone());
     }
     let at = (address::https(&bank.address, "bank")?, bank.name.as_str());
-    let view = home::open_purse(party, tinguin, at, bank.currency)?;
+    let view = account::open_purse(party, tinguin, at, bank.currency)?;
     print::note(format_args!(
         "account {} at {}, balance {}",
         view.account, view.bank, view.balance

@@ -3,7 +3,8 @@
 //! | module | what it is for |
 //! |---|---|
 //! | `arguments` | the commands and their help |
-//! | `home` | init, register, preferences, accounts |
+//! | `home` | init, register, preferences |
+//! | `account` | accounts at banks |
 //! | `join` | from an invitation to a home that can buy |
 //! | `renew` | the next key, certified by the old one |
 //! | `tinguin` | the trusted user interface's process |
@@ -37,6 +38,7 @@
 //! | `print` | JSON or text; errors with their mend |
 #![forbid(unsafe_code)]
 
+mod account;
 mod address;
 mod applications;
 mod archived;
@@ -112,9 +114,9 @@ fn run(command: Command) -> Result<(), Report> {
         Command::Register(arguments) => home::register(&arguments),
         Command::Renew(arguments) => renew::renew(&arguments),
         Command::Preference { home, set, json } => home::preference(&home.home, &set, json),
-        Command::Account(AccountCommand::Open(arguments)) => home::open_account(&arguments),
+        Command::Account(AccountCommand::Open(arguments)) => account::open_account(&arguments),
         Command::Account(AccountCommand::Show { home, json }) => {
-            home::show_account(&home.home, json)
+            account::show_account(&home.home, json)
         }
         Command::Join(arguments) => join::join(&arguments),
         Command::Tinguin(arguments) => tinguin::run(&arguments),

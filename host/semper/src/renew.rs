@@ -13,6 +13,7 @@ use semper_roles::ca::RENEW;
 use semper_roles::party::Party;
 use serde_json::json;
 
+use crate::account;
 use crate::arguments::RenewArguments;
 use crate::home::{self, Asked};
 use crate::print;
@@ -46,7 +47,7 @@ fn of_home(ca: &str, home: &Path) -> Result<(), Report> {
     if let Some(purse) = &party.config.payment.purse {
         let to = identity.key.id();
         let what = AccountAction::HandOver { account: purse.account.clone(), to };
-        home::ask_bank(&party, &tinguin, (&purse.bank, &purse.name), what)?;
+        account::ask_bank(&party, &tinguin, (&purse.bank, &purse.name), what)?;
         words.push(format!("{} knows the new key of {}", purse.name, purse.account));
     }
     words.push(home::install(&party, &tinguin, chain, &identity)?);

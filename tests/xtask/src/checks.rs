@@ -118,7 +118,7 @@ const PROGRAMS: [(&[&str], &str); 20] = [
     (&["sh", "-c", "/usr/lib/postgresql/*/bin/postgres --version"], "postgresql"),
     // What a window is shown and pressed by where there is no screen.
     (&["Xvfb", "-help"], "xvfb"),
-    (&["xdotool", "version"], "xdotool"),
+    (&["sh", "-c", "command -v xdotool"], "xdotool"),
     (&["sh", "-c", "ls /usr/lib/*/dri/swrast_dri.so"], "libgl1-mesa-dri"),
     // And what it is read aloud by. Debian's own Python: another one does not find its libraries.
     (&["dbus-daemon", "--version"], "dbus-daemon"),

@@ -12,28 +12,20 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use common::{binaries, books, buy_until_crash, ended, market, newest, small};
+use common::{binaries, books, buy_until_crash, ended, is_locked, market, newest, small};
 use semper_archive::Home;
 use semper_base::cert::{Authority, Request};
-use semper_base::{Digest, Role, SigningKey, Timestamp};
+use semper_base::{Role, SigningKey, Timestamp};
 use semper_device::{Channel, ToDevice};
 use semper_testkit::market::{Market, Part};
-use semper_testkit::process::{Output, Running, free_port, run};
-use semper_tinguin_protocol::{Cause, Client, ClientError, Failure};
+use semper_testkit::process::{Output, Running, free_port, run, until};
+use semper_tinguin_protocol::{Client, ClientError};
 use zeroize::Zeroizing;
 
 /// Longer than anything here takes.
 const HANG: Duration = Duration::from_secs(90);
-
-fn until(what: &str, mut done: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !done() {
-        assert!(begun.elapsed() < HANG, "{what}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
 
 /// A command that its person sits at.
 struct Asked {
@@ -62,7 +54,7 @@ impl Asked {
             let line = says.lines().find(|it| it.starts_with("    "))?.trim().to_owned();
             says.contains("(yes or no)").then_some(line)
         };
-        until("it shows a code", || shown().is_some());
+        until(HANG, "it shows a code", || shown().is_some());
         shown().unwrap()
     }
 
@@ -88,7 +80,7 @@ fn pairs(folder: &Path, home: &str, port: u16) -> Asked {
     let listen = format!("127.0.0.1:{port}");
     let arguments = ["device", "pair", "--home", home, "--listen", &listen, "--name", "desk"];
     let asked = Asked::start(folder, "pair", &arguments);
-    until("it waits", || asked.says().contains("Waiting at"));
+    until(HANG, "it waits", || asked.says().contains("Waiting at"));
     asked
 }
 
@@ -161,7 +153,7 @@ fn a_buyer_whose_tinguin_is_a_second_device_buys_and_a_device_that_is_away_is_a_
     let semper = |arguments: &[&str]| market.semper(arguments).unwrap();
     let mut desk = bridge(&folder, "anna");
     let mut tablet = device(&folder, &small().buyer_rules);
-    until("they are connected", || desk.log_text().contains("“tablet” is connected"));
+    until(HANG, "they are connected", || desk.log_text().contains("“tablet” is connected"));
 
     let bought = semper(&["buy", "--home", "anna", &market.merchant_url()]);
     assert_eq!(bought.code, 0, "{}", bought.err);
@@ -180,7 +172,7 @@ fn a_buyer_whose_tinguin_is_a_second_device_buys_and_a_device_that_is_away_is_a_
     // The device is turned off amid a deal.
     assert!(buy_until_crash(&market, "archive.after:20"));
     tablet.kill();
-    until("it is told", || desk.log_text().contains("“tablet” is not connected"));
+    until(HANG, "it is told", || desk.log_text().contains("“tablet” is not connected"));
     let shown = semper(&["account", "show", "--home", "anna"]);
     assert!(
         shown.err.contains("“tablet”, which is your TINGUIN, is not connected"),
@@ -190,7 +182,7 @@ fn a_buyer_whose_tinguin_is_a_second_device_buys_and_a_device_that_is_away_is_a_
     let program = &market.binaries.semper;
     let resume = ["deals", "--home", "anna", "--resume"];
     let mut resumed = Running::start(&folder, "resumed", program, &resume, &[]).unwrap();
-    until("it is under way", || {
+    until(HANG, "it is under way", || {
         semper(&["deals", "--home", "anna", "--json"]).json()[0]["host_runs"] == true
     });
     std::thread::sleep(Duration::from_secs(3));
@@ -216,11 +208,11 @@ fn a_buyer_whose_tinguin_is_a_second_device_buys_and_a_device_that_is_away_is_a_
     let taken_over = Client::new(&folder.join("anna"));
     let words = Zeroizing::new(fs::read_to_string(folder.join("pass-phrase")).unwrap());
     taken_over.lock().unwrap();
-    assert!(is_locked(&taken_over));
+    assert!(is_locked(&folder.join("anna")));
     let refused = taken_over.unlock(words.clone().into()).unwrap_err().to_string();
     assert!(refused.contains("on its own device alone"), "{refused}");
     Client::new(&folder.join("tablet")).unlock(words.into()).unwrap();
-    assert!(!is_locked(&taken_over));
+    assert!(!is_locked(&folder.join("anna")));
     strangers(&folder.join("anna"), port);
     assert!(taken_over.who().is_ok());
     // It may not even change who she is: that is decided on the device, whose rules cover none of it.
@@ -237,14 +229,6 @@ fn a_buyer_whose_tinguin_is_a_second_device_buys_and_a_device_that_is_away_is_a_
     let seen = fs::read_to_string(folder.join("tablet-transcript")).unwrap();
     assert!(seen.contains("Take a certificate") && seen.contains("Replace your key"), "{seen}");
     drop((desk, tablet));
-}
-
-fn is_locked(client: &Client) -> bool {
-    match client.deal_keys(Digest::of(b"nobody's")) {
-        Err(ClientError::NotDone(Failure { cause: Cause::Locked, .. })) => true,
-        Ok(_) => false,
-        Err(other) => panic!("{other}"),
-    }
 }
 
 /// Who is not the device gets nothing, and holds up nobody.

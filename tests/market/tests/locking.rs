@@ -8,15 +8,15 @@ mod common;
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{binaries, books, buy_until_crash, ended, market, newest, small};
+use common::{binaries, books, buy_until_crash, ended, is_locked, market, newest, small};
 use semper_base::Digest;
-use semper_testkit::process::{self, Output, Running};
+use semper_testkit::process::{self, Output, Running, until};
 use semper_tinguin::keystore::{self, Keystore};
-use semper_tinguin_protocol::{Cause, Client, ClientError, Failure};
+use semper_tinguin_protocol::Client;
 use tempfile::TempDir;
 
 /// Longer than anything here takes.
@@ -98,22 +98,6 @@ impl Alone {
     }
 }
 
-fn is_locked(home: &Path) -> bool {
-    match Client::new(home).deal_keys(Digest::of(b"nobody's")) {
-        Err(ClientError::NotDone(Failure { cause: Cause::Locked, .. })) => true,
-        Ok(_) => false,
-        Err(other) => panic!("{other}"),
-    }
-}
-
-fn until(what: &str, mut done: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !done() {
-        assert!(begun.elapsed() < HANG, "{what}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
 /// One error in plain words, for wrong input.
 fn fails(output: &Output, words: &str) {
     assert_eq!(output.code, 2, "{}{}", output.out, output.err);
@@ -136,7 +120,7 @@ fn a_purchase_waits_while_the_tinguin_is_locked_and_goes_on_when_it_is_unlocked(
     assert_eq!(refused.code, 1, "{}", refused.out);
     assert!(refused.err.contains("the TINGUIN is locked"), "{}", refused.err);
     let mut buying = market.start_buying().unwrap();
-    until("it says so", || buying.log_text().contains("the TINGUIN is locked"));
+    until(HANG, "it says so", || buying.log_text().contains("the TINGUIN is locked"));
     assert!(!buying.has_ended());
     fs::write(market.folder.join("wrong"), "not this one at all").unwrap();
     fs::set_permissions(market.folder.join("wrong"), fs::Permissions::from_mode(0o600)).unwrap();
@@ -154,7 +138,7 @@ fn a_purchase_waits_while_the_tinguin_is_locked_and_goes_on_when_it_is_unlocked(
     let resume = ["deals", "--home", "anna", "--resume"];
     let mut resumed = Running::start(&market.folder, "resumed", program, &resume, &[]).unwrap();
     // What it needs next is a key or an answer: either waits for the person, however long she takes.
-    until("it is under way", || {
+    until(HANG, "it is under way", || {
         market.semper(&["deals", "--home", "anna", "--json"]).unwrap().json()[0]["host_runs"]
             == true
     });
@@ -180,20 +164,20 @@ fn a_tinguin_that_nobody_uses_locks_by_itself_and_so_does_one_whose_machine_has_
 
     locks("1s");
     let idle = alone.started(&[]);
-    until("nobody is there", || is_locked(&home));
+    until(HANG, "nobody is there", || is_locked(&home));
     // A stranger at the screen reads a name, and no phrase by which it could be imitated.
     let transcript = alone.transcript();
     let locked = transcript.lines().find(|it| it.contains("\"locked\":{")).unwrap();
     assert!(locked.contains("Anna Berg") && !locked.contains("two owls"), "{locked}");
     alone.done(&["unlock", "--home", "anna", "--pass-phrase-file", "right"]);
-    until("the screen is hers again", || {
+    until(HANG, "the screen is hers again", || {
         alone.transcript().lines().any(|it| it.contains("unlocked") && it.contains("two owls"))
     });
     drop(idle);
 
     locks("2h");
     let slept = alone.started(&[("SEMPER_FAIL", "tinguin.sleep:2")]);
-    until("the machine has slept", || is_locked(&home));
+    until(HANG, "the machine has slept", || is_locked(&home));
     drop(slept);
 
     // By rules and with nothing set, it does not; nor does one whose clock is another.
@@ -243,12 +227,12 @@ fn wrong_pass_phrases_are_counted_over_restarts_and_no_clock_shortens_the_wait()
     assert_eq!(alone.wrong(), 6);
     let tinguin = alone.started(&[]);
     assert_eq!(alone.wrong(), 0, "{}", tinguin.log_text());
-    until("it is told", || alone.transcript().contains("6 wrong pass-phrases since"));
+    until(HANG, "it is told", || alone.transcript().contains("6 wrong pass-phrases since"));
     // A count that somebody has spoiled is no count of none.
     drop(tinguin);
     alone.secret("anna/tries.json", b"{}");
     let mut spoiled = alone.tinguin("right", &[]);
-    until("it waits", || spoiled.log_text().contains("20 wrong pass-phrases"));
+    until(HANG, "it waits", || spoiled.log_text().contains("20 wrong pass-phrases"));
     assert!(!spoiled.has_ended());
     // The waiting can be left.
     spoiled.signal("INT");
@@ -356,15 +340,15 @@ fn a_person_locks_and_unlocks_her_tinguin_by_its_keyboard() {
 
     // The terminal keeps it until it is asked for.
     types(&enters(RIGHT));
-    until("it runs", || home.join("tinguin.sock").exists());
+    until(HANG, "it runs", || home.join("tinguin.sock").exists());
     types("l");
-    until("it locks", || is_locked(&home));
-    until("it is asked", || {
+    until(HANG, "it locks", || is_locked(&home));
+    until(HANG, "it is asked", || {
         types(&enters("not this one at all"));
         std::thread::sleep(Duration::from_millis(700));
         alone.wrong() > 0
     });
-    until("it is unlocked", || {
+    until(HANG, "it is unlocked", || {
         types("\u{1b}");
         types(&enters(RIGHT));
         std::thread::sleep(Duration::from_millis(1_000));
@@ -372,7 +356,7 @@ fn a_person_locks_and_unlocks_her_tinguin_by_its_keyboard() {
     });
     assert_eq!(alone.wrong(), 0);
     types("q");
-    until("it ends", || !home.join("tinguin.sock").exists());
+    until(HANG, "it ends", || !home.join("tinguin.sock").exists());
     drop(keys);
     let ended = python.wait_with_output().unwrap();
     assert_eq!(String::from_utf8_lossy(&ended.stdout).trim(), "0");

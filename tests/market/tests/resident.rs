@@ -10,12 +10,13 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use common::{asked, books, market, newest, small, waits_for};
 use semper_host_protocol::protocol::{self, MAX_FRAME, VERSION};
 use semper_host_protocol::{Client, Hello, Reply, Request, SOCKET};
 use semper_testkit::market::BUYER_RULES;
+use semper_testkit::process::until;
 use semper_testkit::{Market, MarketOptions, Output, Running};
 use serde_json::Value;
 
@@ -81,14 +82,6 @@ fn asks() -> MarketOptions {
     let rules =
         format!("[[rule]]\ntopic = \"order\"\nanswer = \"yes\"\nafter_ms = 600000\n{BUYER_RULES}");
     MarketOptions { buyer_rules: rules, ..small() }
-}
-
-fn until(what: &str, done: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !done() {
-        assert!(begun.elapsed() < HANG, "{what}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
 }
 
 #[test]
@@ -164,7 +157,9 @@ fn whoever_closes_a_terminal_stops_no_open_deal_and_leaves_what_is_not_signed() 
     assert_eq!(first.wait(HANG), Some(130));
     assert!(first.log_text().contains("goes on in the host of this home"), "{}", first.log_text());
     market.restart_buyer_tinguin(BUYER_RULES).unwrap();
-    until("the deal goes on without its terminal", || newest(&market, "anna").0 == "completed");
+    until(HANG, "the deal goes on without its terminal", || {
+        newest(&market, "anna").0 == "completed"
+    });
     assert_eq!(books(&market).payments, 1);
 
     // An agreement that the person has not signed is left.
@@ -175,12 +170,12 @@ fn whoever_closes_a_terminal_stops_no_open_deal_and_leaves_what_is_not_signed() 
     assert_ne!(rules, BUYER_RULES);
     market.restart_buyer_tinguin(&rules).unwrap();
     let second = start_buying(&market, "second");
-    until("the agreement is to be signed", || {
+    until(HANG, "the agreement is to be signed", || {
         let listed = semper(&market, &["deals", "--home", "anna"]);
         listed.out.contains("waits for your decision, in the TINGUIN")
     });
     drop(second); // As a terminal that is closed: SIGKILL.
-    until("the opening is left", || {
+    until(HANG, "the opening is left", || {
         semper(&market, &["deals", "--home", "anna", "--json"]).json().as_array().unwrap().len()
             == 1
     });
@@ -199,7 +194,7 @@ fn a_host_that_is_killed_at_any_time_comes_back_and_whoever_waits_goes_on_waitin
     for (deals, pause) in [0, 150, 400, 800, 1_200].into_iter().enumerate() {
         let mut buying = start_buying(&market, "buyer");
         let known = || host_process(&market).is_some();
-        until("the host runs", known);
+        until(HANG, "the host runs", known);
         std::thread::sleep(Duration::from_millis(pause));
         if let Some(process) = host_process(&market) {
             kill(process);
@@ -235,7 +230,7 @@ fn deals_of_a_host_that_was_ended_are_gone_on_with_by_the_next_one_unasked() {
     market.restart_buyer_tinguin(BUYER_RULES).unwrap();
 
     let mut host = start(&market, "host", &["run", "--home", "anna"]);
-    until("the deal goes on", || newest(&market, "anna").0 == "completed");
+    until(HANG, "the deal goes on", || newest(&market, "anna").0 == "completed");
     assert_eq!(books(&market).payments, 1);
     // One that was started by hand stays until it is ended.
     host.signal("TERM");
@@ -306,7 +301,7 @@ fn a_host_ends_when_its_home_is_taken_away() {
     assert_eq!(buy(&market).code, 0);
     let process = host_process(&market).unwrap();
     fs::rename(folder.path().join("anna"), folder.path().join("moved")).unwrap();
-    until("the host of a home that has moved ends", || {
+    until(HANG, "the host of a home that has moved ends", || {
         !PathBuf::from(format!("/proc/{process}/exe")).exists()
     });
     // In its new place it is found whole.
@@ -369,7 +364,7 @@ fn programs_that_do_not_keep_to_the_protocol_harm_nobody() {
     }
     assert_eq!(buy(&market).code, 0);
     drop(silent);
-    until("nobody is left", || status(&market)["clients"] == 1);
+    until(HANG, "nobody is left", || status(&market)["clients"] == 1);
     let now = status(&market);
     assert_eq!((&now["panics"], &now["busy"]), (&0.into(), &0.into()), "{now}");
     assert_eq!(books(&market).payments, 3);

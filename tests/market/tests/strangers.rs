@@ -4,12 +4,12 @@
 
 mod common;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use common::{ask, books, client, ended, market, newest, small, waits_for};
 use semper_testkit::Market;
 use semper_testkit::market::{BUYER_RULES, MERCHANT_RULES};
-use semper_testkit::process::{Output, Running};
+use semper_testkit::process::{Output, Running, until};
 use serde_json::Value;
 
 /// Longer than anything here takes, unless it hangs.
@@ -18,14 +18,6 @@ const HANG: Duration = Duration::from_secs(60);
 /// The buyer's rules with this one before all others.
 fn first(rule: &str) -> String {
     format!("[[rule]]\n{rule}\n{BUYER_RULES}")
-}
-
-fn until(what: &str, mut done: impl FnMut() -> bool) {
-    let end = Instant::now() + HANG;
-    while !done() {
-        assert!(Instant::now() < end, "still not: {what}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
 }
 
 fn listed(market: &Market) -> Vec<Value> {
@@ -37,7 +29,7 @@ fn listed(market: &Market) -> Vec<Value> {
 /// A purchase that stands at the question whether to open a deal.
 fn asked_to_open(market: &Market) -> Running {
     let buying = market.start_buying().unwrap();
-    until("asked whether to open the deal", || {
+    until(HANG, "asked whether to open the deal", || {
         listed(market).iter().any(|it| {
             it["state"] == "opening" && it["note"].as_str().unwrap().contains("your decision")
         })
@@ -71,12 +63,12 @@ fn what_buy_has_begun_ends_with_it_and_what_a_kill_has_left_is_listed_and_cancel
     assert_eq!(buying.wait(HANG), Some(143), "{}", buying.log_text());
     assert!(buying.log_text().contains("--resume goes on"), "{}", buying.log_text());
     assert!(listed(&market).is_empty());
-    until("the question is taken back", || taken_back(&market) == 1);
+    until(HANG, "the question is taken back", || taken_back(&market) == 1);
 
     // Killed: it is listed, in text too, and cancelled.
     let mut buying = asked_to_open(&market);
     buying.kill();
-    until("the question is taken back", || taken_back(&market) == 2);
+    until(HANG, "the question is taken back", || taken_back(&market) == 2);
     let id = listed(&market)[0]["id"].as_str().unwrap().to_owned();
     let text = market.semper(&["deals", "--home", "anna"]).unwrap().out;
     assert!(text.contains(&id[..8]) && text.contains("opening    Otto Versand"), "{text}");
@@ -90,7 +82,7 @@ fn what_buy_has_begun_ends_with_it_and_what_a_kill_has_left_is_listed_and_cancel
     let id = listed(&market)[0]["id"].as_str().unwrap().to_owned();
     assert_eq!(market.semper(&["cancel", "--home", "anna", &id]).unwrap().code, 0);
     assert_eq!(buying.wait(HANG), Some(1), "{}", buying.log_text());
-    until("the question is taken back", || taken_back(&market) == 3);
+    until(HANG, "the question is taken back", || taken_back(&market) == 3);
 
     // With standing consents, whatever was begun would be bought now.
     market.restart_buyer_tinguin(BUYER_RULES).unwrap();
@@ -129,20 +121,20 @@ fn a_merchant_without_its_tinguin_is_ill_and_the_buyer_is_told_what_is_waited_fo
     let health = || client.get(&url, 4096).map(|it| (it.status, it.body)).unwrap();
     assert_eq!(health().0, 200);
     market.merchant_tinguin.kill();
-    until("the merchant is ill", || {
+    until(HANG, "the merchant is ill", || {
         let (status, body) = health();
         status == 503 && String::from_utf8_lossy(&body).contains("the TINGUIN does not answer")
     });
     assert!(market.merchant.log_text().contains("the TINGUIN does not answer"));
 
     let mut buying = market.start_buying().unwrap();
-    until("the buyer is told", || {
+    until(HANG, "the buyer is told", || {
         buying.log_text().contains("waiting for the merchant to open the deal")
     });
     market.restart_merchant_tinguin(MERCHANT_RULES).unwrap();
 
     assert_eq!(buying.wait(HANG), Some(0), "{}", buying.log_text());
-    until("the merchant is well", || health().0 == 200);
+    until(HANG, "the merchant is well", || health().0 == 200);
 }
 
 #[test]
@@ -223,7 +215,7 @@ fn a_second_wish_to_leave_spoils_nothing_and_the_first_reason_is_signed() {
                 [[rule]]\ntopic = \"withdrawal\"\nanswer = \"yes\"\nafter_ms = 4000";
     market.restart_buyer_tinguin(&first(slow)).unwrap();
     let mut buying = market.start_buying().unwrap();
-    until("there is a deal", || listed(&market).iter().any(|it| it["state"] == "running"));
+    until(HANG, "there is a deal", || listed(&market).iter().any(|it| it["state"] == "running"));
     waits_for(&market, "anna", "your decision");
     let id = listed(&market)[0]["id"].as_str().unwrap()[5..13].to_owned();
     let leave = |reason: &str| {
@@ -233,12 +225,12 @@ fn a_second_wish_to_leave_spoils_nothing_and_the_first_reason_is_signed() {
 
     assert_eq!(leave("found it cheaper"), 0);
     let told = "SELECT count(*) FROM highest WHERE key LIKE 'told/%'";
-    until("the service knows", || ask(market.folder.join("anna/archive.sqlite"), told) == 1);
+    until(HANG, "the service knows", || ask(market.folder.join("anna/archive.sqlite"), told) == 1);
     assert_eq!(leave("second"), 0);
 
     assert!(buying.wait(HANG).is_some(), "{}", buying.log_text());
     assert_ne!(newest(&market, "anna").0, "failed", "{}", buying.log_text());
-    until("the merchant knows", || newest(&market, "otto").0 != "running");
+    until(HANG, "the merchant knows", || newest(&market, "otto").0 != "running");
     let shown = market.semper(&["archive", "show", "--home", "otto", &id]).unwrap().out;
     assert!(shown.contains("found it cheaper") && !shown.contains("second"), "{shown}");
 }

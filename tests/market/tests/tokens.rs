@@ -10,15 +10,15 @@ use std::io::Write as _;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use common::{binaries, books, buy_until_crash, ended, market, newest, small};
-use semper_base::{Certificate, Digest};
+use common::{binaries, books, buy_until_crash, ended, is_locked, market, newest, small};
+use semper_base::Certificate;
 use semper_roles::party::Party;
 use semper_testkit::market::Part;
-use semper_testkit::process::{Output, Running, run_with};
+use semper_testkit::process::{Output, Running, run_with, until};
 use semper_tinguin::keystore::{self, Keystore};
-use semper_tinguin_protocol::{Cause, Client, ClientError, Failure};
+use semper_tinguin_protocol::Client;
 
 /// Longer than anything here takes.
 const HANG: Duration = Duration::from_secs(180);
@@ -93,22 +93,6 @@ impl Reader {
     }
 }
 
-fn is_locked(home: &Path) -> bool {
-    match Client::new(home).deal_keys(Digest::of(b"nobody's")) {
-        Err(ClientError::NotDone(Failure { cause: Cause::Locked, .. })) => true,
-        Ok(_) => false,
-        Err(other) => panic!("{other}"),
-    }
-}
-
-fn until(what: &str, mut done: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !done() {
-        assert!(begun.elapsed() < HANG, "{what}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
 /// The newest certificate of a home.
 fn certificate(home: &Path) -> Certificate {
     let archive = Party::open(home).unwrap().archive;
@@ -146,13 +130,13 @@ fn a_home_moves_its_keys_to_a_token_and_a_token_that_is_pulled_out_amid_a_deal_i
     assert!(buy_until_crash(&market, "archive.after:20"));
 
     reader.pull_out();
-    until("it locks", || is_locked(&home));
+    until(HANG, "it locks", || is_locked(&home));
     let unlock = ["unlock", "--home", "anna", "--pass-phrase-file"];
     reader.fails(&[&unlock[..], &["pin"]].concat(), "the token “blue” is not there");
     let program = &market.binaries.semper;
     let resume = ["deals", "--home", "anna", "--resume"];
     let mut resumed = Running::start(&market.folder, "resumed", program, &resume, &[]).unwrap();
-    until("it is under way", || {
+    until(HANG, "it is under way", || {
         market.semper(&["deals", "--home", "anna", "--json"]).unwrap().json()[0]["host_runs"]
             == true
     });

@@ -3,9 +3,9 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::process::Running;
+use crate::process::{self, Running};
 
 type Result<T> = std::result::Result<T, String>;
 
@@ -122,9 +122,5 @@ fn first_line(log: &Path, is: impl Fn(&str) -> bool) -> Option<String> {
 /// # Panics
 /// If it hangs.
 pub fn until(what: &str, done: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !done() {
-        assert!(begun.elapsed() < PATIENCE, "not in time: {what}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    process::until(PATIENCE, what, done);
 }

@@ -90,6 +90,18 @@ pub fn run_with(
     })
 }
 
+/// Waits until something is so.
+///
+/// # Panics
+/// If that takes longer than only what hangs does.
+pub fn until(hang: Duration, what: &str, mut done: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !done() {
+        assert!(begun.elapsed() < hang, "not in time: {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
 /// A process that is ended with its owner.
 #[derive(Debug)]
 pub struct Running {

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use semper_testkit::{Market, Output, Running};
+use semper_testkit::{Market, Output, Running, process};
 use serde_json::{Value, json};
 
 /// Only what hangs takes so long.
@@ -14,11 +14,7 @@ pub const HANG: Duration = Duration::from_secs(120);
 
 /// Waits until it is so.
 pub fn until(what: &str, done: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !done() {
-        assert!(begun.elapsed() < HANG, "{what}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    process::until(HANG, what, done);
 }
 
 /// The door of Anna's host.

@@ -5,12 +5,14 @@
 
 pub mod desk;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use rusqlite::Connection;
+use semper_base::Digest;
 use semper_testkit::market::{BUYER_RULES, Published};
 use semper_testkit::{Binaries, Market, MarketOptions};
+use semper_tinguin_protocol::{Cause, Client, ClientError, Failure};
 use tempfile::TempDir;
 
 /// The binaries that `cargo xtask test` has built beside the tests.
@@ -209,4 +211,13 @@ pub fn asked(market: &Market, topic: &str) -> usize {
     text.lines()
         .filter(|line| line.contains(&needle) && !line.ends_with("\"answer\":null}"))
         .count()
+}
+
+/// Whether the TINGUIN of a home is locked.
+pub fn is_locked(home: &Path) -> bool {
+    match Client::new(home).deal_keys(Digest::of(b"nobody's")) {
+        Err(ClientError::NotDone(Failure { cause: Cause::Locked, .. })) => true,
+        Ok(_) => false,
+        Err(other) => panic!("{other}"),
+    }
 }

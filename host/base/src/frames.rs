@@ -10,14 +10,18 @@ use crate::cbor::{self, CborError};
 /// Writes one frame. One of more than `most` bytes is an error of the kind `InvalidInput`, and
 /// nothing of it is written.
 pub fn write<T: Serialize>(stream: &mut impl Write, value: &T, most: usize) -> io::Result<()> {
-    let bytes = cbor::encode(value);
+    write_bytes(stream, &cbor::encode(value), most)
+}
+
+/// Writes the bytes of one frame, as they are, within the same bound.
+pub fn write_bytes(stream: &mut impl Write, bytes: &[u8], most: usize) -> io::Result<()> {
     let length = u32::try_from(bytes.len()).ok().filter(|length| *length as usize <= most);
     let length = length.ok_or_else(|| {
         let what = format!("{} bytes where at most {most} fit", bytes.len());
         io::Error::new(io::ErrorKind::InvalidInput, what)
     })?;
     let mut frame = length.to_be_bytes().to_vec();
-    frame.extend_from_slice(&bytes);
+    frame.extend_from_slice(bytes);
     stream.write_all(&frame)?;
     stream.flush()
 }

@@ -1,24 +1,22 @@
 //! `semper device`: a TINGUIN on a second device, paired with the host's machine by a code.
 
-use std::net::{IpAddr, TcpListener};
+use std::net::TcpListener;
 use std::path::Path;
 use std::sync::mpsc::sync_channel;
-use std::sync::{Arc, Mutex, PoisonError};
 
-use semper_archive::{Archive, Home, HomeKind};
+use semper_archive::{Home, HomeKind};
 use semper_base::{Report, SigningKey, text};
-use semper_device::{Channel, DeviceError, Meeting, ToDevice, ToHost, paired};
+use semper_device::{Channel, DeviceError, Handshakes, Meeting, ToDevice, ToHost, paired};
 use semper_keeper::Keeper;
-use semper_roles::party::{self, PartyConfig, PaymentConfig, TinguinConfig};
-use semper_tinguin::keystore::{self, Keystore};
+use semper_roles::party;
+use semper_tinguin::keystore;
 use serde_json::json;
 
 use crate::arguments::{DeviceCommand, DeviceJoinArguments, DevicePairArguments};
+use crate::home::{self, Keys};
 use crate::{print, unlock};
 
-/// Handshakes at once while a device is waited for.
-const HANDSHAKES: usize = 16;
-/// And of one address.
+/// Handshakes at once of one address, while a device is waited for.
 const OF_ONE: usize = 8;
 /// Connections that were no device's, before the person begins anew.
 const TRIED: usize = 200;
@@ -67,29 +65,18 @@ fn pair(arguments: &DevicePairArguments) -> Result<(), Report> {
 /// Waits for the device. Anybody may connect here, and be slow, so each has a thread.
 fn meet(listener: TcpListener, own: &SigningKey, name: &str) -> Result<Meeting, Report> {
     let keeper = Keeper::new("pair");
-    let (say, met) = sync_channel(HANDSHAKES);
+    let (say, met) = sync_channel(OF_ONE);
     let (seed, name, handshakes) = (own.seed(), name.to_owned(), keeper.clone());
-    let going_on = Arc::new(Mutex::new(Vec::<IpAddr>::new()));
+    let all = Handshakes::new(OF_ONE);
     drop(keeper.job("listen", move |_| {
         while let Ok((tcp, from)) = listener.accept() {
-            let mut now = going_on.lock().unwrap_or_else(PoisonError::into_inner);
-            let same = now.iter().filter(|it| **it == from.ip()).count();
-            if now.len() >= HANDSHAKES || same >= OF_ONE {
-                continue;
-            }
-            now.push(from.ip());
-            drop(now);
+            let Some(place) = all.begin(from.ip()) else { continue };
             let (say, seed, name) = (say.clone(), seed.clone(), name.clone());
-            let going_on = Arc::clone(&going_on);
             drop(handshakes.job("handshake", move |_| {
                 let own = SigningKey::from_seed(&seed);
                 let channel = Channel::accept(tcp, &own, None).map_err(DeviceError::BrokenOff);
                 let met = channel.and_then(|it| Meeting::with_device(it, own.public(), &name));
-                let mut now = going_on.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Some(at) = now.iter().position(|it| *it == from.ip()) {
-                    now.swap_remove(at);
-                }
-                drop(now);
+                drop(place);
                 let _ = say.send((from, met));
             }));
         }
@@ -146,13 +133,8 @@ fn make(path: &Path, arguments: &DeviceJoinArguments) -> Result<Home, Report> {
     let phrase = line(&arguments.phrase, "A phrase that only your TINGUIN shows: ")?;
     let phrase = text::one_line(&phrase).map_err(wrong)?;
     let pass_phrase = unlock::chosen(arguments.pass_phrase_file.as_deref(), "pass-phrase")?;
-    let (_, stored) = Keystore::create(&pass_phrase)?;
-    let home = Home::create(path)?;
-    home.write(keystore::FILE, stored.as_bytes())?;
-    Archive::open(&home)?;
-    let (payment, tinguin) = (PaymentConfig::default(), TinguinConfig::default());
-    let config = PartyConfig { user, phrase, payment, tinguin, applications: None };
-    party::write_config(&home, &config)?;
+    let (home, _) = home::begun(path, &Keys::Here(pass_phrase))?;
+    home::configured(&home, &user, &phrase)?;
     Ok(home)
 }
 
@@ -164,8 +146,7 @@ fn compared(meeting: Meeting, other: &str) -> Result<(), Report> {
     ));
     print::note(format_args!("\n    {}\n", meeting.code));
     let mend = "run it at a terminal";
-    let typed = print::asked("Is it the same on both? (yes or no) ", mend)?;
-    let same = matches!(typed.as_str(), "yes" | "y" | "ja" | "j");
+    let same = print::agreed("Is it the same on both? (yes or no) ", mend)?;
     if same {
         print::note("Say yes at the other end, too.");
     }

@@ -122,7 +122,19 @@ pub(crate) fn make(path: &Path, making: &Making<'_>) -> Result<Option<Keystore>,
         let what = format!("there is {} home at {} already", kind.whose(), path.display());
         return Err(Report::input(what, "choose another --home"));
     }
-    let made = match making.keys {
+    let (home, keys) = begun(path, making.keys)?;
+    home.write("root.pem", making.root.to_pem().as_bytes())?;
+    for (name, certificate) in making.evaluators {
+        home.write(&format!("{name}.pem"), certificate.to_pem().as_bytes())?;
+    }
+    home.write(party::TRUST, trust.as_bytes())?;
+    configured(&home, making.user, making.phrase)?;
+    Ok(keys)
+}
+
+/// A home that has its keys, and nothing else yet.
+pub(crate) fn begun(path: &Path, keys: &Keys<'_>) -> Result<(Home, Option<Keystore>), Report> {
+    let made = match keys {
         Keys::Here(pass_phrase) => Some(Keystore::create(pass_phrase)?),
         Keys::Token(place, pin) => Some(Keystore::create_in_token(place, pin)?),
         Keys::Elsewhere => None,
@@ -131,22 +143,20 @@ pub(crate) fn make(path: &Path, making: &Making<'_>) -> Result<Option<Keystore>,
     if let Some((_, stored)) = &made {
         home.write(keystore::FILE, stored.as_bytes())?;
     }
-    home.write("root.pem", making.root.to_pem().as_bytes())?;
-    for (name, certificate) in making.evaluators {
-        home.write(&format!("{name}.pem"), certificate.to_pem().as_bytes())?;
-    }
-    home.write(party::TRUST, trust.as_bytes())?;
-    Archive::open(&home)?;
-    // Last, because it is what makes a home.
+    Ok((home, made.map(|(keys, _)| keys)))
+}
+
+/// Gives a home its archive and its configuration: that is last, because it is what makes a home.
+pub(crate) fn configured(home: &Home, user: &str, phrase: &str) -> Result<(), Report> {
+    Archive::open(home)?;
     let config = PartyConfig {
-        user: making.user.to_owned(),
-        phrase: making.phrase.to_owned(),
+        user: user.to_owned(),
+        phrase: phrase.to_owned(),
         payment: PaymentConfig::default(),
         tinguin: TinguinConfig::default(),
         applications: None,
     };
-    party::write_config(&home, &config)?;
-    Ok(made.map(|(keys, _)| keys))
+    Ok(party::write_config(home, &config)?)
 }
 
 /// What a third party has printed for trust files, if that is what it is; and its keys, the newest

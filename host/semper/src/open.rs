@@ -74,10 +74,7 @@ fn agreed(arguments: &OpenArguments, link: &Link) -> Result<(), Report> {
             other => Ok(other?),
         };
     }
-    match &*print::asked("Go on? (yes or no) ", "give --yes")? {
-        "yes" | "y" | "ja" | "j" => Ok(()),
-        _ => Err(nothing()),
-    }
+    if print::agreed("Go on? (yes or no) ", "give --yes")? { Ok(()) } else { Err(nothing()) }
 }
 
 fn nothing() -> Report {

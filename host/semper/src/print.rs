@@ -114,6 +114,11 @@ pub fn asked(prompt: &str, mend: &str) -> Result<String, Report> {
     }
 }
 
+/// Whether the person says yes; anything else is a no.
+pub fn agreed(prompt: &str, mend: &str) -> Result<bool, Report> {
+    Ok(matches!(asked(prompt, mend)?.as_str(), "yes" | "y" | "ja" | "j"))
+}
+
 const NOT_TEXT: &str = "the pass-phrase is no text";
 
 /// The pass-phrase: from a file that only its owner can read, or asked for.

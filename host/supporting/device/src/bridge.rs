@@ -6,22 +6,22 @@
 //! put on another connection: asked again, a TINGUIN gives the same answer.
 
 use std::fmt;
-use std::io::{self, Write as _};
+use std::io;
 use std::net::{IpAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use rustix::net::{RecvFlags, recv};
 use semper_archive::Home;
 use semper_base::cbor;
-use semper_door::Door;
+use semper_door::{Door, is_quiet};
 use semper_keeper::{Bell, Keeper, Post, Turn};
 use semper_tinguin_protocol::protocol::{self, MAX_FRAME};
 use semper_tinguin_protocol::{Cause, Failure, Reply, SOCKET};
 
 use crate::channel::{Channel, Frame};
 use crate::error::DeviceError;
+use crate::handshakes::Handshakes;
 use crate::paired::ToDevice;
 
 /// How long a request waits for the device to connect: longer than it pauses between two tries.
@@ -34,8 +34,8 @@ const LOOK: Duration = Duration::from_millis(250);
 const TRY: Duration = Duration::from_secs(10);
 /// Connections on which a request is tried.
 const TRIES: usize = 3;
-/// Handshakes at once, and from one address.
-const HANDSHAKES: (usize, usize) = (16, 4);
+/// Handshakes at once from one address.
+const OF_ONE: usize = 4;
 /// Connections of the device that are kept at hand.
 const AT_HAND: usize = 64;
 /// Looks whether the end has come, where nobody says so.
@@ -50,6 +50,7 @@ struct Bridge {
     paired: ToDevice,
     state: Mutex<State>,
     changed: Condvar,
+    handshakes: Handshakes,
     keeper: Keeper,
     tell: Tell,
 }
@@ -60,8 +61,6 @@ struct State {
     idle: Vec<Channel>,
     /// How many are used.
     used: usize,
-    /// Where handshakes go on with.
-    handshakes: Vec<IpAddr>,
     /// Whether it was told that the device is connected.
     told: bool,
 }
@@ -85,7 +84,8 @@ pub fn serve(
     let address = paired.listen.clone();
     let keeper = keeper.child("bridge");
     let (state, changed) = Default::default();
-    let bridge = Arc::new(Bridge { paired, state, changed, keeper: keeper.clone(), tell });
+    let (handshakes, own) = (Handshakes::new(OF_ONE), keeper.clone());
+    let bridge = Arc::new(Bridge { paired, state, changed, handshakes, keeper: own, tell });
     let own = Arc::clone(&bridge);
     let hold = Box::new(move |stream: &Arc<UnixStream>, post: &Post| own.hold(stream, post));
     let in_use = "another TINGUIN of this home is running";
@@ -130,8 +130,12 @@ impl Bridge {
             }
         };
         post.well();
-        let Some(begun) = Handshake::begin(self, from) else { return Turn::Again };
-        drop(self.keeper.job("handshake", move |_| begun.0.admit(tcp, from)));
+        let Some(place) = self.handshakes.begin(from) else { return Turn::Again };
+        let own = Arc::clone(self);
+        drop(self.keeper.job("handshake", move |_| {
+            let _place = place;
+            own.admit(tcp, from);
+        }));
         Turn::Again
     }
 
@@ -189,10 +193,10 @@ impl Bridge {
         while !post.ending().is_over()
             && let Some(request) = protocol::read_bytes(&mut way)?
         {
-            let over = || post.ending().is_over() || has_gone(stream);
+            // Whoever says anything more before the reply does not wait for it either.
+            let over = || post.ending().is_over() || !is_quiet(&**stream);
             let Some(reply) = self.carry(&request, &over)? else { return Ok(()) };
-            let length = u32::try_from(reply.len()).map_err(io::Error::other)?;
-            way.write_all(&[&length.to_be_bytes()[..], &reply].concat())?;
+            protocol::write_bytes(&mut way, &reply)?;
         }
         Ok(())
     }
@@ -283,39 +287,5 @@ impl Drop for Used<'_> {
         self.channel = None;
         self.bridge.state().used -= 1;
         self.bridge.say();
-    }
-}
-
-/// A handshake that goes on.
-struct Handshake(Arc<Bridge>, IpAddr);
-
-impl Handshake {
-    /// Counts it; none if there are too many.
-    fn begin(bridge: &Arc<Bridge>, from: IpAddr) -> Option<Self> {
-        let mut state = bridge.state();
-        let same = state.handshakes.iter().filter(|it| **it == from).count();
-        if state.handshakes.len() >= HANDSHAKES.0 || same >= HANDSHAKES.1 {
-            return None;
-        }
-        state.handshakes.push(from);
-        Some(Self(Arc::clone(bridge), from))
-    }
-}
-
-impl Drop for Handshake {
-    fn drop(&mut self) {
-        let mut state = self.0.state();
-        if let Some(at) = state.handshakes.iter().position(|it| *it == self.1) {
-            state.handshakes.swap_remove(at);
-        }
-    }
-}
-
-/// Whether a host has closed its end. Nothing is taken of what it may have said.
-fn has_gone(stream: &UnixStream) -> bool {
-    match recv(stream, &mut [0_u8; 1][..], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
-        // Whoever says anything more before the reply does not wait for it either.
-        Ok(_) => true,
-        Err(error) => !matches!(error, rustix::io::Errno::AGAIN | rustix::io::Errno::INTR),
     }
 }

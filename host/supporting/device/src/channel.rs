@@ -130,9 +130,7 @@ impl Channel {
 
     /// Whether nothing has come and the other end is still there.
     pub fn is_quiet(&self) -> bool {
-        use rustix::net::{RecvFlags, recv};
-        let peeked = recv(&*self.tcp, &mut [0_u8; 1][..], RecvFlags::PEEK | RecvFlags::DONTWAIT);
-        matches!(peeked, Err(rustix::io::Errno::AGAIN))
+        semper_door::is_quiet(&*self.tcp)
     }
 
     /// Sends one frame.

@@ -7,6 +7,7 @@
 //! | [`paired`] | what each of the two keeps of the other |
 //! | [`channel`] | an encrypted channel between two known keys: frames, time-outs |
 //! | [`bridge`] | the host's machine: a TINGUIN's socket whose requests go to the device |
+//! | [`Handshakes`] | how many strangers may be let in at once to say who they are |
 //! | [`dial`] | the device: connects to the host's machine, and answers |
 //!
 //! The channel is TLS 1.3 with bare public keys (RFC 7250) of Ed25519 at both ends. Each side knows
@@ -22,6 +23,7 @@ pub mod bridge;
 pub mod channel;
 pub mod dial;
 pub mod error;
+mod handshakes;
 pub mod paired;
 pub mod pairing;
 mod tls;
@@ -29,5 +31,6 @@ mod tls;
 pub use channel::{Channel, Frame};
 pub use dial::{Answers, keep};
 pub use error::DeviceError;
+pub use handshakes::Handshakes;
 pub use paired::{ToDevice, ToHost};
 pub use pairing::{Code, Meeting};

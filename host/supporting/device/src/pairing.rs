@@ -4,8 +4,8 @@
 //! The code has eight digits. It follows from both keys, from this very connection, and from a number
 //! of each side, of which the host's is promised (by its digest) before the device's is told. So whoever
 //! sits between the two has two connections with two codes, and nobody knows a code before both numbers
-//! are fixed. Each side meets once. Whoever breaks off then has had one
-//! try, and its person begins anew.
+//! are fixed. Each side meets once. Whoever breaks off then has had one try, and its person begins
+//! anew.
 
 use std::fmt;
 use std::io;

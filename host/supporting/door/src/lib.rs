@@ -9,12 +9,15 @@ use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::net::Shutdown;
+use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, recv};
 use semper_keeper::{Bell, Keeper, Post, Turn};
 
 /// Conversations at once.
@@ -144,6 +147,13 @@ impl Door {
     fn opened(&self) -> MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether nothing has come on a connection and its other end has not been closed. Nothing is taken
+/// of what may have come.
+pub fn is_quiet(stream: impl AsFd) -> bool {
+    let peeked = recv(stream, &mut [0_u8; 1][..], RecvFlags::PEEK | RecvFlags::DONTWAIT);
+    matches!(peeked, Err(Errno::AGAIN | Errno::INTR))
 }
 
 fn bind(path: &Path, in_use: &'static str) -> io::Result<UnixListener> {

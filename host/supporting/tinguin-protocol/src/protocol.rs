@@ -303,13 +303,22 @@ pub struct News {
 /// Writes one frame. One that is too large is an error of the kind `InvalidInput`, and nothing of
 /// it is written.
 pub fn write<T: Serialize>(stream: &mut impl Write, value: &T) -> io::Result<()> {
-    frames::write(stream, value, MAX_FRAME).map_err(|error| match error.kind() {
+    frames::write(stream, value, MAX_FRAME).map_err(too_large)
+}
+
+/// Writes the bytes of one frame, as they are; with the same error.
+pub fn write_bytes(stream: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
+    frames::write_bytes(stream, bytes, MAX_FRAME).map_err(too_large)
+}
+
+fn too_large(error: io::Error) -> io::Error {
+    match error.kind() {
         io::ErrorKind::InvalidInput => {
             let what = format!("the request is too large for the TINGUIN: {error}");
             io::Error::new(io::ErrorKind::InvalidInput, what)
         }
         _ => error,
-    })
+    }
 }
 
 /// Reads one frame; `None` at the end of the stream. One that is too large or cannot be read is

@@ -2,13 +2,10 @@
 //! has gone away, and no answer is kept that nobody would get.
 
 use std::collections::HashMap;
-use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rustix::io::Errno;
-use rustix::net::{RecvFlags, recv};
 use semper_base::{Certificate, Digest, cbor};
 use semper_tinguin_protocol::protocol::Request;
 
@@ -20,7 +17,8 @@ pub(crate) trait Asker: std::fmt::Debug + Send + Sync {
 
 impl Asker for UnixStream {
     fn has_gone(&self) -> bool {
-        is_closed(self)
+        // Whoever says anything more before the reply does not wait for it either.
+        !semper_door::is_quiet(self)
     }
 }
 
@@ -113,13 +111,4 @@ pub(crate) fn installs(chain: &[Certificate]) -> Digest {
 /// Names the question whether a key is replaced.
 pub(crate) fn replaces(name: &str) -> Digest {
     Digest::of_parts(&[b"replace", name.as_bytes()])
-}
-
-/// Whether the other end has been closed. Nothing is taken of what it may have said.
-fn is_closed(stream: &impl AsFd) -> bool {
-    match recv(stream, &mut [0_u8; 1][..], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
-        // Whoever says anything more before the reply does not wait for it either.
-        Ok(_) => true,
-        Err(error) => !matches!(error, Errno::AGAIN | Errno::INTR),
-    }
 }

@@ -102,7 +102,7 @@ impl Service {
             return Err(refused(what, "the host is at fault"));
         }
         let signed = message.sign(&self.keys()?.deal_sign(&known.nonce));
-        if self.told_by_message(&message, &known)?.is_none() {
+        if !self.told_by_message(&message, &known)? {
             let status = format!("message {} signed and on its way", message.header.seq);
             self.shows(Some(&known), status);
         }

@@ -60,11 +60,10 @@ struct Talk {
 
 impl Talk {
     fn hold(&self, stream: &Arc<UnixStream>, post: &Post) -> io::Result<()> {
-        let mut way = &**stream;
+        let (mut way, asker) = (&**stream, Arc::clone(stream) as Arc<dyn Asker>);
         while !post.ending().is_over()
             && let Some(bytes) = protocol::read_bytes(&mut way)?
         {
-            let asker = Arc::clone(stream) as Arc<dyn Asker>;
             let reply = self.reply(&asker, &bytes).unwrap_or_else(Reply::NotDone);
             match protocol::write(&mut way, &reply) {
                 Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
@@ -77,24 +76,29 @@ impl Talk {
         Ok(())
     }
 
-    /// A panic costs this request, and nothing else.
-    fn reply(&self, stream: &Arc<dyn Asker>, bytes: &[u8]) -> Result<Reply, Failure> {
+    fn reply(&self, asker: &Arc<dyn Asker>, bytes: &[u8]) -> Result<Reply, Failure> {
         let request: Request = cbor::decode(bytes, MAX_FRAME).map_err(|error| malformed(&error))?;
-        self.answer(stream, request)
+        self.answer(asker, request, false)
     }
 
-    fn answer(&self, stream: &Arc<dyn Asker>, request: Request) -> Result<Reply, Failure> {
-        self.caught(stream, &request.clone(), || self.service.answer(request))
-    }
-
-    fn caught(
+    /// Answers a host on this machine, or one that is `far`. A panic costs this request, and nothing
+    /// else.
+    fn answer(
         &self,
-        stream: &Arc<dyn Asker>,
-        request: &Request,
-        work: impl FnOnce() -> Result<Reply, Failure>,
+        asker: &Arc<dyn Asker>,
+        request: Request,
+        far: bool,
     ) -> Result<Reply, Failure> {
         // A question is the person's only as long as somebody waits for its answer.
-        let _waits = self.service.direct.begin(request, stream);
+        let _waits = self.service.direct.begin(&request, asker);
+        let work = || match request {
+            // Whoever has taken that machine over tries no pass-phrases from there.
+            Request::Unlock(_) if far => {
+                Err(refused("this TINGUIN is unlocked on its own device alone", "type it there"))
+            }
+            Request::InstallCertificate(chain) if far => self.service.install(&chain, true),
+            request => self.service.answer(request),
+        };
         self.keeper.caught("a request", work).unwrap_or_else(|panic| Err(panicked(&panic)))
     }
 }
@@ -104,17 +108,7 @@ impl Answers for Talk {
     fn reply(&self, request: &[u8], gone: &Arc<AtomicBool>) -> Vec<u8> {
         let asker = Arc::clone(gone) as Arc<dyn Asker>;
         let parsed = cbor::decode(request, MAX_FRAME).map_err(|error| malformed(&error));
-        let reply = parsed.and_then(|request| match request {
-            // Whoever has taken that machine over tries no pass-phrases from there.
-            Request::Unlock(_) => {
-                Err(refused("this TINGUIN is unlocked on its own device alone", "type it there"))
-            }
-            Request::InstallCertificate(chain) => {
-                let request = Request::InstallCertificate(chain.clone());
-                self.caught(&asker, &request, || self.service.install(&chain, true))
-            }
-            request => self.answer(&asker, request),
-        });
+        let reply = parsed.and_then(|request| self.answer(&asker, request, true));
         let bytes = cbor::encode(&reply.unwrap_or_else(Reply::NotDone));
         if bytes.len() <= MAX_FRAME {
             return bytes;

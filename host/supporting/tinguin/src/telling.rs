@@ -74,7 +74,7 @@ impl Service {
         &self,
         statement: &Statement,
         known: &KnownDeal,
-    ) -> Result<Option<String>, Failure> {
+    ) -> Result<(), Failure> {
         let sealed = self.memory.is_sealed(&statement.deal).map_err(|error| broken(&error))?;
         let by = statement.content.kind().name();
         let one = |it: told::Detail| Told {
@@ -86,18 +86,19 @@ impl Service {
             deal: statement.deal,
             by: by.into(),
         };
-        self.keep(known, of_statement(statement).into_iter().map(one).collect())
+        self.keep(known, of_statement(statement).into_iter().map(one).collect()).map(drop)
     }
 
-    /// What a message tells that is signed: the person's details that stand in it.
+    /// What a message tells that is signed: the person's details that stand in it. Whether she was
+    /// shown something new of that.
     pub(crate) fn told_by_message(
         &self,
         message: &Message,
         known: &KnownDeal,
-    ) -> Result<Option<String>, Failure> {
+    ) -> Result<bool, Failure> {
         let details = self.memory.details(&known.nonce).map_err(|error| broken(&error))?;
         let Some(item) = message.container.item().filter(|_| !details.is_empty()) else {
-            return Ok(None);
+            return Ok(false);
         };
         let (body, by) = match &item {
             Item::Information { body, kind } => (body, kind.as_str()),
@@ -120,19 +121,17 @@ impl Service {
         self.keep(known, found.map(one).collect())
     }
 
-    /// Keeps what was told, and what of it is new as one sentence.
-    fn keep(&self, known: &KnownDeal, told: Vec<Told>) -> Result<Option<String>, Failure> {
+    /// Keeps what was told, and shows what of it is new; whether there was any.
+    fn keep(&self, known: &KnownDeal, told: Vec<Told>) -> Result<bool, Failure> {
         let mut new = Vec::new();
         for it in told {
             if self.memory.keep_told(&it).map_err(|error| broken(&error))? {
                 new.push(it);
             }
         }
-        let sentence = told::sentence(&new);
-        if let Some(words) = &sentence {
-            self.tell(new);
-            self.shows(Some(known), words.clone());
-        }
-        Ok(sentence)
+        let Some(sentence) = told::sentence(&new) else { return Ok(false) };
+        self.tell(new);
+        self.shows(Some(known), sentence);
+        Ok(true)
     }
 }
